@@ -1,0 +1,202 @@
+//! The checks: one file each, named as the check is, with its metadata, its rule and its tests. The list is [`CHECKS`].
+//!
+//! To add one: write the file, add its `mod` line and its place in the list. The documents and Security Hub follow.
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::finding::{Severity, Subject, Verdict};
+use crate::policy::Policy;
+use crate::report::{AccessKey, Cell, Column, Row, Time};
+use crate::snapshot::Snapshot;
+
+mod access_key_inactive;
+mod access_key_never_used;
+mod access_key_not_rotated;
+mod access_key_unused;
+mod commands;
+mod console_password_unused;
+mod console_user_mfa_disabled;
+mod console_user_not_federated;
+mod console_user_with_access_keys;
+mod credential_report_incomplete;
+mod root_access_key_active;
+mod root_access_key_not_rotated;
+mod root_access_key_present;
+mod root_hardware_mfa_missing;
+mod root_mfa_disabled;
+mod root_signing_certificate_present;
+mod root_user_recently_used;
+mod user_multiple_active_access_keys;
+mod user_signing_certificate_active;
+mod user_without_credentials;
+
+/// Every check, in the order the documents show them.
+pub static CHECKS: &[&Check] = &[
+    &root_access_key_active::CHECK,
+    &root_access_key_present::CHECK,
+    &root_access_key_not_rotated::CHECK,
+    &root_user_recently_used::CHECK,
+    &root_mfa_disabled::CHECK,
+    &root_hardware_mfa_missing::CHECK,
+    &root_signing_certificate_present::CHECK,
+    &access_key_not_rotated::CHECK,
+    &access_key_unused::CHECK,
+    &access_key_never_used::CHECK,
+    &access_key_inactive::CHECK,
+    &user_multiple_active_access_keys::CHECK,
+    &console_user_mfa_disabled::CHECK,
+    &console_password_unused::CHECK,
+    &console_user_with_access_keys::CHECK,
+    &console_user_not_federated::CHECK,
+    &user_without_credentials::CHECK,
+    &user_signing_certificate_active::CHECK,
+    &credential_report_incomplete::CHECK,
+];
+
+/// A rule about credentials: data and one function.
+#[derive(Debug)]
+pub struct Check {
+    /// The public name: the problem that is flagged. It never changes, and no benchmark's number is in it: those move.
+    pub id: &'static str,
+    /// The problem as a heading, at most 256 characters.
+    pub title: &'static str,
+    /// How bad it is, unless the evidence says otherwise.
+    pub severity: Severity,
+    /// When it fails, for the documents.
+    pub fails_when: &'static str,
+    /// Why it matters.
+    pub rationale: &'static str,
+    /// What to do, in at most 512 characters.
+    pub recommendation: &'static str,
+    /// The exact way to fix it: console steps for root, AWS CLI commands for users.
+    pub remediation: fn(&Subject) -> String,
+    /// AWS's documentation of the matter.
+    pub documentation: &'static str,
+    /// Requirements that it maps to, in Security Hub's spelling: at most 32 of at most 64 characters.
+    pub requirements: &'static [&'static str],
+    /// The rule.
+    pub rule: Rule,
+}
+
+impl PartialEq for Check {
+    fn eq(&self, other: &Self) -> bool {
+        self.id == other.id
+    }
+}
+
+impl Eq for Check {}
+
+/// What a check looks at, which is what its findings are about.
+#[derive(Debug)]
+pub enum Rule {
+    /// The root user, with every source.
+    Root(fn(&Snapshot, &Context<'_>) -> Verdict),
+    /// Each IAM user; a cell that cannot be read makes the verdict UNKNOWN.
+    User(fn(&Row, &Context<'_>) -> Cell<Verdict>),
+    /// Each access key of each IAM user.
+    AccessKey(fn(&Row, &AccessKey, &Context<'_>) -> Cell<Verdict>),
+}
+
+/// The present and the limits.
+#[derive(Debug, Clone, Copy)]
+pub struct Context<'a> {
+    /// The time of the run.
+    pub now: DateTime<Utc>,
+    /// The limits.
+    pub policy: &'a Policy,
+}
+
+impl Context<'_> {
+    /// How long ago that was; a time in the future counts as now, since clocks differ.
+    pub fn age(&self, time: Time) -> TimeDelta {
+        (self.now - time).max(TimeDelta::zero())
+    }
+}
+
+/// The check with that id.
+pub fn find(id: &str) -> Option<&'static Check> {
+    CHECKS.iter().copied().find(|check| check.id == id)
+}
+
+/// What the report says in those columns, as it says it.
+fn evidence(row: &Row, columns: &[Column]) -> Vec<(&'static str, String)> {
+    let cell = |column: &Column| row.cell(*column).map(|cell| (column.name(), cell.to_owned()));
+    columns.iter().filter_map(cell).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn ids_are_unique_and_kebab_case() {
+        let ids: BTreeSet<_> = CHECKS.iter().map(|check| check.id).collect();
+        assert_eq!(ids.len(), CHECKS.len());
+        for id in ids {
+            assert!(id.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-'), "{id}");
+        }
+    }
+
+    #[test]
+    fn every_file_is_a_check_of_its_name() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/checks");
+        let names = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().file_name().into_string().unwrap());
+        let files: BTreeSet<_> = names.filter(|name| name != "commands.rs").collect();
+        let checks: BTreeSet<_> = CHECKS.iter().map(|check| format!("{}.rs", check.id.replace('-', "_"))).collect();
+        assert_eq!(files, checks);
+    }
+
+    #[test]
+    fn texts_fit_the_finding_format() {
+        for check in CHECKS {
+            assert!(check.title.chars().count() <= 256, "{}", check.id);
+            assert!(
+                !check.title.starts_with("Ensure") && !check.title.ends_with('.'),
+                "{}: a state, not a command",
+                check.id
+            );
+            assert!((1..=512).contains(&check.recommendation.chars().count()), "{}", check.id);
+            assert!(check.requirements.len() <= 32, "{}", check.id);
+            assert!(check.requirements.iter().all(|requirement| requirement.len() <= 64), "{}", check.id);
+            assert!(check.documentation.starts_with("https://docs.aws.amazon.com/"), "{}", check.id);
+            for text in [check.fails_when, check.rationale, check.recommendation] {
+                assert!(text.ends_with('.'), "{}: {text}", check.id);
+            }
+        }
+    }
+
+    #[test]
+    fn public_names_and_severities_stay() {
+        let list: Vec<_> = CHECKS.iter().map(|check| format!("{:13} {}", check.severity, check.id)).collect();
+        insta::assert_snapshot!(list.join("\n"), @"
+        CRITICAL      root-access-key-active
+        CRITICAL      root-access-key-present
+        HIGH          root-access-key-not-rotated
+        HIGH          root-user-recently-used
+        CRITICAL      root-mfa-disabled
+        MEDIUM        root-hardware-mfa-missing
+        HIGH          root-signing-certificate-present
+        MEDIUM        access-key-not-rotated
+        MEDIUM        access-key-unused
+        MEDIUM        access-key-never-used
+        INFORMATIONAL access-key-inactive
+        LOW           user-multiple-active-access-keys
+        HIGH          console-user-mfa-disabled
+        MEDIUM        console-password-unused
+        LOW           console-user-with-access-keys
+        INFORMATIONAL console-user-not-federated
+        LOW           user-without-credentials
+        LOW           user-signing-certificate-active
+        INFORMATIONAL credential-report-incomplete
+        ");
+    }
+
+    #[test]
+    fn mappings_stay() {
+        let list: Vec<_> =
+            CHECKS.iter().map(|check| format!("{}\n  {}", check.id, check.requirements.join("\n  "))).collect();
+        insta::assert_snapshot!(list.join("\n"));
+    }
+}

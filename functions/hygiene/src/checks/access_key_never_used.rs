@@ -1,0 +1,99 @@
+use chrono::NaiveDate;
+
+use super::{Check, Context, Rule, commands, evidence};
+use crate::finding::{Severity, Verdict};
+use crate::report::{AccessKey, Cell, Row};
+use crate::text::{age, inert, moment};
+
+pub(super) static CHECK: Check = Check {
+    id: "access-key-never-used",
+    title: "An active access key was never used",
+    severity: Severity::Medium,
+    fails_when: "An active key has no recorded use and is older than `NewCredentialGraceDays`.",
+    rationale: "It was made for something that never came, and it works from wherever it was left.",
+    recommendation: "Deactivate the key, and delete it when nothing has missed it.",
+    remediation: commands::retire_key,
+    documentation: "https://docs.aws.amazon.com/IAM/latest/UserGuide/id-credentials-access-keys-update.html",
+    requirements: &[
+        "CIS AWS Foundations Benchmark v1.2.0/1.3",
+        "CIS AWS Foundations Benchmark v1.4.0/1.12",
+        "CIS AWS Foundations Benchmark v1.5.0/1.12",
+        "CIS AWS Foundations Benchmark v2.0.0/1.12",
+        "CIS AWS Foundations Benchmark v3.0.0/1.12",
+        "CIS AWS Foundations Benchmark v4.0.1/1.12",
+        "CIS AWS Foundations Benchmark v5.0.0/1.11",
+        "CIS AWS Foundations Benchmark v6.0.0/2.11",
+        "CIS AWS Foundations Benchmark v7.0.0/2.11",
+        "NIST.800-53.r5 AC-2",
+        "NIST.800-53.r5 AC-2(1)",
+        "NIST.800-53.r5 AC-2(3)",
+        "NIST.800-53.r5 AC-3",
+        "NIST.800-53.r5 AC-3(15)",
+        "NIST.800-53.r5 AC-3(7)",
+        "NIST.800-53.r5 AC-6",
+        "PCI DSS v3.2.1/8.1.4",
+        "PCI DSS v4.0.1/8.2.6",
+    ],
+    rule: Rule::AccessKey(rule),
+};
+
+fn rule(user: &Row, key: &AccessKey, context: &Context<'_>) -> Cell<Verdict> {
+    if !key.active.clone()? {
+        return Ok(Verdict::not_applicable("The access key is not active."));
+    }
+    if key.last_used_date.clone()?.is_some() {
+        return Ok(Verdict::passed("The access key has been used."));
+    }
+    let created = key.created()?;
+    let grace = context.policy.new_credential_grace;
+    if context.age(created) <= grace {
+        return Ok(Verdict::passed("The access key is new."));
+    }
+    // https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_getting-report.html
+    let before_tracking = created.date_naive() < TRACKING_BEGAN;
+    let caveat =
+        if before_tracking { " AWS records use since 2015-04-22 only; it may have been used before." } else { "" };
+    let message = format!(
+        "Access key {} of {} was created on {}, {} ago, and has no recorded use; new keys have {}.{caveat}",
+        key.slot,
+        inert(&user.user),
+        moment(created),
+        age(context.age(created)),
+        age(grace)
+    );
+    Ok(Verdict::failed(
+        message,
+        evidence(user, &[key.columns().active, key.columns().last_rotated, key.columns().last_used_date]),
+    ))
+}
+
+/// Since when the use of access keys is recorded.
+const TRACKING_BEGAN: NaiveDate = NaiveDate::from_ymd_opt(2015, 4, 22).expect("a real date");
+
+#[cfg(test)]
+mod tests {
+    use super::CHECK;
+    use crate::testing::observe;
+
+    #[test]
+    fn never_used_fails_after_the_grace_to_the_second() {
+        insta::assert_snapshot!(observe(&CHECK, "
+user  | access_key_1_active | access_key_1_last_rotated | access_key_1_last_used_date
+alice | true                | 2026-11-13T06:00:00Z      | N/A
+bob   | true                | 2026-11-13T05:59:59Z      | N/A
+carol | true                | 2025-11-20T06:00:00Z      | no_information
+dave  | true                | 2015-04-21T23:59:59Z      | N/A
+erin  | true                | 2019-01-02T03:04:05Z      | 2019-01-02T03:04:05Z
+frank | false               | 2019-01-02T03:04:05Z      | N/A
+grace | true                | N/A                       | N/A
+"), @"
+        PASSED user/alice/key/20261113T060000Z: The access key is new.
+        FAILED user/bob/key/20261113T055959Z: Access key 1 of bob was created on 2026-11-13 05:59 UTC, 7 days ago, and has no recorded use; new keys have 7 days.
+        FAILED user/carol/key/20251120T060000Z: Access key 1 of carol was created on 2025-11-20 06:00 UTC, 365 days ago, and has no recorded use; new keys have 7 days.
+        FAILED user/dave/key/20150421T235959Z: Access key 1 of dave was created on 2015-04-21 23:59 UTC, 4,230 days ago, and has no recorded use; new keys have 7 days. AWS records use since 2015-04-22 only; it may have been used before.
+        PASSED user/erin/key/20190102T030405Z: The access key has been used.
+        NOT_APPLICABLE user/frank/key/20190102T030405Z: The access key is not active.
+        UNKNOWN user/grace/key/slot-1: access_key_1_last_rotated is N/A though the key is there.
+        ");
+    }
+}

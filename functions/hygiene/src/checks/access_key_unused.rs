@@ -1,0 +1,89 @@
+use super::{Check, Context, Rule, commands, evidence};
+use crate::finding::{Severity, Verdict};
+use crate::report::{AccessKey, Cell, Row};
+use crate::text::{age, inert, moment};
+
+pub(super) static CHECK: Check = Check {
+    id: "access-key-unused",
+    title: "An active access key is no longer used",
+    severity: Severity::Medium,
+    fails_when: "An active key was last used longer than `CredentialUnusedDays` ago.",
+    rationale: "Nobody would miss it, and nobody would notice its use by someone else.",
+    recommendation: "Deactivate the key, and delete it when nothing has missed it.",
+    remediation: commands::retire_key,
+    documentation: "https://docs.aws.amazon.com/IAM/latest/UserGuide/id-credentials-access-keys-update.html",
+    requirements: &[
+        "CIS AWS Foundations Benchmark v1.2.0/1.3",
+        "CIS AWS Foundations Benchmark v1.4.0/1.12",
+        "CIS AWS Foundations Benchmark v1.5.0/1.12",
+        "CIS AWS Foundations Benchmark v2.0.0/1.12",
+        "CIS AWS Foundations Benchmark v3.0.0/1.12",
+        "CIS AWS Foundations Benchmark v4.0.1/1.12",
+        "CIS AWS Foundations Benchmark v5.0.0/1.11",
+        "CIS AWS Foundations Benchmark v6.0.0/2.11",
+        "CIS AWS Foundations Benchmark v7.0.0/2.11",
+        "NIST.800-53.r5 AC-2",
+        "NIST.800-53.r5 AC-2(1)",
+        "NIST.800-53.r5 AC-2(3)",
+        "NIST.800-53.r5 AC-3",
+        "NIST.800-53.r5 AC-3(15)",
+        "NIST.800-53.r5 AC-3(7)",
+        "NIST.800-53.r5 AC-6",
+        "PCI DSS v3.2.1/8.1.4",
+        "PCI DSS v4.0.1/8.2.6",
+    ],
+    rule: Rule::AccessKey(rule),
+};
+
+fn rule(user: &Row, key: &AccessKey, context: &Context<'_>) -> Cell<Verdict> {
+    if !key.active.clone()? {
+        return Ok(Verdict::not_applicable("The access key is not active."));
+    }
+    let limit = context.policy.credential_unused;
+    let used = match key.last_used_date.clone()? {
+        None => return Ok(Verdict::passed("The access key was never used, which access-key-never-used is about.")),
+        Some(used) if context.age(used) <= limit => return Ok(Verdict::passed("The access key is in use.")),
+        Some(used) => used,
+    };
+    let message = format!(
+        "Access key {} of {} was last used on {}, {} ago; the limit is {}.",
+        key.slot,
+        inert(&user.user),
+        moment(used),
+        age(context.age(used)),
+        age(limit)
+    );
+    let columns = key.columns();
+    let columns = [
+        columns.active,
+        columns.last_rotated,
+        columns.last_used_date,
+        columns.last_used_service,
+        columns.last_used_region,
+    ];
+    Ok(Verdict::failed(message, evidence(user, &columns)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::CHECK;
+    use crate::testing::observe;
+
+    #[test]
+    fn the_limit_is_inclusive_to_the_second_and_never_used_is_another_matter() {
+        insta::assert_snapshot!(observe(&CHECK, "
+user  | access_key_1_active | access_key_1_last_rotated | access_key_1_last_used_date
+alice | true                | 2019-01-02T03:04:05Z      | 2026-10-06T06:00:00Z
+bob   | true                | 2019-01-02T03:04:05Z      | 2026-10-06T05:59:59Z
+carol | true                | 2019-01-02T03:04:05Z      | N/A
+dave  | false               | 2019-01-02T03:04:05Z      | 2019-01-03T03:04:05Z
+erin  | true                | 2019-01-02T03:04:05Z      | unknown
+"), @"
+        PASSED user/alice/key/20190102T030405Z: The access key is in use.
+        FAILED user/bob/key/20190102T030405Z: Access key 1 of bob was last used on 2026-10-06 05:59 UTC, 45 days ago; the limit is 45 days.
+        PASSED user/carol/key/20190102T030405Z: The access key was never used, which access-key-never-used is about.
+        NOT_APPLICABLE user/dave/key/20190102T030405Z: The access key is not active.
+        UNKNOWN user/erin/key/20190102T030405Z: access_key_1_last_used_date is `unknown` in the credential report, not a date.
+        ");
+    }
+}

@@ -1,0 +1,87 @@
+use super::{Check, Context, Rule, commands, evidence};
+use crate::finding::{Severity, Subject, Verdict};
+use crate::report::{Cell, Column, Row};
+use crate::text::{inert, shell_option};
+
+pub(super) static CHECK: Check = Check {
+    id: "console-user-mfa-disabled",
+    title: "A console user has no MFA",
+    severity: Severity::High,
+    fails_when: "`password_enabled` is true and `mfa_active` is false.",
+    rationale: "A password alone can be phished, guessed, or reused from somebody else's breach.",
+    recommendation: "Have the user add an MFA device, or take the password away.",
+    remediation,
+    documentation: "https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_mfa_enable_virtual.html",
+    requirements: &[
+        "CIS AWS Foundations Benchmark v1.2.0/1.2",
+        "CIS AWS Foundations Benchmark v1.4.0/1.10",
+        "CIS AWS Foundations Benchmark v1.5.0/1.10",
+        "CIS AWS Foundations Benchmark v2.0.0/1.10",
+        "CIS AWS Foundations Benchmark v3.0.0/1.10",
+        "CIS AWS Foundations Benchmark v4.0.1/1.10",
+        "CIS AWS Foundations Benchmark v5.0.0/1.9",
+        "CIS AWS Foundations Benchmark v6.0.0/2.9",
+        "CIS AWS Foundations Benchmark v7.0.0/2.10",
+        "NIST.800-53.r5 AC-2(1)",
+        "NIST.800-53.r5 AC-3(15)",
+        "NIST.800-53.r5 IA-2(1)",
+        "NIST.800-53.r5 IA-2(2)",
+        "NIST.800-53.r5 IA-2(6)",
+        "NIST.800-53.r5 IA-2(8)",
+        "PCI DSS v4.0.1/8.4.2",
+    ],
+    rule: Rule::User(rule),
+};
+
+fn rule(user: &Row, _: &Context<'_>) -> Cell<Verdict> {
+    if !user.password_enabled.clone()? {
+        return Ok(Verdict::not_applicable("The user has no password."));
+    }
+    if user.mfa_active.clone()? {
+        return Ok(Verdict::passed("The user has MFA."));
+    }
+    let message = format!("{} can sign in to the console with a password alone: no MFA device.", inert(&user.user));
+    Ok(Verdict::failed(
+        message,
+        evidence(user, &[Column::PasswordEnabled, Column::PasswordLastUsed, Column::MfaActive]),
+    ))
+}
+
+fn remediation(subject: &Subject) -> String {
+    let user = commands::user(subject);
+    let device = shell_option("--virtual-mfa-device-name", subject.user.as_deref().unwrap_or_default());
+    format!(
+        "# The user adds a passkey or an authenticator app under Security credentials in the console; or you do, with two codes:\n\
+         SERIAL=$(aws iam create-virtual-mfa-device {device} --outfile mfa-qr.png --bootstrap-method QRCodePNG \\\n\
+         \x20 --query VirtualMFADevice.SerialNumber --output text)\n\
+         read -r -p 'Two codes in a row from the app: ' CODE1 CODE2\n\
+         aws iam enable-mfa-device {user} --serial-number \"$SERIAL\" \\\n\
+         \x20 --authentication-code1 \"$CODE1\" --authentication-code2 \"$CODE2\"\n\
+         # Or, until then, no console:\n\
+         # {}",
+        commands::delete_password(subject)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::CHECK;
+    use crate::testing::observe;
+
+    #[test]
+    fn a_password_without_mfa_fails() {
+        insta::assert_snapshot!(observe(&CHECK, "
+user           | password_enabled | mfa_active
+<root_account> | true             | false
+alice          | true             | false
+bob            | true             | true
+carol          | false            | false
+dave           | not_supported    | false
+"), @"
+        FAILED user/alice: alice can sign in to the console with a password alone: no MFA device.
+        PASSED user/bob: The user has MFA.
+        NOT_APPLICABLE user/carol: The user has no password.
+        UNKNOWN user/dave: password_enabled is `not_supported` in the credential report, not true or false.
+        ");
+    }
+}

@@ -1,0 +1,65 @@
+use super::{Check, Context, Rule, commands, evidence};
+use crate::finding::{Severity, Subject, Verdict};
+use crate::report::{Cell, Column, Row};
+use crate::text::inert;
+
+pub(super) static CHECK: Check = Check {
+    id: "console-user-not-federated",
+    title: "A person signs in with an IAM user",
+    severity: Severity::Informational,
+    fails_when: "A password is enabled: a person who should sign in through the identity provider.",
+    rationale: "An IAM user outlives its person: no leaver process reaches it, and its password is one more to lose.",
+    recommendation: "Give the person access through IAM Identity Center or your identity provider, then take the password away.",
+    remediation,
+    documentation: "https://docs.aws.amazon.com/IAM/latest/UserGuide/best-practices.html",
+    requirements: &[
+        "CIS AWS Foundations Benchmark v1.4.0/1.21",
+        "CIS AWS Foundations Benchmark v1.5.0/1.21",
+        "CIS AWS Foundations Benchmark v2.0.0/1.21",
+        "CIS AWS Foundations Benchmark v3.0.0/1.21",
+        "CIS AWS Foundations Benchmark v4.0.1/1.21",
+        "CIS AWS Foundations Benchmark v5.0.0/1.20",
+        "CIS AWS Foundations Benchmark v6.0.0/2.20",
+        "CIS AWS Foundations Benchmark v7.0.0/2.19",
+    ],
+    rule: Rule::User(rule),
+};
+
+fn rule(user: &Row, _: &Context<'_>) -> Cell<Verdict> {
+    if !user.password_enabled.clone()? {
+        return Ok(Verdict::not_applicable("The user has no password."));
+    }
+    let message = format!(
+        "{} signs in to the console with an IAM password, not through an identity provider.",
+        inert(&user.user)
+    );
+    Ok(Verdict::failed(message, evidence(user, &[Column::PasswordEnabled, Column::PasswordLastUsed])))
+}
+
+fn remediation(subject: &Subject) -> String {
+    format!(
+        "# When the person can sign in through IAM Identity Center or your identity provider:\n{}",
+        commands::delete_password(subject)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::CHECK;
+    use crate::testing::observe;
+
+    #[test]
+    fn a_password_is_a_person() {
+        insta::assert_snapshot!(observe(&CHECK, "
+user           | password_enabled
+<root_account> | true
+alice          | true
+bob            | false
+carol          |
+"), @"
+        FAILED user/alice: alice signs in to the console with an IAM password, not through an identity provider.
+        NOT_APPLICABLE user/bob: The user has no password.
+        UNKNOWN user/carol: password_enabled is `` in the credential report, not true or false.
+        ");
+    }
+}

@@ -1,0 +1,83 @@
+use super::{Check, Context, Rule, commands, evidence};
+use crate::finding::{Severity, Subject, Verdict};
+use crate::report::{Cell, Column, Row};
+use crate::text::{age, counted, inert};
+
+pub(super) static CHECK: Check = Check {
+    id: "console-user-with-access-keys",
+    title: "A console user also has an active access key",
+    severity: Severity::Low,
+    fails_when: "A password is enabled and a key is active.",
+    rationale: "A person and a program share one user: neither can be limited, rotated or removed without the other.",
+    recommendation: "Give the person a sign-in through the identity provider and the program a role. Until then take away whichever is not needed.",
+    remediation,
+    documentation: "https://docs.aws.amazon.com/IAM/latest/UserGuide/best-practices.html",
+    requirements: &[],
+    rule: Rule::User(rule),
+};
+
+fn rule(user: &Row, context: &Context<'_>) -> Cell<Verdict> {
+    if !user.password_enabled.clone()? {
+        return Ok(Verdict::not_applicable("The user has no password."));
+    }
+    let active: Vec<_> = user.access_keys.iter().filter(|key| key.active == Ok(true)).collect();
+    if active.is_empty() {
+        for key in &user.access_keys {
+            key.active.clone()?;
+        }
+        return Ok(Verdict::passed("The user has no active access key."));
+    }
+    let oldest = active.iter().min_by_key(|key| key.created().ok()).and_then(|key| key.created().ok());
+    let oldest = oldest.map_or_else(String::new, |created| format!(", the oldest {} old", age(context.age(created))));
+    let message = format!(
+        "{} has a console password and {}{oldest}.",
+        inert(&user.user),
+        counted(active.len() as u64, "active access key")
+    );
+    let columns = [
+        Column::PasswordEnabled,
+        Column::PasswordLastUsed,
+        Column::AccessKey1Active,
+        Column::AccessKey1LastUsedDate,
+        Column::AccessKey2Active,
+        Column::AccessKey2LastUsedDate,
+    ];
+    Ok(Verdict::failed(message, evidence(user, &columns)))
+}
+
+fn remediation(subject: &Subject) -> String {
+    let user = commands::user(subject);
+    format!(
+        "# If it is a person: no keys. (Delete them when nothing has missed them for two weeks.)\n\
+         for id in $(aws iam list-access-keys {user} --query \"AccessKeyMetadata[?Status=='Active'].AccessKeyId\" --output text); do\n\
+         \x20 aws iam update-access-key {user} --access-key-id \"$id\" --status Inactive\n\
+         done\n\
+         # If it is a program: no password.\n\
+         # {}",
+        commands::delete_password(subject)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::CHECK;
+    use crate::testing::observe;
+
+    #[test]
+    fn a_password_and_an_active_key_fail() {
+        insta::assert_snapshot!(observe(&CHECK, "
+user  | password_enabled | access_key_1_active | access_key_1_last_rotated | access_key_2_active
+alice | true             | true                | 2019-01-02T03:04:05Z      | false
+bob   | true             | false               | 2019-01-02T03:04:05Z      | false
+carol | false            | true                | 2019-01-02T03:04:05Z      | false
+dave  | true             | ?                   | N/A                       | true
+erin  | true             | ?                   | N/A                       | false
+"), @"
+        FAILED user/alice: alice has a console password and 1 active access key, the oldest 2,879 days old.
+        PASSED user/bob: The user has no active access key.
+        NOT_APPLICABLE user/carol: The user has no password.
+        FAILED user/dave: dave has a console password and 1 active access key.
+        UNKNOWN user/erin: access_key_1_active is `?` in the credential report, not true or false.
+        ");
+    }
+}

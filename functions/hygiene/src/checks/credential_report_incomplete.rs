@@ -1,0 +1,65 @@
+use super::{Check, Context, Rule, commands, evidence};
+use crate::finding::{Severity, Subject, Verdict};
+use crate::report::{Cell, Column, Row};
+use crate::text::{cut, inert};
+
+pub(super) static CHECK: Check = Check {
+    id: "credential-report-incomplete",
+    title: "The credential report does not show all of a user's credentials",
+    severity: Severity::Informational,
+    fails_when: "`additional_credentials_info` is neither empty nor `N/A`, `no_information` or `not_supported`: some credentials are not in the report.",
+    rationale: "What the report does not show, no check on it can see.",
+    recommendation: "List the user's credentials, and take away what is not needed.",
+    remediation,
+    documentation: "https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_getting-report.html",
+    requirements: &[],
+    rule: Rule::User(rule),
+};
+
+fn rule(user: &Row, _: &Context<'_>) -> Cell<Verdict> {
+    let Some(info) = user.additional_credentials()? else {
+        return Ok(Verdict::passed("The report shows all of the user's credentials."));
+    };
+    let info = inert(info);
+    let message =
+        format!("{} has credentials that are not in the report, which says: {}", inert(&user.user), cut(&info, 200));
+    Ok(Verdict::failed(message, evidence(user, &[Column::AdditionalCredentialsInfo])))
+}
+
+fn remediation(subject: &Subject) -> String {
+    let user = commands::user(subject);
+    format!(
+        "aws iam list-access-keys {user}\n\
+         aws iam list-signing-certificates {user}\n\
+         aws iam list-ssh-public-keys {user}\n\
+         aws iam list-service-specific-credentials {user}"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::CHECK;
+    use crate::testing::observe;
+
+    #[test]
+    fn whatever_the_column_says_is_told_and_nothing_is_nothing() {
+        insta::assert_snapshot!(observe(&CHECK, "
+user  | additional_credentials_info
+alice | 1 access key: use ListAccessKeys
+bob   |
+carol | n/a
+dave  | No_Information
+erin  | not_supported
+"), @"
+        FAILED user/alice: alice has credentials that are not in the report, which says: 1 access key: use ListAccessKeys
+        PASSED user/bob: The report shows all of the user's credentials.
+        PASSED user/carol: The report shows all of the user's credentials.
+        PASSED user/dave: The report shows all of the user's credentials.
+        PASSED user/erin: The report shows all of the user's credentials.
+        ");
+        insta::assert_snapshot!(observe(&CHECK, "
+user
+alice
+"), @"PASSED user/alice: The report shows all of the user's credentials.");
+    }
+}

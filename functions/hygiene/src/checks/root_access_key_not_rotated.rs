@@ -1,0 +1,110 @@
+use super::root_access_key_present::{columns, novelties, telling};
+use super::{Check, Context, Rule, evidence};
+use crate::finding::{Severity, Verdict};
+use crate::snapshot::Snapshot;
+use crate::text::age;
+
+pub(super) static CHECK: Check = Check {
+    id: "root-access-key-not-rotated",
+    title: "An active access key of the root user is old",
+    severity: Severity::High,
+    fails_when: "An active root key is older than `AccessKeyMaxAgeDays`.",
+    rationale: "The older a key, the more copies of it there are: in backups, images, laptops and chat logs.",
+    recommendation: "Do not rotate the root access key: replace it with a role, deactivate it, and delete it when nothing has missed it.",
+    remediation: |_| STEPS.to_owned(),
+    documentation: "https://docs.aws.amazon.com/IAM/latest/UserGuide/root-user-best-practices.html",
+    requirements: &[
+        "CIS AWS Foundations Benchmark v1.2.0/1.4",
+        "CIS AWS Foundations Benchmark v1.4.0/1.14",
+        "CIS AWS Foundations Benchmark v1.5.0/1.14",
+        "CIS AWS Foundations Benchmark v2.0.0/1.14",
+        "CIS AWS Foundations Benchmark v3.0.0/1.14",
+        "CIS AWS Foundations Benchmark v4.0.1/1.14",
+        "CIS AWS Foundations Benchmark v5.0.0/1.13",
+        "CIS AWS Foundations Benchmark v6.0.0/2.13",
+        "CIS AWS Foundations Benchmark v7.0.0/2.12",
+        "NIST.800-53.r5 AC-2(1)",
+        "NIST.800-53.r5 AC-2(3)",
+        "NIST.800-53.r5 AC-3(15)",
+        "PCI DSS v4.0.1/8.3.9",
+        "PCI DSS v4.0.1/8.6.3",
+    ],
+    rule: Rule::Root(rule),
+};
+
+fn rule(snapshot: &Snapshot, context: &Context<'_>) -> Verdict {
+    let root = match snapshot.root() {
+        Ok(root) => root,
+        Err(reason) => return Verdict::unknown(reason),
+    };
+    let limit = context.policy.access_key_max_age;
+    let mut unreadable = None;
+    let mut old = Vec::new();
+    let mut active = false;
+    for key in &root.access_keys {
+        match (&key.active, &key.last_rotated) {
+            (Ok(false), _) => {}
+            (Ok(true), Ok(Some(created))) => {
+                active = true;
+                if limit < context.age(*created) {
+                    old.push(key);
+                }
+            }
+            (Ok(true), Ok(None)) => {
+                unreadable = Some(format!("{} is N/A though the key is active.", key.columns().last_rotated.name()));
+            }
+            (Ok(true), Err(reason)) | (Err(reason), _) => unreadable = Some(reason.to_string()),
+        }
+    }
+    if old.is_empty() {
+        return match unreadable {
+            Some(reason) => Verdict::unknown(reason),
+            None if active => Verdict::passed("The root user's active access keys are young enough."),
+            None => Verdict::not_applicable("The root user has no active access key."),
+        };
+    }
+    let tellings: Vec<_> = old.iter().map(|key| telling(root, key, context)).collect();
+    let message = format!("Older than the limit of {}: root {}.", age(limit), tellings.join("; root "));
+    let shown: Vec<_> = old.iter().flat_map(|key| columns(key)).collect();
+    Verdict { novelties: Some(novelties(root)), ..Verdict::failed(message, evidence(root, &shown)) }
+}
+
+const STEPS: &str = "1. Find what uses the key: CloudTrail event history, filtered by user name root, shows its calls of the last 90 days.\n\
+     2. Give that a role, or an IAM user with only the permissions it needs.\n\
+     3. Sign in as the root user, open Security credentials, choose the access key, Actions, Deactivate.\n\
+     4. When nothing has missed it for a few days, delete it there.\n\
+     In a member account of an organization with centralized root access, the management account can delete it without signing in: IAM console, Root access management.";
+
+#[cfg(test)]
+mod tests {
+    use super::CHECK;
+    use crate::testing::observe;
+
+    #[test]
+    fn the_limit_is_inclusive_to_the_second() {
+        insta::assert_snapshot!(observe(&CHECK, "
+user           | access_key_1_active | access_key_1_last_rotated
+<root_account> | true                | 2026-08-22T06:00:00Z
+"), @"PASSED root: The root user's active access keys are young enough.");
+        insta::assert_snapshot!(observe(&CHECK, "
+user           | access_key_1_active | access_key_1_last_rotated
+<root_account> | true                | 2026-08-22T05:59:59Z
+"), @"FAILED root: Older than the limit of 90 days: root key 1, active, created 2026-08-22 05:59 UTC (90 days ago), no use recorded.");
+    }
+
+    #[test]
+    fn inactive_keys_are_not_its_concern() {
+        insta::assert_snapshot!(observe(&CHECK, "
+user           | access_key_1_active | access_key_1_last_rotated
+<root_account> | false               | 2019-01-02T03:04:05Z
+"), @"NOT_APPLICABLE root: The root user has no active access key.");
+    }
+
+    #[test]
+    fn an_active_key_without_a_date_is_unknown() {
+        insta::assert_snapshot!(observe(&CHECK, "
+user           | access_key_1_active | access_key_1_last_rotated
+<root_account> | true                | N/A
+"), @"UNKNOWN root: access_key_1_last_rotated is N/A though the key is active.");
+    }
+}

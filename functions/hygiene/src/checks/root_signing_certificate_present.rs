@@ -1,0 +1,88 @@
+use super::{Check, Context, Rule, evidence};
+use crate::finding::{Evidence, Severity, Verdict};
+use crate::report::{Certificate, Column, Unreadable};
+use crate::snapshot::Snapshot;
+
+pub(super) static CHECK: Check = Check {
+    id: "root-signing-certificate-present",
+    title: "The root user has an X.509 signing certificate",
+    severity: Severity::High,
+    fails_when: "`AccountSigningCertificatesPresent` is not 0, or the report has a root `cert_N_last_rotated` or an active root certificate.",
+    rationale: "A signing certificate signs SOAP calls as root: a long-lived root credential that nobody remembers, since nothing has needed it for years.",
+    recommendation: "Deactivate the root user's signing certificates, then delete them.",
+    remediation: |_| STEPS.to_owned(),
+    documentation: "https://docs.aws.amazon.com/IAM/latest/UserGuide/root-user-best-practices.html",
+    requirements: &[],
+    rule: Rule::Root(rule),
+};
+
+fn rule(snapshot: &Snapshot, _: &Context<'_>) -> Verdict {
+    let summary = match &snapshot.summary {
+        Ok(summary) => {
+            let present = summary.account_signing_certificates_present;
+            present.ok_or_else(|| "The account summary has no AccountSigningCertificatesPresent.".to_owned())
+        }
+        Err(reason) => Err(reason.to_string()),
+    };
+    let root = snapshot.root();
+    let in_report = root.as_ref().is_ok_and(|root| root.certificates.iter().any(is_shown));
+    let in_summary = matches!(summary, Ok(count) if 0 < count);
+    if !in_summary && !in_report {
+        let unreadable = root.map_or_else(
+            |reason| Some(reason.to_string()),
+            |root| root.certificates.iter().find_map(unreadable).map(ToString::to_string),
+        );
+        return match summary.err().or(unreadable) {
+            Some(reason) => Verdict::unknown(reason),
+            None => Verdict::passed("The root user has no signing certificate."),
+        };
+    }
+    let says = match (in_summary, in_report) {
+        (true, true) => "the account summary and the credential report say",
+        (true, false) => "the account summary says",
+        (false, _) => "the credential report says",
+    };
+    let mut rests_on = Evidence::new();
+    if let Ok(root) = root {
+        let columns = [Column::Cert1Active, Column::Cert1LastRotated, Column::Cert2Active, Column::Cert2LastRotated];
+        rests_on = evidence(root, &columns);
+    }
+    if let Ok(count) = summary {
+        rests_on.push(("AccountSigningCertificatesPresent", count.to_string()));
+    }
+    Verdict::failed(format!("The root user has an X.509 signing certificate, {says}."), rests_on)
+}
+
+fn is_shown(certificate: &Certificate) -> bool {
+    certificate.active == Ok(true) || matches!(certificate.last_rotated, Ok(Some(_)))
+}
+
+fn unreadable(certificate: &Certificate) -> Option<&Unreadable> {
+    certificate.active.as_ref().err().or_else(|| certificate.last_rotated.as_ref().err())
+}
+
+const STEPS: &str = "1. Sign in as the root user, open Security credentials, X.509 certificates.\n\
+     2. Deactivate each certificate; when nothing has missed it, delete it.\n\
+     In a member account of an organization with centralized root access, the management account can delete them: IAM console, Root access management.";
+
+#[cfg(test)]
+mod tests {
+    use super::CHECK;
+    use crate::snapshot::AccountSummary;
+    use crate::testing::{account, observe, observe_in, unavailable};
+
+    #[test]
+    fn a_certificate_counts_active_or_not_wherever_it_shows() {
+        insta::assert_snapshot!(observe(&CHECK, "
+user           | cert_2_active | cert_2_last_rotated
+<root_account> | false         | 2015-01-02T03:04:05Z
+"), @"FAILED root: The root user has an X.509 signing certificate, the credential report says.");
+        let mut snapshot = account("user\n<root_account>");
+        insta::assert_snapshot!(observe_in(&CHECK, &snapshot), @"PASSED root: The root user has no signing certificate.");
+        snapshot.summary =
+            Ok(AccountSummary { account_signing_certificates_present: Some(1), ..AccountSummary::default() });
+        insta::assert_snapshot!(observe_in(&CHECK, &snapshot), @"FAILED root: The root user has an X.509 signing certificate, the account summary says.");
+        snapshot.summary = unavailable("GetAccountSummary failed: AccessDenied.");
+        insta::assert_snapshot!(observe_in(&CHECK, &snapshot), @"UNKNOWN root: GetAccountSummary failed: AccessDenied.");
+    }
+}

@@ -1,0 +1,132 @@
+use super::{Check, Context, Rule, evidence};
+use crate::finding::{Novelties, Severity, Verdict};
+use crate::report::Column;
+use crate::snapshot::Snapshot;
+use crate::text::{age, inert, moment};
+
+pub(super) static CHECK: Check = Check {
+    id: "root-user-recently-used",
+    title: "The root user was used recently",
+    severity: Severity::High,
+    fails_when: "The latest of root's `password_last_used` and both keys' `last_used_date`, inactive keys too, is within `RootUsedWithinDays`.",
+    rationale: "Daily work does not need root, and root cannot be limited. Each use is either a habit to break or a break-in.",
+    recommendation: "Find out who used the root user, when and for what. If that is not known to you, treat it as an incident. Give the task to a role.",
+    remediation: |_| STEPS.to_owned(),
+    documentation: "https://docs.aws.amazon.com/IAM/latest/UserGuide/root-user-tasks.html",
+    requirements: &[
+        "CIS AWS Foundations Benchmark v1.2.0/1.1",
+        "CIS AWS Foundations Benchmark v1.4.0/1.7",
+        "CIS AWS Foundations Benchmark v1.5.0/1.7",
+        "CIS AWS Foundations Benchmark v2.0.0/1.7",
+        "CIS AWS Foundations Benchmark v3.0.0/1.7",
+        "CIS AWS Foundations Benchmark v4.0.1/1.7",
+        "CIS AWS Foundations Benchmark v5.0.0/1.6",
+        "CIS AWS Foundations Benchmark v6.0.0/2.6",
+        "CIS AWS Foundations Benchmark v7.0.0/2.7",
+    ],
+    rule: Rule::Root(rule),
+};
+
+fn rule(snapshot: &Snapshot, context: &Context<'_>) -> Verdict {
+    let root = match snapshot.root() {
+        Ok(root) => root,
+        Err(reason) => return Verdict::unknown(reason),
+    };
+    let uses = [
+        (&root.password_last_used, Column::PasswordLastUsed, None),
+        (&root.access_keys[0].last_used_date, Column::AccessKey1LastUsedDate, Some(&root.access_keys[0])),
+        (&root.access_keys[1].last_used_date, Column::AccessKey2LastUsedDate, Some(&root.access_keys[1])),
+    ];
+    let unreadable = uses.iter().find_map(|(used, ..)| used.as_ref().err());
+    let latest = uses
+        .iter()
+        .filter_map(|(used, column, key)| Some(((**used).clone().ok()??, *column, *key)))
+        .max_by_key(|(used, ..)| *used);
+    let limit = context.policy.root_used_within;
+    let recent = latest.filter(|(used, ..)| context.age(*used) <= limit);
+    let Some((used, column, key)) = recent else {
+        return match (unreadable, latest) {
+            (Some(reason), _) => Verdict::unknown(reason),
+            (None, Some(_)) => Verdict::passed("The root user's last use is longer ago than the limit."),
+            (None, None) => Verdict::passed("The report has no use of the root user."),
+        };
+    };
+    let mut shown = vec![column];
+    let mut with = "its password".to_owned();
+    if let Some(key) = key {
+        let state = if key.active == Ok(false) { " (inactive now)" } else { "" };
+        let columns = key.columns();
+        let cell = |column| root.cell(column).filter(|cell| !cell.eq_ignore_ascii_case("N/A")).map(inert);
+        let service = cell(columns.last_used_service).map_or_else(String::new, |service| format!(" for {service}"));
+        let region = cell(columns.last_used_region).map_or_else(String::new, |region| format!(" in {region}"));
+        with = format!("access key {}{state}{service}{region}", key.slot);
+        shown.extend([columns.last_used_service, columns.last_used_region]);
+    }
+    let message = format!(
+        "The root user was last used on {}, {} ago, with {with}; any use within {} is told.",
+        moment(used),
+        age(context.age(used)),
+        age(limit)
+    );
+    let novelties = Novelties { last_used: Some(used), keys: None };
+    Verdict { novelties: Some(novelties), ..Verdict::failed(message, evidence(root, &shown)) }
+}
+
+const STEPS: &str = "1. Look the use up in CloudTrail: event history, user name root, at the time above. Root console sign-ins are recorded in us-east-1.\n\
+     2. If nobody can explain it, treat it as an incident: change the root password, delete root's access keys, check the root e-mail address.\n\
+     3. If it was for a task: give the task to a role. Few tasks need root, and the documentation lists them.\n\
+     The finding resolves by itself when the last use is older than the limit.";
+
+#[cfg(test)]
+mod tests {
+    use super::CHECK;
+    use crate::testing::observe;
+
+    #[test]
+    fn a_key_used_today_counts_though_the_password_was_used_a_year_ago() {
+        insta::assert_snapshot!(observe(&CHECK, "
+user           | password_last_used   | access_key_2_active | access_key_2_last_used_date | access_key_2_last_used_region | access_key_2_last_used_service
+<root_account> | 2025-11-20T06:00:00Z | true                | 2026-11-20T04:00:00Z        | eu-central-1                  | s3
+"), @"FAILED root: The root user was last used on 2026-11-20 04:00 UTC, 2 hours ago, with access key 2 for s3 in eu-central-1; any use within 30 days is told.");
+    }
+
+    #[test]
+    fn an_inactive_keys_use_counts() {
+        insta::assert_snapshot!(observe(&CHECK, "
+user           | access_key_1_active | access_key_1_last_used_date
+<root_account> | false               | 2026-11-19T06:00:00Z
+"), @"FAILED root: The root user was last used on 2026-11-19 06:00 UTC, 1 day ago, with access key 1 (inactive now); any use within 30 days is told.");
+    }
+
+    #[test]
+    fn the_limit_is_inclusive_to_the_second() {
+        insta::assert_snapshot!(observe(&CHECK, "
+user           | password_last_used
+<root_account> | 2026-10-21T06:00:00Z
+"), @"FAILED root: The root user was last used on 2026-10-21 06:00 UTC, 30 days ago, with its password; any use within 30 days is told.");
+        insta::assert_snapshot!(observe(&CHECK, "
+user           | password_last_used
+<root_account> | 2026-10-21T05:59:59Z
+"), @"PASSED root: The root user's last use is longer ago than the limit.");
+    }
+
+    #[test]
+    fn a_use_in_the_future_is_a_use_now() {
+        insta::assert_snapshot!(observe(&CHECK, "
+user           | password_last_used
+<root_account> | 2026-11-20T06:10:00Z
+"), @"FAILED root: The root user was last used on 2026-11-20 06:10 UTC, less than a minute ago, with its password; any use within 30 days is told.");
+    }
+
+    #[test]
+    fn no_use_passes_and_an_unreadable_one_is_unknown() {
+        insta::assert_snapshot!(observe(&CHECK, "
+user           | password_last_used
+<root_account> | no_information
+"), @"PASSED root: The report has no use of the root user.");
+        insta::assert_snapshot!(observe(&CHECK, "
+user           | password_last_used
+<root_account> | yesterday
+"), @"UNKNOWN root: password_last_used is `yesterday` in the credential report, not a date.");
+    }
+}

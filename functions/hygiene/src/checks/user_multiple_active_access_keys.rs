@@ -1,0 +1,100 @@
+use super::{Check, Context, Rule, commands, evidence};
+use crate::finding::{Severity, Subject, Verdict};
+use crate::report::{AccessKey, Cell, Column, Row};
+use crate::text::{age, inert, moment};
+
+pub(super) static CHECK: Check = Check {
+    id: "user-multiple-active-access-keys",
+    title: "A user has two active access keys",
+    severity: Severity::Low,
+    fails_when: "Both keys are active and the younger is older than `NewCredentialGraceDays`: a rotation in progress is fine.",
+    rationale: "The second slot is there for rotation. Two keys for good are two secrets to lose, and rotation is blocked.",
+    recommendation: "Find out which of the two is not needed, deactivate it, and delete it when nothing has missed it.",
+    remediation,
+    documentation: "https://docs.aws.amazon.com/IAM/latest/UserGuide/id-credentials-access-keys-update.html",
+    requirements: &[
+        "CIS AWS Foundations Benchmark v1.4.0/1.13",
+        "CIS AWS Foundations Benchmark v1.5.0/1.13",
+        "CIS AWS Foundations Benchmark v2.0.0/1.13",
+        "CIS AWS Foundations Benchmark v3.0.0/1.13",
+        "CIS AWS Foundations Benchmark v4.0.1/1.13",
+        "CIS AWS Foundations Benchmark v5.0.0/1.12",
+        "CIS AWS Foundations Benchmark v6.0.0/2.12",
+    ],
+    rule: Rule::User(rule),
+};
+
+fn rule(user: &Row, context: &Context<'_>) -> Cell<Verdict> {
+    let [one, two] = &user.access_keys;
+    if one.active == Ok(false) || two.active == Ok(false) {
+        return Ok(Verdict::passed("The user has one active access key at the most."));
+    }
+    one.active.clone()?;
+    two.active.clone()?;
+    let grace = context.policy.new_credential_grace;
+    let young = |key: &AccessKey| key.created().is_ok_and(|created| context.age(created) <= grace);
+    if young(one) || young(two) {
+        return Ok(Verdict::passed("One of the two active access keys is new: a rotation is in progress."));
+    }
+    let younger = one.created()?.max(two.created()?);
+    let message = format!(
+        "Both access keys of {} are active, and the younger was created on {}, {} ago; a rotation has {}.",
+        inert(&user.user),
+        moment(younger),
+        age(context.age(younger)),
+        age(grace)
+    );
+    let columns = [
+        Column::AccessKey1Active,
+        Column::AccessKey1LastRotated,
+        Column::AccessKey1LastUsedDate,
+        Column::AccessKey2Active,
+        Column::AccessKey2LastRotated,
+        Column::AccessKey2LastUsedDate,
+    ];
+    Ok(Verdict::failed(message, evidence(user, &columns)))
+}
+
+fn remediation(subject: &Subject) -> String {
+    let user = commands::user(subject);
+    format!(
+        "# Which of the two is used, and when?\n\
+         for id in $(aws iam list-access-keys {user} --query 'AccessKeyMetadata[].AccessKeyId' --output text); do\n\
+         \x20 aws iam get-access-key-last-used --access-key-id \"$id\"\n\
+         done\n\
+         # The older one; put the other id here if that is the one to go.\n\
+         KEY_ID=$(aws iam list-access-keys {user} \\\n\
+         \x20 --query \"sort_by(AccessKeyMetadata[?Status=='Active'], &CreateDate)[0].AccessKeyId\" --output text)\n\
+         aws iam update-access-key {user} --access-key-id \"$KEY_ID\" --status Inactive\n\
+         # When nothing has missed it for two weeks:\n\
+         aws iam delete-access-key {user} --access-key-id \"$KEY_ID\""
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::CHECK;
+    use crate::testing::observe;
+
+    #[test]
+    fn two_active_keys_fail_unless_one_is_new() {
+        insta::assert_snapshot!(observe(&CHECK, "
+user  | access_key_1_active | access_key_1_last_rotated | access_key_2_active | access_key_2_last_rotated
+alice | true                | 2019-01-02T03:04:05Z      | true                | 2026-11-13T05:59:59Z
+bob   | true                | 2026-11-13T06:00:00Z      | true                | 2019-01-02T03:04:05Z
+carol | true                | 2019-01-02T03:04:05Z      | false               | 2019-01-02T03:04:05Z
+dave  | true                | 2019-01-02T03:04:05Z      | true                | ?
+erin  | true                | 2026-11-19T06:00:00Z      | true                | ?
+frank | ?                   | 2019-01-02T03:04:05Z      | false               | N/A
+grace | ?                   | 2019-01-02T03:04:05Z      | true                | 2019-01-02T03:04:05Z
+"), @"
+        FAILED user/alice: Both access keys of alice are active, and the younger was created on 2026-11-13 05:59 UTC, 7 days ago; a rotation has 7 days.
+        PASSED user/bob: One of the two active access keys is new: a rotation is in progress.
+        PASSED user/carol: The user has one active access key at the most.
+        UNKNOWN user/dave: access_key_2_last_rotated is `?` in the credential report, not a date.
+        PASSED user/erin: One of the two active access keys is new: a rotation is in progress.
+        PASSED user/frank: The user has one active access key at the most.
+        UNKNOWN user/grace: access_key_1_active is `?` in the credential report, not true or false.
+        ");
+    }
+}

@@ -1,0 +1,68 @@
+use super::{Check, Context, Rule, commands, evidence};
+use crate::finding::{Severity, Subject, Verdict};
+use crate::report::{Cell, Column, Row};
+use crate::text::{age, counted, inert, moment};
+
+pub(super) static CHECK: Check = Check {
+    id: "user-signing-certificate-active",
+    title: "A user has an active X.509 signing certificate",
+    severity: Severity::Low,
+    fails_when: "`cert_1_active` or `cert_2_active` is true.",
+    rationale: "A long-lived credential of a kind that almost nothing needs any more, and that key rotation does not reach.",
+    recommendation: "Deactivate the certificate, and delete it when nothing has missed it.",
+    remediation,
+    documentation: "https://docs.aws.amazon.com/IAM/latest/APIReference/API_UpdateSigningCertificate.html",
+    requirements: &[],
+    rule: Rule::User(rule),
+};
+
+fn rule(user: &Row, context: &Context<'_>) -> Cell<Verdict> {
+    let [one, two] = &user.certificates;
+    let active: Vec<_> = [one, two].into_iter().filter(|certificate| certificate.active == Ok(true)).collect();
+    if active.is_empty() {
+        one.active.clone()?;
+        two.active.clone()?;
+        return Ok(Verdict::passed("The user has no active signing certificate."));
+    }
+    let oldest = active.iter().filter_map(|certificate| certificate.last_rotated.clone().ok()?).min();
+    let since = oldest.map_or_else(String::new, |oldest| {
+        format!(", the oldest of {}, {} ago", moment(oldest), age(context.age(oldest)))
+    });
+    let message =
+        format!("{} has {}{since}.", inert(&user.user), counted(active.len() as u64, "active signing certificate"));
+    let columns = [Column::Cert1Active, Column::Cert1LastRotated, Column::Cert2Active, Column::Cert2LastRotated];
+    Ok(Verdict::failed(message, evidence(user, &columns)))
+}
+
+fn remediation(subject: &Subject) -> String {
+    let user = commands::user(subject);
+    format!(
+        "IDS=$(aws iam list-signing-certificates {user} \\\n\
+         \x20 --query \"Certificates[?Status=='Active'].CertificateId\" --output text)\n\
+         for id in $IDS; do aws iam update-signing-certificate {user} --certificate-id \"$id\" --status Inactive; done\n\
+         # When nothing has missed them for two weeks:\n\
+         for id in $IDS; do aws iam delete-signing-certificate {user} --certificate-id \"$id\"; done"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::CHECK;
+    use crate::testing::observe;
+
+    #[test]
+    fn an_active_certificate_fails() {
+        insta::assert_snapshot!(observe(&CHECK, "
+user  | cert_1_active | cert_1_last_rotated  | cert_2_active | cert_2_last_rotated
+alice | true          | 2019-01-02T03:04:05Z | true          | 2018-01-02T03:04:05Z
+bob   | false         | 2019-01-02T03:04:05Z | false         | N/A
+carol | ?             | N/A                  | false         | N/A
+dave  | ?             | N/A                  | true          | N/A
+"), @"
+        FAILED user/alice: alice has 2 active signing certificates, the oldest of 2018-01-02 03:04 UTC, 3,244 days ago.
+        PASSED user/bob: The user has no active signing certificate.
+        UNKNOWN user/carol: cert_1_active is `?` in the credential report, not true or false.
+        FAILED user/dave: dave has 1 active signing certificate.
+        ");
+    }
+}

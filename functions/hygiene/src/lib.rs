@@ -1,0 +1,25 @@
+//! The rules of credwarden, pure: no clock, no network, no environment. `Cargo.toml` is the guard: nothing this crate can
+//! reach does I/O, so a check cannot either.
+//!
+//! # Layout, in the order the data flows
+//!
+//! - [`report`] reads the credential report, [`snapshot`] holds it beside the account summary and the MFA devices
+//! - [`checks`] are the rules, one file each; [`evaluate`] applies them under a [`policy`] and gives [`finding`]s
+//! - [`reconcile`] compares the findings with what Security Hub knows and plans what to write and whom to tell
+//! - [`alert`] chooses what of that is told, and [`mail`] words it
+//!
+//! [`text`] has what the wording shares: dates, ages, quoting of hostile names.
+
+pub mod alert;
+pub mod checks;
+pub mod evaluate;
+pub mod finding;
+pub mod mail;
+pub mod policy;
+pub mod reconcile;
+pub mod report;
+pub mod snapshot;
+pub mod text;
+
+#[cfg(test)]
+mod testing;

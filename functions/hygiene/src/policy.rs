@@ -1,0 +1,28 @@
+//! The thresholds. No check has a number of its own.
+
+use chrono::TimeDelta;
+
+/// What an account is held to. Limits are exact durations: a key 90 days and a second old is older than 90 days.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Policy {
+    /// How old an access key may get.
+    pub access_key_max_age: TimeDelta,
+    /// How long a key or a password may go unused.
+    pub credential_unused: TimeDelta,
+    /// How long a use of the root user stays a finding.
+    pub root_used_within: TimeDelta,
+    /// How long a new user, key or pair of keys is left in peace.
+    pub new_credential_grace: TimeDelta,
+}
+
+impl Policy {
+    /// The limits of CIS: keys 90 days, unused credentials 45; root use is told for 30 days, new credentials have 7.
+    pub fn cis() -> Self {
+        Self {
+            access_key_max_age: TimeDelta::days(90),
+            credential_unused: TimeDelta::days(45),
+            root_used_within: TimeDelta::days(30),
+            new_credential_grace: TimeDelta::days(7),
+        }
+    }
+}

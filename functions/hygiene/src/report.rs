@@ -1,0 +1,688 @@
+//! The IAM credential report: bytes in, users with dates and flags out. After this nothing is a string that means `true`.
+//!
+//! Both dialects are read: dates with `Z` (since 2024) and with `+00:00` (before), and root rows with and without
+//! `not_supported` where root has since got real values. Columns are found by name. One bad cell costs the subject it
+//! belongs to, one bad row that row; see [`CredentialReport::is_whole`].
+
+use std::cmp::Ordering;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use csv::{ByteRecord, StringRecord};
+
+/// The account's root user in the `user` column.
+pub const ROOT: &str = "<root_account>";
+
+/// A longer user name is damage, not a name: IAM allows 64 characters.
+const LONGEST_NAME: usize = 128;
+
+/// A credential report, row by row.
+#[derive(Debug)]
+pub struct CredentialReport {
+    /// The row of `<root_account>`, if there is one.
+    pub root: Option<Row>,
+    /// The IAM users, in the report's order.
+    pub users: Vec<Row>,
+}
+
+/// One row: a user's credentials.
+#[derive(Debug)]
+pub struct Row {
+    /// The name; of a damaged row whatever its first cell says, or `line N`.
+    pub user: String,
+    /// The ARN, where the cell holds one.
+    pub arn: Option<String>,
+    /// What is wrong with the row as a whole, if its fields could not be told apart.
+    pub damage: Option<String>,
+    /// `user_creation_time`
+    pub user_creation_time: Cell<Option<Time>>,
+    /// `password_enabled`
+    pub password_enabled: Cell<bool>,
+    /// `password_last_used`
+    pub password_last_used: Cell<Option<Time>>,
+    /// `password_last_changed`
+    pub password_last_changed: Cell<Option<Time>>,
+    /// `mfa_active`
+    pub mfa_active: Cell<bool>,
+    /// `access_key_1_…` and `access_key_2_…`
+    pub access_keys: [AccessKey; 2],
+    /// `cert_1_…` and `cert_2_…`
+    pub certificates: [Certificate; 2],
+    columns: Arc<Columns>,
+    cells: StringRecord,
+}
+
+/// A slot for an access key. The slots' order is not the order of creation.
+#[derive(Debug)]
+pub struct AccessKey {
+    /// 1 or 2.
+    pub slot: u8,
+    /// `access_key_N_active`
+    pub active: Cell<bool>,
+    /// `access_key_N_last_rotated`: when the key was created. Deactivating it does not change the date, so an empty slot is
+    /// one without a date, not one that is inactive.
+    pub last_rotated: Cell<Option<Time>>,
+    /// `access_key_N_last_used_date`
+    pub last_used_date: Cell<Option<Time>>,
+}
+
+/// A slot for an X.509 signing certificate.
+#[derive(Debug)]
+pub struct Certificate {
+    /// `cert_N_active`
+    pub active: Cell<bool>,
+    /// `cert_N_last_rotated`
+    pub last_rotated: Cell<Option<Time>>,
+}
+
+/// A moment in the report.
+pub type Time = DateTime<Utc>;
+
+/// A cell's value. In a column of dates `None` stands for `N/A` and `no_information`: nothing recorded.
+pub type Cell<T> = Result<T, Unreadable>;
+
+/// Why a cell has no value, as a sentence.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Unreadable(pub Box<str>);
+
+/// Why bytes are no credential report.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReportError {
+    /// No bytes, or nothing but white space.
+    #[error("the credential report is empty")]
+    Empty,
+    /// The header lacks a column without which a row is nobody's.
+    #[error("not a credential report: line 1 has no column `{0}`")]
+    MissingColumn(&'static str),
+    /// A header that is there twice: which one counts?
+    #[error("not a credential report: line 1 has the column `{0}` twice")]
+    RepeatedColumn(String),
+    /// A user that is there twice: two reports in one file, or a damaged one.
+    #[error("not a credential report: line {line} has the user `{user}` again")]
+    RepeatedUser {
+        /// The user, inert.
+        user: String,
+        /// The line, from 1.
+        line: u64,
+    },
+    /// A header and nothing below it. Even a new account has its root user's row.
+    #[error("the credential report has no rows")]
+    NoRows,
+    /// The CSV reader's own errors.
+    #[error("could not read the credential report")]
+    Csv(#[from] csv::Error),
+}
+
+/// The report's columns, by IAM's names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+#[expect(missing_docs, reason = "each is named as the column is")]
+pub enum Column {
+    User,
+    Arn,
+    UserCreationTime,
+    PasswordEnabled,
+    PasswordLastUsed,
+    PasswordLastChanged,
+    MfaActive,
+    AccessKey1Active,
+    AccessKey1LastRotated,
+    AccessKey1LastUsedDate,
+    AccessKey1LastUsedRegion,
+    AccessKey1LastUsedService,
+    AccessKey2Active,
+    AccessKey2LastRotated,
+    AccessKey2LastUsedDate,
+    AccessKey2LastUsedRegion,
+    AccessKey2LastUsedService,
+    Cert1Active,
+    Cert1LastRotated,
+    Cert2Active,
+    Cert2LastRotated,
+    AdditionalCredentialsInfo,
+}
+
+/// In the order of [`Column`].
+const NAMES: [&str; 22] = [
+    "user",
+    "arn",
+    "user_creation_time",
+    "password_enabled",
+    "password_last_used",
+    "password_last_changed",
+    "mfa_active",
+    "access_key_1_active",
+    "access_key_1_last_rotated",
+    "access_key_1_last_used_date",
+    "access_key_1_last_used_region",
+    "access_key_1_last_used_service",
+    "access_key_2_active",
+    "access_key_2_last_rotated",
+    "access_key_2_last_used_date",
+    "access_key_2_last_used_region",
+    "access_key_2_last_used_service",
+    "cert_1_active",
+    "cert_1_last_rotated",
+    "cert_2_active",
+    "cert_2_last_rotated",
+    "additional_credentials_info",
+];
+
+impl Column {
+    /// The column's name in the report.
+    pub fn name(self) -> &'static str {
+        NAMES[self as usize]
+    }
+}
+
+/// The columns of one access key slot.
+#[derive(Debug)]
+pub struct KeyColumns {
+    /// `access_key_N_active`
+    pub active: Column,
+    /// `access_key_N_last_rotated`
+    pub last_rotated: Column,
+    /// `access_key_N_last_used_date`
+    pub last_used_date: Column,
+    /// `access_key_N_last_used_region`
+    pub last_used_region: Column,
+    /// `access_key_N_last_used_service`
+    pub last_used_service: Column,
+}
+
+const KEY_COLUMNS: [KeyColumns; 2] = [
+    KeyColumns {
+        active: Column::AccessKey1Active,
+        last_rotated: Column::AccessKey1LastRotated,
+        last_used_date: Column::AccessKey1LastUsedDate,
+        last_used_region: Column::AccessKey1LastUsedRegion,
+        last_used_service: Column::AccessKey1LastUsedService,
+    },
+    KeyColumns {
+        active: Column::AccessKey2Active,
+        last_rotated: Column::AccessKey2LastRotated,
+        last_used_date: Column::AccessKey2LastUsedDate,
+        last_used_region: Column::AccessKey2LastUsedRegion,
+        last_used_service: Column::AccessKey2LastUsedService,
+    },
+];
+
+impl CredentialReport {
+    /// Reads a report as IAM serves it, or as a spreadsheet saved it: LF or CRLF, with or without BOM, columns in any order.
+    ///
+    /// # Errors
+    ///
+    /// When the bytes are no credential report; a damaged row or cell is no error, it is in the report as such.
+    pub fn parse(bytes: &[u8]) -> Result<Self, ReportError> {
+        let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
+        let mut lines = split(bytes)?.into_iter();
+        let (_, header) = lines.next().ok_or(ReportError::Empty)?;
+        let columns = Arc::new(Columns::new(&header)?);
+
+        let mut report = Self { root: None, users: Vec::with_capacity(lines.len()) };
+        let mut users = BTreeSet::new();
+        for (line, record) in lines {
+            let mut row = Row::new(line, &record, &columns);
+            if row.damage.is_some() && users.contains(&row.user) {
+                row.user = format!("line {line}");
+            }
+            if !users.insert(row.user.clone()) {
+                return Err(ReportError::RepeatedUser { user: crate::text::inert(&row.user).into_owned(), line });
+            }
+            if row.user == ROOT {
+                report.root = Some(row);
+            } else {
+                report.users.push(row);
+            }
+        }
+        if report.root.is_none() && report.users.is_empty() {
+            return Err(ReportError::NoRows);
+        }
+        Ok(report)
+    }
+
+    /// Whether who is not in the report is not in the account: the root row is there and every row is somebody's.
+    pub fn is_whole(&self) -> bool {
+        self.root.as_ref().is_some_and(|root| root.damage.is_none())
+            && self.users.iter().all(|user| user.damage.is_none())
+    }
+}
+
+/// The records with the lines they begin on. No cell of a report can hold a line break, so one that seems to is a stray
+/// quotation mark that swallows the rows after it: then each line is read alone, and only its own row is damaged.
+fn split(bytes: &[u8]) -> Result<Vec<(u64, ByteRecord)>, ReportError> {
+    let read = |bytes: &[u8]| -> Result<Vec<(u64, ByteRecord)>, csv::Error> {
+        let mut reader = csv::ReaderBuilder::new()
+            .has_headers(false)
+            .flexible(true)
+            .buffer_capacity(bytes.len().clamp(64, 8 * 1024))
+            .from_reader(bytes);
+        let with_line = |record: ByteRecord| (record.position().map_or(0, csv::Position::line), record);
+        reader.byte_records().map(|record| record.map(with_line)).collect()
+    };
+    let records = read(bytes)?;
+    let broken = |(_, record): &(u64, ByteRecord)| record.iter().any(|cell| cell.contains(&b'\n'));
+    if !records.iter().any(broken) {
+        return Ok(records);
+    }
+    let mut records = Vec::new();
+    for (number, line) in (1..).zip(bytes.split(|byte| *byte == b'\n')) {
+        records.extend(read(line)?.into_iter().map(|(_, record)| (number, record)));
+    }
+    Ok(records)
+}
+
+/// Where each column is.
+#[derive(Debug)]
+struct Columns {
+    places: [Option<usize>; NAMES.len()],
+    count: usize,
+}
+
+impl Columns {
+    fn new(header: &ByteRecord) -> Result<Self, ReportError> {
+        let mut places = [None; NAMES.len()];
+        let mut seen = BTreeSet::new();
+        for (place, name) in header.iter().enumerate() {
+            let name = String::from_utf8_lossy(name).trim().to_lowercase();
+            if let Some(known) = NAMES.iter().position(|known| *known == name) {
+                places[known] = Some(place);
+            }
+            if !name.is_empty() && !seen.insert(name.clone()) {
+                return Err(ReportError::RepeatedColumn(crate::text::cut(&crate::text::inert(&name), 64).into_owned()));
+            }
+        }
+        for required in [Column::User, Column::Arn] {
+            if places[required as usize].is_none() {
+                return Err(ReportError::MissingColumn(required.name()));
+            }
+        }
+        Ok(Self { places, count: header.len() })
+    }
+
+    fn place(&self, column: Column) -> Option<usize> {
+        self.places[column as usize]
+    }
+
+    /// The record with as many fields as there are columns, or what is wrong with it. It is not known how AWS quotes a name
+    /// or a path with a comma; where it does not, the row has too many fields, and all of the surplus lies between the start
+    /// of the name and the end of the ARN: no other cell can have a comma.
+    fn assign(&self, record: &ByteRecord) -> Result<StringRecord, String> {
+        let cells = StringRecord::from_byte_record(record.clone()).map_err(|_| "it is not UTF-8".to_owned())?;
+        if cells.iter().any(|cell| cell.contains(['\n', '\r'])) {
+            return Err("a cell has a line break in it".to_owned());
+        }
+        let miscounted = || format!("it has {} fields for {} columns", cells.len(), self.count);
+        let cells = match cells.len().cmp(&self.count) {
+            Ordering::Less => return Err(miscounted()),
+            Ordering::Equal => cells,
+            Ordering::Greater => self.rejoin(&cells).ok_or_else(miscounted)?,
+        };
+        let [user, arn] = [Column::User, Column::Arn].map(|column| cells.get(self.place(column)?));
+        let (user, arn) = (user.unwrap_or_default(), arn.unwrap_or_default());
+        if user.is_empty() || LONGEST_NAME < user.chars().count() {
+            return Err("it has no user name".to_owned());
+        }
+        match ArnOwner::of(arn) {
+            Some(ArnOwner::Root) if user == ROOT => Ok(cells),
+            Some(ArnOwner::User(name)) if user == name => Ok(cells),
+            Some(ArnOwner::Root | ArnOwner::User(_)) => Err("its ARN is another user's".to_owned()),
+            None => Ok(cells),
+        }
+    }
+
+    fn rejoin(&self, cells: &StringRecord) -> Option<StringRecord> {
+        let surplus = cells.len() - self.count;
+        if cells.iter().rev().take(surplus).all(str::is_empty) {
+            return Some(cells.iter().take(self.count).collect());
+        }
+        let (user, arn) = (self.place(Column::User)?, self.place(Column::Arn)?);
+        if arn != user + 1 {
+            return None;
+        }
+        let joined = cells.iter().skip(user).take(surplus + 2).collect::<Vec<_>>().join(",");
+        let border = joined.find(",arn:")?;
+        let before = cells.iter().take(user);
+        let after = cells.iter().skip(user + surplus + 2);
+        Some(before.chain([&joined[..border], &joined[border + 1..]]).chain(after).collect())
+    }
+}
+
+/// Whom a principal's ARN names.
+#[derive(Debug, PartialEq, Eq)]
+enum ArnOwner<'a> {
+    Root,
+    User(&'a str),
+}
+
+impl<'a> ArnOwner<'a> {
+    fn of(arn: &'a str) -> Option<Self> {
+        let resource = arn.strip_prefix("arn:")?.splitn(5, ':').nth(4)?;
+        if resource == "root" {
+            return Some(Self::Root);
+        }
+        resource.strip_prefix("user/").and_then(|path| path.rsplit('/').next()).map(Self::User)
+    }
+}
+
+impl Row {
+    fn new(line: u64, record: &ByteRecord, columns: &Arc<Columns>) -> Self {
+        let (cells, damage) = match columns.assign(record) {
+            Ok(cells) => (cells, None),
+            Err(what) => {
+                (StringRecord::new(), Some(format!("Line {line} of the credential report is damaged: {what}.")))
+            }
+        };
+        let reader = CellReader { columns, cells: &cells, damage: damage.as_deref() };
+        let user = match &damage {
+            None => cells.get(columns.place(Column::User).unwrap_or_default()).unwrap_or_default().to_owned(),
+            Some(_) => damaged_name(record, columns).unwrap_or_else(|| format!("line {line}")),
+        };
+        let arn = columns.place(Column::Arn).and_then(|place| cells.get(place));
+        let arn = arn.filter(|arn| ArnOwner::of(arn).is_some()).map(str::to_owned);
+        let key = |slot: u8| {
+            let columns = &KEY_COLUMNS[usize::from(slot - 1)];
+            AccessKey {
+                slot,
+                active: reader.flag(columns.active),
+                last_rotated: reader.time(columns.last_rotated),
+                last_used_date: reader.time(columns.last_used_date),
+            }
+        };
+        let certificate =
+            |active, last_rotated| Certificate { active: reader.flag(active), last_rotated: reader.time(last_rotated) };
+        Self {
+            user,
+            arn,
+            user_creation_time: reader.time(Column::UserCreationTime),
+            password_enabled: reader.flag(Column::PasswordEnabled),
+            password_last_used: reader.time(Column::PasswordLastUsed),
+            password_last_changed: reader.time(Column::PasswordLastChanged),
+            mfa_active: reader.flag(Column::MfaActive),
+            access_keys: [key(1), key(2)],
+            certificates: [
+                certificate(Column::Cert1Active, Column::Cert1LastRotated),
+                certificate(Column::Cert2Active, Column::Cert2LastRotated),
+            ],
+            columns: Arc::clone(columns),
+            damage,
+            cells,
+        }
+    }
+
+    /// A cell as the report has it; `None` where the column or the row's fields are missing.
+    pub fn cell(&self, column: Column) -> Option<&str> {
+        self.columns.place(column).and_then(|place| self.cells.get(place))
+    }
+
+    /// What `additional_credentials_info` says, unless that is nothing. The column is documented but was not in any report
+    /// seen, so its absence says nothing either.
+    pub fn additional_credentials(&self) -> Cell<Option<&str>> {
+        if let Some(damage) = &self.damage {
+            return Err(Unreadable(damage.as_str().into()));
+        }
+        let info = self.cell(Column::AdditionalCredentialsInfo).unwrap_or_default().trim();
+        let nothing = ["", "N/A", "no_information", "not_supported"];
+        Ok(Some(info).filter(|info| !nothing.iter().any(|word| word.eq_ignore_ascii_case(info))))
+    }
+
+    /// Whether `password_enabled` is `not_supported`, as it was for root until AWS could manage root credentials centrally.
+    /// It means that the report does not know.
+    pub fn password_unknown(&self) -> bool {
+        self.cell(Column::PasswordEnabled).is_some_and(|cell| cell.trim().eq_ignore_ascii_case("not_supported"))
+    }
+
+    /// The account number and the partition of the ARN.
+    pub fn account(&self) -> Option<(&str, &str)> {
+        let mut parts = self.arn.as_deref()?.split(':');
+        let partition = parts.nth(1)?;
+        let account = parts.nth(2)?;
+        let digits = account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit());
+        (digits && !partition.is_empty()).then_some((account, partition))
+    }
+}
+
+impl AccessKey {
+    /// The slot's columns.
+    pub fn columns(&self) -> &'static KeyColumns {
+        &KEY_COLUMNS[usize::from(self.slot - 1)]
+    }
+
+    /// When the key was created, for a key that is there: so `N/A` is no answer.
+    pub fn created(&self) -> Cell<Time> {
+        let none =
+            || Unreadable(format!("{} is N/A though the key is there.", self.columns().last_rotated.name()).into());
+        self.last_rotated.clone()?.ok_or_else(none)
+    }
+
+    /// Whether the slot is known to hold no key.
+    pub fn is_empty(&self) -> bool {
+        self.active == Ok(false) && self.last_rotated == Ok(None)
+    }
+}
+
+/// The name that a damaged row seems to be about, if it could be one.
+fn damaged_name(record: &ByteRecord, columns: &Columns) -> Option<String> {
+    let name = str::from_utf8(record.get(columns.place(Column::User)?)?).ok()?;
+    let plausible = |character: char| character.is_alphanumeric() || "_+=,.@-<>".contains(character);
+    (!name.is_empty() && name.chars().count() <= LONGEST_NAME && name.chars().all(plausible)).then(|| name.to_owned())
+}
+
+struct CellReader<'a> {
+    columns: &'a Columns,
+    cells: &'a StringRecord,
+    damage: Option<&'a str>,
+}
+
+impl CellReader<'_> {
+    fn cell(&self, column: Column) -> Cell<&str> {
+        if let Some(damage) = self.damage {
+            return Err(Unreadable(damage.into()));
+        }
+        let cell = self.columns.place(column).and_then(|place| self.cells.get(place));
+        let missing = || Unreadable(format!("The credential report has no column {}.", column.name()).into());
+        cell.map(str::trim).ok_or_else(missing)
+    }
+
+    fn flag(&self, column: Column) -> Cell<bool> {
+        let cell = self.cell(column)?;
+        if cell.eq_ignore_ascii_case("true") {
+            Ok(true)
+        } else if cell.eq_ignore_ascii_case("false") {
+            Ok(false)
+        } else {
+            Err(unreadable(column, cell, "true or false"))
+        }
+    }
+
+    fn time(&self, column: Column) -> Cell<Option<Time>> {
+        let cell = self.cell(column)?;
+        if cell.eq_ignore_ascii_case("N/A") || cell.eq_ignore_ascii_case("no_information") {
+            return Ok(None);
+        }
+        let time = DateTime::parse_from_rfc3339(cell).map_err(|_| unreadable(column, cell, "a date"))?;
+        Ok(Some(time.with_timezone(&Utc)))
+    }
+}
+
+fn unreadable(column: Column, cell: &str, wanted: &str) -> Unreadable {
+    let shown = crate::text::inert(cell);
+    let shown = crate::text::cut(&shown, 64);
+    Unreadable(format!("{} is `{shown}` in the credential report, not {wanted}.", column.name()).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const HEADER: &str = "user,arn,user_creation_time,password_enabled,password_last_used,password_last_changed,\
+        password_next_rotation,mfa_active,access_key_1_active,access_key_1_last_rotated,access_key_1_last_used_date,\
+        access_key_1_last_used_region,access_key_1_last_used_service,access_key_2_active,access_key_2_last_rotated,\
+        access_key_2_last_used_date,access_key_2_last_used_region,access_key_2_last_used_service,cert_1_active,\
+        cert_1_last_rotated,cert_2_active,cert_2_last_rotated";
+
+    const ROOT_ROW: &str = "<root_account>,arn:aws:iam::123456789012:root,2019-01-02T03:04:05Z,true,no_information,\
+        2020-01-01T00:00:00Z,not_supported,false,false,N/A,N/A,N/A,N/A,false,N/A,N/A,N/A,N/A,false,N/A,false,N/A";
+
+    fn row(user: &str, arn: &str) -> String {
+        format!(
+            "{user},{arn},2020-01-01T00:00:00Z,false,N/A,N/A,N/A,false,true,2021-06-20T05:16:50Z,N/A,N/A,N/A,false,N/A,N/A,N/A,\
+             N/A,false,N/A,false,N/A"
+        )
+    }
+
+    fn alice() -> String {
+        row("alice", "arn:aws:iam::123456789012:user/alice")
+    }
+
+    fn parse(lines: &[&str]) -> CredentialReport {
+        CredentialReport::parse(lines.join("\n").as_bytes()).unwrap()
+    }
+
+    fn error(lines: &[&str]) -> String {
+        CredentialReport::parse(lines.join("\n").as_bytes()).unwrap_err().to_string()
+    }
+
+    fn time(text: &str) -> Time {
+        DateTime::parse_from_rfc3339(text).unwrap().to_utc()
+    }
+
+    #[test]
+    fn a_live_report_is_read() {
+        let report = parse(&[HEADER, ROOT_ROW, &alice()]);
+        let root = report.root.as_ref().unwrap();
+        assert_eq!(root.account(), Some(("123456789012", "aws")));
+        assert_eq!(root.password_enabled, Ok(true));
+        assert_eq!(root.password_last_used, Ok(None));
+        assert!(root.access_keys.iter().all(AccessKey::is_empty));
+        assert_eq!(report.users[0].access_keys[0].last_rotated, Ok(Some(time("2021-06-20T05:16:50Z"))));
+        assert_eq!(report.users[0].cell(Column::AccessKey1LastRotated), Some("2021-06-20T05:16:50Z"));
+        assert!(report.is_whole());
+    }
+
+    #[test]
+    fn the_old_dialect_is_read() {
+        let root = "<root_account>,arn:aws-us-gov:iam::123456789012:root,2015-01-02T03:04:05+00:00,not_supported,\
+            no_information,not_supported,not_supported,false,false,N/A,N/A,N/A,N/A,false,N/A,N/A,N/A,N/A,false,N/A,false,N/A";
+        let root = parse(&[HEADER, root]).root.unwrap();
+        assert!(root.password_unknown());
+        assert_eq!(root.account(), Some(("123456789012", "aws-us-gov")));
+        assert_eq!(root.user_creation_time, Ok(Some(time("2015-01-02T03:04:05Z"))));
+        assert_eq!(
+            root.password_last_changed.unwrap_err().to_string(),
+            "password_last_changed is `not_supported` in the credential report, not a date."
+        );
+    }
+
+    #[test]
+    fn line_ends_bom_case_and_order_do_not_matter() {
+        let text =
+            "\u{feff}ARN, User ,extra,Access_Key_1_Active\r\narn:aws:iam::123456789012:user/a/b/alice,alice,,TRUE\r\n";
+        let report = CredentialReport::parse(text.as_bytes()).unwrap();
+        assert_eq!(report.users[0].user, "alice");
+        assert_eq!(report.users[0].access_keys[0].active, Ok(true));
+        assert_eq!(
+            report.users[0].access_keys[0].last_rotated,
+            Err(Unreadable("The credential report has no column access_key_1_last_rotated.".into()))
+        );
+        assert!(!report.is_whole(), "there is no root row");
+    }
+
+    #[test]
+    fn every_rfc_3339_form_is_a_date() {
+        let expected = Some(time("2021-06-20T05:16:50Z"));
+        let dates =
+            ["2021-06-20T05:16:50+00:00", "2021-06-20t05:16:50z", "2021-06-20T07:16:50+02:00", "2021-06-20 05:16:50Z"];
+        for date in dates {
+            let report = parse(&["user,arn,user_creation_time", &format!("alice,,{date}")]);
+            assert_eq!(report.users[0].user_creation_time, Ok(expected), "{date}");
+        }
+        let report = parse(&["user,arn,user_creation_time", "alice,,20.06.2021", "bob,,"]);
+        assert!(report.users.iter().all(|user| user.user_creation_time.is_err()));
+    }
+
+    #[test]
+    fn commas_in_names_and_paths_are_found_with_and_without_quotes() {
+        let rows = [
+            (row("last,first", "arn:aws:iam::123456789012:user/last,first"), "last,first"),
+            (row("\"last,first\"", "\"arn:aws:iam::123456789012:user/last,first\""), "last,first"),
+            (row("alice", "arn:aws:iam::123456789012:user/a,b/\"c\"/alice"), "alice"),
+            (row("alice", "\"arn:aws:iam::123456789012:user/a,b/\"\"c\"\"/alice\""), "alice"),
+        ];
+        for (text, name) in rows {
+            let report = parse(&[HEADER, ROOT_ROW, &text]);
+            assert_eq!(report.users[0].user, name);
+            assert_eq!(report.users[0].access_keys[0].active, Ok(true), "{text}");
+            assert!(report.is_whole(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_damaged_row_costs_only_itself() {
+        let short = "bob,arn:aws:iam::123456789012:user/bob,2020-01-01T00:00:00Z";
+        let foreign = row("carol", "arn:aws:iam::123456789012:user/dave");
+        let report = parse(&[HEADER, ROOT_ROW, &alice(), short, &foreign, "\u{1},,"]);
+        assert!(!report.is_whole());
+        let damage: Vec<_> = report.users.iter().map(|user| (user.user.as_str(), user.damage.as_deref())).collect();
+        assert_eq!(
+            damage,
+            [
+                ("alice", None),
+                ("bob", Some("Line 4 of the credential report is damaged: it has 3 fields for 22 columns.")),
+                ("carol", Some("Line 5 of the credential report is damaged: its ARN is another user's.")),
+                ("line 6", Some("Line 6 of the credential report is damaged: it has 3 fields for 22 columns.")),
+            ]
+        );
+        assert!(report.users[1].password_enabled.is_err());
+    }
+
+    #[test]
+    fn a_stray_quotation_mark_costs_only_its_own_row() {
+        let stray = format!("\"{}", row("bob", "arn:aws:iam::123456789012:user/bob"));
+        let report = parse(&[HEADER, ROOT_ROW, &stray, &alice()]);
+        let names: Vec<_> = report.users.iter().map(|user| (user.user.as_str(), user.damage.is_some())).collect();
+        assert_eq!(names, [("line 3", true), ("alice", false)]);
+    }
+
+    #[test]
+    fn what_is_no_report_is_refused() {
+        assert_eq!(error(&[""]), "the credential report is empty");
+        assert_eq!(error(&["\0\u{1}binary"]), "not a credential report: line 1 has no column `user`");
+        assert_eq!(error(&["user,name"]), "not a credential report: line 1 has no column `arn`");
+        assert_eq!(error(&["user,arn,User"]), "not a credential report: line 1 has the column `user` twice");
+        assert_eq!(error(&[HEADER]), "the credential report has no rows");
+        assert_eq!(
+            error(&[HEADER, ROOT_ROW, &alice(), HEADER, ROOT_ROW]),
+            "not a credential report: line 5 has the user `<root_account>` again"
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn arbitrary_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
+            let _ = CredentialReport::parse(&bytes);
+            let mut below_a_header = HEADER.as_bytes().to_vec();
+            below_a_header.push(b'\n');
+            below_a_header.extend(bytes);
+            let _ = CredentialReport::parse(&below_a_header);
+        }
+
+        #[test]
+        fn a_report_cut_anywhere_closes_nothing_it_lost(at in 0usize..700) {
+            let text = [HEADER, ROOT_ROW, &alice(), &row("bob", "arn:aws:iam::123456789012:user/bob")].join("\n");
+            let at = at.min(text.len());
+            let cut = CredentialReport::parse(&text.as_bytes()[..at]);
+            let lost_inside_a_row = !text[..at].ends_with('\n') && text.as_bytes().get(at).is_some_and(|byte| *byte != b'\n');
+            if let Ok(report) = cut && lost_inside_a_row && HEADER.len() < at {
+                // The last cell can be cut and still be a word: then it is unreadable, or its subject is whole without it.
+                let last = report.users.last().or(report.root.as_ref()).unwrap();
+                prop_assert!(last.damage.is_some() || last.certificates[1].last_rotated.is_err());
+            }
+        }
+    }
+}

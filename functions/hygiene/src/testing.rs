@@ -1,0 +1,114 @@
+//! Snapshots out of tables that show only the columns that matter.
+
+use std::fmt::Write as _;
+
+use chrono::{DateTime, Utc};
+
+use crate::checks::Check;
+use crate::evaluate::{Evaluation, evaluate};
+use crate::policy::Policy;
+use crate::report::{CredentialReport, ROOT};
+use crate::snapshot::{AccountSummary, Report, Snapshot, Source, Unavailable};
+
+/// Every test's present.
+pub(crate) const NOW: &str = "2026-11-20T06:00:00Z";
+
+pub(crate) fn time(text: &str) -> DateTime<Utc> {
+    DateTime::parse_from_rfc3339(text).unwrap().to_utc()
+}
+
+pub(crate) fn unavailable<T>(reason: &str) -> Source<T> {
+    Err(Unavailable(reason.to_owned()))
+}
+
+/// An account whose sources are all readable, and whose report is the table: `|` between cells, the header first. Columns
+/// that it does not show have what a user without credentials has.
+pub(crate) fn account(table: &str) -> Snapshot {
+    let credentials = CredentialReport::parse(csv(table).as_bytes()).unwrap();
+    let root = credentials.root.as_ref().and_then(|root| root.account());
+    let (account_id, partition) = root.unwrap_or(("123456789012", "aws"));
+    Snapshot {
+        account_id: Some(account_id.to_owned()),
+        partition: Some(partition.to_owned()),
+        report: Ok(Report { generated_time: Some(time("2026-11-20T05:00:00Z")), credentials }),
+        summary: Ok(AccountSummary {
+            account_access_keys_present: Some(0),
+            account_mfa_enabled: Some(1),
+            account_password_present: Some(1),
+            account_signing_certificates_present: Some(0),
+        }),
+        virtual_mfa_users: Ok(Vec::new()),
+    }
+}
+
+fn csv(table: &str) -> String {
+    const COLUMNS: [(&str, &str); 22] = [
+        ("user", ""),
+        ("arn", ""),
+        ("user_creation_time", "2019-01-02T03:04:05Z"),
+        ("password_enabled", "false"),
+        ("password_last_used", "N/A"),
+        ("password_last_changed", "N/A"),
+        ("password_next_rotation", "N/A"),
+        ("mfa_active", "false"),
+        ("access_key_1_active", "false"),
+        ("access_key_1_last_rotated", "N/A"),
+        ("access_key_1_last_used_date", "N/A"),
+        ("access_key_1_last_used_region", "N/A"),
+        ("access_key_1_last_used_service", "N/A"),
+        ("access_key_2_active", "false"),
+        ("access_key_2_last_rotated", "N/A"),
+        ("access_key_2_last_used_date", "N/A"),
+        ("access_key_2_last_used_region", "N/A"),
+        ("access_key_2_last_used_service", "N/A"),
+        ("cert_1_active", "false"),
+        ("cert_1_last_rotated", "N/A"),
+        ("cert_2_active", "false"),
+        ("cert_2_last_rotated", "N/A"),
+    ];
+    let mut rows = table.lines().filter(|line| !line.trim().is_empty()).map(|line| line.split('|').map(str::trim));
+    let header: Vec<&str> = rows.next().unwrap().collect();
+    let extra = header.iter().filter(|name| COLUMNS.iter().all(|(known, _)| known != *name));
+    let names: Vec<&str> = COLUMNS.iter().map(|(name, _)| *name).chain(extra.copied()).collect();
+    let mut text = names.join(",");
+    for row in rows {
+        let row: Vec<&str> = row.collect();
+        assert_eq!(row.len(), header.len(), "{row:?}");
+        let shown = |name: &str| header.iter().position(|column| *column == name).map(|place| row[place].to_owned());
+        let user = shown("user").unwrap();
+        let arn = match user.as_str() {
+            ROOT => "arn:aws:iam::123456789012:root".to_owned(),
+            user => format!("arn:aws:iam::123456789012:user/{user}"),
+        };
+        let cells = names.iter().map(|name| {
+            let default = COLUMNS.iter().find(|(column, _)| column == name).map_or("", |(_, default)| default);
+            shown(name).unwrap_or_else(|| if *name == "arn" { arn.clone() } else { default.to_owned() })
+        });
+        let _ = write!(text, "\n{}", cells.collect::<Vec<_>>().join(","));
+    }
+    text
+}
+
+/// All the checks on the snapshot, under the limits of CIS.
+pub(crate) fn evaluated(snapshot: &Snapshot) -> Evaluation {
+    evaluate(snapshot, &Policy::cis(), &[], time(NOW))
+}
+
+/// What the one check says of the table's account, a line a subject.
+pub(crate) fn observe(check: &'static Check, table: &str) -> String {
+    observe_in(check, &account(table))
+}
+
+/// What the one check says of the snapshot, a line a subject.
+pub(crate) fn observe_in(check: &'static Check, snapshot: &Snapshot) -> String {
+    let evaluation = evaluated(snapshot);
+    let own = evaluation.findings.iter().filter(|finding| finding.check == check);
+    let line = |finding: &crate::finding::Finding| {
+        let severity = match finding.severity {
+            severity if severity == check.severity => String::new(),
+            other => format!(" {other}"),
+        };
+        format!("{}{severity} {}: {}", finding.status.label(), finding.subject.path, finding.message)
+    };
+    own.map(line).collect::<Vec<_>>().join("\n")
+}

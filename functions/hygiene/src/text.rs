@@ -1,0 +1,156 @@
+//! Dates, ages and hostile names, as people read them.
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+/// A moment in UTC to the minute, as `2021-06-20 05:16 UTC`.
+pub fn moment(time: DateTime<Utc>) -> String {
+    time.format("%Y-%m-%d %H:%M UTC").to_string()
+}
+
+/// A duration in its largest whole unit: `1,979 days`, `1 hour`, `40 minutes`, `less than a minute`. For people only:
+/// verdicts compare exact durations.
+pub fn age(age: TimeDelta) -> String {
+    let units = [(age.num_days(), "day"), (age.num_hours(), "hour"), (age.num_minutes(), "minute")];
+    match units.into_iter().find(|(count, _)| 0 < *count) {
+        Some((count, unit)) => counted(count.unsigned_abs(), unit),
+        None => "less than a minute".to_owned(),
+    }
+}
+
+/// `1 day`, `2 days`, `1,979 days`.
+pub fn counted(count: u64, noun: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{} {noun}{plural}", grouped(count))
+}
+
+/// `1,234,567`.
+pub fn grouped(count: u64) -> String {
+    let digits = count.to_string();
+    let mut text = String::with_capacity(digits.len() * 4 / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index != 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// The text with every character escaped that acts instead of being seen: controls, line breaks, direction marks,
+/// zero-width characters. IAM refuses such names, but a report is a file, and files can say anything.
+pub fn inert(text: &str) -> Cow<'_, str> {
+    if !text.contains(acts) {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = String::with_capacity(text.len() + 8);
+    for character in text.chars() {
+        if acts(character) {
+            shown.extend(character.escape_unicode());
+        } else {
+            shown.push(character);
+        }
+    }
+    Cow::Owned(shown)
+}
+
+fn acts(character: char) -> bool {
+    character.is_control()
+        || matches!(character,
+            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
+/// At most `limit` characters, the last one an ellipsis where something was cut.
+pub fn cut(text: &str, limit: usize) -> Cow<'_, str> {
+    if text.len() <= limit || text.chars().count() <= limit {
+        return Cow::Borrowed(text);
+    }
+    let kept = text.chars().take(limit.saturating_sub(1)).collect::<String>();
+    Cow::Owned(kept + "…")
+}
+
+/// An option and its value for a POSIX shell. The value is one word to the shell whatever is in it, and one value to the
+/// AWS CLI: a name may begin with `-` (IAM allows it), so it is joined with `=`, which leaves nothing to guess.
+pub fn shell_option(option: &str, value: &str) -> String {
+    let separator = if value.starts_with('-') { '=' } else { ' ' };
+    format!("{option}{separator}{}", shell_word(value))
+}
+
+fn shell_word(value: &str) -> Cow<'_, str> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_+=,.@-/:".contains(&byte);
+    if !value.is_empty() && value.bytes().all(plain) {
+        return Cow::Borrowed(value);
+    }
+    if !value.contains(acts) {
+        return Cow::Owned(format!("'{}'", value.replace('\'', r"'\''")));
+    }
+    // A raw control character would act on the terminal it is pasted into; `$'…'` names its bytes (bash, zsh, ksh).
+    let mut word = String::from("$'");
+    for byte in value.bytes() {
+        if plain(byte) {
+            word.push(char::from(byte));
+        } else {
+            let _ = write!(word, "\\x{byte:02x}");
+        }
+    }
+    word.push('\'');
+    Cow::Owned(word)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ages_are_told_in_their_largest_whole_unit() {
+        let tellings = [
+            (TimeDelta::zero(), "less than a minute"),
+            (TimeDelta::seconds(60), "1 minute"),
+            (TimeDelta::minutes(119), "1 hour"),
+            (TimeDelta::hours(24), "1 day"),
+            (TimeDelta::days(1979), "1,979 days"),
+        ];
+        for (duration, telling) in tellings {
+            assert_eq!(age(duration), telling);
+        }
+    }
+
+    #[test]
+    fn thousands_are_grouped() {
+        let groupings = [(0, "0"), (999, "999"), (1000, "1,000"), (123_456, "123,456"), (1_234_567, "1,234,567")];
+        for (count, text) in groupings {
+            assert_eq!(grouped(count), text);
+        }
+    }
+
+    #[test]
+    fn what_acts_is_escaped_and_what_is_seen_is_kept() {
+        assert_eq!(inert("žofie.o'neil@example.com"), "žofie.o'neil@example.com");
+        assert_eq!(inert("a\nb\u{202e}c\u{200b}\u{1b}[31m"), "a\\u{a}b\\u{202e}c\\u{200b}\\u{1b}[31m");
+    }
+
+    #[test]
+    fn cutting_counts_characters() {
+        assert_eq!(cut("žluť", 4), "žluť");
+        assert_eq!(cut("žluťoučký", 4), "žlu…");
+    }
+
+    #[test]
+    fn a_value_is_one_word_to_the_shell() {
+        let words = [
+            ("alice", "--user-name alice"),
+            ("a+b=c,d.e@f-g_h", "--user-name a+b=c,d.e@f-g_h"),
+            ("-alice", "--user-name=-alice"),
+            ("", "--user-name ''"),
+            ("o'neil; rm -rf ~", r"--user-name 'o'\''neil; rm -rf ~'"),
+            ("$(id)", "--user-name '$(id)'"),
+            ("a\nb", r"--user-name $'a\x0ab'"),
+        ];
+        for (name, option) in words {
+            assert_eq!(shell_option("--user-name", name), option);
+        }
+    }
+}

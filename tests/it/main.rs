@@ -1,0 +1,2 @@
+//! One binary, so that the SDKs are linked once.
+fn main() {}
