@@ -1,0 +1,181 @@
+//! Reads the account: the credential report, and meanwhile the account summary and the virtual MFA devices. Each source
+//! fails alone.
+
+use aws_sdk_iam::Client;
+use aws_sdk_iam::types::{AssignmentStatusType, ReportStateType, SummaryKeyType};
+use chrono::{DateTime, Utc};
+use hygiene::report::CredentialReport;
+use hygiene::snapshot::{AccountSummary, Report, Snapshot, Source, Unavailable};
+use tokio::time::Instant;
+
+use crate::aws::Clients;
+use crate::cause::{CallError, chain};
+use crate::patience::{Waits, persist};
+
+/// A source that could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum CollectError {
+    /// `GenerateCredentialReport` or `GetCredentialReport`.
+    #[error("could not read the credential report")]
+    CredentialReport(#[source] CallError),
+    /// What IAM served is no report.
+    #[error("could not understand the credential report")]
+    NoReport(#[from] hygiene::report::ReportError),
+    /// `GetAccountSummary`.
+    #[error("could not read the account summary")]
+    AccountSummary(#[source] CallError),
+    /// `ListVirtualMFADevices`.
+    #[error("could not read the virtual MFA devices")]
+    VirtualMfaDevices(#[source] CallError),
+    /// `GetCallerIdentity`, where there is no report to say whose account it is.
+    #[error("could not find out which account this is")]
+    Account(#[source] CallError),
+}
+
+/// What was read, and what was not.
+#[derive(Debug)]
+pub struct Collected {
+    /// What was read.
+    pub snapshot: Snapshot,
+    /// Why the rest was not.
+    pub errors: Vec<CollectError>,
+}
+
+/// Reads all sources, and gives up on what is not there by `until`.
+pub async fn collect(clients: &Clients, until: Instant) -> Collected {
+    let iam = &clients.iam;
+    let (report, summary, devices) =
+        tokio::join!(credential_report(iam, until), account_summary(iam, until), virtual_mfa_users(iam, until));
+
+    let mut errors = Vec::new();
+    let report = source(report, &mut errors);
+    let summary = source(summary, &mut errors);
+    let virtual_mfa_users = source(devices, &mut errors);
+    let root = report.as_ref().ok().and_then(|report| report.credentials.root.as_ref());
+    let mut account =
+        root.and_then(|root| root.account()).map(|(account, partition)| (account.to_owned(), partition.to_owned()));
+    if account.is_none() {
+        match caller(&clients.sts, until).await {
+            Ok(caller) => account = Some(caller),
+            Err(error) => errors.push(error),
+        }
+    }
+    let (account_id, partition) = account.unzip();
+    Collected { snapshot: Snapshot { account_id, partition, report, summary, virtual_mfa_users }, errors }
+}
+
+fn source<T>(result: Result<T, CollectError>, errors: &mut Vec<CollectError>) -> Source<T> {
+    result.map_err(|error| {
+        let reason = Unavailable(sentence(&chain(std::error::Error::source(&error).unwrap_or(&error))));
+        errors.push(error);
+        reason
+    })
+}
+
+fn sentence(text: &str) -> String {
+    let mut characters = text.chars();
+    let first = characters.next().map(|first| first.to_uppercase().collect::<String>()).unwrap_or_default();
+    let end = if text.ends_with('.') { "" } else { "." };
+    format!("{first}{}{end}", characters.as_str())
+}
+
+/// Generates a report, or finds one of the last four hours, and gets it. IAM says in five ways that it is not there yet, none
+/// of which the SDK tries again.
+async fn credential_report(iam: &Client, until: Instant) -> Result<Report, CollectError> {
+    let mut waits = Waits::until(until);
+    loop {
+        let not_yet = match generate_and_get(iam).await {
+            Ok(Some(output)) => return read(output),
+            Ok(None) => CallError::other("GenerateCredentialReport", "the report was not ready in time"),
+            Err(error) if error.cause.transient || is_not_ready(&error) => error,
+            Err(error) => return Err(CollectError::CredentialReport(error)),
+        };
+        if !waits.wait().await {
+            return Err(CollectError::CredentialReport(not_yet));
+        }
+    }
+}
+
+type ReportOutput = aws_sdk_iam::operation::get_credential_report::GetCredentialReportOutput;
+
+async fn generate_and_get(iam: &Client) -> Result<Option<ReportOutput>, CallError> {
+    let generated = iam.generate_credential_report().send().await;
+    let generated = generated.map_err(|error| CallError::new("GenerateCredentialReport", &error))?;
+    if generated.state() != Some(&ReportStateType::Complete) {
+        return Ok(None);
+    }
+    let report = iam.get_credential_report().send().await;
+    report.map(Some).map_err(|error| CallError::new("GetCredentialReport", &error))
+}
+
+/// The codes on the wire; the SDK's names for them are `CredentialReport…Exception`.
+fn is_not_ready(error: &CallError) -> bool {
+    matches!(error.cause.code.as_deref(), Some("ReportNotPresent" | "ReportInProgress" | "ReportExpired"))
+}
+
+fn read(output: ReportOutput) -> Result<Report, CollectError> {
+    let generated_time = output.generated_time().and_then(|time| {
+        let nanos = u32::try_from(time.subsec_nanos()).unwrap_or_default();
+        DateTime::<Utc>::from_timestamp(time.secs(), nanos)
+    });
+    let content = output.content.unwrap_or_else(|| aws_sdk_iam::primitives::Blob::new(Vec::new()));
+    let credentials = CredentialReport::parse(content.as_ref())?;
+    Ok(Report { generated_time, credentials })
+}
+
+async fn account_summary(iam: &Client, until: Instant) -> Result<AccountSummary, CollectError> {
+    let operation = "GetAccountSummary";
+    let output = persist(until, async || {
+        iam.get_account_summary().send().await.map_err(|error| CallError::new(operation, &error))
+    });
+    let output = output.await.map_err(CollectError::AccountSummary)?;
+    let map = output.summary_map();
+    let value = |key: &str| map.and_then(|map| map.get(&SummaryKeyType::from(key))).copied();
+    Ok(AccountSummary {
+        account_access_keys_present: value("AccountAccessKeysPresent"),
+        account_mfa_enabled: value("AccountMFAEnabled"),
+        account_password_present: value("AccountPasswordPresent"),
+        account_signing_certificates_present: value("AccountSigningCertificatesPresent"),
+    })
+}
+
+/// The most that IAM lists in a page.
+const PAGE: i32 = 1000;
+
+async fn virtual_mfa_users(iam: &Client, until: Instant) -> Result<Vec<String>, CollectError> {
+    let mut users = Vec::new();
+    let mut marker: Option<String> = None;
+    loop {
+        let page = persist(until, async || {
+            let request =
+                iam.list_virtual_mfa_devices().assignment_status(AssignmentStatusType::Assigned).max_items(PAGE);
+            let page = request.set_marker(marker.clone()).send().await;
+            page.map_err(|error| CallError::new("ListVirtualMFADevices", &error))
+        });
+        let page = page.await.map_err(CollectError::VirtualMfaDevices)?;
+        users.extend(page.virtual_mfa_devices().iter().filter_map(|device| Some(device.user()?.arn().to_owned())));
+        if !page.is_truncated() {
+            return Ok(users);
+        }
+        let next = page.marker().map(str::to_owned);
+        if next.is_none() || next == marker {
+            let error =
+                CallError::other("ListVirtualMFADevices", "the list is truncated, without a marker to go on from");
+            return Err(CollectError::VirtualMfaDevices(error));
+        }
+        marker = next;
+    }
+}
+
+/// Whose credentials the function has, which needs no permission.
+async fn caller(sts: &aws_sdk_sts::Client, until: Instant) -> Result<(String, String), CollectError> {
+    let operation = "GetCallerIdentity";
+    let identity = persist(until, async || {
+        sts.get_caller_identity().send().await.map_err(|error| CallError::new(operation, &error))
+    });
+    let identity = identity.await.map_err(CollectError::Account)?;
+    let partition = identity.arn().and_then(|arn| arn.split(':').nth(1)).filter(|partition| !partition.is_empty());
+    let account =
+        identity.account().zip(partition).map(|(account, partition)| (account.to_owned(), partition.to_owned()));
+    account.ok_or_else(|| CollectError::Account(CallError::other(operation, "the answer has no account or no ARN")))
+}

@@ -1,0 +1,253 @@
+//! The function's environment, read once. A bad value stops the function at start-up: at the first deployment, not one day.
+
+use chrono::TimeDelta;
+use hygiene::alert::{AlertOn, AlertRules};
+use hygiene::checks::{CHECKS, find};
+use hygiene::finding::Severity;
+use hygiene::policy::Policy;
+use hygiene::text;
+
+/// The settings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// Where alerts go; none: nowhere.
+    pub topic_arn: Option<TopicArn>,
+    /// Whether findings are published to Security Hub.
+    pub security_hub: bool,
+    /// When alerts are sent.
+    pub alert: AlertRules,
+    /// The limits.
+    pub policy: Policy,
+    /// Checks that are not done, by id.
+    pub disabled_checks: Vec<&'static str>,
+}
+
+/// An SNS topic.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TopicArn {
+    /// The whole ARN.
+    pub arn: String,
+    /// Its region, which need not be the function's.
+    pub region: String,
+}
+
+/// A setting.
+#[derive(Debug)]
+pub struct Variable {
+    /// The environment variable; the template's parameter has the same name in `PascalCase` without the prefix.
+    pub name: &'static str,
+    /// What an unset or empty variable means.
+    pub default: &'static str,
+    /// What it is.
+    pub meaning: &'static str,
+}
+
+const TOPIC_ARN: &str = "CREDWARDEN_TOPIC_ARN";
+const SECURITY_HUB: &str = "CREDWARDEN_SECURITY_HUB";
+const ALERT_ON: &str = "CREDWARDEN_ALERT_ON";
+const ALERT_MIN_SEVERITY: &str = "CREDWARDEN_ALERT_MIN_SEVERITY";
+const ACCESS_KEY_MAX_AGE_DAYS: &str = "CREDWARDEN_ACCESS_KEY_MAX_AGE_DAYS";
+const CREDENTIAL_UNUSED_DAYS: &str = "CREDWARDEN_CREDENTIAL_UNUSED_DAYS";
+const ROOT_USED_WITHIN_DAYS: &str = "CREDWARDEN_ROOT_USED_WITHIN_DAYS";
+const NEW_CREDENTIAL_GRACE_DAYS: &str = "CREDWARDEN_NEW_CREDENTIAL_GRACE_DAYS";
+const DISABLED_CHECKS: &str = "CREDWARDEN_DISABLED_CHECKS";
+
+/// Every setting.
+pub const VARIABLES: &[Variable] = &[
+    Variable {
+        name: TOPIC_ARN,
+        default: "",
+        meaning: "SNS topic for alerts. Unset: no alerts. (Template parameter empty: the stack makes a topic.)",
+    },
+    Variable {
+        name: SECURITY_HUB,
+        default: "true",
+        meaning: "Publish to Security Hub. `false`: stateless, and every failing finding is in every alert.",
+    },
+    Variable {
+        name: ALERT_ON,
+        default: "changes",
+        meaning: "`changes`, `failures` (whenever anything fails) or `always`. A run that could not read a source alerts in any case.",
+    },
+    Variable { name: ALERT_MIN_SEVERITY, default: "LOW", meaning: "Findings below it are published, not alerted." },
+    Variable { name: ACCESS_KEY_MAX_AGE_DAYS, default: "90", meaning: "How old an access key may get." },
+    Variable { name: CREDENTIAL_UNUSED_DAYS, default: "45", meaning: "How long a key or a password may go unused." },
+    Variable {
+        name: ROOT_USED_WITHIN_DAYS,
+        default: "30",
+        meaning: "How long a use of the root user stays a finding.",
+    },
+    Variable {
+        name: NEW_CREDENTIAL_GRACE_DAYS,
+        default: "7",
+        meaning: "How long a new user, key or pair of keys is left in peace.",
+    },
+    Variable { name: DISABLED_CHECKS, default: "", meaning: "Comma-separated ids of checks that are not done." },
+];
+
+/// Every setting that cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}", .0.join("\n"))]
+pub struct ConfigError(pub Vec<String>);
+
+impl Config {
+    /// Reads the settings through `variable`; an empty value is an unset one.
+    ///
+    /// # Errors
+    ///
+    /// Every bad value, with what is allowed.
+    pub fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        let mut reader = Reader { variable, errors: Vec::new() };
+        let config = Self {
+            topic_arn: reader.topic_arn(),
+            security_hub: reader.one_of(SECURITY_HUB, &[("true", true), ("false", false)]),
+            alert: AlertRules {
+                on: reader.one_of(ALERT_ON, &AlertOn::ALL.map(|on| (on.name(), on))),
+                min_severity: reader
+                    .one_of(ALERT_MIN_SEVERITY, &Severity::ALL.map(|severity| (severity.label(), severity))),
+            },
+            policy: Policy {
+                access_key_max_age: reader.days(ACCESS_KEY_MAX_AGE_DAYS),
+                credential_unused: reader.days(CREDENTIAL_UNUSED_DAYS),
+                root_used_within: reader.days(ROOT_USED_WITHIN_DAYS),
+                new_credential_grace: reader.days(NEW_CREDENTIAL_GRACE_DAYS),
+            },
+            disabled_checks: reader.disabled_checks(),
+        };
+        if reader.errors.is_empty() { Ok(config) } else { Err(ConfigError(reader.errors)) }
+    }
+}
+
+struct Reader<V> {
+    variable: V,
+    errors: Vec<String>,
+}
+
+impl<V: Fn(&str) -> Option<String>> Reader<V> {
+    fn value(&self, name: &str) -> String {
+        let set = (self.variable)(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty());
+        let default = VARIABLES.iter().find(|variable| variable.name == name).map(|variable| variable.default);
+        set.unwrap_or_else(|| default.unwrap_or_default().to_owned())
+    }
+
+    fn refuse(&mut self, name: &str, value: &str, allowed: &str) {
+        let value = text::inert(value);
+        self.errors.push(format!("{name} is `{}`: {allowed}", text::cut(&value, 200)));
+    }
+
+    fn one_of<T: Copy>(&mut self, name: &str, values: &[(&str, T)]) -> T {
+        let value = self.value(name);
+        if let Some((_, known)) = values.iter().find(|(known, _)| known.eq_ignore_ascii_case(&value)) {
+            return *known;
+        }
+        let allowed = values.iter().map(|(known, _)| *known).collect::<Vec<_>>().join(", ");
+        self.refuse(name, &value, &format!("allowed are {allowed}"));
+        values[0].1
+    }
+
+    fn days(&mut self, name: &str) -> TimeDelta {
+        let value = self.value(name);
+        match value.parse::<u16>() {
+            Ok(days) if 0 < days => TimeDelta::days(days.into()),
+            Ok(_) | Err(_) => {
+                self.refuse(name, &value, "allowed is a whole number of days from 1 to 65535");
+                TimeDelta::zero()
+            }
+        }
+    }
+
+    fn topic_arn(&mut self) -> Option<TopicArn> {
+        let value = self.value(TOPIC_ARN);
+        if value.is_empty() {
+            return None;
+        }
+        let parts: Vec<&str> = value.split(':').collect();
+        match parts[..] {
+            ["arn", _, "sns", region, account, name]
+                if !region.is_empty() && account.len() == 12 && !name.is_empty() && !name.ends_with(".fifo") =>
+            {
+                Some(TopicArn { region: region.to_owned(), arn: value })
+            }
+            _ => {
+                let allowed = "allowed is the ARN of a standard SNS topic (a FIFO topic cannot send mail)";
+                self.refuse(TOPIC_ARN, &value, allowed);
+                None
+            }
+        }
+    }
+
+    fn disabled_checks(&mut self) -> Vec<&'static str> {
+        let value = self.value(DISABLED_CHECKS);
+        let mut checks = Vec::new();
+        for id in value.split(',').map(str::trim).filter(|id| !id.is_empty()) {
+            match find(id) {
+                Some(check) => checks.push(check.id),
+                None => {
+                    let ids = CHECKS.iter().map(|check| check.id).collect::<Vec<_>>().join(", ");
+                    self.refuse(DISABLED_CHECKS, id, &format!("allowed are the ids of checks: {ids}"));
+                }
+            }
+        }
+        checks
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(settings: &[(&str, &str)]) -> Result<Config, ConfigError> {
+        Config::read(|name| settings.iter().find(|(set, _)| *set == name).map(|(_, value)| (*value).to_owned()))
+    }
+
+    #[test]
+    fn the_defaults_are_those_of_the_benchmark() {
+        let config = read(&[]).unwrap();
+        assert_eq!(config.policy, Policy::cis());
+        assert_eq!(config.topic_arn, None);
+        assert!(config.security_hub);
+        assert_eq!(config.alert, AlertRules { on: AlertOn::Changes, min_severity: Severity::Low });
+        assert!(config.disabled_checks.is_empty());
+    }
+
+    #[test]
+    fn an_empty_value_is_an_unset_one() {
+        let empty: Vec<_> = VARIABLES.iter().map(|variable| (variable.name, " ")).collect();
+        assert_eq!(read(&empty), read(&[]));
+    }
+
+    #[test]
+    fn settings_are_read() {
+        let config = read(&[
+            (TOPIC_ARN, "arn:aws-cn:sns:cn-north-1:123456789012:alerts"),
+            (SECURITY_HUB, "FALSE"),
+            (ALERT_ON, "always"),
+            (ALERT_MIN_SEVERITY, "high"),
+            (ACCESS_KEY_MAX_AGE_DAYS, "180"),
+            (DISABLED_CHECKS, "access-key-inactive, user-without-credentials,"),
+        ])
+        .unwrap();
+        assert_eq!(config.topic_arn.unwrap().region, "cn-north-1");
+        assert!(!config.security_hub);
+        assert_eq!(config.alert, AlertRules { on: AlertOn::Always, min_severity: Severity::High });
+        assert_eq!(config.policy.access_key_max_age, TimeDelta::days(180));
+        assert_eq!(config.disabled_checks, ["access-key-inactive", "user-without-credentials"]);
+    }
+
+    #[test]
+    fn every_bad_value_is_named_with_what_is_allowed() {
+        let error = read(&[
+            (TOPIC_ARN, "arn:aws:sns:eu-central-1:123456789012:alerts.fifo"),
+            (SECURITY_HUB, "yes"),
+            (ALERT_ON, "never"),
+            (ALERT_MIN_SEVERITY, "SEVERE"),
+            (ACCESS_KEY_MAX_AGE_DAYS, "0"),
+            (CREDENTIAL_UNUSED_DAYS, "-1"),
+            (ROOT_USED_WITHIN_DAYS, "a month"),
+            (NEW_CREDENTIAL_GRACE_DAYS, "7.5"),
+            (DISABLED_CHECKS, "root-access-key-active,root-acces-key"),
+        ])
+        .unwrap_err();
+        insta::assert_snapshot!(error, @"");
+    }
+}

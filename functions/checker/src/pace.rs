@@ -1,0 +1,44 @@
+//! Security Hub's request rates: so many calls, then so many a second, per account and region.
+
+use std::time::Duration;
+
+use tokio::sync::Mutex;
+use tokio::time::{Instant, sleep_until};
+
+/// Lets calls through no faster than a rate: a bucket that holds `burst` calls and gains one every `interval`.
+#[derive(Debug)]
+pub struct Pace {
+    interval: Duration,
+    burst: u32,
+    /// When the bucket is full again, were there no further calls.
+    full_at: Mutex<Option<Instant>>,
+}
+
+impl Pace {
+    /// `BatchImportFindings` and `BatchUpdateFindings`: 10 a second. The service allows a burst of 30; taking none of it
+    /// leaves room for whoever else imports in the account.
+    pub fn write() -> Self {
+        Self::new(Duration::from_millis(100), 1)
+    }
+
+    /// `GetFindings`: 3 a second, after a burst of 6.
+    pub fn read() -> Self {
+        Self::new(Duration::from_nanos(1_000_000_000 / 3), 6)
+    }
+
+    fn new(interval: Duration, burst: u32) -> Self {
+        Self { interval, burst, full_at: Mutex::new(None) }
+    }
+
+    /// Waits for the call's turn.
+    pub async fn turn(&self) {
+        let turn = {
+            let mut full_at = self.full_at.lock().await;
+            let now = Instant::now();
+            let full = full_at.map_or(now, |full_at| full_at.max(now)) + self.interval;
+            *full_at = Some(full);
+            full.checked_sub(self.interval * self.burst).unwrap_or(now)
+        };
+        sleep_until(turn).await;
+    }
+}

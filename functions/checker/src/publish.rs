@@ -1,0 +1,221 @@
+//! Writes to Security Hub: findings in batches, and their workflow status.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use aws_sdk_securityhub::Client;
+use aws_sdk_securityhub::types::{
+    AwsSecurityFinding, AwsSecurityFindingIdentifier, BatchUpdateFindingsUnprocessedFinding, ImportFindingsError,
+    WorkflowStatus, WorkflowUpdate,
+};
+use chrono::{DateTime, Utc};
+use futures_util::{StreamExt, stream};
+use hygiene::text::{cut, inert};
+use tokio::time::Instant;
+
+use crate::asff::size_bound;
+use crate::cause::{CallError, chain};
+use crate::pace::Pace;
+use crate::patience::{Waits, persist};
+use crate::recall::Scope;
+
+/// Findings a call, in `BatchImportFindings` and `BatchUpdateFindings`.
+const BATCH: usize = 100;
+/// Bytes a call, of which a little is left for what is around the findings.
+const BATCH_BYTES: usize = 6 * 1024 * 1024 - 16 * 1024;
+/// Calls under way at once: enough to reach ten a second from a region away.
+const AT_ONCE: usize = 4;
+
+/// A writer to Security Hub that keeps its pace.
+#[derive(Debug)]
+pub struct Publisher<'a> {
+    client: &'a Client,
+    scope: &'a Scope,
+    pace: Pace,
+}
+
+/// What came of an import.
+#[derive(Debug, Default)]
+pub struct Imported {
+    /// How many findings were written.
+    pub count: usize,
+    /// Why the others were not, by identity.
+    pub failed: BTreeMap<String, String>,
+}
+
+/// Planned items and how each is worded as a finding. That is done anew for each attempt to send it: with 31 KB a resource,
+/// the SDK's findings are the largest thing in memory.
+#[derive(Debug)]
+pub struct Batch<'p, T> {
+    /// What is planned.
+    pub items: &'p [T],
+    /// Its identity.
+    pub id: fn(&T) -> &str,
+    /// Its wording.
+    pub worded: fn(&T, &Scope, DateTime<Utc>) -> AwsSecurityFinding,
+}
+
+impl<'a> Publisher<'a> {
+    /// A writer of the account's findings.
+    pub fn new(client: &'a Client, scope: &'a Scope) -> Self {
+        Self { client, scope, pace: Pace::write() }
+    }
+
+    /// Imports all items; a batch that fails does not stop the others.
+    pub async fn import<T>(&self, batch: Batch<'_, T>, now: DateTime<Utc>, until: Instant) -> Imported {
+        let mut imported = Imported::default();
+        let Batch { items, id, worded } = batch;
+        let words = |item: &T| worded(item, &self.scope, now);
+        let chunks = items.chunks(BATCH).flat_map(|chunk| split(chunk, |item| size_bound(&words(item))));
+        let (words, id) = (&words, &id);
+        let mut outcomes =
+            stream::iter(chunks).map(|chunk| self.import_chunk(chunk, id, words, until)).buffer_unordered(AT_ONCE);
+        while let Some(failed) = outcomes.next().await {
+            imported.failed.extend(failed);
+        }
+        imported.count = items.len().saturating_sub(imported.failed.len());
+        for (id, reason) in &imported.failed {
+            tracing::warn!(id = %inert(id), reason, "Security Hub did not take a finding.");
+        }
+        imported
+    }
+
+    /// One call's worth of items; answers those that were not taken, with the reason.
+    async fn import_chunk<T>(
+        &self,
+        chunk: &[T],
+        id: &impl Fn(&T) -> &str,
+        words: &impl Fn(&T) -> AwsSecurityFinding,
+        until: Instant,
+    ) -> BTreeMap<String, String> {
+        let failed = |item: &T, reason: &str| (id(item).to_owned(), reason.to_owned());
+        let refused = match self.send(|| chunk.iter().map(words).collect(), until).await {
+            Ok(refused) => refused,
+            Err(error) => {
+                let reason = chain(&error);
+                return chunk.iter().map(|item| failed(item, &reason)).collect();
+            }
+        };
+        // Which codes there are is not documented; those that name the finding's own fault begin like this.
+        let (mut failed, again): (BTreeMap<_, _>, BTreeMap<_, _>) = refused
+            .into_iter()
+            .partition(|(_, reason)| reason.starts_with("Invalid") || reason.starts_with("AccessDenied"));
+        if !again.is_empty() {
+            let retried = || chunk.iter().filter(|item| again.contains_key(id(item))).map(words).collect();
+            failed.extend(self.send(retried, until).await.unwrap_or_else(|_| again.clone()));
+        }
+        failed.into_iter().map(|(id, reason)| (id, format!("BatchImportFindings: {reason}"))).collect()
+    }
+
+    /// The findings that were not taken, with the reason.
+    async fn send(
+        &self,
+        findings: impl Fn() -> Vec<AwsSecurityFinding>,
+        until: Instant,
+    ) -> Result<BTreeMap<String, String>, CallError> {
+        let operation = "BatchImportFindings";
+        if until < Instant::now() {
+            return Err(CallError::other(operation, "there was no time left"));
+        }
+        let output = persist(until, async || {
+            self.pace.turn().await;
+            let request = self.client.batch_import_findings().set_findings(Some(findings()));
+            request.send().await.map_err(|error| CallError::new(operation, &error))
+        });
+        let output = output.await?;
+        let reason = |failed: &ImportFindingsError| {
+            let code = failed.error_code().unwrap_or_default();
+            let message = inert(failed.error_message().unwrap_or_default());
+            (failed.id().unwrap_or_default().to_owned(), format!("{code}: {}", cut(&message, 400)))
+        };
+        Ok(output.failed_findings().iter().map(reason).collect())
+    }
+
+    /// Sets the workflow status of the findings; answers those that could not be marked, with the reason. A finding that was
+    /// just imported may not be found at once, so that is tried again, until the time is up.
+    pub async fn mark(&self, ids: &[&str], status: &WorkflowStatus, until: Instant) -> BTreeMap<String, String> {
+        let mut unmarked = BTreeMap::new();
+        for chunk in ids.chunks(BATCH) {
+            let mut left: BTreeSet<String> = chunk.iter().map(|id| (*id).to_owned()).collect();
+            let mut waits = Waits::until(until);
+            loop {
+                let refused = match self.update(&left, status, until).await {
+                    Ok(refused) => refused,
+                    Err(error) => {
+                        let reason = chain(&error);
+                        unmarked.extend(left.into_iter().map(|id| (id, reason.clone())));
+                        break;
+                    }
+                };
+                let passing = ["FindingNotFound", "ConcurrentUpdateError", "InternalFailure"];
+                let (again, hopeless): (BTreeMap<_, _>, BTreeMap<_, _>) =
+                    refused.into_iter().partition(|(_, reason)| passing.iter().any(|code| reason.starts_with(code)));
+                unmarked.extend(hopeless);
+                if again.is_empty() {
+                    break;
+                }
+                if !waits.wait().await {
+                    unmarked.extend(again);
+                    break;
+                }
+                left = again.into_keys().collect();
+            }
+        }
+        unmarked
+    }
+
+    async fn update(
+        &self,
+        ids: &BTreeSet<String>,
+        status: &WorkflowStatus,
+        until: Instant,
+    ) -> Result<BTreeMap<String, String>, CallError> {
+        let operation = "BatchUpdateFindings";
+        let product_arn = self.scope.product_arn();
+        let identifier = |id| AwsSecurityFindingIdentifier::builder().id(id).product_arn(&product_arn).build();
+        let identifiers: Vec<_> = ids.iter().map(identifier).collect();
+        let output = persist(until, async || {
+            self.pace.turn().await;
+            let request = self
+                .client
+                .batch_update_findings()
+                .set_finding_identifiers(Some(identifiers.clone()))
+                .workflow(WorkflowUpdate::builder().status(status.clone()).build());
+            request.send().await.map_err(|error| CallError::new(operation, &error))
+        });
+        let output = output.await?;
+        let reason = |refused: &BatchUpdateFindingsUnprocessedFinding| {
+            let id = refused.finding_identifier()?.id()?.to_owned();
+            let code = refused.error_code().unwrap_or_default();
+            Some((id, format!("{code}: {}", refused.error_message().unwrap_or_default())))
+        };
+        Ok(output.unprocessed_findings().iter().filter_map(reason).collect())
+    }
+}
+
+/// Splits items where their bytes would be too many for a call. One alone is far below what a finding may have: each of its
+/// strings has a limit.
+fn split<T>(items: &[T], size: impl Fn(&T) -> usize) -> Vec<&[T]> {
+    let mut parts = Vec::new();
+    let (mut start, mut bytes) = (0, 0);
+    for (place, item) in items.iter().enumerate() {
+        let size = size(item);
+        if BATCH_BYTES < bytes + size {
+            parts.push(&items[start..place]);
+            (start, bytes) = (place, 0);
+        }
+        bytes += size;
+    }
+    parts.push(&items[start..]);
+    parts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_stays_below_its_bytes() {
+        let parts = split(&[2, 3, 1, 6, 1], |megabytes| megabytes * 1_000_000);
+        assert_eq!(parts, [&[2, 3, 1][..], &[6], &[1]]);
+    }
+}

@@ -1,0 +1,141 @@
+//! What Security Hub has of ours: all of it or nothing, since a plan made from a part would close or repeat the rest.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_securityhub::types::{
+    AwsSecurityFinding, AwsSecurityFindingFilters, RecordState, StringFilter, StringFilterComparison, WorkflowStatus,
+};
+use chrono::{DateTime, Utc};
+use hygiene::finding::{Novelties, Severity};
+use hygiene::reconcile::{Stored, Workflow};
+use tokio::time::Instant;
+
+use crate::asff::{ACCESS_KEY_ID, ARN, GENERATOR, LAST_USED, ROOT_KEYS};
+use crate::cause::CallError;
+use crate::pace::Pace;
+use crate::patience::persist;
+
+/// Which findings are ours: those under the account's and region's default product ARN with our `GeneratorId`.
+#[derive(Debug, Clone)]
+pub struct Scope {
+    /// The account's 12 digits.
+    pub account_id: String,
+    /// The partition of its ARNs.
+    pub partition: String,
+    /// Security Hub's region.
+    pub region: String,
+}
+
+impl Scope {
+    /// The product that an account's own findings belong to; there with Security Hub, without a subscription.
+    pub fn product_arn(&self) -> String {
+        let Self { account_id, partition, region } = self;
+        format!("arn:{partition}:securityhub:{region}:{account_id}:product/{account_id}/default")
+    }
+}
+
+/// Why our findings are not known.
+#[derive(Debug, thiserror::Error)]
+pub enum RecallError {
+    /// `GetFindings` failed, or was cut short.
+    #[error("could not read our findings in Security Hub")]
+    Read(#[source] CallError),
+    /// Nobody knows which findings to ask for.
+    #[error("our findings in Security Hub cannot be told apart without the account's number")]
+    NoAccount,
+}
+
+/// Our findings, open and closed, by identity.
+pub async fn recall(
+    security_hub: &aws_sdk_securityhub::Client,
+    scope: &Scope,
+    until: Instant,
+) -> Result<BTreeMap<String, Stored>, RecallError> {
+    let product_arn = scope.product_arn();
+    let filters = AwsSecurityFindingFilters::builder()
+        .product_arn(filter(StringFilterComparison::Equals, &product_arn))
+        .aws_account_id(filter(StringFilterComparison::Equals, &scope.account_id))
+        .generator_id(filter(StringFilterComparison::Prefix, GENERATOR))
+        .record_state(filter(StringFilterComparison::Equals, RecordState::Active.as_str()))
+        .record_state(filter(StringFilterComparison::Equals, RecordState::Archived.as_str()))
+        .build();
+    let pace = Pace::read();
+    let mut known = BTreeMap::new();
+    let mut token: Option<String> = None;
+    loop {
+        let page = persist(until, async || {
+            pace.turn().await;
+            let request = security_hub.get_findings().filters(filters.clone()).max_results(100);
+            let page = request.set_next_token(token.clone()).send().await;
+            page.map_err(|error| CallError::new("GetFindings", &error))
+        });
+        let page = page.await.map_err(RecallError::Read)?;
+        for finding in page.findings() {
+            // In an administrator's account the members' findings are there too: what is ours is checked, not believed.
+            let ours = finding.product_arn() == Some(&product_arn)
+                && finding.aws_account_id() == Some(&scope.account_id)
+                && finding.generator_id().is_some_and(|generator| generator.starts_with(GENERATOR));
+            if ours {
+                let stored = stored(finding).map_err(RecallError::Read)?;
+                known.insert(stored.id.clone(), stored);
+            }
+        }
+        let next = page.next_token().filter(|token| !token.is_empty()).map(str::to_owned);
+        if next.is_none() {
+            return Ok(known);
+        }
+        if next == token {
+            return Err(RecallError::Read(CallError::other("GetFindings", "the same page came twice")));
+        }
+        if until < Instant::now() {
+            return Err(RecallError::Read(CallError::other("GetFindings", "there were more pages than time")));
+        }
+        token = next;
+    }
+}
+
+fn filter(comparison: StringFilterComparison, value: &str) -> StringFilter {
+    StringFilter::builder().comparison(comparison).value(value).build()
+}
+
+/// No more of a finding than the next plan needs.
+fn stored(finding: &AwsSecurityFinding) -> Result<Stored, CallError> {
+    let unreadable =
+        |field: &str| CallError::other("GetFindings", format!("one of our findings has no readable {field}"));
+    let id = finding.id().ok_or_else(|| unreadable("Id"))?.to_owned();
+    let field = |name: &str| finding.product_fields().and_then(|fields| fields.get(name));
+    let provided =
+        finding.finding_provider_fields().and_then(|fields| fields.severity()).and_then(|severity| severity.label());
+    let label = provided.or_else(|| finding.severity().and_then(|severity| severity.label()));
+    let workflow = match finding.workflow().and_then(|workflow| workflow.status()) {
+        Some(WorkflowStatus::Notified) => Workflow::Notified,
+        Some(WorkflowStatus::Suppressed) => Workflow::Suppressed,
+        Some(WorkflowStatus::Resolved) => Workflow::Resolved,
+        Some(WorkflowStatus::New) | None => Workflow::New,
+        Some(other) => {
+            // `ASSIGNED` was a status once. A status that is not understood must not silence an alert.
+            tracing::debug!(status = other.as_str(), "A finding of ours has an unknown workflow status.");
+            Workflow::New
+        }
+    };
+    let keys =
+        field(ROOT_KEYS).map(|stamps| stamps.split(',').map(str::to_owned).filter(|stamp| stamp != "none").collect());
+    Ok(Stored {
+        check: finding.generator_id().and_then(|id| id.strip_prefix(GENERATOR)).unwrap_or_default().to_owned(),
+        title: finding.title().unwrap_or_default().to_owned(),
+        active: finding.record_state() != Some(&RecordState::Archived),
+        workflow,
+        severity: label.and_then(|label| Severity::from_label(label.as_str())).unwrap_or(Severity::Informational),
+        created_at: time(finding.created_at()).ok_or_else(|| unreadable("CreatedAt"))?,
+        first_observed_at: time(finding.first_observed_at()),
+        updated_at: time(finding.updated_at()).ok_or_else(|| unreadable("UpdatedAt"))?,
+        arn: field(ARN).cloned(),
+        access_key_id: field(ACCESS_KEY_ID).cloned(),
+        novelties: Novelties { last_used: time(field(LAST_USED).map(String::as_str)), keys },
+        id,
+    })
+}
+
+fn time(text: Option<&str>) -> Option<DateTime<Utc>> {
+    DateTime::parse_from_rfc3339(text?).ok().map(|time| time.to_utc())
+}

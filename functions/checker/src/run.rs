@@ -1,0 +1,305 @@
+//! A run: collect, evaluate, recall, reconcile, publish, alert, mark, close.
+//!
+//! The order is what keeps the promises. Findings are written before people are told, so that a link in the mail leads
+//! somewhere; they are marked as told only after the message is out, and closed after that: a crash anywhere repeats an
+//! alert rather than losing one.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use aws_sdk_securityhub::types::WorkflowStatus;
+use chrono::{DateTime, Utc};
+use hygiene::alert::{Alert, Hub};
+use hygiene::evaluate::{Evaluation, evaluate};
+use hygiene::reconcile::{Failing, Plan, Reason, Standing, Stored, reconcile};
+use hygiene::text::counted;
+use lambda_runtime::Diagnostic;
+use tokio::time::Instant;
+
+use crate::access_keys;
+use crate::asff;
+use crate::aws::Clients;
+use crate::cause::chain;
+use crate::collect::collect;
+use crate::config::Config;
+use crate::notify;
+use crate::patience::Deadlines;
+use crate::publish::{Batch, Imported, Publisher};
+use crate::recall::{RecallError, Scope, recall};
+use crate::summary::{AlertState, Summary, findings};
+
+/// A step of a run that can fail it. The names are public: alarms and automation match on them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// A source could not be read.
+    Collect,
+    /// Our findings in Security Hub could not be read.
+    Recall,
+    /// A finding could not be written.
+    Import,
+    /// The alert could not be sent.
+    Alert,
+}
+
+/// A run that did all it could, and failed all the same.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}", .causes.join("\n"))]
+pub struct RunError {
+    /// The first step that failed.
+    pub step: Step,
+    /// Everything that went wrong, with every cause.
+    pub causes: Vec<String>,
+}
+
+impl From<RunError> for Diagnostic {
+    fn from(error: RunError) -> Self {
+        Self { error_type: error.step.name().to_owned(), error_message: error.to_string() }
+    }
+}
+
+impl Step {
+    /// The function's `errorType`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Collect => "Collect",
+            Self::Recall => "Recall",
+            Self::Import => "Import",
+            Self::Alert => "Alert",
+        }
+    }
+}
+
+/// What goes wrong, in the order of the steps.
+#[derive(Debug, Default)]
+struct Problems {
+    failed: Option<Step>,
+    errors: Vec<String>,
+}
+
+impl Problems {
+    fn fail(&mut self, step: Step, error: String) {
+        self.failed.get_or_insert(step);
+        self.note(error);
+    }
+
+    /// Worth telling, but it fails nothing.
+    fn note(&mut self, error: String) {
+        tracing::warn!(error, "Something went wrong.");
+        self.errors.push(error);
+    }
+}
+
+/// Checks the account once. `now` is the time of the run, `left` what is left of the invocation.
+///
+/// # Errors
+///
+/// When a source could not be read, a finding not written, or the alert not sent; whatever could be done is done then. A dry
+/// run always answers.
+pub async fn run(
+    clients: &Clients,
+    config: &Config,
+    now: DateTime<Utc>,
+    left: Duration,
+    dry_run: bool,
+) -> Result<Summary, RunError> {
+    let deadlines = Deadlines::within(left);
+    let mut problems = Problems::default();
+
+    let collected = collect(clients, deadlines.read).await;
+    for error in &collected.errors {
+        problems.fail(Step::Collect, chain(error));
+    }
+    let mut evaluation = evaluate(&collected.snapshot, &config.policy, &config.disabled_checks, now);
+    drop(collected);
+
+    let memory = remember(clients, config, &evaluation, &deadlines, &mut problems).await;
+    for error in access_keys::name(&clients.iam, &mut evaluation, &memory.stored, deadlines.read).await {
+        problems.note(error);
+    }
+    let plan = reconcile(&evaluation, &memory.stored, &config.disabled_checks);
+    tracing::debug!(%plan, "Planned.");
+
+    let mut run = Run { clients, config, evaluation: &evaluation, plan: &plan, memory: &memory, deadlines, problems };
+    let summary = if dry_run { run.rehearse() } else { run.perform().await };
+    summary.log();
+    match run.problems.failed {
+        Some(step) if !dry_run => Err(RunError { step, causes: run.problems.errors }),
+        Some(_) | None => Ok(summary),
+    }
+}
+
+/// What is known of earlier runs.
+struct Memory {
+    hub: Hub,
+    /// Where findings go; none: nowhere.
+    scope: Option<Scope>,
+    stored: BTreeMap<String, Stored>,
+}
+
+async fn remember(
+    clients: &Clients,
+    config: &Config,
+    evaluation: &Evaluation,
+    deadlines: &Deadlines,
+    problems: &mut Problems,
+) -> Memory {
+    let nothing = |hub| Memory { hub, scope: None, stored: BTreeMap::new() };
+    if !config.security_hub {
+        return nothing(Hub::Off);
+    }
+    let Some(account_id) = evaluation.account_id.clone() else {
+        problems.fail(Step::Recall, chain(&RecallError::NoAccount));
+        return nothing(Hub::Unread);
+    };
+    let scope = Scope { account_id, partition: evaluation.partition.clone(), region: clients.region.clone() };
+    match recall(&clients.security_hub, &scope, deadlines.read).await {
+        Ok(stored) => Memory { hub: Hub::Read { region: scope.region.clone() }, scope: Some(scope), stored },
+        Err(error) => {
+            problems.fail(Step::Recall, chain(&error));
+            nothing(Hub::Unread)
+        }
+    }
+}
+
+struct Run<'a> {
+    clients: &'a Clients,
+    config: &'a Config,
+    evaluation: &'a Evaluation,
+    plan: &'a Plan<'a>,
+    memory: &'a Memory,
+    deadlines: Deadlines,
+    problems: Problems,
+}
+
+impl<'a> Run<'a> {
+    /// Says what a run would tell, and does nothing.
+    fn rehearse(&self) -> Summary {
+        let alert = self.alert(&BTreeMap::new());
+        let all = Some(findings(self.evaluation));
+        Summary { alert: AlertState::NotNeeded, findings: all, ..self.summary(&alert, 0) }
+    }
+
+    async fn perform(&mut self) -> Summary {
+        let publisher = self.memory.scope.as_ref().map(|scope| Publisher::new(&self.clients.security_hub, scope));
+        let mut imported = Imported::default();
+        // Findings that cannot be marked as told: what is stored of them is not what is told.
+        let mut unmarkable = BTreeSet::new();
+        if let Some(publisher) = &publisher {
+            let outdated = self.renew(publisher).await;
+            let sent = |failing: &&'a Failing<'a>| !outdated.contains(failing.id.as_str());
+            let failing: Vec<&Failing<'_>> = self.failing().filter(sent).collect();
+            let batch = Batch {
+                items: &failing,
+                id: |item| &item.id,
+                worded: |item, scope, now| asff::failing(item, scope, now),
+            };
+            imported = self.import("write", publisher, batch, self.deadlines.publish).await;
+            unmarkable = outdated;
+            unmarkable.extend(
+                self.failing().map(|failing| failing.id.as_str()).filter(|id| imported.failed.contains_key(*id)),
+            );
+        }
+
+        let alert = self.alert(&imported.failed);
+        let mut summary = self.summary(&alert, imported.count);
+        summary.alert = self.tell(&alert, &summary).await;
+
+        if let Some(publisher) = &publisher
+            && summary.alert != AlertState::Failed
+        {
+            if summary.alert == AlertState::Sent {
+                let told = alert.new.iter().map(|failing| failing.id.as_str()).filter(|id| !unmarkable.contains(id));
+                self.mark(publisher, &told.collect::<Vec<_>>(), &WorkflowStatus::Notified).await;
+            }
+            let closings = &self.plan.closings;
+            let batch = Batch { items: closings, id: |item| &item.stored.id, worded: asff::closing };
+            summary.imported += self.import("close", publisher, batch, self.deadlines.finish).await.count;
+        }
+        summary.errors.clone_from(&self.problems.errors);
+        summary
+    }
+
+    fn failing(&self) -> impl Iterator<Item = &'a Failing<'a>> + use<'a> {
+        self.plan.failing.iter()
+    }
+
+    /// Sets the findings to NEW that have to be told again, before they are sent: were the new evidence stored first and the
+    /// run cut short, no later run would see that it is new. Answers those whose stored evidence therefore has to stay.
+    async fn renew(&mut self, publisher: &Publisher<'_>) -> BTreeSet<&'a str> {
+        let ids: Vec<&str> =
+            self.failing().filter(|failing| failing.renew).map(|failing| failing.id.as_str()).collect();
+        let failed = self.mark(publisher, &ids, &WorkflowStatus::New).await;
+        let has_evidence = |failing: &&Failing<'_>| matches!(failing.standing, Standing::New(Reason::NewEvidence(_)));
+        let outdated = self.failing().filter(|failing| failed.contains(&failing.id)).filter(has_evidence);
+        outdated.map(|failing| failing.id.as_str()).collect()
+    }
+
+    async fn import<T>(
+        &mut self,
+        verb: &str,
+        publisher: &Publisher<'_>,
+        batch: Batch<'_, T>,
+        until: Instant,
+    ) -> Imported {
+        let imported = publisher.import(batch, self.evaluation.evaluated_at, until).await;
+        for (reason, count) in tally(imported.failed.values()) {
+            let findings = counted(count, "finding");
+            self.problems.fail(Step::Import, format!("could not {verb} {findings} in Security Hub: {reason}"));
+        }
+        imported
+    }
+
+    /// Tells people, if there is something to tell.
+    async fn tell(&mut self, alert: &Alert<'_>, summary: &Summary) -> AlertState {
+        let Some(topic) = &self.config.topic_arn else { return AlertState::Off };
+        if !alert.is_due() {
+            return AlertState::NotNeeded;
+        }
+        let sent = Summary { alert: AlertState::Sent, ..summary.clone() };
+        let message = notify::message(alert, &sent);
+        match notify::publish(&self.clients.sns, topic, &message, self.deadlines.finish).await {
+            Ok(()) => AlertState::Sent,
+            Err(error) => {
+                self.problems.fail(Step::Alert, chain(&error));
+                AlertState::Failed
+            }
+        }
+    }
+
+    /// Marks findings; answers those that could not be.
+    async fn mark(&mut self, publisher: &Publisher<'_>, ids: &[&str], status: &WorkflowStatus) -> BTreeSet<String> {
+        let unmarked = publisher.mark(ids, status, self.deadlines.finish).await;
+        for (reason, count) in tally(unmarked.values()) {
+            let findings = counted(count, "finding");
+            self.problems.note(format!("could not mark {findings} {} in Security Hub: {reason}", status.as_str()));
+        }
+        unmarked.into_keys().collect()
+    }
+
+    fn alert(&self, unwritten: &BTreeMap<String, String>) -> Alert<'a> {
+        let source_failed = self.problems.failed == Some(Step::Collect);
+        let errors = self.problems.errors.clone();
+        let hub = self.memory.hub.clone();
+        Alert::new(self.evaluation, self.plan, self.config.alert, hub, unwritten, errors, source_failed)
+    }
+
+    fn summary(&self, alert: &Alert<'_>, imported: usize) -> Summary {
+        Summary {
+            new: alert.new.len(),
+            resolved: alert.resolved.len(),
+            open: self.plan.open(),
+            imported,
+            errors: self.problems.errors.clone(),
+            ..Summary::new(self.evaluation)
+        }
+    }
+}
+
+/// How often each reason is there.
+fn tally<'r>(reasons: impl Iterator<Item = &'r String>) -> BTreeMap<&'r str, u64> {
+    let mut counts = BTreeMap::new();
+    for reason in reasons {
+        *counts.entry(reason.as_str()).or_default() += 1;
+    }
+    counts
+}

@@ -1,0 +1,133 @@
+//! The answer of a run, which is also its log line.
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use hygiene::evaluate::Evaluation;
+use hygiene::finding::{FindingJson, Status};
+use serde::Serialize;
+use serde_json::Value;
+
+/// What a run did.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Summary {
+    /// The account's 12 digits; `null` when they could not be found out.
+    pub account_id: Option<String>,
+    /// The partition.
+    pub partition: String,
+    /// When the credential report was made.
+    pub report_generated_at: Option<String>,
+    /// How many verdicts there are of each status.
+    pub counts: Counts,
+    /// Findings told as new.
+    pub new: usize,
+    /// Findings told as resolved.
+    pub resolved: usize,
+    /// Findings open after the run, new ones and suppressed ones included.
+    pub open: usize,
+    /// Findings written to Security Hub, closed ones included.
+    pub imported: usize,
+    /// What became of the alert.
+    pub alert: AlertState,
+    /// What went wrong, in the order of the steps.
+    pub errors: Vec<String>,
+    /// In a dry run every verdict; in an alert those that are told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub findings: Option<Vec<Value>>,
+    /// How many findings an alert had no room for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub truncated: Option<usize>,
+}
+
+/// A number for each status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub struct Counts {
+    failed: usize,
+    passed: usize,
+    not_applicable: usize,
+    unknown: usize,
+}
+
+/// What became of the alert.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AlertState {
+    /// It was sent.
+    Sent,
+    /// There was nothing to tell.
+    NotNeeded,
+    /// No topic is set.
+    Off,
+    /// It could not be sent; the next run tells it.
+    Failed,
+}
+
+impl Summary {
+    /// The summary of an evaluation on which nothing was done yet.
+    pub fn new(evaluation: &Evaluation) -> Self {
+        let count = |status| evaluation.count(status);
+        Self {
+            account_id: evaluation.account_id.clone(),
+            partition: evaluation.partition.clone(),
+            report_generated_at: evaluation.report_generated_at.map(timestamp),
+            counts: Counts {
+                failed: count(Status::Failed),
+                passed: count(Status::Passed),
+                not_applicable: count(Status::NotApplicable),
+                unknown: count(Status::Unknown),
+            },
+            new: 0,
+            resolved: 0,
+            open: 0,
+            imported: 0,
+            alert: AlertState::NotNeeded,
+            errors: Vec::new(),
+            findings: None,
+            truncated: None,
+        }
+    }
+
+    /// The run's one line at INFO.
+    pub fn log(&self) {
+        tracing::info!(
+            account_id = self.account_id.as_deref().unwrap_or("unknown"),
+            partition = self.partition,
+            report_generated_at = self.report_generated_at,
+            counts.FAILED = self.counts.failed,
+            counts.PASSED = self.counts.passed,
+            counts.NOT_APPLICABLE = self.counts.not_applicable,
+            counts.UNKNOWN = self.counts.unknown,
+            new = self.new,
+            resolved = self.resolved,
+            open = self.open,
+            imported = self.imported,
+            alert = self.alert.name(),
+            errors = self.errors.join("\n"),
+            "Run finished."
+        );
+    }
+}
+
+impl AlertState {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Sent => "sent",
+            Self::NotNeeded => "not_needed",
+            Self::Off => "off",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// Every verdict of the evaluation, as the contract's JSON.
+pub fn findings(evaluation: &Evaluation) -> Vec<Value> {
+    let account = evaluation.account_id.as_deref();
+    evaluation
+        .findings
+        .iter()
+        .filter_map(|finding| serde_json::to_value(FindingJson::new(finding, account)).ok())
+        .collect()
+}
+
+fn timestamp(time: DateTime<Utc>) -> String {
+    time.to_rfc3339_opts(SecondsFormat::Secs, true)
+}
