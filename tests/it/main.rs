@@ -1,2 +1,23 @@
-//! One binary, so that the SDKs are linked once.
-fn main() {}
+//! What needs more than one crate or the SDK, in one binary, so that the SDKs are linked once.
+//!
+//! - [`account`] and [`clients`] are what the tests share
+//! - one module for each of the checker's modules, against the SDK's mocks
+//! - [`asff`]: the bytes that go to Security Hub, against the format's limits
+//! - [`documents`]: tables in the README are rendered from code; [`template`]: the template and the code agree
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on fails; the lint exempts test functions, not what they share"
+)]
+
+mod access_keys;
+mod account;
+mod asff;
+mod clients;
+mod collect;
+mod documents;
+mod notify;
+mod pace;
+mod publish;
+mod recall;
+mod template;

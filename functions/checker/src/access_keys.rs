@@ -47,7 +47,7 @@ pub async fn name(
     while let Some((keys, answer)) = answers.next().await {
         match answer {
             Ok(listed) => {
-                named.extend(keys.into_iter().filter_map(|key| Some((key.path.clone(), find(key, &listed)?))))
+                named.extend(keys.into_iter().filter_map(|key| Some((key.path.clone(), find(key, &listed)?))));
             }
             Err(error) => *failures.entry(chain(&error)).or_default() += 1,
         }

@@ -218,10 +218,9 @@ fn resources(subject: &Subject, scope: &Scope) -> Vec<Resource> {
                 Some(id) => format!("AWS::IAM::AccessKey:{id}"),
                 None => format!("{arn}/key/{created}"),
             };
-            let status = subject.active.map(|active| match active {
-                true => AwsIamAccessKeyStatus::Active,
-                false => AwsIamAccessKeyStatus::Inactive,
-            });
+            let status = subject
+                .active
+                .map(|active| if active { AwsIamAccessKeyStatus::Active } else { AwsIamAccessKeyStatus::Inactive });
             let details = AwsIamAccessKeyDetails::builder()
                 .set_access_key_id(subject.access_key_id.clone())
                 .account_id(&scope.account_id)

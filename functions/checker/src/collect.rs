@@ -114,10 +114,8 @@ fn is_not_ready(error: &CallError) -> bool {
 }
 
 fn read(output: ReportOutput) -> Result<Report, CollectError> {
-    let generated_time = output.generated_time().and_then(|time| {
-        let nanos = u32::try_from(time.subsec_nanos()).unwrap_or_default();
-        DateTime::<Utc>::from_timestamp(time.secs(), nanos)
-    });
+    let generated_time =
+        output.generated_time().and_then(|time| DateTime::<Utc>::from_timestamp(time.secs(), time.subsec_nanos()));
     let content = output.content.unwrap_or_else(|| aws_sdk_iam::primitives::Blob::new(Vec::new()));
     let credentials = CredentialReport::parse(content.as_ref())?;
     Ok(Report { generated_time, credentials })

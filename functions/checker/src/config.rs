@@ -164,7 +164,7 @@ impl<V: Fn(&str) -> Option<String>> Reader<V> {
         let parts: Vec<&str> = value.split(':').collect();
         match parts[..] {
             ["arn", _, "sns", region, account, name]
-                if !region.is_empty() && account.len() == 12 && !name.is_empty() && !name.ends_with(".fifo") =>
+                if !region.is_empty() && account.len() == 12 && !name.is_empty() && !name.contains('.') =>
             {
                 Some(TopicArn { region: region.to_owned(), arn: value })
             }
@@ -180,12 +180,11 @@ impl<V: Fn(&str) -> Option<String>> Reader<V> {
         let value = self.value(DISABLED_CHECKS);
         let mut checks = Vec::new();
         for id in value.split(',').map(str::trim).filter(|id| !id.is_empty()) {
-            match find(id) {
-                Some(check) => checks.push(check.id),
-                None => {
-                    let ids = CHECKS.iter().map(|check| check.id).collect::<Vec<_>>().join(", ");
-                    self.refuse(DISABLED_CHECKS, id, &format!("allowed are the ids of checks: {ids}"));
-                }
+            if let Some(check) = find(id) {
+                checks.push(check.id);
+            } else {
+                let ids = CHECKS.iter().map(|check| check.id).collect::<Vec<_>>().join(", ");
+                self.refuse(DISABLED_CHECKS, id, &format!("allowed are the ids of checks: {ids}"));
             }
         }
         checks
@@ -248,6 +247,16 @@ mod tests {
             (DISABLED_CHECKS, "root-access-key-active,root-acces-key"),
         ])
         .unwrap_err();
-        insta::assert_snapshot!(error, @"");
+        insta::assert_snapshot!(error, @"
+        CREDWARDEN_TOPIC_ARN is `arn:aws:sns:eu-central-1:123456789012:alerts.fifo`: allowed is the ARN of a standard SNS topic (a FIFO topic cannot send mail)
+        CREDWARDEN_SECURITY_HUB is `yes`: allowed are true, false
+        CREDWARDEN_ALERT_ON is `never`: allowed are changes, failures, always
+        CREDWARDEN_ALERT_MIN_SEVERITY is `SEVERE`: allowed are INFORMATIONAL, LOW, MEDIUM, HIGH, CRITICAL
+        CREDWARDEN_ACCESS_KEY_MAX_AGE_DAYS is `0`: allowed is a whole number of days from 1 to 65535
+        CREDWARDEN_CREDENTIAL_UNUSED_DAYS is `-1`: allowed is a whole number of days from 1 to 65535
+        CREDWARDEN_ROOT_USED_WITHIN_DAYS is `a month`: allowed is a whole number of days from 1 to 65535
+        CREDWARDEN_NEW_CREDENTIAL_GRACE_DAYS is `7.5`: allowed is a whole number of days from 1 to 65535
+        CREDWARDEN_DISABLED_CHECKS is `root-acces-key`: allowed are the ids of checks: root-access-key-active, root-access-key-present, root-access-key-not-rotated, root-user-recently-used, root-mfa-disabled, root-hardware-mfa-missing, root-signing-certificate-present, access-key-not-rotated, access-key-unused, access-key-never-used, access-key-inactive, user-multiple-active-access-keys, console-user-mfa-disabled, console-password-unused, console-user-with-access-keys, console-user-not-federated, user-without-credentials, user-signing-certificate-active, credential-report-incomplete
+        ");
     }
 }

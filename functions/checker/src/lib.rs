@@ -8,7 +8,7 @@
 //! - [`publish`] writes findings, as [`asff`] words them, and marks them; [`notify`] sends the one message
 //! - [`summary`] is the answer
 //!
-//! [`patience`] is how long a call is tried, [`pace`] how often, [`cause`] why it failed.
+//! [`permissions`] are what all that needs; [`patience`] is how long a call is tried, [`pace`] how often, [`cause`] why it failed.
 
 pub mod access_keys;
 pub mod asff;
@@ -19,6 +19,7 @@ pub mod config;
 pub mod notify;
 pub mod pace;
 pub mod patience;
+pub mod permissions;
 pub mod publish;
 pub mod recall;
 pub mod run;

@@ -64,7 +64,7 @@ impl<'a> Publisher<'a> {
     pub async fn import<T>(&self, batch: Batch<'_, T>, now: DateTime<Utc>, until: Instant) -> Imported {
         let mut imported = Imported::default();
         let Batch { items, id, worded } = batch;
-        let words = |item: &T| worded(item, &self.scope, now);
+        let words = |item: &T| worded(item, self.scope, now);
         let chunks = items.chunks(BATCH).flat_map(|chunk| split(chunk, |item| size_bound(&words(item))));
         let (words, id) = (&words, &id);
         let mut outcomes =

@@ -86,7 +86,11 @@ fn rule(snapshot: &Snapshot, context: &Context<'_>) -> Verdict {
     let mut rests_on = Evidence::new();
     let mut seen = None;
     if let Ok(root) = &root {
-        let columns: Vec<_> = root.access_keys.iter().flat_map(columns).collect();
+        let columns: Vec<_> = if shown.is_empty() {
+            root.access_keys.iter().flat_map(|key| [key.columns().active, key.columns().last_rotated]).collect()
+        } else {
+            shown.iter().flat_map(|key| columns(key)).collect()
+        };
         rests_on = evidence(root, &columns);
         seen = Some(novelties(root));
     }

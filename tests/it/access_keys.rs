@@ -1,0 +1,144 @@
+//! Naming keys: only those that fail and are not known, by date and state, never by guess.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use aws_sdk_iam::Client;
+use aws_sdk_iam::operation::list_access_keys::ListAccessKeysOutput;
+use aws_sdk_iam::primitives::DateTime;
+use aws_sdk_iam::types::{AccessKeyMetadata, StatusType};
+use aws_smithy_mocks::{Rule, mock};
+use checker::access_keys::name;
+use hygiene::evaluate::Evaluation;
+use hygiene::finding::{Novelties, Severity, Status, SubjectKind};
+use hygiene::reconcile::{Stored, Workflow};
+use tokio::time::Instant;
+
+use crate::account::{ROOT, evaluated, now, time, user};
+use crate::clients::{mocked, xml_error};
+
+const OLD: &str = "2021-06-20T05:16:50Z";
+const OLDER: &str = "2020-02-03T04:05:06Z";
+
+fn listed(keys: &'static [(&str, &str, StatusType)]) -> Rule {
+    mock!(Client::list_access_keys).then_output(move || {
+        let key = |(id, created, status): &(&str, &str, StatusType)| {
+            AccessKeyMetadata::builder()
+                .access_key_id(*id)
+                .create_date(DateTime::from_secs(time(created).timestamp()))
+                .status(status.clone())
+                .build()
+        };
+        ListAccessKeysOutput::builder().set_access_key_metadata(Some(keys.iter().map(key).collect())).build().unwrap()
+    })
+}
+
+async fn named(
+    rule: &Rule,
+    evaluation: &mut Evaluation,
+    known: &BTreeMap<String, Stored>,
+) -> (Vec<String>, Vec<String>) {
+    let client = mocked!(aws_sdk_iam, &[rule]);
+    let errors = name(&client, evaluation, known, Instant::now() + Duration::from_mins(1)).await;
+    let keys = evaluation.findings.iter().filter(|finding| finding.subject.kind == SubjectKind::AccessKey);
+    let failing = keys.filter(|finding| finding.status == Status::Failed);
+    let telling = failing.map(|finding| {
+        let id = finding.subject.access_key_id.as_deref().unwrap_or("-");
+        format!("{} {} {id}", finding.check.id, finding.subject.path)
+    });
+    (telling.collect(), errors)
+}
+
+#[tokio::test(start_paused = true)]
+async fn failing_keys_are_named_by_date_with_one_call_a_user() {
+    let rule = listed(&[("AKIAOLDER", OLDER, StatusType::Inactive), ("AKIAOLD", OLD, StatusType::Active)]);
+    let mut evaluation = evaluated(&[ROOT, &user("alice"), &user("bob")]);
+    let (keys, errors) = named(&rule, &mut evaluation, &BTreeMap::new()).await;
+    insta::assert_snapshot!(keys.join("\n"), @"
+    access-key-not-rotated user/alice/key/20210620T051650Z AKIAOLD
+    access-key-inactive user/alice/key/20200203T040506Z AKIAOLDER
+    access-key-not-rotated user/bob/key/20210620T051650Z AKIAOLD
+    access-key-inactive user/bob/key/20200203T040506Z AKIAOLDER
+    ");
+    assert_eq!(errors, [""; 0]);
+    assert_eq!(rule.num_calls(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_security_hub_knows_is_not_asked_again() {
+    let rule = listed(&[]);
+    let mut evaluation = evaluated(&[ROOT, &user("alice")]);
+    let stored = |check: &str, path: &str, id: &str| {
+        let stored = Stored {
+            id: format!("credwarden/{check}/123456789012/{path}"),
+            check: check.to_owned(),
+            title: String::new(),
+            active: false,
+            workflow: Workflow::Notified,
+            severity: Severity::Medium,
+            created_at: now(),
+            first_observed_at: None,
+            updated_at: now(),
+            arn: None,
+            access_key_id: Some(id.to_owned()),
+            novelties: Novelties::default(),
+        };
+        (stored.id.clone(), stored)
+    };
+    let known = [
+        stored("access-key-unused", "user/alice/key/20210620T051650Z", "AKIAKNOWN1"),
+        stored("access-key-inactive", "user/alice/key/20200203T040506Z", "AKIAKNOWN2"),
+    ];
+    let (keys, _) = named(&rule, &mut evaluation, &known.into()).await;
+    insta::assert_snapshot!(keys.join("\n"), @"
+    access-key-not-rotated user/alice/key/20210620T051650Z AKIAKNOWN1
+    access-key-inactive user/alice/key/20200203T040506Z AKIAKNOWN2
+    ");
+    assert_eq!(rule.num_calls(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn keys_of_one_second_are_told_apart_by_state_or_not_named() {
+    let twins = user("alice").replace(OLDER, OLD);
+    let rule = listed(&[("AKIAINACTIVE", OLD, StatusType::Inactive), ("AKIAACTIVE", OLD, StatusType::Active)]);
+    let (keys, _) = named(&rule, &mut evaluated(&[ROOT, &twins]), &BTreeMap::new()).await;
+    insta::assert_snapshot!(keys.join("\n"), @"
+    access-key-not-rotated user/alice/key/20210620T051650Z AKIAACTIVE
+    access-key-inactive user/alice/key/20210620T051650Z-2 AKIAINACTIVE
+    ");
+    let rule = listed(&[("AKIAONE", OLD, StatusType::Active), ("AKIATWO", OLD, StatusType::Active)]);
+    let (keys, _) = named(&rule, &mut evaluated(&[ROOT, &twins]), &BTreeMap::new()).await;
+    insta::assert_snapshot!(keys.join("\n"), @"
+    access-key-not-rotated user/alice/key/20210620T051650Z -
+    access-key-inactive user/alice/key/20210620T051650Z-2 -
+    ");
+}
+
+#[tokio::test(start_paused = true)]
+async fn keys_that_cannot_be_listed_stay_without_an_id() {
+    let (status, body) = xml_error(403, "AccessDenied", "no");
+    let rule = mock!(Client::list_access_keys).sequence().http_status(status, body).repeatedly().build();
+    let mut evaluation = evaluated(&[ROOT, &user("alice"), &user("bob")]);
+    let (keys, errors) = named(&rule, &mut evaluation, &BTreeMap::new()).await;
+    assert!(keys.iter().all(|key| key.ends_with(" -")), "{keys:?}");
+    assert_eq!(errors, ["could not list the access keys of 2 users: ListAccessKeys failed: AccessDenied: no"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn throttling_is_waited_out() {
+    let (status, body) = xml_error(400, "Throttling", "Rate exceeded");
+    let rule = mock!(Client::list_access_keys)
+        .sequence()
+        .http_status(status, body)
+        .times(3)
+        .output(|| {
+            let key = AccessKeyMetadata::builder().access_key_id("AKIAOLD").status(StatusType::Active);
+            let key = key.create_date(DateTime::from_secs(time(OLD).timestamp())).build();
+            ListAccessKeysOutput::builder().access_key_metadata(key).build().unwrap()
+        })
+        .build();
+    let (keys, errors) = named(&rule, &mut evaluated(&[ROOT, &user("alice")]), &BTreeMap::new()).await;
+    assert_eq!(errors, [""; 0]);
+    assert!(keys.iter().any(|key| key.ends_with("AKIAOLD")), "{keys:?}");
+    assert_eq!(rule.num_calls(), 4);
+}

@@ -1,0 +1,61 @@
+//! An account whose report is a few lines of CSV.
+
+use chrono::{DateTime, Utc};
+use hygiene::evaluate::{Evaluation, evaluate};
+use hygiene::policy::Policy;
+use hygiene::report::CredentialReport;
+use hygiene::snapshot::{AccountSummary, Report, Snapshot};
+
+pub(crate) const ACCOUNT: &str = "123456789012";
+
+const HEADER: &str = "user,arn,user_creation_time,password_enabled,password_last_used,password_last_changed,\
+    password_next_rotation,mfa_active,access_key_1_active,access_key_1_last_rotated,access_key_1_last_used_date,\
+    access_key_1_last_used_region,access_key_1_last_used_service,access_key_2_active,access_key_2_last_rotated,\
+    access_key_2_last_used_date,access_key_2_last_used_region,access_key_2_last_used_service,cert_1_active,\
+    cert_1_last_rotated,cert_2_active,cert_2_last_rotated";
+
+/// The root user with an active key, used yesterday.
+pub(crate) const ROOT: &str = "<root_account>,arn:aws:iam::123456789012:root,2019-01-02T03:04:05Z,true,no_information,\
+    2020-01-01T00:00:00Z,not_supported,true,true,2019-01-02T03:04:05Z,2026-11-19T06:00:00Z,us-east-1,iam,false,N/A,N/A,N/A,\
+    N/A,false,N/A,false,N/A";
+
+/// A user with a password and without MFA, and with one old active and one old inactive key.
+pub(crate) fn user(name: &str) -> String {
+    format!(
+        "{name},arn:aws:iam::{ACCOUNT}:user/{name},2019-01-02T03:04:05Z,true,2026-11-18T06:00:00Z,2020-01-01T00:00:00Z,N/A,\
+         false,true,2021-06-20T05:16:50Z,2026-11-19T06:00:00Z,eu-central-1,s3,false,2020-02-03T04:05:06Z,N/A,N/A,N/A,false,\
+         N/A,false,N/A"
+    )
+}
+
+pub(crate) fn csv(rows: &[&str]) -> String {
+    format!("{HEADER}\n{}", rows.join("\n"))
+}
+
+pub(crate) fn now() -> DateTime<Utc> {
+    time("2026-11-20T06:00:00Z")
+}
+
+pub(crate) fn time(text: &str) -> DateTime<Utc> {
+    DateTime::parse_from_rfc3339(text).unwrap().to_utc()
+}
+
+/// The verdicts on an account with those rows, whose summary agrees that root has a key.
+pub(crate) fn evaluated(rows: &[&str]) -> Evaluation {
+    let snapshot = Snapshot {
+        account_id: Some(ACCOUNT.to_owned()),
+        partition: Some("aws".to_owned()),
+        report: Ok(Report {
+            generated_time: Some(time("2026-11-20T05:59:00Z")),
+            credentials: CredentialReport::parse(csv(rows).as_bytes()).unwrap(),
+        }),
+        summary: Ok(AccountSummary {
+            account_access_keys_present: Some(1),
+            account_mfa_enabled: Some(1),
+            account_password_present: Some(1),
+            account_signing_certificates_present: Some(0),
+        }),
+        virtual_mfa_users: Ok(Vec::new()),
+    };
+    evaluate(&snapshot, &Policy::cis(), &[], now())
+}

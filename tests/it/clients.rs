@@ -1,0 +1,71 @@
+//! SDK clients whose answers are given: by rules, or by a function of the request. Built without the SDK crates' `test-util`
+//! feature, which would have them compiled a second time.
+
+use std::sync::{Arc, Mutex};
+
+use aws_credential_types::Credentials;
+use aws_smithy_http_client::test_util::infallible_client_fn;
+use aws_smithy_mocks::{MockResponseInterceptor, Rule, RuleMode, create_mock_http_client};
+use aws_smithy_types::body::SdkBody;
+use serde_json::Value;
+
+/// A client of the service, mocked with rules that are tried in turn. The SDK's own retries are off: what is counted is what
+/// this project does.
+macro_rules! mocked {
+    ($service:ident, $rules:expr) => {
+        $service::Client::from_conf(
+            $crate::clients::configured!($service)
+                .http_client($crate::clients::mock_http())
+                .interceptor($crate::clients::answers($rules))
+                .build(),
+        )
+    };
+}
+
+macro_rules! configured {
+    ($service:ident) => {
+        $service::Config::builder()
+            .behavior_version_latest()
+            .region($service::config::Region::new("eu-central-1"))
+            .credentials_provider($crate::clients::credentials())
+            .retry_config($service::config::retry::RetryConfig::disabled())
+    };
+}
+
+pub(crate) use {configured, mocked};
+
+pub(crate) fn credentials() -> Credentials {
+    Credentials::new("AKIDEXAMPLE", "secret", None, None, "tests")
+}
+
+pub(crate) fn mock_http() -> aws_smithy_runtime_api::client::http::SharedHttpClient {
+    create_mock_http_client()
+}
+
+pub(crate) fn answers(rules: &[&Rule]) -> MockResponseInterceptor {
+    rules.iter().fold(MockResponseInterceptor::new().rule_mode(RuleMode::MatchAny), |all, rule| all.with_rule(rule))
+}
+
+/// A Security Hub that answers each request's JSON with JSON, and keeps the bodies as they came over the wire.
+pub(crate) fn security_hub(
+    answer: impl Fn(&str, &Value) -> Value + Send + Sync + 'static,
+) -> (aws_sdk_securityhub::Client, Arc<Mutex<Vec<Vec<u8>>>>) {
+    let bodies = Arc::new(Mutex::new(Vec::new()));
+    let kept = Arc::clone(&bodies);
+    let http = infallible_client_fn(move |request| {
+        let body = request.body().bytes().unwrap_or_default().to_vec();
+        let json = serde_json::from_slice(&body).unwrap_or(Value::Null);
+        let answer = answer(request.uri().path(), &json);
+        kept.lock().unwrap().push(body);
+        http::Response::builder().status(200).body(SdkBody::from(answer.to_string())).unwrap()
+    });
+    (aws_sdk_securityhub::Client::from_conf(configured!(aws_sdk_securityhub).http_client(http).build()), bodies)
+}
+
+/// An answer of IAM, SNS or STS that is an error: the query protocol's XML.
+pub(crate) fn xml_error(status: u16, code: &str, message: &str) -> (u16, Option<String>) {
+    let body = format!(
+        "<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>{message}</Message></Error></ErrorResponse>"
+    );
+    (status, Some(body))
+}

@@ -1,0 +1,220 @@
+//! Reading the account: waiting for the report, paging, and sources that fail alone. No test waits in real time.
+
+use std::time::Duration;
+
+use aws_sdk_iam::Client;
+use aws_sdk_iam::operation::generate_credential_report::GenerateCredentialReportOutput;
+use aws_sdk_iam::operation::get_account_summary::GetAccountSummaryOutput;
+use aws_sdk_iam::operation::get_credential_report::GetCredentialReportOutput;
+use aws_sdk_iam::operation::list_virtual_mfa_devices::ListVirtualMfaDevicesOutput;
+use aws_sdk_iam::primitives::{Blob, DateTime};
+use aws_sdk_iam::types::{ReportStateType, SummaryKeyType, User, VirtualMfaDevice};
+use aws_sdk_sts::operation::get_caller_identity::GetCallerIdentityOutput;
+use aws_smithy_mocks::{Rule, mock};
+use checker::aws::Clients;
+use checker::cause::chain;
+use checker::collect::{Collected, collect};
+use tokio::time::Instant;
+
+use crate::account::{ACCOUNT, ROOT, csv, time, user};
+use crate::clients::{configured, mocked, xml_error};
+
+fn generated(state: ReportStateType) -> GenerateCredentialReportOutput {
+    GenerateCredentialReportOutput::builder().state(state).build()
+}
+
+fn report() -> GetCredentialReportOutput {
+    let text = csv(&[ROOT, &user("alice")]);
+    let generated = DateTime::from_secs(time("2026-11-20T05:59:00Z").timestamp());
+    GetCredentialReportOutput::builder().content(Blob::new(text.into_bytes())).generated_time(generated).build()
+}
+
+fn complete() -> Rule {
+    mock!(Client::generate_credential_report).then_output(|| generated(ReportStateType::Complete))
+}
+
+fn served() -> Rule {
+    mock!(Client::get_credential_report).then_output(report)
+}
+
+fn summary() -> Rule {
+    mock!(Client::get_account_summary).then_output(|| {
+        GetAccountSummaryOutput::builder()
+            .summary_map(SummaryKeyType::AccountAccessKeysPresent, 1)
+            .summary_map(SummaryKeyType::AccountMfaEnabled, 0)
+            .summary_map(SummaryKeyType::from("AccountPasswordPresent"), 1)
+            .summary_map(SummaryKeyType::Users, 1)
+            .build()
+    })
+}
+
+fn devices() -> Rule {
+    mock!(Client::list_virtual_mfa_devices).then_output(|| devices_page(&[], None))
+}
+
+fn devices_page(owners: &[&str], marker: Option<&str>) -> ListVirtualMfaDevicesOutput {
+    let device = |arn: &&str| {
+        let owner = User::builder().path("/").user_name("").user_id("id").arn(*arn).create_date(DateTime::from_secs(0));
+        VirtualMfaDevice::builder().serial_number("s").user(owner.build().unwrap()).build().unwrap()
+    };
+    ListVirtualMfaDevicesOutput::builder()
+        .set_virtual_mfa_devices(Some(owners.iter().map(device).collect()))
+        .is_truncated(marker.is_some())
+        .set_marker(marker.map(str::to_owned))
+        .build()
+        .unwrap()
+}
+
+fn caller() -> Rule {
+    mock!(aws_sdk_sts::Client::get_caller_identity).then_output(|| {
+        GetCallerIdentityOutput::builder()
+            .account("210987654321")
+            .arn("arn:aws-us-gov:sts::210987654321:assumed-role/credwarden/run")
+            .build()
+    })
+}
+
+/// Collects with two minutes at hand, of which none is waited for.
+async fn collected(iam: &[&Rule]) -> Collected {
+    let clients = Clients {
+        iam: mocked!(aws_sdk_iam, iam),
+        sts: mocked!(aws_sdk_sts, &[&caller()]),
+        security_hub: aws_sdk_securityhub::Client::from_conf(configured!(aws_sdk_securityhub).build()),
+        sns: aws_sdk_sns::Client::from_conf(configured!(aws_sdk_sns).build()),
+        region: "eu-central-1".to_owned(),
+    };
+    collect(&clients, Instant::now() + Duration::from_mins(2)).await
+}
+
+fn errors(collected: &Collected) -> Vec<String> {
+    collected.errors.iter().map(|error| chain(error)).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_report_that_takes_its_time_is_waited_for() {
+    let generate = mock!(Client::generate_credential_report)
+        .sequence()
+        .output(|| generated(ReportStateType::Started))
+        .output(|| generated(ReportStateType::Inprogress))
+        .times(2)
+        .output(|| generated(ReportStateType::Complete))
+        .repeatedly()
+        .build();
+    let get = served();
+    let collected = collected(&[&generate, &get, &summary(), &devices()]).await;
+    assert_eq!(errors(&collected), [""; 0]);
+    assert_eq!((generate.num_calls(), get.num_calls()), (4, 1));
+    assert_eq!(collected.snapshot.account_id.as_deref(), Some(ACCOUNT));
+    assert_eq!(collected.snapshot.report_generated_at(), Some(time("2026-11-20T05:59:00Z")));
+    assert_eq!(collected.snapshot.summary.unwrap().account_password_present, Some(1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_way_of_not_yet_is_tried_again() {
+    let cases = [
+        (410, "ReportNotPresent"),
+        (404, "ReportInProgress"),
+        (410, "ReportExpired"),
+        (400, "Throttling"),
+        (500, "ServiceFailure"),
+    ];
+    for (status, code) in cases {
+        let (status, body) = xml_error(status, code, "Unknown");
+        let get =
+            mock!(Client::get_credential_report).sequence().http_status(status, body).times(2).output(report).build();
+        let generate = complete();
+        let collected = collected(&[&generate, &get, &summary(), &devices()]).await;
+        assert_eq!(errors(&collected), [""; 0], "{code}");
+        assert_eq!((generate.num_calls(), get.num_calls()), (3, 3), "{code}");
+    }
+    for (status, code) in [(409, "LimitExceeded"), (400, "Throttling")] {
+        let (status, body) = xml_error(status, code, "Rate exceeded");
+        let generate = mock!(Client::generate_credential_report)
+            .sequence()
+            .http_status(status, body)
+            .output(|| generated(ReportStateType::Complete))
+            .build();
+        let collected = collected(&[&generate, &served(), &summary(), &devices()]).await;
+        assert_eq!(errors(&collected), [""; 0], "{code}");
+        assert_eq!(generate.num_calls(), 2, "{code}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn waiting_ends_with_the_time_for_reading() {
+    let generate = mock!(Client::generate_credential_report).then_output(|| generated(ReportStateType::Inprogress));
+    let get = served();
+    let before = Instant::now();
+    let collected = collected(&[&generate, &get, &summary(), &devices()]).await;
+    assert_eq!(
+        errors(&collected),
+        ["could not read the credential report: GenerateCredentialReport failed: the report was not ready in time"]
+    );
+    assert!(before.elapsed() <= Duration::from_mins(2));
+    assert_eq!(get.num_calls(), 0);
+    assert!((10..40).contains(&generate.num_calls()), "the waits grow: {}", generate.num_calls());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_is_final_and_costs_its_own_source_only() {
+    let denied = |message: &str| xml_error(403, "AccessDenied", message);
+    let (status, body) = denied("User: x is not authorized to perform: iam:GenerateCredentialReport");
+    let generate = mock!(Client::generate_credential_report).sequence().http_status(status, body).repeatedly().build();
+    let no_report = collected(&[&generate, &served(), &summary(), &devices()]).await;
+    assert_eq!(
+        errors(&no_report),
+        [
+            "could not read the credential report: GenerateCredentialReport failed: AccessDenied: User: x is not authorized to \
+          perform: iam:GenerateCredentialReport"
+        ]
+    );
+    assert_eq!(generate.num_calls(), 1);
+    assert!(no_report.snapshot.summary.is_ok() && no_report.snapshot.virtual_mfa_users.is_ok());
+    let reason = no_report.snapshot.report.unwrap_err().to_string();
+    assert!(reason.starts_with("GenerateCredentialReport failed: AccessDenied: "), "{reason}");
+
+    let (status, body) = denied("no");
+    let summary_denied = mock!(Client::get_account_summary).sequence().http_status(status, body).repeatedly().build();
+    let no_summary = collected(&[&complete(), &served(), &summary_denied, &devices()]).await;
+    assert_eq!(errors(&no_summary), ["could not read the account summary: GetAccountSummary failed: AccessDenied: no"]);
+    assert!(no_summary.snapshot.report.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_report_the_caller_says_which_account_it_is() {
+    let get = mock!(Client::get_credential_report)
+        .then_output(|| GetCredentialReportOutput::builder().content(Blob::new(*b"not,a report")).build());
+    let collected = collected(&[&complete(), &get, &summary(), &devices()]).await;
+    assert_eq!(
+        errors(&collected),
+        ["could not understand the credential report: not a credential report: line 1 has no column `user`"]
+    );
+    assert_eq!(collected.snapshot.account_id.as_deref(), Some("210987654321"));
+    assert_eq!(collected.snapshot.partition.as_deref(), Some("aws-us-gov"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn all_pages_of_virtual_devices_are_read() {
+    let alice = "arn:aws:iam::123456789012:user/alice";
+    let root = "arn:aws:iam::123456789012:root";
+    let first = mock!(Client::list_virtual_mfa_devices)
+        .match_requests(|request| request.marker().is_none() && request.max_items() == Some(1000))
+        .then_output(move || devices_page(&[alice], Some("more")));
+    let second = mock!(Client::list_virtual_mfa_devices)
+        .match_requests(|request| request.marker() == Some("more"))
+        .then_output(move || devices_page(&[root], None));
+    let collected = collected(&[&complete(), &served(), &summary(), &first, &second]).await;
+    assert_eq!(collected.snapshot.virtual_mfa_users.unwrap(), [alice, root]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_aws_repeats_of_a_request_is_not_repeated_here() {
+    let message = "The request signature we calculated does not match.&#10;&#10;The Canonical String for this request should \
+        have been&#10;'POST&#10;x-amz-security-token:IQoJb3JpZ2luX2VjE'";
+    let (status, body) = xml_error(403, "SignatureDoesNotMatch", message);
+    let refused = mock!(Client::get_account_summary).sequence().http_status(status, body).repeatedly().build();
+    let collected = collected(&[&complete(), &served(), &refused, &devices()]).await;
+    let [error] = &errors(&collected)[..] else { panic!("{:?}", errors(&collected)) };
+    assert!(error.ends_with("SignatureDoesNotMatch: The request signature we calculated does not match."), "{error}");
+    assert!(!format!("{:?}", collected.errors).contains("IQoJb3JpZ2luX2VjE"));
+}

@@ -1,0 +1,103 @@
+//! What the README shows of the code is rendered from it. A stale block is rewritten, and the test fails once.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use checker::config::VARIABLES;
+use checker::permissions::PERMISSIONS;
+use hygiene::alert::{Alert, AlertOn, AlertRules, Hub};
+use hygiene::checks::CHECKS;
+use hygiene::finding::Severity;
+use hygiene::mail;
+use hygiene::reconcile::reconcile;
+
+use crate::account::{ROOT, evaluated, user};
+use crate::asff::wire;
+use crate::template::parameter;
+
+const README: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md");
+
+#[test]
+fn the_checks_are_all_there() {
+    let mut table = "| check | severity | it fails when | documentation |\n|---|---|---|---|\n".to_owned();
+    for check in CHECKS {
+        let file = format!("functions/hygiene/src/checks/{}.rs", check.id.replace('-', "_"));
+        let (id, severity, fails, link) = (check.id, check.severity, check.fails_when, check.documentation);
+        let _ = writeln!(table, "| [`{id}`]({file}) | {severity} | {fails} | [AWS]({link}) |");
+    }
+    fresh("checks", &table);
+}
+
+#[test]
+fn the_settings_are_all_there() {
+    let mut table = "| parameter | variable | default | meaning |\n|---|---|---|---|\n".to_owned();
+    for variable in VARIABLES {
+        let default = if variable.default.is_empty() { "empty".to_owned() } else { format!("`{}`", variable.default) };
+        let (name, meaning) = (variable.name, variable.meaning);
+        let _ = writeln!(table, "| `{}` | `{name}` | {default} | {meaning} |", parameter(name));
+    }
+    fresh("settings", &table);
+}
+
+#[test]
+fn the_permissions_are_all_there() {
+    let mut table = "| action | on | what for |\n|---|---|---|\n".to_owned();
+    for permission in PERMISSIONS {
+        let when = permission.condition.map_or_else(String::new, |condition| format!(" (when {condition})"));
+        let _ = writeln!(table, "| `{}` | {} | {}{when} |", permission.action, permission.resource, permission.purpose);
+    }
+    fresh("permissions", &table);
+}
+
+/// A forgotten root key, and a user whose one key was never used: short enough to show a whole mail.
+fn example() -> hygiene::evaluate::Evaluation {
+    let bot = user("deploy-bot").replace(",true,2026-11-18T06:00:00Z,2020-01-01T00:00:00Z,", ",false,N/A,N/A,");
+    let bot = bot.replace("2026-11-19T06:00:00Z,eu-central-1,s3,false,2020-02-03T04:05:06Z", "N/A,N/A,N/A,false,N/A");
+    let root = ROOT.replace(
+        "true,2019-01-02T03:04:05Z,2026-11-19T06:00:00Z,us-east-1,iam",
+        "false,2019-01-02T03:04:05Z,N/A,N/A,N/A",
+    );
+    let mut evaluation = evaluated(&[&root, &bot]);
+    for finding in &mut evaluation.findings {
+        if finding.subject.slot.is_some() {
+            std::sync::Arc::make_mut(&mut finding.subject).access_key_id = Some("AKIAIOSFODNN7EXAMPLE".to_owned());
+        }
+    }
+    evaluation
+}
+
+#[test]
+fn the_mail_is_a_real_one() {
+    let evaluation = example();
+    let nothing = BTreeMap::new();
+    let plan = reconcile(&evaluation, &nothing, &[]);
+    let rules = AlertRules { on: AlertOn::Changes, min_severity: Severity::Low };
+    let hub = Hub::Read { region: "eu-central-1".to_owned() };
+    let alert = Alert::new(&evaluation, &plan, rules, hub, &BTreeMap::new(), Vec::new(), false);
+    let mail = format!("Subject: {}\n\n{}", mail::subject(&alert), mail::text(&alert, 60_000));
+    fresh("mail", &format!("```text\n{}\n```\n", mail.trim_end()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_finding_is_a_real_one() {
+    let findings = wire(&example(), &BTreeMap::new()).await;
+    let generator = "credwarden/access-key-never-used";
+    let finding = findings.iter().find(|finding| finding["GeneratorId"] == generator).unwrap();
+    fresh("finding", &format!("```json\n{}\n```\n", serde_json::to_string_pretty(finding).unwrap()));
+}
+
+/// The block between `<!-- name -->` and `<!-- /name -->` is this text.
+#[track_caller]
+fn fresh(name: &str, text: &str) {
+    // The tests of one binary run side by side, and more than one may rewrite the file.
+    static FILE: std::sync::Mutex<()> = std::sync::Mutex::new(());
+    let _alone = FILE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let readme = std::fs::read_to_string(README).unwrap();
+    let (open, close) = (format!("<!-- {name} -->\n"), format!("<!-- /{name} -->"));
+    let start = readme.find(&open).unwrap_or_else(|| panic!("README.md has no {open}")) + open.len();
+    let end = start + readme[start..].find(&close).unwrap_or_else(|| panic!("README.md has no {close}"));
+    if readme[start..end] != *text {
+        std::fs::write(README, format!("{}{text}{}", &readme[..start], &readme[end..])).unwrap();
+        panic!("README.md had an old table of {name}. It is new now: look at it and commit it.");
+    }
+}

@@ -1,0 +1,128 @@
+//! What is recalled: all pages, only ours, and all or nothing.
+
+use std::time::Duration;
+
+use checker::cause::chain;
+use checker::recall::{Scope, recall};
+use hygiene::finding::Severity;
+use hygiene::reconcile::Workflow;
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use crate::account::{ACCOUNT, time};
+use crate::clients::security_hub;
+
+pub(crate) fn scope() -> Scope {
+    Scope { account_id: ACCOUNT.to_owned(), partition: "aws".to_owned(), region: "eu-central-1".to_owned() }
+}
+
+const OURS: &str = "credwarden/root-user-recently-used/123456789012/root";
+
+fn finding() -> Value {
+    json!({
+        "SchemaVersion": "2018-10-08",
+        "Id": OURS,
+        "ProductArn": scope().product_arn(),
+        "GeneratorId": "credwarden/root-user-recently-used",
+        "AwsAccountId": ACCOUNT,
+        "CreatedAt": "2026-10-01T06:00:00.000Z",
+        "FirstObservedAt": "2026-10-02T06:00:00Z",
+        "UpdatedAt": "2026-11-19T06:00:00.123Z",
+        "Title": "The root user was used recently",
+        "Description": "…",
+        "Severity": {"Label": "LOW", "Normalized": 1},
+        "FindingProviderFields": {"Severity": {"Label": "HIGH"}, "Types": ["Software and Configuration Checks"]},
+        "Workflow": {"Status": "NOTIFIED"},
+        "RecordState": "ACTIVE",
+        "Resources": [{"Type": "AwsAccount", "Id": "AWS::::Account:123456789012"}],
+        "ProductFields": {
+            "credwarden/root-last-used": "2026-11-18T06:00:00.000Z",
+            "credwarden/root-keys": "20190102T030405Z,20200102T030405Z",
+            "credwarden/access-key-id": "AKIAIOSFODNN7EXAMPLE",
+            "aws/securityhub/ProductName": "credwarden",
+        },
+    })
+}
+
+fn with(changes: &Value) -> Value {
+    let mut finding = finding();
+    for (field, value) in changes.as_object().unwrap() {
+        finding[field] = value.clone();
+    }
+    finding
+}
+
+fn soon() -> Instant {
+    Instant::now() + Duration::from_mins(1)
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_more_is_kept_than_the_next_plan_needs() {
+    let (client, bodies) = security_hub(|_, _| json!({"Findings": [finding()]}));
+    let known = recall(&client, &scope(), soon()).await.unwrap();
+    let stored = &known[OURS];
+    assert_eq!(stored.check, "root-user-recently-used");
+    assert_eq!((stored.workflow, stored.active), (Workflow::Notified, true));
+    assert_eq!(stored.severity, Severity::High, "the provider's, not the customer's");
+    assert_eq!(stored.created_at, time("2026-10-01T06:00:00Z"));
+    assert_eq!(stored.first_observed_at, Some(time("2026-10-02T06:00:00Z")));
+    assert_eq!(stored.updated_at, time("2026-11-19T06:00:00.123Z"));
+    assert_eq!(stored.novelties.last_used, Some(time("2026-11-18T06:00:00Z")));
+    assert_eq!(stored.novelties.keys.as_ref().unwrap().len(), 2);
+    assert_eq!(stored.access_key_id.as_deref(), Some("AKIAIOSFODNN7EXAMPLE"));
+
+    let request: Value = serde_json::from_slice(&bodies.lock().unwrap()[0]).unwrap();
+    insta::assert_json_snapshot!(request);
+}
+
+#[tokio::test(start_paused = true)]
+async fn all_pages_are_read_at_the_services_rate() {
+    let (client, bodies) = security_hub(|_, request| {
+        let page: usize = request["NextToken"].as_str().map_or(0, |token| token.parse().unwrap());
+        let finding = with(&json!({"Id": format!("credwarden/root-mfa-disabled/{ACCOUNT}/{page}")}));
+        match page {
+            11 => json!({"Findings": [finding]}),
+            page => json!({"Findings": [finding], "NextToken": (page + 1).to_string()}),
+        }
+    });
+    let before = Instant::now();
+    let known = recall(&client, &scope(), soon()).await.unwrap();
+    assert_eq!(known.len(), 12);
+    assert_eq!(bodies.lock().unwrap().len(), 12);
+    let waited = before.elapsed();
+    assert!(
+        Duration::from_millis(1990) <= waited && waited < Duration::from_millis(2100),
+        "6 at once, 3 a second: {waited:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_not_ours_is_left_out_whatever_the_filter_did() {
+    let foreign = [
+        json!({"Id": "1", "ProductArn": "arn:aws:securityhub:eu-central-1:210987654321:product/210987654321/default"}),
+        json!({"Id": "2", "AwsAccountId": "210987654321"}),
+        json!({"Id": "3", "GeneratorId": "credwardenish/root"}),
+        json!({"Id": "4", "ProductArn": "arn:aws:securityhub:us-east-1:123456789012:product/123456789012/default"}),
+    ];
+    let (client, _) = security_hub(move |_, _| json!({"Findings": foreign.each_ref().map(with)}));
+    assert_eq!(recall(&client, &scope(), soon()).await.unwrap().len(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_recall_that_is_cut_short_is_none() {
+    let (endless, _) = security_hub(|_, _| json!({"Findings": [finding()], "NextToken": "again"}));
+    let error = recall(&endless, &scope(), soon()).await.unwrap_err();
+    assert_eq!(
+        chain(&error),
+        "could not read our findings in Security Hub: GetFindings failed: the same page came twice"
+    );
+    let (unreadable, _) = security_hub(|_, _| json!({"Findings": [with(&json!({"CreatedAt": "yesterday"}))]}));
+    let error = recall(&unreadable, &scope(), soon()).await.unwrap_err();
+    assert!(chain(&error).ends_with("one of our findings has no readable CreatedAt"), "{}", chain(&error));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_status_that_is_not_known_silences_nothing() {
+    let (client, _) = security_hub(|_, _| json!({"Findings": [with(&json!({"Workflow": {"Status": "ASSIGNED"}}))]}));
+    assert_eq!(recall(&client, &scope(), soon()).await.unwrap()[OURS].workflow, Workflow::New);
+}
