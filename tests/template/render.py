@@ -1,0 +1,206 @@
+"""Templates as AWS would see them: after the SAM transform, with parameters, conditions and references worked out.
+
+Offline. The names of resources are made as CloudFormation makes them: stack, logical id and a random ending.
+"""
+
+from __future__ import annotations
+
+import copy
+import functools
+import logging
+import os
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import boto3
+from samtranslator.parser.parser import Parser
+from samtranslator.translator.translator import Translator
+from samtranslator.yaml_helper import yaml_parse
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+TEMPLATE = ROOT / "template.yaml"
+DEPLOY_ROLE = ROOT / "infra" / "deploy-role.yaml"
+
+ACCOUNT = "111122223333"
+ENDING = "1A2B3C4D5E6FG"
+REGIONS = {"aws": "eu-central-1", "aws-us-gov": "us-gov-west-1", "aws-cn": "cn-north-1"}
+
+_NOTHING = object()
+
+# It warns that it does not send usage figures.
+logging.getLogger("samtranslator.metrics.metrics").setLevel(logging.ERROR)
+
+
+def parse(path: Path) -> dict:
+    """The template as it is written."""
+    return copy.deepcopy(_parsed(path))
+
+
+@functools.cache
+def _parsed(path: Path) -> dict:
+    return yaml_parse(path.read_text())
+
+
+@dataclass
+class Resource:
+    """One resource that the stack has, with its properties worked out."""
+
+    type: str
+    name: str
+    arn: str
+    properties: dict
+
+
+@dataclass
+class Rendered:
+    """A template deployed in thought; `resources` has those whose condition holds."""
+
+    path: Path
+    parameters: dict[str, str] = field(default_factory=dict)
+    stack: str = "credwarden"
+    partition: str = "aws"
+
+    def __post_init__(self) -> None:
+        self.region = REGIONS[self.partition]
+        written = parse(self.path)
+        self.values = {name: str(declared["Default"]) for name, declared in written["Parameters"].items()}
+        unknown = set(self.parameters) - set(self.values)
+        assert not unknown, f"no such parameters: {unknown}"
+        self.values |= self.parameters
+        self._template = _transformed(written, self.values, self.region)
+        self._conditions = {name: self._work_out(body) for name, body in self._template.get("Conditions", {}).items()}
+        declared = {name: body for name, body in self._template["Resources"].items()
+                    if self._conditions.get(body.get("Condition"), True)}
+        self.resources = {name: self._named(name, body["Type"]) for name, body in declared.items()}
+        # Paths first: they are part of the ARNs that other resources refer to.
+        for name, body in declared.items():
+            self._place(self.resources[name], body.get("Properties", {}).get("Path"))
+        for name, body in declared.items():
+            self.resources[name].properties = self._work_out(body.get("Properties", {}))
+        self.outputs = {name: self._work_out(body["Value"]) for name, body in self._template["Outputs"].items()}
+
+    def of_type(self, kind: str) -> list[Resource]:
+        return [resource for resource in self.resources.values() if resource.type == kind]
+
+    def statements(self, role: str) -> dict[str, dict]:
+        """The statements of a role's inline policies, by Sid, with lists for actions and resources."""
+        found: dict[str, dict] = {}
+        for policy in self.resources[role].properties["Policies"]:
+            for statement in policy["PolicyDocument"]["Statement"]:
+                assert statement["Sid"] not in found
+                found[statement["Sid"]] = {**statement, "Action": as_list(statement["Action"]),
+                                           "Resource": as_list(statement["Resource"])}
+        return found
+
+    def holds(self, rule: dict) -> bool:
+        """Whether the parameters satisfy a rule of the section Rules."""
+        if "RuleCondition" in rule and not self._work_out(rule["RuleCondition"]):
+            return True
+        return all(self._work_out(assertion["Assert"]) for assertion in rule["Assertions"])
+
+    def _named(self, logical_id: str, kind: str) -> Resource:
+        return Resource(kind, f"{self.stack}-{logical_id}-{ENDING}", "", {})
+
+    def _place(self, resource: Resource, path: str | None) -> None:
+        here = f"{self.region}:{ACCOUNT}"
+        tail = {
+            "AWS::Lambda::Function": f"lambda:{here}:function:",
+            "AWS::IAM::Role": f"iam::{ACCOUNT}:role{path or '/'}",
+            "AWS::IAM::ManagedPolicy": f"iam::{ACCOUNT}:policy{path or '/'}",
+            "AWS::SNS::Topic": f"sns:{here}:",
+            "AWS::SNS::Subscription": f"sns:{here}:",
+            "AWS::SQS::Queue": f"sqs:{here}:",
+            "AWS::Logs::LogGroup": f"logs:{here}:log-group:",
+            "AWS::CloudWatch::Alarm": f"cloudwatch:{here}:alarm:",
+            "AWS::Scheduler::Schedule": f"scheduler:{here}:schedule/default/",
+        }.get(resource.type)
+        resource.arn = f"arn:{self.partition}:{tail}{resource.name}" if tail else ""
+
+    def _reference(self, name: str) -> Any:
+        suffix = "amazonaws.com.cn" if self.partition == "aws-cn" else "amazonaws.com"
+        pseudo = {"AWS::Partition": self.partition, "AWS::Region": self.region, "AWS::AccountId": ACCOUNT,
+                  "AWS::StackName": self.stack, "AWS::NoValue": _NOTHING, "AWS::URLSuffix": suffix}
+        if name in pseudo:
+            return pseudo[name]
+        if name in self.values:
+            return self.values[name]
+        resource = self.resources[name]
+        if resource.type in ("AWS::SNS::Topic", "AWS::IAM::ManagedPolicy"):
+            return resource.arn
+        if resource.type == "AWS::SQS::Queue":
+            return f"https://sqs.{self.region}.{suffix}/{ACCOUNT}/{resource.name}"
+        return resource.name
+
+    def _attribute(self, name: str, attribute: str) -> str:
+        resource = self.resources[name]
+        if attribute == "QueueName":
+            return resource.name
+        assert attribute == "Arn" and resource.arn, (name, attribute)
+        return f"{resource.arn}:*" if resource.type == "AWS::Logs::LogGroup" else resource.arn
+
+    def _work_out(self, body: Any) -> Any:
+        if isinstance(body, list):
+            return [value for value in map(self._work_out, body) if value is not _NOTHING]
+        if not isinstance(body, dict):
+            return body
+        if len(body) == 1:
+            (function, argument), = body.items()
+            worked_out = self._function(function, argument)
+            if worked_out is not None:
+                return worked_out[0]
+        values = {key: self._work_out(value) for key, value in body.items()}
+        return {key: value for key, value in values.items() if value is not _NOTHING}
+
+    def _function(self, function: str, argument: Any) -> tuple | None:
+        match function:
+            case "Ref":
+                return (self._reference(argument),)
+            case "Condition" if isinstance(argument, str):
+                return (self._work_out(self._template["Conditions"][argument]),)
+            case "Fn::GetAtt":
+                return (self._attribute(*(argument if isinstance(argument, list) else argument.split(".", 1))),)
+            case "Fn::Sub":
+                return (re.sub(r"\$\{([^}]+)\}", lambda found: self._substitute(found[1]), argument),)
+            case "Fn::If":
+                return (self._work_out(argument[1 if self._conditions[argument[0]] else 2]),)
+            case "Fn::Equals":
+                left, right = map(self._work_out, argument)
+                return (left == right,)
+            case "Fn::Not":
+                return (not self._work_out(argument[0]),)
+            case "Fn::And":
+                return (all(map(self._work_out, argument)),)
+        assert not function.startswith("Fn::"), function
+        return None
+
+    def _substitute(self, name: str) -> str:
+        resource, _, attribute = name.partition(".")
+        return self._attribute(resource, attribute) if attribute else self._reference(name)
+
+
+def _transformed(written: dict, values: dict[str, str], region: str) -> dict:
+    if "Transform" not in written:
+        return written
+    template = copy.deepcopy(written)
+    for resource in template["Resources"].values():
+        if resource["Type"] == "AWS::Serverless::Function":
+            resource["Properties"]["CodeUri"] = "s3://bucket/key"
+    # The transform asks for the partition by the region of its session.
+    os.environ["AWS_DEFAULT_REGION"] = region
+    translator = Translator({}, Parser(), boto_session=boto3.session.Session(region_name=region))
+    return translator.translate(sam_template=template, parameter_values=values)
+
+
+def as_list(value: Any) -> list:
+    return value if isinstance(value, list) else [value]
+
+
+def strings(body: Any) -> list[str]:
+    """Every string in a structure, keys included."""
+    if isinstance(body, dict):
+        return [text for key, value in body.items() for text in [key, *strings(value)]]
+    if isinstance(body, list):
+        return [text for value in body for text in strings(value)]
+    return [body] if isinstance(body, str) else []

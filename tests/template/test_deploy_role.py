@@ -1,0 +1,299 @@
+"""The role to deploy with: enough for all that SAM and CloudFormation do, no action more, and no way out of it.
+
+CloudFormation acts with the permissions of the one who deploys. Which ones each type of resource needs, AWS says in the
+handlers of the type's public schema; `HANDLERS` has those of them that the template's properties can lead to.
+"""
+
+from __future__ import annotations
+
+from typing import Iterator, NamedTuple
+
+import pytest
+from ministack.core.iam_evaluator import EvalContext, evaluate, parse_policy_document
+from render import ACCOUNT, DEPLOY_ROLE, ENDING, REGIONS, TEMPLATE, Rendered, parse
+
+TRUSTED = f"arn:aws:iam::{ACCOUNT}:role/admin"
+PROVIDER = f"arn:aws:iam::{ACCOUNT}:oidc-provider/token.actions.githubusercontent.com"
+SUBJECT = "repo:owner/name:environment:production"
+KEY = f"arn:aws:kms:eu-central-1:{ACCOUNT}:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+TOPIC = f"arn:aws:sns:eu-central-1:{ACCOUNT}:security"
+
+HANDLERS = {
+    "AWS::Lambda::Function": (
+        "lambda:CreateFunction lambda:GetFunction lambda:TagResource lambda:UntagResource lambda:ListTags "
+        "lambda:UpdateFunctionCode lambda:UpdateFunctionConfiguration lambda:DeleteFunction "
+        "lambda:GetFunctionCodeSigningConfig lambda:GetFunctionRecursionConfig lambda:GetFunctionScalingConfig "
+        "lambda:GetRuntimeManagementConfig lambda:PutFunctionEventInvokeConfig lambda:GetFunctionEventInvokeConfig "
+        "lambda:UpdateFunctionEventInvokeConfig lambda:DeleteFunctionEventInvokeConfig"),
+    "AWS::IAM::Role": (
+        "iam:CreateRole iam:GetRole iam:PutRolePolicy iam:GetRolePolicy iam:DeleteRolePolicy iam:ListRolePolicies "
+        "iam:ListAttachedRolePolicies iam:PutRolePermissionsBoundary iam:UpdateRole iam:UpdateRoleDescription "
+        "iam:UpdateAssumeRolePolicy iam:TagRole iam:UntagRole iam:DeleteRole"),
+    "AWS::Logs::LogGroup": (
+        "logs:CreateLogGroup logs:DescribeLogGroups logs:PutRetentionPolicy logs:DeleteRetentionPolicy logs:TagResource "
+        "logs:UntagResource logs:ListTagsForResource logs:GetDataProtectionPolicy logs:DescribeIndexPolicies "
+        "logs:DescribeResourcePolicies logs:DeleteLogGroup"),
+    "AWS::SQS::Queue": (
+        "sqs:CreateQueue sqs:GetQueueUrl sqs:GetQueueAttributes sqs:SetQueueAttributes sqs:ListQueueTags sqs:TagQueue "
+        "sqs:UntagQueue sqs:DeleteQueue"),
+    "AWS::SNS::Topic": (
+        "sns:CreateTopic sns:GetTopicAttributes sns:SetTopicAttributes sns:ListTagsForResource sns:TagResource "
+        "sns:UntagResource sns:ListSubscriptionsByTopic sns:GetDataProtectionPolicy sns:Subscribe sns:DeleteTopic"),
+    "AWS::SNS::Subscription": "sns:GetSubscriptionAttributes sns:SetSubscriptionAttributes sns:Unsubscribe",
+    "AWS::CloudWatch::Alarm": (
+        "cloudwatch:PutMetricAlarm cloudwatch:DescribeAlarms cloudwatch:ListTagsForResource cloudwatch:TagResource "
+        "cloudwatch:UntagResource cloudwatch:DeleteAlarms"),
+    "AWS::Scheduler::Schedule": "scheduler:CreateSchedule scheduler:GetSchedule scheduler:UpdateSchedule scheduler:DeleteSchedule",
+    # What their handlers call is on the function, the queue and the topic.
+    "AWS::Lambda::EventInvokeConfig": "",
+    "AWS::SQS::QueuePolicy": "",
+    "AWS::SNS::TopicPolicy": "",
+}
+
+# What "sam deploy" and "sam delete" call themselves, on the stack and on the bucket for artifacts.
+ON_STACK = (
+    "cloudformation:CreateChangeSet cloudformation:DescribeChangeSet cloudformation:ExecuteChangeSet "
+    "cloudformation:DescribeStacks cloudformation:DescribeStackEvents cloudformation:GetTemplateSummary "
+    "cloudformation:GetTemplate cloudformation:DeleteStack cloudformation:TagResource cloudformation:UntagResource")
+ON_SAM_STACK = (
+    "cloudformation:CreateChangeSet cloudformation:DescribeChangeSet cloudformation:ExecuteChangeSet "
+    "cloudformation:DescribeStacks")
+ON_BUCKET = (
+    "s3:CreateBucket s3:PutBucketPolicy s3:GetBucketPolicy s3:PutBucketPublicAccessBlock s3:GetBucketPublicAccessBlock "
+    "s3:PutBucketTagging s3:GetBucketTagging s3:PutBucketVersioning s3:GetBucketVersioning s3:PutEncryptionConfiguration "
+    "s3:GetEncryptionConfiguration s3:ListBucket")
+ON_ARTIFACTS = "s3:GetObject s3:PutObject s3:DeleteObject"
+
+# Actions that IAM knows no resource for.
+WITHOUT_RESOURCE = {
+    "logs:DescribeIndexPolicies", "logs:DescribeLogGroups", "logs:DescribeResourcePolicies",
+    "sns:GetSubscriptionAttributes", "sns:SetSubscriptionAttributes", "sns:Unsubscribe",
+}
+
+# Actions whose request can carry a permissions boundary, or that are about a role which has one.
+ABOUT_BOUNDARY = {"iam:CreateRole", "iam:PutRolePermissionsBoundary", "iam:PutRolePolicy"}
+
+
+class Need(NamedTuple):
+    """One call that a deployment makes."""
+
+    action: str
+    resource: str
+    context: dict[str, str] = {}
+
+
+class Role:
+    """The deploy role, and the stack that it is for."""
+
+    def __init__(self, partition: str = "aws", name: str = "credwarden", **parameters: str) -> None:
+        self.setup = Rendered(DEPLOY_ROLE, {"StackName": name, "TrustedPrincipalArn": TRUSTED, **parameters},
+                              stack=f"{name}-deployment", partition=partition)
+        self.boundary = self.setup.resources["RoleBoundary"].arn
+        self.stack = Rendered(TEMPLATE, {"PermissionsBoundaryArn": self.boundary, "EmailAddress": "a@example.com"},
+                              stack=name, partition=partition)
+        self._policies = [parse_policy_document(policy["PolicyDocument"])
+                          for policy in self.setup.resources["DeployRole"].properties["Policies"]]
+
+    def may(self, action: str, resource: str, **context: str) -> str | None:
+        """The Sid of the statement that allows it, if one does."""
+        result = evaluate(_context(action, resource, self.setup.region, context), self._policies)
+        return result.matched_sid if result.decision == "Allow" else None
+
+    def permits(self, need: Need) -> str | None:
+        return self.may(need.action, need.resource, **need.context)
+
+    def needs(self) -> Iterator[Need]:
+        partition, region = self.setup.partition, self.setup.region
+        for resource in self.stack.resources.values():
+            for action in HANDLERS[resource.type].split():
+                context = {"iam:permissionsboundary": self.boundary} if action in ABOUT_BOUNDARY else {}
+                yield Need(action, "*" if action in WITHOUT_RESOURCE else resource.arn, context)
+        for role, service in (("CheckerRole", "lambda"), ("ScheduleRole", "scheduler")):
+            yield Need("iam:PassRole", self.stack.resources[role].arn, {"iam:passedtoservice": f"{service}.amazonaws.com"})
+        stacks = f"arn:{partition}:cloudformation:{region}:{ACCOUNT}:stack"
+        name, bucket = self.stack.stack, f"arn:{partition}:s3:::aws-sam-cli-managed-default-samclisourcebucket-1a2b3c"
+        calls = {
+            f"{stacks}/{name}/1a2b": ON_STACK,
+            f"{stacks}/aws-sam-cli-managed-default/1a2b": ON_SAM_STACK,
+            f"{stacks}/{name}-1a2b3c4d-CompanionStack/*": "cloudformation:DescribeStacks",
+            f"{stacks}/{name}-1a2b3c4d-WebFunctionCode/*": "cloudformation:DescribeStacks",
+            f"arn:{partition}:cloudformation:{region}:aws:transform/Serverless-2016-10-31": "cloudformation:CreateChangeSet",
+            bucket: ON_BUCKET,
+            f"{bucket}/{name}/1a2b3c.template": ON_ARTIFACTS,
+        }
+        yield from (Need(action, resource) for resource, actions in calls.items() for action in actions.split())
+
+
+def _context(action: str, resource: str, region: str, context: dict[str, str]) -> EvalContext:
+    return EvalContext(principal_arn=f"arn:aws:sts::{ACCOUNT}:assumed-role/deploy/me", principal_type="AssumedRole",
+                       principal_account=ACCOUNT, action=action, resource_arn=resource, region=region,
+                       service_context=context)
+
+
+@pytest.mark.parametrize("partition", REGIONS)
+def test_the_role_is_enough(partition: str) -> None:
+    role = Role(partition)
+    assert [need for need in role.needs() if not role.permits(need)] == []
+
+
+def test_every_permission_is_needed() -> None:
+    role = Role()
+    granted = {(sid, action) for sid, statement in role.setup.statements("DeployRole").items()
+               for action in statement["Action"]}
+    assert granted - {(role.permits(need), need.action) for need in role.needs()} == set()
+
+
+def test_no_action_is_a_wildcard() -> None:
+    for statement in Role().setup.statements("DeployRole").values():
+        assert statement["Effect"] == "Allow"
+        assert not [action for action in statement["Action"] if "*" in action]
+        if statement["Resource"] == ["*"]:
+            assert set(statement["Action"]) <= WITHOUT_RESOURCE
+
+
+def test_other_stacks_and_their_resources_are_out_of_reach() -> None:
+    role, other = Role(), Role(name="payroll")
+    shared = {(need.action, need.resource) for need in role.needs()} & {(need.action, need.resource) for need in other.needs()}
+    assert {resource.rpartition(":")[2].partition("/")[0] for _, resource in shared} == {
+        "*", "stack", "transform", "aws-sam-cli-managed-default-samclisourcebucket-1a2b3c"}
+    for need in other.needs():
+        if (need.action, need.resource) not in shared:
+            assert not role.may(need.action, need.resource, **need.context | {"iam:permissionsboundary": role.boundary}), need
+
+
+def test_other_accounts_and_regions_are_out_of_reach() -> None:
+    role = Role()
+    for need in role.needs():
+        if need.resource != "*" and ":s3:::" not in need.resource:
+            elsewhere = need.resource.replace("eu-central-1", "us-east-1").replace(ACCOUNT, "999988887777")
+            assert not role.permits(need._replace(resource=elsewhere)), need
+
+
+@pytest.mark.parametrize(("action", "resource", "context"), [
+    # A role without the boundary, or with another one, could be given every permission.
+    ("iam:CreateRole", "role/credwarden-x", {}),
+    ("iam:CreateRole", "role/credwarden-x", {"iam:permissionsboundary": f"arn:aws:iam::{ACCOUNT}:policy/mine"}),
+    ("iam:PutRolePolicy", "role/credwarden-x", {}),
+    ("iam:PutRolePermissionsBoundary", "role/credwarden-x",
+     {"iam:permissionsboundary": "arn:aws:iam::aws:policy/AdministratorAccess"}),
+    ("iam:DeleteRolePermissionsBoundary", "role/credwarden-x", {"iam:permissionsboundary": "the boundary"}),
+    ("iam:AttachRolePolicy", "role/credwarden-x", {"iam:permissionsboundary": "the boundary"}),
+    # A role for a machine or a task to be used with.
+    ("iam:PassRole", "role/credwarden-x", {"iam:passedtoservice": "ec2.amazonaws.com"}),
+    ("iam:PassRole", "role/admin", {"iam:passedtoservice": "lambda.amazonaws.com"}),
+    # Itself, and its boundary.
+    ("iam:PutRolePolicy", "the role itself", {"iam:permissionsboundary": "the boundary"}),
+    ("iam:DeleteRolePolicy", "the role itself", {}),
+    ("iam:UpdateAssumeRolePolicy", "the role itself", {}),
+    ("iam:CreatePolicyVersion", "the boundary", {}),
+    ("iam:DeletePolicy", "the boundary", {}),
+    # Credentials.
+    ("iam:CreateUser", "user/credwarden-x", {}),
+    ("iam:CreateAccessKey", "user/credwarden-x", {}),
+    ("iam:GetCredentialReport", "*", {}),
+])
+def test_the_role_cannot_raise_itself(action: str, resource: str, context: dict[str, str]) -> None:
+    role = Role()
+    arns = {"*": "*", "the boundary": role.boundary, "the role itself": role.setup.resources["DeployRole"].arn}
+    context = {key: arns.get(value, value) for key, value in context.items()}
+    assert role.may(action, arns.get(resource, f"arn:aws:iam::{ACCOUNT}:{resource}"), **context) is None
+
+
+@pytest.mark.parametrize(("action", "resource"), [
+    ("s3:GetObject", "arn:aws:s3:::aws-sam-cli-managed-default-samclisourcebucket-1a2b/payroll/1a2b"),
+    ("s3:PutObject", "arn:aws:s3:::payroll/credwarden/1a2b"),
+    ("s3:DeleteBucket", "arn:aws:s3:::aws-sam-cli-managed-default-samclisourcebucket-1a2b"),
+    ("cloudformation:DeleteStack", f"arn:aws:cloudformation:eu-central-1:{ACCOUNT}:stack/aws-sam-cli-managed-default/1a2b"),
+    ("cloudformation:DeleteStack", f"arn:aws:cloudformation:eu-central-1:{ACCOUNT}:stack/credwarden-two/1a2b"),
+    ("cloudformation:DescribeStacks", f"arn:aws:cloudformation:eu-central-1:{ACCOUNT}:stack/credwarden-two/1a2b"),
+    ("lambda:InvokeFunction", f"arn:aws:lambda:eu-central-1:{ACCOUNT}:function:credwarden-CheckerFunction-1A2B"),
+    ("sqs:ReceiveMessage", f"arn:aws:sqs:eu-central-1:{ACCOUNT}:credwarden-FailedRunQueue-1A2B"),
+    ("logs:GetLogEvents", f"arn:aws:logs:eu-central-1:{ACCOUNT}:log-group:credwarden-CheckerLogGroup-1A2B:log-stream:x"),
+    ("sns:Publish", f"arn:aws:sns:eu-central-1:{ACCOUNT}:credwarden-AlertTopic-1A2B"),
+    ("securityhub:GetFindings", f"arn:aws:securityhub:eu-central-1:{ACCOUNT}:hub/default"),
+    ("sts:AssumeRole", f"arn:aws:iam::{ACCOUNT}:role/admin"),
+])
+def test_the_role_deploys_and_does_nothing_else(action: str, resource: str) -> None:
+    assert Role().may(action, resource) is None
+
+
+# The boundary
+
+OPTIONS = [{}, {"KmsKeyArn": KEY}, {"TopicArn": TOPIC}, {"TopicArn": TOPIC, "KmsKeyArn": KEY}]
+
+
+def boundary_statements(setup: Rendered) -> dict[str, dict]:
+    return {statement["Sid"]: statement
+            for statement in setup.resources["RoleBoundary"].properties["PolicyDocument"]["Statement"]}
+
+
+@pytest.mark.parametrize("options", OPTIONS)
+def test_the_boundary_holds_what_the_stack_s_roles_may_do_and_nothing_else(options: dict[str, str]) -> None:
+    setup = Role(**options).setup
+    policy = parse_policy_document(setup.resources["RoleBoundary"].properties["PolicyDocument"])
+    deployed = Rendered(TEMPLATE, options)
+    used = set()
+    for role in deployed.of_type("AWS::IAM::Role"):
+        for statement in deployed.statements(role.name.split("-")[1]).values():
+            for action in statement["Action"]:
+                for resource in statement["Resource"]:
+                    # A wildcard stands for some action of that name.
+                    result = evaluate(_context(action.rstrip("*"), resource, setup.region, {}), [policy])
+                    assert result.decision == "Allow", (action, resource)
+                    used.add((result.matched_sid, action))
+    granted = {(sid, action) for sid, statement in boundary_statements(setup).items()
+               for action in (statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]])}
+    assert granted == used
+
+
+def test_the_boundary_names_an_existing_topic_and_key_only_when_they_are_given() -> None:
+    own = f"arn:aws:sns:eu-central-1:{ACCOUNT}:credwarden-*"
+    assert boundary_statements(Role().setup)["Alert"]["Resource"] == [own]
+    assert boundary_statements(Role(TopicArn=TOPIC).setup)["Alert"]["Resource"] == [own, TOPIC]
+    assert "EncryptAlert" not in boundary_statements(Role().setup)
+    assert boundary_statements(Role(KmsKeyArn=KEY).setup)["EncryptAlert"]["Resource"] == KEY
+
+
+# Who may take on the role
+
+def trust(**parameters: str) -> list[dict]:
+    setup = Rendered(DEPLOY_ROLE, parameters)
+    return setup.resources["DeployRole"].properties["AssumeRolePolicyDocument"]["Statement"]
+
+
+def test_trust_in_a_person() -> None:
+    assert trust(TrustedPrincipalArn=TRUSTED) == [
+        {"Effect": "Allow", "Principal": {"AWS": TRUSTED}, "Action": "sts:AssumeRole"}]
+
+
+def test_trust_in_a_workflow() -> None:
+    (statement,) = trust(GitHubProviderArn=PROVIDER, GitHubSubject=SUBJECT)
+    assert statement["Principal"] == {"Federated": PROVIDER}
+    assert statement["Action"] == "sts:AssumeRoleWithWebIdentity"
+    assert statement["Condition"] == {
+        "StringEquals": {"token.actions.githubusercontent.com:aud": "sts.amazonaws.com"},
+        "StringLike": {"token.actions.githubusercontent.com:sub": SUBJECT}}
+
+
+def test_trust_in_both() -> None:
+    assert len(trust(TrustedPrincipalArn=TRUSTED, GitHubProviderArn=PROVIDER, GitHubSubject=SUBJECT)) == 2
+
+
+@pytest.mark.parametrize(("parameters", "refused"), [
+    ({"TrustedPrincipalArn": TRUSTED}, set()),
+    ({"GitHubProviderArn": PROVIDER, "GitHubSubject": SUBJECT}, set()),
+    ({}, {"SomebodyIsTrusted"}),
+    ({"GitHubProviderArn": PROVIDER}, {"GitHubNeedsSubject"}),
+    ({"TrustedPrincipalArn": TRUSTED, "GitHubProviderArn": PROVIDER}, {"GitHubNeedsSubject"}),
+])
+def test_somebody_is_trusted_and_a_workflow_is_named(parameters: dict[str, str], refused: set[str]) -> None:
+    setup = Rendered(DEPLOY_ROLE, parameters)
+    assert {name for name, rule in parse(DEPLOY_ROLE)["Rules"].items() if not setup.holds(rule)} == refused
+
+
+def test_the_longest_stack_name_leaves_the_names_of_resources_whole() -> None:
+    # These names have at most 64 characters; the others have more room.
+    for resource in Rendered(TEMPLATE, stack="a" * 26).resources.values():
+        if resource.type in ("AWS::Lambda::Function", "AWS::IAM::Role", "AWS::Scheduler::Schedule"):
+            assert len(resource.name) <= 64, resource.name
+            assert resource.name.endswith(ENDING)
