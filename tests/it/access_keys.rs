@@ -125,6 +125,15 @@ async fn keys_that_cannot_be_listed_stay_without_an_id() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_user_who_is_gone_since_the_report_is_no_error() {
+    let (status, body) = xml_error(404, "NoSuchEntity", "The user with name alice cannot be found.");
+    let rule = mock!(Client::list_access_keys).sequence().http_status(status, body).repeatedly().build();
+    let (keys, errors) = named(&rule, &mut evaluated(&[ROOT, &user("alice")]), &BTreeMap::new()).await;
+    assert!(!keys.is_empty() && keys.iter().all(|key| key.ends_with(" -")), "{keys:?}");
+    assert_eq!(errors, [""; 0]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn throttling_is_waited_out() {
     let (status, body) = xml_error(400, "Throttling", "Rate exceeded");
     let rule = mock!(Client::list_access_keys)

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use checker::notify::{Message, message};
-use checker::summary::{AlertState, Summary};
+use checker::summary::{AlertState, Summary, findings};
 use hygiene::alert::{Alert, AlertOn, AlertRules, Hub};
 use hygiene::evaluate::Evaluation;
 use hygiene::finding::Severity;
@@ -65,6 +65,27 @@ fn five_thousand_failing_users_fit() {
     let listed = result["findings"].as_array().unwrap().len();
     assert!((10..=100).contains(&listed), "{listed}");
     assert_eq!(result["truncated"].as_u64().unwrap() + listed as u64, result["new"].as_u64().unwrap());
+}
+
+#[test]
+fn a_dry_runs_answer_fits_and_keeps_what_fails() {
+    let rows: Vec<String> = (0..5000).map(|number| user(&format!("user-{number:04}"))).collect();
+    let rows: Vec<&str> = std::iter::once(ROOT).chain(rows.iter().map(String::as_str)).collect();
+    let evaluation = evaluated(&rows);
+    let (kept, truncated) = findings(&evaluation);
+    assert_eq!(kept.len() + truncated, evaluation.findings.len());
+    assert!(0 < truncated);
+    assert!(kept.iter().all(|finding| finding["status"] == "FAILED"));
+    let size: usize = kept.iter().map(|finding| finding.to_string().len() + 1).sum();
+    assert!((5_000_000..5_600_000).contains(&size), "{size}");
+
+    let (kept, truncated) = findings(&evaluated(&[ROOT, &user("alice")]));
+    assert_eq!(truncated, 0);
+    let first: Vec<_> = kept.iter().take(2).map(|finding| finding["id"].as_str().unwrap()).collect();
+    assert_eq!(
+        first,
+        ["credwarden/root-access-key-active/123456789012/root", "credwarden/root-access-key-present/123456789012/root"]
+    );
 }
 
 #[test]

@@ -82,7 +82,12 @@ async fn list(iam: &aws_sdk_iam::Client, user: &str, until: Instant) -> Result<V
     let output = persist(until, async || {
         iam.list_access_keys().user_name(user).send().await.map_err(|error| CallError::new(operation, &error))
     });
-    Ok(output.await?.access_key_metadata)
+    match output.await {
+        Ok(output) => Ok(output.access_key_metadata),
+        // The user was deleted since the report was made.
+        Err(error) if error.cause.code.as_deref() == Some("NoSuchEntity") => Ok(Vec::new()),
+        Err(error) => Err(error),
+    }
 }
 
 /// The report's key among the listed ones: by its date, to the second, then by its state. Where two fit, none is named: a

@@ -175,8 +175,9 @@ impl<'a> Run<'a> {
     /// Says what a run would tell, and does nothing.
     fn rehearse(&self) -> Summary {
         let alert = self.alert(&BTreeMap::new());
-        let all = Some(findings(self.evaluation));
-        Summary { alert: AlertState::NotNeeded, findings: all, ..self.summary(&alert, 0) }
+        let (findings, truncated) = findings(self.evaluation);
+        let truncated = Some(truncated).filter(|truncated| 0 < *truncated);
+        Summary { alert: AlertState::NotNeeded, findings: Some(findings), truncated, ..self.summary(&alert, 0) }
     }
 
     async fn perform(&mut self) -> Summary {

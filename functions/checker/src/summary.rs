@@ -1,5 +1,7 @@
 //! The answer of a run, which is also its log line.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, SecondsFormat, Utc};
 use hygiene::evaluate::Evaluation;
 use hygiene::finding::{FindingJson, Status};
@@ -32,7 +34,7 @@ pub struct Summary {
     /// In a dry run every verdict; in an alert those that are told.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub findings: Option<Vec<Value>>,
-    /// How many findings an alert had no room for.
+    /// How many findings there was no room for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub truncated: Option<usize>,
 }
@@ -118,14 +120,29 @@ impl AlertState {
     }
 }
 
-/// Every verdict of the evaluation, as the contract's JSON.
-pub fn findings(evaluation: &Evaluation) -> Vec<Value> {
+/// Lambda answers 6 MB at the most; this leaves room for the rest.
+const ANSWER_BYTES: usize = 5_500_000;
+
+/// The verdicts of the evaluation as the contract's JSON, and how many there is no room for in an answer: what fails and what
+/// could not be judged is kept before what passes.
+pub fn findings(evaluation: &Evaluation) -> (Vec<Value>, usize) {
     let account = evaluation.account_id.as_deref();
-    evaluation
-        .findings
-        .iter()
-        .filter_map(|finding| serde_json::to_value(FindingJson::new(finding, account)).ok())
-        .collect()
+    let mut order: Vec<usize> = (0..evaluation.findings.len()).collect();
+    order.sort_by_key(|place| match evaluation.findings[*place].status {
+        Status::Failed => 0,
+        Status::Unknown => 1,
+        Status::Passed | Status::NotApplicable => 2,
+    });
+    let mut left = ANSWER_BYTES;
+    let mut kept = BTreeMap::new();
+    for place in order {
+        let Ok(finding) = serde_json::to_value(FindingJson::new(&evaluation.findings[place], account)) else { break };
+        let Some(rest) = left.checked_sub(finding.to_string().len() + 1) else { break };
+        left = rest;
+        kept.insert(place, finding);
+    }
+    let truncated = evaluation.findings.len() - kept.len();
+    (kept.into_values().collect(), truncated)
 }
 
 fn timestamp(time: DateTime<Utc>) -> String {
