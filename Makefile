@@ -8,7 +8,11 @@ SHELL := /bin/sh
 PYTHON ?= python3
 ARCHITECTURE ?= arm64
 STACK ?= credwarden
+# What this machine is, in Lambda's words.
+HERE := $(if $(filter aarch64 arm64,$(shell uname -m)),arm64,x86_64)
 PORT ?= 0
+# More options for `sam local invoke`, such as --profile or --skip-pull-image.
+SAM_LOCAL_ARGS ?=
 
 VENV := .venv
 SAM_VENV := $(VENV)/sam
@@ -54,8 +58,9 @@ invoke: $(SAM_VENV)/ready ## a run in the deployed stack, now (STACK=credwarden)
 
 .PHONY: local-invoke
 local-invoke: ## a dry run in a container on this machine, with your AWS credentials (needs Docker or Finch)
-	$(MAKE) build ARCHITECTURE=$(if $(filter aarch64 arm64,$(shell uname -m)),arm64,x86_64)
-	$(SAM) local invoke CheckerFunction --event infra/local/event.json --env-vars infra/local/env.json
+	$(MAKE) build ARCHITECTURE=$(HERE)
+	$(SAM) local invoke CheckerFunction --parameter-overrides Architecture=$(HERE) \
+		--event infra/local/event.json --env-vars infra/local/env.json $(SAM_LOCAL_ARGS)
 
 .PHONY: docs
 docs: ## the README's tables, from code
