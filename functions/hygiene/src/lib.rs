@@ -8,16 +8,20 @@
 //! - [`reconcile`] compares the findings with what Security Hub knows and plans what to write and whom to tell
 //! - [`alert`] chooses what of that is told, and [`mail`] words it
 //!
-//! [`text`] has what the wording shares: dates, ages, quoting of hostile names.
+//! What checks share is in `commands` (AWS CLI), `requirements` (compliance) and `root_keys`; what the wording shares (dates,
+//! ages, quoting of hostile names) in [`text`].
 
 pub mod alert;
 pub mod checks;
+mod commands;
 pub mod evaluate;
 pub mod finding;
 pub mod mail;
 pub mod policy;
 pub mod reconcile;
 pub mod report;
+mod requirements;
+mod root_keys;
 pub mod snapshot;
 pub mod text;
 

@@ -1,4 +1,5 @@
-use super::{Check, Context, Rule, commands, evidence};
+use super::{Check, Context, Rule, evidence};
+use crate::commands;
 use crate::finding::{Severity, Verdict};
 use crate::report::{AccessKey, Cell, Row};
 use crate::text::{age, inert, moment};
@@ -8,7 +9,8 @@ pub(super) static CHECK: Check = Check {
     title: "An inactive access key was left behind",
     severity: Severity::Informational,
     fails_when: "A key is inactive and still there: its `last_rotated` is a date.",
-    rationale: "One call makes it active again, by anyone who may update keys, and the copies of its secret still exist.",
+    rationale: "One call makes it active again, by anyone who may update keys, and the copies of its secret still \
+        exist.",
     recommendation: "Delete the key.",
     remediation: commands::delete_key,
     documentation: "https://docs.aws.amazon.com/IAM/latest/UserGuide/id-credentials-access-keys-update.html",

@@ -1,9 +1,10 @@
 use chrono::NaiveDate;
 
-use super::{Check, Context, Rule, commands, evidence};
+use super::{Check, Context, Rule, evidence};
 use crate::finding::{Severity, Verdict};
 use crate::report::{AccessKey, Cell, Row};
 use crate::text::{age, inert, moment};
+use crate::{commands, requirements};
 
 pub(super) static CHECK: Check = Check {
     id: "access-key-never-used",
@@ -14,26 +15,7 @@ pub(super) static CHECK: Check = Check {
     recommendation: "Deactivate the key, and delete it when nothing has missed it.",
     remediation: commands::retire_key,
     documentation: "https://docs.aws.amazon.com/IAM/latest/UserGuide/id-credentials-access-keys-update.html",
-    requirements: &[
-        "CIS AWS Foundations Benchmark v1.2.0/1.3",
-        "CIS AWS Foundations Benchmark v1.4.0/1.12",
-        "CIS AWS Foundations Benchmark v1.5.0/1.12",
-        "CIS AWS Foundations Benchmark v2.0.0/1.12",
-        "CIS AWS Foundations Benchmark v3.0.0/1.12",
-        "CIS AWS Foundations Benchmark v4.0.1/1.12",
-        "CIS AWS Foundations Benchmark v5.0.0/1.11",
-        "CIS AWS Foundations Benchmark v6.0.0/2.11",
-        "CIS AWS Foundations Benchmark v7.0.0/2.11",
-        "NIST.800-53.r5 AC-2",
-        "NIST.800-53.r5 AC-2(1)",
-        "NIST.800-53.r5 AC-2(3)",
-        "NIST.800-53.r5 AC-3",
-        "NIST.800-53.r5 AC-3(15)",
-        "NIST.800-53.r5 AC-3(7)",
-        "NIST.800-53.r5 AC-6",
-        "PCI DSS v3.2.1/8.1.4",
-        "PCI DSS v4.0.1/8.2.6",
-    ],
+    requirements: requirements::UNUSED_CREDENTIAL,
     rule: Rule::AccessKey(rule),
 };
 

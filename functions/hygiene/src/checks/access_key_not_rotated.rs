@@ -1,7 +1,8 @@
-use super::{Check, Context, Rule, commands, evidence};
+use super::{Check, Context, Rule, evidence};
 use crate::finding::{Severity, Subject, Verdict};
 use crate::report::{AccessKey, Cell, Row};
 use crate::text::{age, inert, moment};
+use crate::{commands, requirements};
 
 pub(super) static CHECK: Check = Check {
     id: "access-key-not-rotated",
@@ -9,25 +10,11 @@ pub(super) static CHECK: Check = Check {
     severity: Severity::Medium,
     fails_when: "An active key is older than `AccessKeyMaxAgeDays`.",
     rationale: "The older a key, the more copies of it there are: in backups, images, laptops and chat logs.",
-    recommendation: "Replace the key with a role where you can. Where you cannot, create a new key, move its users to it, deactivate the old one, and delete that when nothing has missed it.",
+    recommendation: "Replace the key with a role where you can. Where you cannot, create a new key, move its users \
+        to it, deactivate the old one, and delete that when nothing has missed it.",
     remediation,
     documentation: "https://docs.aws.amazon.com/IAM/latest/UserGuide/id-credentials-access-keys-update.html",
-    requirements: &[
-        "CIS AWS Foundations Benchmark v1.2.0/1.4",
-        "CIS AWS Foundations Benchmark v1.4.0/1.14",
-        "CIS AWS Foundations Benchmark v1.5.0/1.14",
-        "CIS AWS Foundations Benchmark v2.0.0/1.14",
-        "CIS AWS Foundations Benchmark v3.0.0/1.14",
-        "CIS AWS Foundations Benchmark v4.0.1/1.14",
-        "CIS AWS Foundations Benchmark v5.0.0/1.13",
-        "CIS AWS Foundations Benchmark v6.0.0/2.13",
-        "CIS AWS Foundations Benchmark v7.0.0/2.12",
-        "NIST.800-53.r5 AC-2(1)",
-        "NIST.800-53.r5 AC-2(3)",
-        "NIST.800-53.r5 AC-3(15)",
-        "PCI DSS v4.0.1/8.3.9",
-        "PCI DSS v4.0.1/8.6.3",
-    ],
+    requirements: requirements::KEY_ROTATION,
     rule: Rule::AccessKey(rule),
 };
 

@@ -1,37 +1,21 @@
-use super::{Check, Context, Rule, commands, evidence};
+use super::{Check, Context, Rule, evidence};
 use crate::finding::{Severity, Verdict};
 use crate::report::{Cell, Column, Row, Time};
 use crate::text::{age, inert, moment};
+use crate::{commands, requirements};
 
 pub(super) static CHECK: Check = Check {
     id: "console-password-unused",
     title: "A console password is no longer used",
     severity: Severity::Medium,
-    fails_when: "A password is enabled and the later of `password_last_used` and `password_last_changed` (with neither, `user_creation_time`) is longer than `CredentialUnusedDays` ago.",
+    fails_when: "A password is enabled and the later of `password_last_used` and `password_last_changed` (with \
+        neither, `user_creation_time`) is longer than `CredentialUnusedDays` ago.",
     rationale: "The account of someone who has left, or never came: nobody would notice someone else signing in.",
-    recommendation: "Take the password away; the user and the access keys stay. Delete the user if the person has left.",
+    recommendation: "Take the password away; the user and the access keys stay. Delete the user if the person has \
+        left.",
     remediation: commands::delete_password,
     documentation: "https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_passwords_admin-change-user.html",
-    requirements: &[
-        "CIS AWS Foundations Benchmark v1.2.0/1.3",
-        "CIS AWS Foundations Benchmark v1.4.0/1.12",
-        "CIS AWS Foundations Benchmark v1.5.0/1.12",
-        "CIS AWS Foundations Benchmark v2.0.0/1.12",
-        "CIS AWS Foundations Benchmark v3.0.0/1.12",
-        "CIS AWS Foundations Benchmark v4.0.1/1.12",
-        "CIS AWS Foundations Benchmark v5.0.0/1.11",
-        "CIS AWS Foundations Benchmark v6.0.0/2.11",
-        "CIS AWS Foundations Benchmark v7.0.0/2.11",
-        "NIST.800-53.r5 AC-2",
-        "NIST.800-53.r5 AC-2(1)",
-        "NIST.800-53.r5 AC-2(3)",
-        "NIST.800-53.r5 AC-3",
-        "NIST.800-53.r5 AC-3(15)",
-        "NIST.800-53.r5 AC-3(7)",
-        "NIST.800-53.r5 AC-6",
-        "PCI DSS v3.2.1/8.1.4",
-        "PCI DSS v4.0.1/8.2.6",
-    ],
+    requirements: requirements::UNUSED_CREDENTIAL,
     rule: Rule::User(rule),
 };
 

@@ -1,4 +1,5 @@
-use super::{Check, Context, Rule, commands, evidence};
+use super::{Check, Context, Rule, evidence};
+use crate::commands;
 use crate::finding::{Severity, Subject, Verdict};
 use crate::report::{Cell, Column, Row};
 use crate::text::{inert, shell_option};

@@ -1,4 +1,5 @@
-use super::{Check, Context, Rule, commands, evidence};
+use super::{Check, Context, Rule, evidence};
+use crate::commands;
 use crate::finding::{Severity, Subject, Verdict};
 use crate::report::{Cell, Column, Row};
 use crate::text::inert;
@@ -9,7 +10,8 @@ pub(super) static CHECK: Check = Check {
     severity: Severity::Informational,
     fails_when: "A password is enabled: a person who should sign in through the identity provider.",
     rationale: "An IAM user outlives its person: no leaver process reaches it, and its password is one more to lose.",
-    recommendation: "Give the person access through IAM Identity Center or your identity provider, then take the password away.",
+    recommendation: "Give the person access through IAM Identity Center or your identity provider, then take the \
+        password away.",
     remediation,
     documentation: "https://docs.aws.amazon.com/IAM/latest/UserGuide/best-practices.html",
     requirements: &[

@@ -1,4 +1,5 @@
-use super::{Check, Context, Rule, commands, evidence};
+use super::{Check, Context, Rule, evidence};
+use crate::commands;
 use crate::finding::{Severity, Subject, Verdict};
 use crate::report::{Cell, Column, Row};
 use crate::text::{age, counted, inert};
@@ -9,7 +10,8 @@ pub(super) static CHECK: Check = Check {
     severity: Severity::Low,
     fails_when: "A password is enabled and a key is active.",
     rationale: "A person and a program share one user: neither can be limited, rotated or removed without the other.",
-    recommendation: "Give the person a sign-in through the identity provider and the program a role. Until then take away whichever is not needed.",
+    recommendation: "Give the person a sign-in through the identity provider and the program a role. Until then \
+        take away whichever is not needed.",
     remediation,
     documentation: "https://docs.aws.amazon.com/IAM/latest/UserGuide/best-practices.html",
     requirements: &[],

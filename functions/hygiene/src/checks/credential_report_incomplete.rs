@@ -1,4 +1,5 @@
-use super::{Check, Context, Rule, commands, evidence};
+use super::{Check, Context, Rule, evidence};
+use crate::commands;
 use crate::finding::{Severity, Subject, Verdict};
 use crate::report::{Cell, Column, Row};
 use crate::text::{cut, inert};
@@ -7,7 +8,8 @@ pub(super) static CHECK: Check = Check {
     id: "credential-report-incomplete",
     title: "The credential report does not show all of a user's credentials",
     severity: Severity::Informational,
-    fails_when: "`additional_credentials_info` is neither empty nor `N/A`, `no_information` or `not_supported`: some credentials are not in the report.",
+    fails_when: "`additional_credentials_info` is neither empty nor `N/A`, `no_information` or `not_supported`: \
+        some credentials are not in the report.",
     rationale: "What the report does not show, no check on it can see.",
     recommendation: "List the user's credentials, and take away what is not needed.",
     remediation,

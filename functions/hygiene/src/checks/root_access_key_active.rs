@@ -2,36 +2,20 @@ use super::{Check, Context, Rule, evidence};
 use crate::finding::{Severity, Verdict};
 use crate::snapshot::Snapshot;
 use crate::text::counted;
+use crate::{requirements, root_keys};
 
 pub(super) static CHECK: Check = Check {
     id: "root-access-key-active",
     title: "The root user has an active access key",
     severity: Severity::Critical,
     fails_when: "`access_key_1_active` or `access_key_2_active` of the root row is true.",
-    rationale: "A root access key can do everything in the account, no policy can narrow it, and it has no MFA. Whoever finds it owns the account.",
-    recommendation: "Replace the key with a role, deactivate it, and delete it when nothing has missed it. AWS advises to have no root access key at all.",
-    remediation: |_| STEPS.to_owned(),
+    rationale: "A root access key can do everything in the account, no policy can narrow it, and it has no MFA. \
+        Whoever finds it owns the account.",
+    recommendation: "Replace the key with a role, deactivate it, and delete it when nothing has missed it. AWS \
+        advises to have no root access key at all.",
+    remediation: |_| root_keys::STEPS.to_owned(),
     documentation: "https://docs.aws.amazon.com/IAM/latest/UserGuide/root-user-best-practices.html",
-    requirements: &[
-        "CIS AWS Foundations Benchmark v1.2.0/1.12",
-        "CIS AWS Foundations Benchmark v1.4.0/1.4",
-        "CIS AWS Foundations Benchmark v1.5.0/1.4",
-        "CIS AWS Foundations Benchmark v2.0.0/1.4",
-        "CIS AWS Foundations Benchmark v3.0.0/1.4",
-        "CIS AWS Foundations Benchmark v4.0.1/1.4",
-        "CIS AWS Foundations Benchmark v5.0.0/1.3",
-        "CIS AWS Foundations Benchmark v6.0.0/2.3",
-        "CIS AWS Foundations Benchmark v7.0.0/2.4",
-        "NIST.800-53.r5 AC-2(1)",
-        "NIST.800-53.r5 AC-3(15)",
-        "NIST.800-53.r5 AC-3(7)",
-        "NIST.800-53.r5 AC-6",
-        "NIST.800-53.r5 AC-6(10)",
-        "NIST.800-53.r5 AC-6(2)",
-        "PCI DSS v3.2.1/2.1",
-        "PCI DSS v3.2.1/2.2",
-        "PCI DSS v3.2.1/7.2.1",
-    ],
+    requirements: requirements::ROOT_ACCESS_KEY,
     rule: Rule::Root(rule),
 };
 
@@ -47,22 +31,12 @@ fn rule(snapshot: &Snapshot, context: &Context<'_>) -> Verdict {
             None => Verdict::passed("The root user has no active access key."),
         };
     }
-    let tellings: Vec<_> =
-        active.iter().map(|key| super::root_access_key_present::telling(root, key, context)).collect();
+    let tellings: Vec<_> = active.iter().map(|key| root_keys::telling(root, key, context)).collect();
     let message =
         format!("The root user has {} active: {}.", counted(active.len() as u64, "access key"), tellings.join("; "));
-    let columns: Vec<_> = active.iter().flat_map(|key| super::root_access_key_present::columns(key)).collect();
-    Verdict {
-        novelties: Some(super::root_access_key_present::novelties(root)),
-        ..Verdict::failed(message, evidence(root, &columns))
-    }
+    let columns: Vec<_> = active.iter().flat_map(|key| root_keys::columns(key)).collect();
+    Verdict { novelties: Some(root_keys::novelties(root)), ..Verdict::failed(message, evidence(root, &columns)) }
 }
-
-const STEPS: &str = "1. Find what uses the key: CloudTrail event history, filtered by user name root, shows its calls of the last 90 days.\n\
-     2. Give that a role, or an IAM user with only the permissions it needs.\n\
-     3. Sign in as the root user, open Security credentials, choose the access key, Actions, Deactivate.\n\
-     4. When nothing has missed it for a few days, delete it there.\n\
-     In a member account of an organization with centralized root access, the management account can delete it without signing in: IAM console, Root access management.";
 
 #[cfg(test)]
 mod tests {

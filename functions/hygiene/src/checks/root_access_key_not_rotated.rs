@@ -1,8 +1,8 @@
-use super::root_access_key_present::{columns, novelties, telling};
 use super::{Check, Context, Rule, evidence};
 use crate::finding::{Severity, Verdict};
 use crate::snapshot::Snapshot;
 use crate::text::age;
+use crate::{requirements, root_keys};
 
 pub(super) static CHECK: Check = Check {
     id: "root-access-key-not-rotated",
@@ -10,25 +10,11 @@ pub(super) static CHECK: Check = Check {
     severity: Severity::High,
     fails_when: "An active root key is older than `AccessKeyMaxAgeDays`.",
     rationale: "The older a key, the more copies of it there are: in backups, images, laptops and chat logs.",
-    recommendation: "Do not rotate the root access key: replace it with a role, deactivate it, and delete it when nothing has missed it.",
-    remediation: |_| STEPS.to_owned(),
+    recommendation: "Do not rotate the root access key: replace it with a role, deactivate it, and delete it when \
+        nothing has missed it.",
+    remediation: |_| root_keys::STEPS.to_owned(),
     documentation: "https://docs.aws.amazon.com/IAM/latest/UserGuide/root-user-best-practices.html",
-    requirements: &[
-        "CIS AWS Foundations Benchmark v1.2.0/1.4",
-        "CIS AWS Foundations Benchmark v1.4.0/1.14",
-        "CIS AWS Foundations Benchmark v1.5.0/1.14",
-        "CIS AWS Foundations Benchmark v2.0.0/1.14",
-        "CIS AWS Foundations Benchmark v3.0.0/1.14",
-        "CIS AWS Foundations Benchmark v4.0.1/1.14",
-        "CIS AWS Foundations Benchmark v5.0.0/1.13",
-        "CIS AWS Foundations Benchmark v6.0.0/2.13",
-        "CIS AWS Foundations Benchmark v7.0.0/2.12",
-        "NIST.800-53.r5 AC-2(1)",
-        "NIST.800-53.r5 AC-2(3)",
-        "NIST.800-53.r5 AC-3(15)",
-        "PCI DSS v4.0.1/8.3.9",
-        "PCI DSS v4.0.1/8.6.3",
-    ],
+    requirements: requirements::KEY_ROTATION,
     rule: Rule::Root(rule),
 };
 
@@ -63,17 +49,11 @@ fn rule(snapshot: &Snapshot, context: &Context<'_>) -> Verdict {
             None => Verdict::not_applicable("The root user has no active access key."),
         };
     }
-    let tellings: Vec<_> = old.iter().map(|key| telling(root, key, context)).collect();
+    let tellings: Vec<_> = old.iter().map(|key| root_keys::telling(root, key, context)).collect();
     let message = format!("Older than the limit of {}: root {}.", age(limit), tellings.join("; root "));
-    let shown: Vec<_> = old.iter().flat_map(|key| columns(key)).collect();
-    Verdict { novelties: Some(novelties(root)), ..Verdict::failed(message, evidence(root, &shown)) }
+    let shown: Vec<_> = old.iter().flat_map(|key| root_keys::columns(key)).collect();
+    Verdict { novelties: Some(root_keys::novelties(root)), ..Verdict::failed(message, evidence(root, &shown)) }
 }
-
-const STEPS: &str = "1. Find what uses the key: CloudTrail event history, filtered by user name root, shows its calls of the last 90 days.\n\
-     2. Give that a role, or an IAM user with only the permissions it needs.\n\
-     3. Sign in as the root user, open Security credentials, choose the access key, Actions, Deactivate.\n\
-     4. When nothing has missed it for a few days, delete it there.\n\
-     In a member account of an organization with centralized root access, the management account can delete it without signing in: IAM console, Root access management.";
 
 #[cfg(test)]
 mod tests {

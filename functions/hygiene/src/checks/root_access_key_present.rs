@@ -1,38 +1,24 @@
 use super::{Check, Context, Rule, evidence};
-use crate::finding::{Evidence, Novelties, Severity, Verdict, stamp};
-use crate::report::{AccessKey, Column, Row, Unreadable};
+use crate::finding::{Evidence, Severity, Verdict};
+use crate::report::{AccessKey, Row, Unreadable};
 use crate::snapshot::Snapshot;
-use crate::text::{age, counted, inert, moment};
+use crate::text::{age, counted};
+use crate::{requirements, root_keys};
 
 pub(super) static CHECK: Check = Check {
     id: "root-access-key-present",
     title: "The root user has an access key",
     severity: Severity::Critical,
-    fails_when: "`AccountAccessKeysPresent` of the account summary is not 0, or the report has a root `access_key_N_last_rotated` or an active root key. HIGH when the report shows keys and all of them are inactive.",
-    rationale: "A root access key that is inactive is one call away from being active. The account summary is live where the report may be four hours old, so the two together miss nothing.",
-    recommendation: "Delete the root access key, after deactivating it. AWS advises to have no root access key at all.",
-    remediation: |_| STEPS.to_owned(),
+    fails_when: "`AccountAccessKeysPresent` of the account summary is not 0, or the report has a root \
+        `access_key_N_last_rotated` or an active root key. HIGH when the report shows keys and all of them are \
+        inactive.",
+    rationale: "A root access key that is inactive is one call away from being active. The account summary is live \
+        where the report may be four hours old, so the two together miss nothing.",
+    recommendation: "Delete the root access key, after deactivating it. AWS advises to have no root access key at \
+        all.",
+    remediation: |_| root_keys::STEPS.to_owned(),
     documentation: "https://docs.aws.amazon.com/IAM/latest/UserGuide/root-user-best-practices.html",
-    requirements: &[
-        "CIS AWS Foundations Benchmark v1.2.0/1.12",
-        "CIS AWS Foundations Benchmark v1.4.0/1.4",
-        "CIS AWS Foundations Benchmark v1.5.0/1.4",
-        "CIS AWS Foundations Benchmark v2.0.0/1.4",
-        "CIS AWS Foundations Benchmark v3.0.0/1.4",
-        "CIS AWS Foundations Benchmark v4.0.1/1.4",
-        "CIS AWS Foundations Benchmark v5.0.0/1.3",
-        "CIS AWS Foundations Benchmark v6.0.0/2.3",
-        "CIS AWS Foundations Benchmark v7.0.0/2.4",
-        "NIST.800-53.r5 AC-2(1)",
-        "NIST.800-53.r5 AC-3(15)",
-        "NIST.800-53.r5 AC-3(7)",
-        "NIST.800-53.r5 AC-6",
-        "NIST.800-53.r5 AC-6(10)",
-        "NIST.800-53.r5 AC-6(2)",
-        "PCI DSS v3.2.1/2.1",
-        "PCI DSS v3.2.1/2.2",
-        "PCI DSS v3.2.1/7.2.1",
-    ],
+    requirements: requirements::ROOT_ACCESS_KEY,
     rule: Rule::Root(rule),
 };
 
@@ -61,7 +47,7 @@ fn rule(snapshot: &Snapshot, context: &Context<'_>) -> Verdict {
         snapshot.report_generated_at().map_or_else(String::new, |time| format!(" of {} ago", age(context.age(time))));
     let mut message = match &root {
         Ok(root) if !shown.is_empty() => {
-            let tellings: Vec<_> = shown.iter().map(|key| telling(root, key, context)).collect();
+            let tellings: Vec<_> = shown.iter().map(|key| root_keys::telling(root, key, context)).collect();
             format!(
                 "The credential report{report_age} shows {}: {}.",
                 counted(shown.len() as u64, "root access key"),
@@ -89,10 +75,10 @@ fn rule(snapshot: &Snapshot, context: &Context<'_>) -> Verdict {
         let columns: Vec<_> = if shown.is_empty() {
             root.access_keys.iter().flat_map(|key| [key.columns().active, key.columns().last_rotated]).collect()
         } else {
-            shown.iter().flat_map(|key| columns(key)).collect()
+            shown.iter().flat_map(|key| root_keys::columns(key)).collect()
         };
         rests_on = evidence(root, &columns);
-        seen = Some(novelties(root));
+        seen = Some(root_keys::novelties(root));
     }
     if let Ok(count) = summary {
         rests_on.push(("AccountAccessKeysPresent", count.to_string()));
@@ -108,51 +94,6 @@ fn shown_keys(root: &Row) -> Vec<&AccessKey> {
 fn unreadable(key: &AccessKey) -> Option<&Unreadable> {
     key.active.as_ref().err().or_else(|| key.last_rotated.as_ref().err())
 }
-
-/// A root key in words: the report has no id for it, and no call outside a root session gives one.
-pub(super) fn telling(root: &Row, key: &AccessKey, context: &Context<'_>) -> String {
-    let state = match key.active {
-        Ok(true) => "active",
-        Ok(false) => "inactive",
-        Err(_) => "of unknown state",
-    };
-    let created = match key.last_rotated {
-        Ok(Some(created)) => format!("created {} ({} ago)", moment(created), age(context.age(created))),
-        Ok(None) | Err(_) => "created at an unknown time".to_owned(),
-    };
-    let cell = |column| root.cell(column).filter(|cell| !cell.eq_ignore_ascii_case("N/A")).map(inert);
-    let used = match key.last_used_date {
-        Ok(Some(used)) => {
-            let service =
-                cell(key.columns().last_used_service).map_or_else(String::new, |service| format!(" for {service}"));
-            let region =
-                cell(key.columns().last_used_region).map_or_else(String::new, |region| format!(" in {region}"));
-            format!("last used {} ({} ago){service}{region}", moment(used), age(context.age(used)))
-        }
-        Ok(None) => "no use recorded".to_owned(),
-        Err(_) => "last use unreadable".to_owned(),
-    };
-    format!("key {}, {state}, {created}, {used}", key.slot)
-}
-
-/// What is told of a root key, by column.
-pub(super) fn columns(key: &AccessKey) -> [Column; 5] {
-    let columns = key.columns();
-    [columns.active, columns.last_rotated, columns.last_used_date, columns.last_used_region, columns.last_used_service]
-}
-
-/// A key that was not there when the finding was last told is news.
-pub(super) fn novelties(root: &Row) -> Novelties {
-    let all_dates_read = root.access_keys.iter().all(|key| key.last_rotated.is_ok());
-    let keys = root.access_keys.iter().filter_map(|key| key.created().ok()).map(stamp).collect();
-    Novelties { keys: all_dates_read.then_some(keys), last_used: None }
-}
-
-const STEPS: &str = "1. Find what uses the key: CloudTrail event history, filtered by user name root, shows its calls of the last 90 days.\n\
-     2. Give that a role, or an IAM user with only the permissions it needs.\n\
-     3. Sign in as the root user, open Security credentials, choose the access key, Actions, Deactivate.\n\
-     4. When nothing has missed it for a few days, delete it there.\n\
-     In a member account of an organization with centralized root access, the management account can delete it without signing in: IAM console, Root access management.";
 
 #[cfg(test)]
 mod tests {

@@ -7,9 +7,12 @@ pub(super) static CHECK: Check = Check {
     id: "root-hardware-mfa-missing",
     title: "The root user's MFA is a virtual device",
     severity: Severity::Medium,
-    fails_when: "MFA is on and a virtual device is assigned to the ARN that ends in `:root`. Not applicable where MFA is off and outside the partition `aws`.",
-    rationale: "A virtual device is a secret that can be copied, and its codes can be phished. A security key or passkey can be neither.",
-    recommendation: "Add a security key, passkey or hardware token to the root user, then remove the virtual devices: one virtual device is enough to sign in with.",
+    fails_when: "MFA is on and a virtual device is assigned to the ARN that ends in `:root`. Not applicable where \
+        MFA is off and outside the partition `aws`.",
+    rationale: "A virtual device is a secret that can be copied, and its codes can be phished. A security key or \
+        passkey can be neither.",
+    recommendation: "Add a security key, passkey or hardware token to the root user, then remove the virtual \
+        devices: one virtual device is enough to sign in with.",
     remediation: |_| STEPS.to_owned(),
     documentation: "https://docs.aws.amazon.com/IAM/latest/UserGuide/enable-hw-mfa-for-root.html",
     requirements: &[

@@ -7,9 +7,12 @@ pub(super) static CHECK: Check = Check {
     id: "root-mfa-disabled",
     title: "The root user has no MFA",
     severity: Severity::Critical,
-    fails_when: "Root can sign in or call (it has a password or an active access key) and has no MFA. Not applicable where it has neither.",
-    rationale: "A root password without a second factor is one phishing mail or one reset e-mail away from the whole account.",
-    recommendation: "Add an MFA device to the root user, better two, of which one is a passkey or a security key. In a member account, consider removing the root credentials instead.",
+    fails_when: "Root can sign in or call (it has a password or an active access key) and has no MFA. Not \
+        applicable where it has neither.",
+    rationale: "A root password without a second factor is one phishing mail or one reset e-mail away from the \
+        whole account.",
+    recommendation: "Add an MFA device to the root user, better two, of which one is a passkey or a security key. \
+        In a member account, consider removing the root credentials instead.",
     remediation: |_| STEPS.to_owned(),
     documentation: "https://docs.aws.amazon.com/IAM/latest/UserGuide/enable-mfa-for-root.html",
     requirements: &[

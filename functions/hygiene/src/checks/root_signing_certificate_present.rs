@@ -7,8 +7,10 @@ pub(super) static CHECK: Check = Check {
     id: "root-signing-certificate-present",
     title: "The root user has an X.509 signing certificate",
     severity: Severity::High,
-    fails_when: "`AccountSigningCertificatesPresent` is not 0, or the report has a root `cert_N_last_rotated` or an active root certificate.",
-    rationale: "A signing certificate signs SOAP calls as root: a long-lived root credential that nobody remembers, since nothing has needed it for years.",
+    fails_when: "`AccountSigningCertificatesPresent` is not 0, or the report has a root `cert_N_last_rotated` or an \
+        active root certificate.",
+    rationale: "A signing certificate signs SOAP calls as root: a long-lived root credential that nobody remembers, \
+        since nothing has needed it for years.",
     recommendation: "Deactivate the root user's signing certificates, then delete them.",
     remediation: |_| STEPS.to_owned(),
     documentation: "https://docs.aws.amazon.com/IAM/latest/UserGuide/root-user-best-practices.html",

@@ -8,9 +8,12 @@ pub(super) static CHECK: Check = Check {
     id: "root-user-recently-used",
     title: "The root user was used recently",
     severity: Severity::High,
-    fails_when: "The latest of root's `password_last_used` and both keys' `last_used_date`, inactive keys too, is within `RootUsedWithinDays`.",
-    rationale: "Daily work does not need root, and root cannot be limited. Each use is either a habit to break or a break-in.",
-    recommendation: "Find out who used the root user, when and for what. If that is not known to you, treat it as an incident. Give the task to a role.",
+    fails_when: "The latest of root's `password_last_used` and both keys' `last_used_date`, inactive keys too, is \
+        within `RootUsedWithinDays`.",
+    rationale: "Daily work does not need root, and root cannot be limited. Each use is either a habit to break or a \
+        break-in.",
+    recommendation: "Find out who used the root user, when and for what. If that is not known to you, treat it as \
+        an incident. Give the task to a role.",
     remediation: |_| STEPS.to_owned(),
     documentation: "https://docs.aws.amazon.com/IAM/latest/UserGuide/root-user-tasks.html",
     requirements: &[

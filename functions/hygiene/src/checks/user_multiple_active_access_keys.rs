@@ -1,4 +1,5 @@
-use super::{Check, Context, Rule, commands, evidence};
+use super::{Check, Context, Rule, evidence};
+use crate::commands;
 use crate::finding::{Severity, Subject, Verdict};
 use crate::report::{AccessKey, Cell, Column, Row};
 use crate::text::{age, inert, moment};
@@ -7,9 +8,12 @@ pub(super) static CHECK: Check = Check {
     id: "user-multiple-active-access-keys",
     title: "A user has two active access keys",
     severity: Severity::Low,
-    fails_when: "Both keys are active and the younger is older than `NewCredentialGraceDays`: a rotation in progress is fine.",
-    rationale: "The second slot is there for rotation. Two keys for good are two secrets to lose, and rotation is blocked.",
-    recommendation: "Find out which of the two is not needed, deactivate it, and delete it when nothing has missed it.",
+    fails_when: "Both keys are active and the younger is older than `NewCredentialGraceDays`: a rotation in \
+        progress is fine.",
+    rationale: "The second slot is there for rotation. Two keys for good are two secrets to lose, and rotation is \
+        blocked.",
+    recommendation: "Find out which of the two is not needed, deactivate it, and delete it when nothing has missed \
+        it.",
     remediation,
     documentation: "https://docs.aws.amazon.com/IAM/latest/UserGuide/id-credentials-access-keys-update.html",
     requirements: &[

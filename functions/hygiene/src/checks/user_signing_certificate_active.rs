@@ -1,4 +1,5 @@
-use super::{Check, Context, Rule, commands, evidence};
+use super::{Check, Context, Rule, evidence};
+use crate::commands;
 use crate::finding::{Severity, Subject, Verdict};
 use crate::report::{Cell, Column, Row};
 use crate::text::{age, counted, inert, moment};
@@ -8,7 +9,8 @@ pub(super) static CHECK: Check = Check {
     title: "A user has an active X.509 signing certificate",
     severity: Severity::Low,
     fails_when: "`cert_1_active` or `cert_2_active` is true.",
-    rationale: "A long-lived credential of a kind that almost nothing needs any more, and that key rotation does not reach.",
+    rationale: "A long-lived credential of a kind that almost nothing needs any more, and that key rotation does \
+        not reach.",
     recommendation: "Deactivate the certificate, and delete it when nothing has missed it.",
     remediation,
     documentation: "https://docs.aws.amazon.com/IAM/latest/APIReference/API_UpdateSigningCertificate.html",

@@ -1,4 +1,5 @@
-use super::{Check, Context, Rule, commands, evidence};
+use super::{Check, Context, Rule, evidence};
+use crate::commands;
 use crate::finding::{Severity, Subject, Verdict};
 use crate::report::{Cell, Column, Row};
 use crate::text::{age, inert, moment};
@@ -7,9 +8,11 @@ pub(super) static CHECK: Check = Check {
     id: "user-without-credentials",
     title: "A user has no credentials",
     severity: Severity::Low,
-    fails_when: "No password, no active key, no active certificate, nothing in `additional_credentials_info`, and the user is older than `NewCredentialGraceDays`.",
+    fails_when: "No password, no active key, no active certificate, nothing in `additional_credentials_info`, and \
+        the user is older than `NewCredentialGraceDays`.",
     rationale: "A user that cannot do anything has permissions that wait for the first credential someone gives it.",
-    recommendation: "Delete the user, after a look at what the report does not show: SSH keys and service-specific credentials.",
+    recommendation: "Delete the user, after a look at what the report does not show: SSH keys and service-specific \
+        credentials.",
     remediation,
     documentation: "https://docs.aws.amazon.com/IAM/latest/UserGuide/id_users_remove.html",
     requirements: &[],

@@ -6,12 +6,12 @@ use crate::finding::Subject;
 use crate::text::shell_option;
 
 /// `--user-name alice`
-pub(super) fn user(subject: &Subject) -> String {
+pub(crate) fn user(subject: &Subject) -> String {
     shell_option("--user-name", subject.user.as_deref().unwrap_or_default())
 }
 
 /// Deactivates the access key, then deletes it; looks its id up first where that is not known.
-pub(super) fn retire_key(subject: &Subject) -> String {
+pub(crate) fn retire_key(subject: &Subject) -> String {
     let (lookup, id) = key_id(subject);
     let user = user(subject);
     format!(
@@ -22,7 +22,7 @@ pub(super) fn retire_key(subject: &Subject) -> String {
 }
 
 /// Deletes an access key that is inactive already.
-pub(super) fn delete_key(subject: &Subject) -> String {
+pub(crate) fn delete_key(subject: &Subject) -> String {
     let (lookup, id) = key_id(subject);
     format!("{lookup}aws iam delete-access-key {} --access-key-id {id}", user(subject))
 }
@@ -50,6 +50,6 @@ fn key_id(subject: &Subject) -> (String, String) {
 }
 
 /// Takes the password, and with it the console, from a user. The user and the access keys stay.
-pub(super) fn delete_password(subject: &Subject) -> String {
+pub(crate) fn delete_password(subject: &Subject) -> String {
     format!("aws iam delete-login-profile {}", user(subject))
 }

@@ -1,0 +1,52 @@
+//! What the checks on the root user's access keys share.
+
+use crate::checks::Context;
+use crate::finding::{Novelties, stamp};
+use crate::report::{AccessKey, Column, Row};
+use crate::text::{age, inert, moment};
+
+/// How to get rid of a root access key.
+pub(crate) const STEPS: &str = "1. Find what uses the key: CloudTrail event history, filtered by user name root, shows its calls of the last 90 days.\n\
+     2. Give that a role, or an IAM user with only the permissions it needs.\n\
+     3. Sign in as the root user, open Security credentials, choose the access key, Actions, Deactivate.\n\
+     4. When nothing has missed it for a few days, delete it there.\n\
+     In a member account of an organization with centralized root access, the management account can delete it without signing in: IAM console, Root access management.";
+
+/// A root key in words: the report has no id for it, and no call outside a root session gives one.
+pub(crate) fn telling(root: &Row, key: &AccessKey, context: &Context<'_>) -> String {
+    let state = match key.active {
+        Ok(true) => "active",
+        Ok(false) => "inactive",
+        Err(_) => "of unknown state",
+    };
+    let created = match key.last_rotated {
+        Ok(Some(created)) => format!("created {} ({} ago)", moment(created), age(context.age(created))),
+        Ok(None) | Err(_) => "created at an unknown time".to_owned(),
+    };
+    let cell = |column| root.cell(column).filter(|cell| !cell.eq_ignore_ascii_case("N/A")).map(inert);
+    let used = match key.last_used_date {
+        Ok(Some(used)) => {
+            let service =
+                cell(key.columns().last_used_service).map_or_else(String::new, |service| format!(" for {service}"));
+            let region =
+                cell(key.columns().last_used_region).map_or_else(String::new, |region| format!(" in {region}"));
+            format!("last used {} ({} ago){service}{region}", moment(used), age(context.age(used)))
+        }
+        Ok(None) => "no use recorded".to_owned(),
+        Err(_) => "last use unreadable".to_owned(),
+    };
+    format!("key {}, {state}, {created}, {used}", key.slot)
+}
+
+/// What is told of a root key, by column.
+pub(crate) fn columns(key: &AccessKey) -> [Column; 5] {
+    let columns = key.columns();
+    [columns.active, columns.last_rotated, columns.last_used_date, columns.last_used_region, columns.last_used_service]
+}
+
+/// A key that was not there when the finding was last told is news.
+pub(crate) fn novelties(root: &Row) -> Novelties {
+    let all_dates_read = root.access_keys.iter().all(|key| key.last_rotated.is_ok());
+    let keys = root.access_keys.iter().filter_map(|key| key.created().ok()).map(stamp).collect();
+    Novelties { keys: all_dates_read.then_some(keys), last_used: None }
+}
