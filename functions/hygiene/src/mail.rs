@@ -19,7 +19,7 @@ pub fn subject(alert: &Alert<'_>) -> String {
     let account = alert.evaluation.account_id.as_deref().unwrap_or("unknown account");
     let mut parts = Vec::new();
     if let Some(worst) = alert.max_severity() {
-        parts.push(format!("{} new ({worst})", alert.new.len()));
+        parts.push(format!("{} new (worst: {worst})", alert.new.len()));
     }
     if !alert.resolved.is_empty() {
         parts.push(format!("{} resolved", alert.resolved.len()));
@@ -321,7 +321,7 @@ fn still_open(text: &mut String, alert: &Alert<'_>) {
     if counts.is_empty() {
         return;
     }
-    heading(text, "STILL OPEN, TOLD BEFORE OR BELOW THE ALERT THRESHOLD");
+    heading(text, "STILL OPEN (told before, or below the alert threshold)");
     for ((severity, check), count) in counts {
         let _ = writeln!(text, "{:>6} {:13} {check}", grouped(count), severity.0);
     }

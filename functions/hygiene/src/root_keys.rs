@@ -3,7 +3,7 @@
 use crate::checks::Context;
 use crate::finding::{Novelties, stamp};
 use crate::report::{AccessKey, Column, Row};
-use crate::text::{age, inert, moment};
+use crate::text::{age, cut, inert, moment};
 
 /// How to get rid of a root access key.
 pub(crate) const STEPS: &str = "1. Find what uses the key: CloudTrail event history, filtered by user name root, shows its calls of the last 90 days.\n\
@@ -12,30 +12,29 @@ pub(crate) const STEPS: &str = "1. Find what uses the key: CloudTrail event hist
      4. When nothing has missed it for a few days, delete it there.\n\
      In a member account of an organization with centralized root access, the management account can delete it without signing in: IAM console, Root access management.";
 
-/// A root key in words: the report has no id for it, and no call outside a root session gives one.
-pub(crate) fn telling(root: &Row, key: &AccessKey, context: &Context<'_>) -> String {
-    let state = match key.active {
-        Ok(true) => "active",
-        Ok(false) => "inactive",
-        Err(_) => "of unknown state",
-    };
+/// A root key's dates in words. The report has no id for it, and no call outside a root session gives one.
+pub(crate) fn history(root: &Row, key: &AccessKey, context: &Context<'_>) -> String {
     let created = match key.last_rotated {
         Ok(Some(created)) => format!("created {} ({} ago)", moment(created), age(context.age(created))),
         Ok(None) | Err(_) => "created at an unknown time".to_owned(),
     };
-    let cell = |column| root.cell(column).filter(|cell| !cell.eq_ignore_ascii_case("N/A")).map(inert);
     let used = match key.last_used_date {
         Ok(Some(used)) => {
-            let service =
-                cell(key.columns().last_used_service).map_or_else(String::new, |service| format!(" for {service}"));
-            let region =
-                cell(key.columns().last_used_region).map_or_else(String::new, |region| format!(" in {region}"));
-            format!("last used {} ({} ago){service}{region}", moment(used), age(context.age(used)))
+            format!("last used {} ({} ago){}", moment(used), age(context.age(used)), purpose(root, key))
         }
         Ok(None) => "no use recorded".to_owned(),
         Err(_) => "last use unreadable".to_owned(),
     };
-    format!("key {}, {state}, {created}, {used}", key.slot)
+    format!("{created}, {used}")
+}
+
+/// What the key was last used for, and where, as far as the report says.
+pub(crate) fn purpose(root: &Row, key: &AccessKey) -> String {
+    let cell = |column| root.cell(column).filter(|cell| !cell.eq_ignore_ascii_case("N/A"));
+    let told = |word: &str, cell: &str| format!(" {word} {}", cut(&inert(cell), 64));
+    let service = cell(key.columns().last_used_service).map_or_else(String::new, |service| told("for", service));
+    let region = cell(key.columns().last_used_region).map_or_else(String::new, |region| told("in", region));
+    service + &region
 }
 
 /// What is told of a root key, by column.

@@ -1,5 +1,6 @@
 use super::{Check, Context, Rule, evidence};
 use crate::finding::{Severity, Verdict};
+use crate::report::AccessKey;
 use crate::snapshot::Snapshot;
 use crate::text::counted;
 use crate::{requirements, root_keys};
@@ -31,9 +32,9 @@ fn rule(snapshot: &Snapshot, context: &Context<'_>) -> Verdict {
             None => Verdict::passed("The root user has no active access key."),
         };
     }
-    let tellings: Vec<_> = active.iter().map(|key| root_keys::telling(root, key, context)).collect();
-    let message =
-        format!("The root user has {} active: {}.", counted(active.len() as u64, "access key"), tellings.join("; "));
+    let told = |key: &&AccessKey| format!("key {}, {}", key.slot, root_keys::history(root, key, context));
+    let tellings = active.iter().map(told).collect::<Vec<_>>().join("; ");
+    let message = format!("The root user has {}: {tellings}.", counted(active.len() as u64, "active access key"));
     let columns: Vec<_> = active.iter().flat_map(|key| root_keys::columns(key)).collect();
     Verdict { novelties: Some(root_keys::novelties(root)), ..Verdict::failed(message, evidence(root, &columns)) }
 }
@@ -49,7 +50,7 @@ mod tests {
 user           | access_key_1_active | access_key_2_active | access_key_2_last_rotated | access_key_2_last_used_date
 <root_account> | false               | TRUE                | 2019-01-02T03:04:05Z      | 2026-11-19T06:00:00Z
 alice          | true                | true                | 2019-01-02T03:04:05Z      | N/A
-"), @"FAILED root: The root user has 1 access key active: key 2, active, created 2019-01-02 03:04 UTC (2,879 days ago), last used 2026-11-19 06:00 UTC (1 day ago).");
+"), @"FAILED root: The root user has 1 active access key: key 2, created 2019-01-02 03:04 UTC (2,879 days ago), last used 2026-11-19 06:00 UTC (1 day ago).");
     }
 
     #[test]
@@ -65,7 +66,7 @@ user           | access_key_1_active | access_key_1_last_rotated
         insta::assert_snapshot!(observe(&CHECK, "
 user           | access_key_1_active | access_key_2_active
 <root_account> | true                | maybe
-"), @"FAILED root: The root user has 1 access key active: key 1, active, created at an unknown time, no use recorded.");
+"), @"FAILED root: The root user has 1 active access key: key 1, created at an unknown time, no use recorded.");
         insta::assert_snapshot!(observe(&CHECK, "
 user           | access_key_1_active | access_key_2_active
 <root_account> | false               | maybe

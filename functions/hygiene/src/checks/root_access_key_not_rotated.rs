@@ -1,5 +1,6 @@
 use super::{Check, Context, Rule, evidence};
 use crate::finding::{Severity, Verdict};
+use crate::report::AccessKey;
 use crate::snapshot::Snapshot;
 use crate::text::age;
 use crate::{requirements, root_keys};
@@ -49,8 +50,9 @@ fn rule(snapshot: &Snapshot, context: &Context<'_>) -> Verdict {
             None => Verdict::not_applicable("The root user has no active access key."),
         };
     }
-    let tellings: Vec<_> = old.iter().map(|key| root_keys::telling(root, key, context)).collect();
-    let message = format!("Older than the limit of {}: root {}.", age(limit), tellings.join("; root "));
+    let told = |key: &&AccessKey| format!("key {}, {}", key.slot, root_keys::history(root, key, context));
+    let tellings = old.iter().map(told).collect::<Vec<_>>().join("; ");
+    let message = format!("The root user has an active access key older than {}: {tellings}.", age(limit));
     let shown: Vec<_> = old.iter().flat_map(|key| root_keys::columns(key)).collect();
     Verdict { novelties: Some(root_keys::novelties(root)), ..Verdict::failed(message, evidence(root, &shown)) }
 }
@@ -69,7 +71,7 @@ user           | access_key_1_active | access_key_1_last_rotated
         insta::assert_snapshot!(observe(&CHECK, "
 user           | access_key_1_active | access_key_1_last_rotated
 <root_account> | true                | 2026-08-22T05:59:59Z
-"), @"FAILED root: Older than the limit of 90 days: root key 1, active, created 2026-08-22 05:59 UTC (90 days ago), no use recorded.");
+"), @"FAILED root: The root user has an active access key older than 90 days: key 1, created 2026-08-22 05:59 UTC (90 days ago), no use recorded.");
     }
 
     #[test]

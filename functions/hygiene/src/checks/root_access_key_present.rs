@@ -47,7 +47,15 @@ fn rule(snapshot: &Snapshot, context: &Context<'_>) -> Verdict {
         snapshot.report_generated_at().map_or_else(String::new, |time| format!(" of {} ago", age(context.age(time))));
     let mut message = match &root {
         Ok(root) if !shown.is_empty() => {
-            let tellings: Vec<_> = shown.iter().map(|key| root_keys::telling(root, key, context)).collect();
+            let told = |key: &&AccessKey| {
+                let state = match key.active {
+                    Ok(true) => "active",
+                    Ok(false) => "inactive",
+                    Err(_) => "of unknown state",
+                };
+                format!("key {}, {state}, {}", key.slot, root_keys::history(root, key, context))
+            };
+            let tellings: Vec<_> = shown.iter().map(told).collect();
             format!(
                 "The credential report{report_age} shows {}: {}.",
                 counted(shown.len() as u64, "root access key"),

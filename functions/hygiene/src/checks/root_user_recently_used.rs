@@ -1,8 +1,9 @@
 use super::{Check, Context, Rule, evidence};
 use crate::finding::{Novelties, Severity, Verdict};
 use crate::report::Column;
+use crate::root_keys;
 use crate::snapshot::Snapshot;
-use crate::text::{age, inert, moment};
+use crate::text::{age, moment};
 
 pub(super) static CHECK: Check = Check {
     id: "root-user-recently-used",
@@ -59,10 +60,7 @@ fn rule(snapshot: &Snapshot, context: &Context<'_>) -> Verdict {
     if let Some(key) = key {
         let state = if key.active == Ok(false) { " (inactive now)" } else { "" };
         let columns = key.columns();
-        let cell = |column| root.cell(column).filter(|cell| !cell.eq_ignore_ascii_case("N/A")).map(inert);
-        let service = cell(columns.last_used_service).map_or_else(String::new, |service| format!(" for {service}"));
-        let region = cell(columns.last_used_region).map_or_else(String::new, |region| format!(" in {region}"));
-        with = format!("access key {}{state}{service}{region}", key.slot);
+        with = format!("access key {}{state}{}", key.slot, root_keys::purpose(root, key));
         shown.extend([columns.last_used_service, columns.last_used_region]);
     }
     let message = format!(
