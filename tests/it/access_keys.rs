@@ -33,6 +33,25 @@ fn listed(keys: &'static [(&str, &str, StatusType)]) -> Rule {
     })
 }
 
+/// A finding in Security Hub that names a key.
+fn known(check: &str, path: &str, id: &str) -> (String, Stored) {
+    let stored = Stored {
+        id: format!("credwarden/{check}/123456789012/{path}"),
+        check: check.to_owned(),
+        title: String::new(),
+        active: false,
+        workflow: Workflow::Notified,
+        severity: Severity::Medium,
+        created_at: now(),
+        first_observed_at: None,
+        updated_at: now(),
+        arn: None,
+        access_key_id: Some(id.to_owned()),
+        novelties: Novelties::default(),
+    };
+    (stored.id.clone(), stored)
+}
+
 async fn named(
     rule: &Rule,
     evaluation: &mut Evaluation,
@@ -68,28 +87,11 @@ async fn failing_keys_are_named_by_date_with_one_call_a_user() {
 async fn what_security_hub_knows_is_not_asked_again() {
     let rule = listed(&[]);
     let mut evaluation = evaluated(&[ROOT, &user("alice")]);
-    let stored = |check: &str, path: &str, id: &str| {
-        let stored = Stored {
-            id: format!("credwarden/{check}/123456789012/{path}"),
-            check: check.to_owned(),
-            title: String::new(),
-            active: false,
-            workflow: Workflow::Notified,
-            severity: Severity::Medium,
-            created_at: now(),
-            first_observed_at: None,
-            updated_at: now(),
-            arn: None,
-            access_key_id: Some(id.to_owned()),
-            novelties: Novelties::default(),
-        };
-        (stored.id.clone(), stored)
-    };
-    let known = [
-        stored("access-key-unused", "user/alice/key/20210620T051650Z", "AKIAKNOWN1"),
-        stored("access-key-inactive", "user/alice/key/20200203T040506Z", "AKIAKNOWN2"),
+    let stored = [
+        known("access-key-unused", "user/alice/key/20210620T051650Z", "AKIAKNOWN1"),
+        known("access-key-inactive", "user/alice/key/20200203T040506Z", "AKIAKNOWN2"),
     ];
-    let (keys, _) = named(&rule, &mut evaluation, &known.into()).await;
+    let (keys, _) = named(&rule, &mut evaluation, &stored.into()).await;
     insta::assert_snapshot!(keys.join("\n"), @"
     access-key-not-rotated user/alice/key/20210620T051650Z AKIAKNOWN1
     access-key-inactive user/alice/key/20200203T040506Z AKIAKNOWN2
@@ -115,13 +117,28 @@ async fn keys_of_one_second_are_told_apart_by_state_or_not_named() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_key_whose_twin_is_gone_is_asked_for_again() {
+    let twins = [
+        known("access-key-not-rotated", "user/alice/key/20210620T051650Z", "AKIAGONE"),
+        known("access-key-not-rotated", "user/alice/key/20210620T051650Z-2", "AKIALEFT"),
+    ];
+    let rule = listed(&[("AKIALEFT", OLD, StatusType::Active)]);
+    let (keys, _) = named(&rule, &mut evaluated(&[ROOT, &user("alice")]), &twins.into()).await;
+    assert!(keys.contains(&"access-key-not-rotated user/alice/key/20210620T051650Z AKIALEFT".to_owned()), "{keys:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn keys_that_cannot_be_listed_stay_without_an_id() {
-    let (status, body) = xml_error(403, "AccessDenied", "no");
-    let rule = mock!(Client::list_access_keys).sequence().http_status(status, body).repeatedly().build();
+    let refusal = |user| xml_error(403, "AccessDenied", &format!("not authorized on resource: user {user} because"));
+    let ((status, alice), (_, bob)) = (refusal("alice"), refusal("bob"));
+    let rule = mock!(Client::list_access_keys).sequence().http_status(status, alice).http_status(status, bob).build();
     let mut evaluation = evaluated(&[ROOT, &user("alice"), &user("bob")]);
     let (keys, errors) = named(&rule, &mut evaluation, &BTreeMap::new()).await;
     assert!(keys.iter().all(|key| key.ends_with(" -")), "{keys:?}");
-    assert_eq!(errors, ["could not list the access keys of 2 users: ListAccessKeys failed: AccessDenied: no"]);
+    assert_eq!(
+        errors,
+        ["could not list the access keys of 2 users: ListAccessKeys failed: AccessDenied: not authorized"]
+    );
 }
 
 #[tokio::test(start_paused = true)]

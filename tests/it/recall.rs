@@ -68,7 +68,7 @@ async fn no_more_is_kept_than_the_next_plan_needs() {
     assert_eq!(stored.first_observed_at, Some(time("2026-10-02T06:00:00Z")));
     assert_eq!(stored.updated_at, time("2026-11-19T06:00:00.123Z"));
     assert_eq!(stored.novelties.last_used, Some(time("2026-11-18T06:00:00Z")));
-    assert_eq!(stored.novelties.keys.as_ref().unwrap().len(), 2);
+    assert_eq!(stored.novelties.keys.len(), 2);
     assert_eq!(stored.access_key_id.as_deref(), Some("AKIAIOSFODNN7EXAMPLE"));
 
     let request: Value = serde_json::from_slice(&bodies.lock().unwrap()[0]).unwrap();

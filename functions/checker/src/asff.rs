@@ -26,7 +26,7 @@ pub const ARN: &str = "credwarden/arn";
 pub const ACCESS_KEY_ID: &str = "credwarden/access-key-id";
 /// The product field with the latest use of root that was told.
 pub const LAST_USED: &str = "credwarden/root-last-used";
-/// The product field with the root keys that were told, by when they were created; `none` for none.
+/// The product field with the root keys that were told, by when they were created.
 pub const ROOT_KEYS: &str = "credwarden/root-keys";
 /// The product field with the commands that fix it: whole, or not there.
 pub const REMEDIATION: &str = "credwarden/remediation";
@@ -49,13 +49,11 @@ pub fn failing(failing: &Failing<'_>, scope: &Scope, now: DateTime<Utc>) -> AwsS
     let mut fields = ProductFields::default();
     fields.insert(ARN, finding.subject.arn.as_deref());
     fields.insert(ACCESS_KEY_ID, finding.subject.access_key_id.as_deref());
-    let last_used = failing.novelties.last_used.map(timestamp);
+    // To the last digit: it is compared with the report's.
+    let last_used = failing.novelties.last_used.map(|used| used.to_rfc3339_opts(SecondsFormat::AutoSi, true));
     fields.insert(LAST_USED, last_used.as_deref());
-    let keys = failing.novelties.keys.as_ref().map(|keys| match keys.len() {
-        0 => "none".to_owned(),
-        _ => keys.iter().map(String::as_str).collect::<Vec<_>>().join(","),
-    });
-    fields.insert(ROOT_KEYS, keys.as_deref());
+    let keys = failing.novelties.keys.iter().map(String::as_str).collect::<Vec<_>>().join(",");
+    fields.insert(ROOT_KEYS, Some(&keys));
     let remediation = finding.remediation();
     if remediation.chars().count() <= PRODUCT_FIELD {
         fields.insert(REMEDIATION, Some(&remediation));
@@ -81,7 +79,7 @@ pub fn failing(failing: &Failing<'_>, scope: &Scope, now: DateTime<Utc>) -> AwsS
         now,
     };
     let envelope =
-        Envelope { id: &failing.id, check: check.id, title: check.title, severity: finding.severity, times: &times };
+        Envelope { id: &failing.id, check: check.id, title: check.title, severity: failing.severity, times: &times };
     base(scope, &envelope)
         .description(fit(&format!("{} {}", finding.message, check.rationale), DESCRIPTION))
         .record_state(RecordState::Active)

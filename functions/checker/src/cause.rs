@@ -58,7 +58,7 @@ impl Cause {
             let code = context.err().code().map(str::to_owned);
             let said = context.err().message().filter(|message| !message.is_empty());
             return Self {
-                transient: 500 <= status || code.as_deref().is_some_and(is_throttling),
+                transient: status == 429 || 500 <= status || code.as_deref().is_some_and(is_throttling),
                 message: said.map_or_else(|| format!("HTTP {status}"), |message| shown(message).into_owned()),
                 code,
             };
@@ -81,6 +81,7 @@ fn is_throttling(code: &str) -> bool {
         "LimitExceededException",
         "ServiceUnavailable",
         "RequestTimeout",
+        "KMSThrottling",
     ];
     codes.contains(&code)
 }

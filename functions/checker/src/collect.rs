@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use crate::aws::Clients;
 use crate::cause::{CallError, chain};
-use crate::patience::{Waits, persist};
+use crate::patience::{Waits, persist, within};
 
 /// A source that could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -84,7 +84,7 @@ fn sentence(text: &str) -> String {
 async fn credential_report(iam: &Client, until: Instant) -> Result<Report, CollectError> {
     let mut waits = Waits::until(until);
     loop {
-        let not_yet = match generate_and_get(iam).await {
+        let not_yet = match within("GetCredentialReport", until, generate_and_get(iam)).await {
             Ok(Some(output)) => return read(output),
             Ok(None) => CallError::other("GenerateCredentialReport", "the report was not ready in time"),
             Err(error) if error.cause.transient || is_not_ready(&error) => error,
@@ -123,7 +123,7 @@ fn read(output: ReportOutput) -> Result<Report, CollectError> {
 
 async fn account_summary(iam: &Client, until: Instant) -> Result<AccountSummary, CollectError> {
     let operation = "GetAccountSummary";
-    let output = persist(until, async || {
+    let output = persist(operation, until, async || {
         iam.get_account_summary().send().await.map_err(|error| CallError::new(operation, &error))
     });
     let output = output.await.map_err(CollectError::AccountSummary)?;
@@ -144,7 +144,7 @@ async fn virtual_mfa_users(iam: &Client, until: Instant) -> Result<Vec<String>, 
     let mut users = Vec::new();
     let mut marker: Option<String> = None;
     loop {
-        let page = persist(until, async || {
+        let page = persist("ListVirtualMFADevices", until, async || {
             let request =
                 iam.list_virtual_mfa_devices().assignment_status(AssignmentStatusType::Assigned).max_items(PAGE);
             let page = request.set_marker(marker.clone()).send().await;
@@ -168,7 +168,7 @@ async fn virtual_mfa_users(iam: &Client, until: Instant) -> Result<Vec<String>, 
 /// Whose credentials the function has, which needs no permission.
 async fn caller(sts: &aws_sdk_sts::Client, until: Instant) -> Result<(String, String), CollectError> {
     let operation = "GetCallerIdentity";
-    let identity = persist(until, async || {
+    let identity = persist(operation, until, async || {
         sts.get_caller_identity().send().await.map_err(|error| CallError::new(operation, &error))
     });
     let identity = identity.await.map_err(CollectError::Account)?;

@@ -6,7 +6,7 @@
 //! - [`run`] is a run from end to end
 //! - [`collect`] reads the account, [`recall`] what Security Hub has of ours, [`access_keys`] the ids of the keys
 //! - [`publish`] writes findings, as [`asff`] words them, and marks them; [`notify`] sends the one message
-//! - [`summary`] is the answer
+//! - [`summary`] is the answer, and a line of the [`log`]
 //!
 //! [`permissions`] are what all that needs; [`patience`] is how long a call is tried, [`pace`] how often, [`cause`] why it failed.
 
@@ -16,6 +16,7 @@ pub mod aws;
 pub mod cause;
 pub mod collect;
 pub mod config;
+pub mod log;
 pub mod notify;
 pub mod pace;
 pub mod patience;

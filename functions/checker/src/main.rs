@@ -1,18 +1,17 @@
 //! The Lambda function. The clock and the environment are read here, and nowhere else.
 
-use std::str::FromStr;
+// The SDK's futures are nested deep, and the run nests them further.
+#![recursion_limit = "256"]
+
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use checker::aws::Clients;
 use checker::config::Config;
+use checker::log;
 use checker::run::{RunError, run};
 use checker::summary::Summary;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde_json::Value;
-use tracing::level_filters::LevelFilter;
-use tracing_subscriber::filter::Targets;
-use tracing_subscriber::layer::SubscriberExt as _;
-use tracing_subscriber::util::SubscriberInitExt as _;
 
 /// `aws-sdk-securityhub` moves its 31 KB `ResourceDetails` from frame to frame as it reads a finding: the 8 MB of the main
 /// thread are too few without optimization. Only what is touched takes memory.
@@ -26,7 +25,7 @@ fn main() -> Result<(), Error> {
 }
 
 async fn serve() -> Result<(), Error> {
-    log(environment("AWS_LAMBDA_LOG_LEVEL").as_deref());
+    log::start(environment("AWS_LAMBDA_LOG_LEVEL").as_deref());
     let config =
         Config::read(environment).inspect_err(|error| tracing::error!(%error, "The settings cannot be used."))?;
     let clients = Clients::from_environment(&config).await;
@@ -41,16 +40,6 @@ async fn handle(clients: &Clients, config: &Config, event: LambdaEvent<Value>) -
     let left = deadline.duration_since(now).unwrap_or_default();
     let dry_run = event.payload.get("dry_run") == Some(&Value::Bool(true));
     run(clients, config, now.into(), left, dry_run).await
-}
-
-/// Our own events as JSON lines, at Lambda's configured level. The SDK's stay at warnings: at TRACE it logs requests as they
-/// are signed, session token and all.
-fn log(level: Option<&str>) {
-    let level = level.and_then(|level| LevelFilter::from_str(level).ok()).unwrap_or(LevelFilter::INFO);
-    let targets = Targets::new().with_target("checker", level).with_default(level.min(LevelFilter::WARN));
-    let lines =
-        tracing_subscriber::fmt::layer().json().flatten_event(true).with_current_span(false).with_span_list(false);
-    tracing_subscriber::registry().with(lines).with(targets).init();
 }
 
 #[expect(clippy::disallowed_methods, reason = "the one place that reads the clock")]

@@ -101,7 +101,7 @@ fn escaped(text: &str) -> usize {
 
 /// Sends the message.
 pub async fn publish(sns: &Client, topic: &TopicArn, message: &Message, until: Instant) -> Result<(), NotifyError> {
-    let send = persist(until, async || {
+    let send = persist("Publish", until, async || {
         let mut request = sns
             .publish()
             .topic_arn(&topic.arn)

@@ -2,29 +2,31 @@
 
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::cause::CallError;
 
 const FIRST_WAIT: Duration = Duration::from_millis(500);
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
 
-/// Until when the parts of a run may take.
+/// Until when the parts of a run may take. Each has time of its own, so that a slow one does not cost the next.
 #[derive(Debug, Clone, Copy)]
 pub struct Deadlines {
-    /// Reading is given up then: what is known is still published.
-    pub read: Instant,
-    /// Writing to Security Hub is given up then: people are still told.
+    /// The account's sources: what is known by then is evaluated.
+    pub collect: Instant,
+    /// Our findings in Security Hub, and the keys' ids.
+    pub recall: Instant,
+    /// Writing what fails.
     pub publish: Instant,
-    /// The alert and the marks are given up then: the run can still answer.
+    /// The alert, the marks and the closings. What is left after it is for the answer.
     pub finish: Instant,
 }
 
 impl Deadlines {
     /// Shares out what is left of an invocation.
     pub fn within(left: Duration) -> Self {
-        let now = Instant::now();
-        Self { read: now + left / 2, publish: now + left * 7 / 10, finish: now + left * 9 / 10 }
+        let at = |percent: u32| Instant::now() + left * percent / 100;
+        Self { collect: at(45), recall: at(60), publish: at(75), finish: at(93) }
     }
 }
 
@@ -55,14 +57,30 @@ impl Waits {
 
 /// Calls until it succeeds, fails for good, or the time is up. The SDK has tried three times by then, within seconds; this
 /// is for throttling that lasts.
-pub async fn persist<T>(until: Instant, call: impl AsyncFn() -> Result<T, CallError>) -> Result<T, CallError> {
+pub async fn persist<T>(
+    operation: &'static str,
+    until: Instant,
+    call: impl AsyncFn() -> Result<T, CallError>,
+) -> Result<T, CallError> {
     let mut waits = Waits::until(until);
     loop {
-        match call().await {
+        match within(operation, until, call()).await {
             Err(error) if error.cause.transient && waits.wait().await => {
                 tracing::debug!(error = crate::cause::chain(&error), "Trying again.");
             }
             result => return result,
         }
     }
+}
+
+/// One call, given up when the time is up: an endpoint that accepts and says nothing must not cost the whole run.
+pub async fn within<T>(
+    operation: &'static str,
+    until: Instant,
+    call: impl Future<Output = Result<T, CallError>>,
+) -> Result<T, CallError> {
+    if until <= Instant::now() {
+        return Err(CallError::other(operation, "there was no time left"));
+    }
+    timeout_at(until, call).await.unwrap_or_else(|_| Err(CallError::other(operation, "there was no answer in time")))
 }

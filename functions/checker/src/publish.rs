@@ -1,6 +1,6 @@
 //! Writes to Security Hub: findings in batches, and their workflow status.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use aws_sdk_securityhub::Client;
 use aws_sdk_securityhub::types::{
@@ -87,6 +87,7 @@ impl<'a> Publisher<'a> {
         words: &impl Fn(&T) -> AwsSecurityFinding,
         until: Instant,
     ) -> BTreeMap<String, String> {
+        let operation = "BatchImportFindings";
         let failed = |item: &T, reason: &str| (id(item).to_owned(), reason.to_owned());
         let refused = match self.send(|| chunk.iter().map(words).collect(), until).await {
             Ok(refused) => refused,
@@ -95,6 +96,12 @@ impl<'a> Publisher<'a> {
                 return chunk.iter().map(|item| failed(item, &reason)).collect();
             }
         };
+        // Something was refused, and it is not said what.
+        if let Some((_, reason)) =
+            refused.iter().find(|(refused, _)| !chunk.iter().any(|item| id(item) == refused.as_str()))
+        {
+            return chunk.iter().map(|item| failed(item, &format!("{operation}: {reason}"))).collect();
+        }
         // Which codes there are is not documented; those that name the finding's own fault begin like this.
         let (mut failed, again): (BTreeMap<_, _>, BTreeMap<_, _>) = refused
             .into_iter()
@@ -103,7 +110,7 @@ impl<'a> Publisher<'a> {
             let retried = || chunk.iter().filter(|item| again.contains_key(id(item))).map(words).collect();
             failed.extend(self.send(retried, until).await.unwrap_or_else(|_| again.clone()));
         }
-        failed.into_iter().map(|(id, reason)| (id, format!("BatchImportFindings: {reason}"))).collect()
+        failed.into_iter().map(|(id, reason)| (id, format!("{operation}: {reason}"))).collect()
     }
 
     /// The findings that were not taken, with the reason.
@@ -113,59 +120,52 @@ impl<'a> Publisher<'a> {
         until: Instant,
     ) -> Result<BTreeMap<String, String>, CallError> {
         let operation = "BatchImportFindings";
-        if until < Instant::now() {
-            return Err(CallError::other(operation, "there was no time left"));
-        }
-        let output = persist(until, async || {
+        let output = persist(operation, until, async || {
             self.pace.turn().await;
             let request = self.client.batch_import_findings().set_findings(Some(findings()));
             request.send().await.map_err(|error| CallError::new(operation, &error))
         });
         let output = output.await?;
         let reason = |failed: &ImportFindingsError| {
-            let code = failed.error_code().unwrap_or_default();
-            let message = inert(failed.error_message().unwrap_or_default());
-            (failed.id().unwrap_or_default().to_owned(), format!("{code}: {}", cut(&message, 400)))
+            (failed.id().unwrap_or_default().to_owned(), said(failed.error_code(), failed.error_message()))
         };
         Ok(output.failed_findings().iter().map(reason).collect())
     }
 
     /// Sets the workflow status of the findings; answers those that could not be marked, with the reason. A finding that was
-    /// just imported may not be found at once, so that is tried again, until the time is up.
+    /// just imported may not be found at once: such ones are tried again, all others first, until the time is up.
     pub async fn mark(&self, ids: &[&str], status: &WorkflowStatus, until: Instant) -> BTreeMap<String, String> {
         let mut unmarked = BTreeMap::new();
-        for chunk in ids.chunks(BATCH) {
-            let mut left: BTreeSet<String> = chunk.iter().map(|id| (*id).to_owned()).collect();
-            let mut waits = Waits::until(until);
-            loop {
-                let refused = match self.update(&left, status, until).await {
-                    Ok(refused) => refused,
+        let mut left: Vec<String> = ids.iter().map(|id| (*id).to_owned()).collect();
+        let mut waits = Waits::until(until);
+        while !left.is_empty() {
+            let mut again = BTreeMap::new();
+            for chunk in left.chunks(BATCH) {
+                match self.update(chunk, status, until).await {
+                    Ok(refused) => {
+                        let (passing, hopeless): (BTreeMap<_, _>, BTreeMap<_, _>) =
+                            refused.into_iter().partition(|(_, reason)| is_passing(reason));
+                        again.extend(passing);
+                        unmarked.extend(hopeless);
+                    }
                     Err(error) => {
                         let reason = chain(&error);
-                        unmarked.extend(left.into_iter().map(|id| (id, reason.clone())));
-                        break;
+                        unmarked.extend(chunk.iter().map(|id| (id.clone(), reason.clone())));
                     }
-                };
-                let passing = ["FindingNotFound", "ConcurrentUpdateError", "InternalFailure"];
-                let (again, hopeless): (BTreeMap<_, _>, BTreeMap<_, _>) =
-                    refused.into_iter().partition(|(_, reason)| passing.iter().any(|code| reason.starts_with(code)));
-                unmarked.extend(hopeless);
-                if again.is_empty() {
-                    break;
                 }
-                if !waits.wait().await {
-                    unmarked.extend(again);
-                    break;
-                }
-                left = again.into_keys().collect();
             }
+            if again.is_empty() || !waits.wait().await {
+                unmarked.extend(again);
+                break;
+            }
+            left = again.into_keys().collect();
         }
         unmarked
     }
 
     async fn update(
         &self,
-        ids: &BTreeSet<String>,
+        ids: &[String],
         status: &WorkflowStatus,
         until: Instant,
     ) -> Result<BTreeMap<String, String>, CallError> {
@@ -173,7 +173,7 @@ impl<'a> Publisher<'a> {
         let product_arn = self.scope.product_arn();
         let identifier = |id| AwsSecurityFindingIdentifier::builder().id(id).product_arn(&product_arn).build();
         let identifiers: Vec<_> = ids.iter().map(identifier).collect();
-        let output = persist(until, async || {
+        let output = persist(operation, until, async || {
             self.pace.turn().await;
             let request = self
                 .client
@@ -185,11 +185,21 @@ impl<'a> Publisher<'a> {
         let output = output.await?;
         let reason = |refused: &BatchUpdateFindingsUnprocessedFinding| {
             let id = refused.finding_identifier()?.id()?.to_owned();
-            let code = refused.error_code().unwrap_or_default();
-            Some((id, format!("{code}: {}", refused.error_message().unwrap_or_default())))
+            Some((id, said(refused.error_code(), refused.error_message())))
         };
         Ok(output.unprocessed_findings().iter().filter_map(reason).collect())
     }
+}
+
+/// What Security Hub says of one finding, as one line.
+fn said(code: Option<&str>, message: Option<&str>) -> String {
+    let message = inert(message.unwrap_or_default());
+    format!("{}: {}", code.unwrap_or_default(), cut(&message, 400))
+}
+
+/// Whether the same mark may succeed later.
+fn is_passing(reason: &str) -> bool {
+    ["FindingNotFound", "ConcurrentUpdateError", "InternalFailure"].iter().any(|code| reason.starts_with(code))
 }
 
 /// Splits items where their bytes would be too many for a call. One alone is far below what a finding may have: each of its

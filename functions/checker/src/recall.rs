@@ -63,7 +63,7 @@ pub async fn recall(
     let mut known = BTreeMap::new();
     let mut token: Option<String> = None;
     loop {
-        let page = persist(until, async || {
+        let page = persist("GetFindings", until, async || {
             pace.turn().await;
             let request = security_hub.get_findings().filters(filters.clone()).max_results(100);
             let page = request.set_next_token(token.clone()).send().await;
@@ -86,9 +86,6 @@ pub async fn recall(
         }
         if next == token {
             return Err(RecallError::Read(CallError::other("GetFindings", "the same page came twice")));
-        }
-        if until < Instant::now() {
-            return Err(RecallError::Read(CallError::other("GetFindings", "there were more pages than time")));
         }
         token = next;
     }
@@ -118,8 +115,7 @@ fn stored(finding: &AwsSecurityFinding) -> Result<Stored, CallError> {
             Workflow::New
         }
     };
-    let keys =
-        field(ROOT_KEYS).map(|stamps| stamps.split(',').map(str::to_owned).filter(|stamp| stamp != "none").collect());
+    let keys = field(ROOT_KEYS).map(|stamps| stamps.split(',').map(str::to_owned).collect()).unwrap_or_default();
     Ok(Stored {
         check: finding.generator_id().and_then(|id| id.strip_prefix(GENERATOR)).unwrap_or_default().to_owned(),
         title: finding.title().unwrap_or_default().to_owned(),
@@ -131,7 +127,7 @@ fn stored(finding: &AwsSecurityFinding) -> Result<Stored, CallError> {
         updated_at: time(finding.updated_at()).ok_or_else(|| unreadable("UpdatedAt"))?,
         arn: field(ARN).cloned(),
         access_key_id: field(ACCESS_KEY_ID).cloned(),
-        novelties: Novelties { last_used: time(field(LAST_USED).map(String::as_str)), keys },
+        novelties: Novelties { last_used: time(field(LAST_USED).map(String::as_str)), keys, keys_whole: false },
         id,
     })
 }

@@ -74,7 +74,11 @@ impl Step {
 struct Problems {
     failed: Option<Step>,
     errors: Vec<String>,
+    untold: u64,
 }
+
+/// More errors are counted, not told: they are in every part of the message.
+const ERRORS: usize = 25;
 
 impl Problems {
     fn fail(&mut self, step: Step, error: String) {
@@ -85,7 +89,16 @@ impl Problems {
     /// Worth telling, but it fails nothing.
     fn note(&mut self, error: String) {
         tracing::warn!(error, "Something went wrong.");
-        self.errors.push(error);
+        if self.errors.len() < ERRORS {
+            self.errors.push(error);
+        } else {
+            self.untold += 1;
+        }
+    }
+
+    fn list(&self) -> Vec<String> {
+        let rest = (0 < self.untold).then(|| format!("and {}, in the log", counted(self.untold, "more error")));
+        self.errors.iter().cloned().chain(rest).collect()
     }
 }
 
@@ -105,7 +118,7 @@ pub async fn run(
     let deadlines = Deadlines::within(left);
     let mut problems = Problems::default();
 
-    let collected = collect(clients, deadlines.read).await;
+    let collected = collect(clients, deadlines.collect).await;
     for error in &collected.errors {
         problems.fail(Step::Collect, chain(error));
     }
@@ -113,7 +126,7 @@ pub async fn run(
     drop(collected);
 
     let memory = remember(clients, config, &evaluation, &deadlines, &mut problems).await;
-    for error in access_keys::name(&clients.iam, &mut evaluation, &memory.stored, deadlines.read).await {
+    for error in access_keys::name(&clients.iam, &mut evaluation, &memory.stored, deadlines.recall).await {
         problems.note(error);
     }
     let plan = reconcile(&evaluation, &memory.stored, &config.disabled_checks);
@@ -123,7 +136,7 @@ pub async fn run(
     let summary = if dry_run { run.rehearse() } else { run.perform().await };
     summary.log();
     match run.problems.failed {
-        Some(step) if !dry_run => Err(RunError { step, causes: run.problems.errors }),
+        Some(step) if !dry_run => Err(RunError { step, causes: run.problems.list() }),
         Some(_) | None => Ok(summary),
     }
 }
@@ -152,7 +165,7 @@ async fn remember(
         return nothing(Hub::Unread);
     };
     let scope = Scope { account_id, partition: evaluation.partition.clone(), region: clients.region.clone() };
-    match recall(&clients.security_hub, &scope, deadlines.read).await {
+    match recall(&clients.security_hub, &scope, deadlines.recall).await {
         Ok(stored) => Memory { hub: Hub::Read { region: scope.region.clone() }, scope: Some(scope), stored },
         Err(error) => {
             problems.fail(Step::Recall, chain(&error));
@@ -177,7 +190,8 @@ impl<'a> Run<'a> {
         let alert = self.alert(&BTreeMap::new());
         let (findings, truncated) = findings(self.evaluation);
         let truncated = Some(truncated).filter(|truncated| 0 < *truncated);
-        Summary { alert: AlertState::NotNeeded, findings: Some(findings), truncated, ..self.summary(&alert, 0) }
+        let state = if self.config.topic_arn.is_some() { AlertState::NotNeeded } else { AlertState::Off };
+        Summary { alert: state, findings: Some(findings), truncated, ..self.summary(&alert, 0) }
     }
 
     async fn perform(&mut self) -> Summary {
@@ -187,13 +201,11 @@ impl<'a> Run<'a> {
         let mut unmarkable = BTreeSet::new();
         if let Some(publisher) = &publisher {
             let outdated = self.renew(publisher).await;
-            let sent = |failing: &&'a Failing<'a>| !outdated.contains(failing.id.as_str());
-            let failing: Vec<&Failing<'_>> = self.failing().filter(sent).collect();
-            let batch = Batch {
-                items: &failing,
-                id: |item| &item.id,
-                worded: |item, scope, now| asff::failing(item, scope, now),
-            };
+            let kept: Vec<Failing<'_>> = outdated.iter().filter_map(|id| self.with_stored_evidence(id)).collect();
+            let current = self.failing().filter(|failing| !outdated.contains(failing.id.as_str()));
+            let all: Vec<&Failing<'_>> = current.chain(&kept).collect();
+            let batch =
+                Batch { items: &all, id: |item| &item.id, worded: |item, scope, now| asff::failing(item, scope, now) };
             imported = self.import("write", publisher, batch, self.deadlines.publish).await;
             unmarkable = outdated;
             unmarkable.extend(
@@ -210,13 +222,14 @@ impl<'a> Run<'a> {
         {
             if summary.alert == AlertState::Sent {
                 let told = alert.new.iter().map(|failing| failing.id.as_str()).filter(|id| !unmarkable.contains(id));
-                self.mark(publisher, &told.collect::<Vec<_>>(), &WorkflowStatus::Notified).await;
+                let told: Vec<&str> = told.collect();
+                self.mark(publisher, &told, &WorkflowStatus::Notified, self.deadlines.finish).await;
             }
             let closings = &self.plan.closings;
             let batch = Batch { items: closings, id: |item| &item.stored.id, worded: asff::closing };
             summary.imported += self.import("close", publisher, batch, self.deadlines.finish).await.count;
         }
-        summary.errors.clone_from(&self.problems.errors);
+        summary.errors = self.problems.list();
         summary
     }
 
@@ -224,12 +237,17 @@ impl<'a> Run<'a> {
         self.plan.failing.iter()
     }
 
+    fn with_stored_evidence(&self, id: &str) -> Option<Failing<'a>> {
+        let failing = self.failing().find(|failing| failing.id == id)?;
+        Some(failing.with_stored_evidence(self.memory.stored.get(id)?))
+    }
+
     /// Sets the findings to NEW that have to be told again, before they are sent: were the new evidence stored first and the
     /// run cut short, no later run would see that it is new. Answers those whose stored evidence therefore has to stay.
     async fn renew(&mut self, publisher: &Publisher<'_>) -> BTreeSet<&'a str> {
         let ids: Vec<&str> =
             self.failing().filter(|failing| failing.renew).map(|failing| failing.id.as_str()).collect();
-        let failed = self.mark(publisher, &ids, &WorkflowStatus::New).await;
+        let failed = self.mark(publisher, &ids, &WorkflowStatus::New, self.deadlines.recall).await;
         let has_evidence = |failing: &&Failing<'_>| matches!(failing.standing, Standing::New(Reason::NewEvidence(_)));
         let outdated = self.failing().filter(|failing| failed.contains(&failing.id)).filter(has_evidence);
         outdated.map(|failing| failing.id.as_str()).collect()
@@ -268,8 +286,14 @@ impl<'a> Run<'a> {
     }
 
     /// Marks findings; answers those that could not be.
-    async fn mark(&mut self, publisher: &Publisher<'_>, ids: &[&str], status: &WorkflowStatus) -> BTreeSet<String> {
-        let unmarked = publisher.mark(ids, status, self.deadlines.finish).await;
+    async fn mark(
+        &mut self,
+        publisher: &Publisher<'_>,
+        ids: &[&str],
+        status: &WorkflowStatus,
+        until: Instant,
+    ) -> BTreeSet<String> {
+        let unmarked = publisher.mark(ids, status, until).await;
         for (reason, count) in tally(unmarked.values()) {
             let findings = counted(count, "finding");
             self.problems.note(format!("could not mark {findings} {} in Security Hub: {reason}", status.as_str()));
@@ -279,7 +303,7 @@ impl<'a> Run<'a> {
 
     fn alert(&self, unwritten: &BTreeMap<String, String>) -> Alert<'a> {
         let source_failed = self.problems.failed == Some(Step::Collect);
-        let errors = self.problems.errors.clone();
+        let errors = self.problems.list();
         let hub = self.memory.hub.clone();
         Alert::new(self.evaluation, self.plan, self.config.alert, hub, unwritten, errors, source_failed)
     }
@@ -290,7 +314,7 @@ impl<'a> Run<'a> {
             resolved: alert.resolved.len(),
             open: self.plan.open(),
             imported,
-            errors: self.problems.errors.clone(),
+            errors: self.problems.list(),
             ..Summary::new(self.evaluation)
         }
     }

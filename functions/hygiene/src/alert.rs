@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::evaluate::Evaluation;
-use crate::finding::Severity;
-use crate::reconcile::{Closing, Failing, Plan, Standing, Workflow};
+use crate::finding::{Finding, Severity, Status, SubjectKind};
+use crate::reconcile::{Closing, Failing, Plan, Standing, Stored, Workflow};
 
 /// When a message is sent, and about what.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -115,7 +115,7 @@ impl<'a> Alert<'a> {
     pub fn is_due(&self) -> bool {
         let change = !(self.new.is_empty() && self.resolved.is_empty() && self.unchecked.is_empty());
         let fails = || self.still_open().any(|failing| self.rules.min_severity <= failing.finding.severity);
-        self.source_failed
+        self.is_blind()
             || self.hub == Hub::Unread
             || !self.unwritten.is_empty()
             || match self.rules.on {
@@ -123,6 +123,17 @@ impl<'a> Alert<'a> {
                 AlertOn::Failures => change || fails(),
                 AlertOn::Always => true,
             }
+    }
+
+    /// Whether the run could not look where it matters: a source, the root user, or something that is open.
+    fn is_blind(&self) -> bool {
+        let matters =
+            |stored: &Stored| self.rules.min_severity <= stored.severity && stored.workflow != Workflow::Suppressed;
+        let unknown =
+            |finding: &Finding| finding.status == Status::Unknown && finding.subject.kind == SubjectKind::Root;
+        self.source_failed
+            || self.plan.unjudged.iter().any(|stored| matters(stored))
+            || self.evaluation.findings.iter().any(unknown)
     }
 
     /// The worst that is told as new.
@@ -178,6 +189,12 @@ user
         assert_eq!(due(FAILS, true, Severity::Low), [false, true, true]);
         assert_eq!(due(FAILS, false, Severity::High), [false, false, true]);
         assert_eq!(due(CLEAN, false, Severity::Low), [false, false, true]);
+    }
+
+    #[test]
+    fn a_root_user_that_could_not_be_judged_is_always_told() {
+        let no_root_row = FAILS.replace("<root_account> | false               | N/A                       | N/A\n", "");
+        assert_eq!(due(&no_root_row, true, Severity::High), [true, true, true]);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use chrono::SecondsFormat;
 
 use crate::finding::Subject;
-use crate::text::shell_option;
+use crate::text::{shell_option, shell_word};
 
 /// `--user-name alice`
 pub(crate) fn user(subject: &Subject) -> String {
@@ -30,7 +30,7 @@ pub(crate) fn delete_key(subject: &Subject) -> String {
 /// The key's id as a word of a command, and what has to be run before to have it.
 fn key_id(subject: &Subject) -> (String, String) {
     if let Some(id) = &subject.access_key_id {
-        return (String::new(), crate::text::shell_option("", id).trim_start().to_owned());
+        return (String::new(), shell_word(id).into_owned());
     }
     let status = match subject.active {
         Some(true) => "Status=='Active'",

@@ -32,7 +32,7 @@ pub struct Evaluation {
 pub struct Population {
     /// Whether the report was read whole, so that a user who is not in it is not in the account.
     pub whole: bool,
-    /// The users whose keys cannot all be told apart, because a key's date is unreadable.
+    /// The users whose keys cannot all be told apart, because a key's date is unreadable or not there.
     pub blurred_users: std::collections::BTreeSet<String>,
 }
 
@@ -93,7 +93,7 @@ pub fn evaluate(snapshot: &Snapshot, policy: &Policy, disabled: &[&str], now: Da
 }
 
 fn population(report: &CredentialReport) -> Population {
-    let blurred = |user: &&Row| user.access_keys.iter().any(|key| key.last_rotated.is_err());
+    let blurred = |user: &&Row| user.access_keys.iter().any(|key| !key.is_empty() && key.created().is_err());
     let blurred_users = report.users.iter().filter(blurred).map(|user| user.user.clone()).collect();
     Population { whole: report.is_whole(), blurred_users }
 }

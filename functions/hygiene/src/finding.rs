@@ -163,8 +163,10 @@ pub type Evidence = Vec<(&'static str, String)>;
 pub struct Novelties {
     /// The latest use of the root user.
     pub last_used: Option<DateTime<Utc>>,
-    /// The root user's access keys, by when they were [created](stamp); `None` when this run could not see them.
-    pub keys: Option<BTreeSet<String>>,
+    /// The root user's access keys that the finding names, by when they were [created](stamp).
+    pub keys: BTreeSet<String>,
+    /// Whether the keys are all there are. Where a run could not see them all, those that were named before stay named.
+    pub keys_whole: bool,
 }
 
 /// One check's verdict on one subject.

@@ -142,9 +142,11 @@ fn new_findings(text: &mut String, alert: &Alert<'_>, limit: usize) {
     }
     heading(text, "NEW");
     let mut groups: Vec<Vec<&Failing<'_>>> = Vec::new();
-    let mut places: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut places: BTreeMap<(bool, &str), usize> = BTreeMap::new();
     for failing in &alert.new {
-        let place = *places.entry(user_of(&failing.finding.subject.path)).or_insert_with(|| {
+        let subject = &failing.finding.subject;
+        let owner = (subject.kind == SubjectKind::Root, user_of(&subject.path));
+        let place = *places.entry(owner).or_insert_with(|| {
             groups.push(Vec::new());
             groups.len() - 1
         });
@@ -262,15 +264,14 @@ fn closings(text: &mut String, title: &str, closings: &[&Closing<'_>]) {
             },
         };
         let why = match because {
-            Because::Passed(finding) => format!(" {}", finding.message),
-            Because::Gone => " It is no longer in the account.".to_owned(),
+            Because::Passed(_) | Because::Gone => format!(" {because}"),
             Because::NotChecked => String::new(),
         };
         let open_for = stored.first_observed_at.unwrap_or(stored.created_at);
         let line = format!(
             "{} {} ({whose}).{why} It was open since {}. ({})",
             stored.severity,
-            stored.title,
+            inert(&stored.title),
             moment(open_for),
             inert(&stored.check)
         );
@@ -495,6 +496,18 @@ alice          | true             | false      | 2026-11-18T06:00:00Z | true    
         assert!(text.chars().all(|character| character == '\n' || !character.is_control()));
         assert!(!text.contains('\u{202e}'));
         assert!(text.contains(r"User eve\u{202e}\u{1b}[2J"));
+    }
+
+    #[test]
+    fn a_user_named_root_is_not_the_root_user() {
+        let table = "user | password_enabled | mfa_active | password_last_used\n\
+            <root_account> | true | false | 2026-11-19T06:00:00Z\nroot | true | false | 2026-11-19T06:00:00Z";
+        let evaluation = evaluated(&account(table));
+        let text = told(&evaluation, &BTreeMap::new(), &[], |alert| text(alert, 100_000));
+        let [root, user] = ["\nThe root user\n", "\nUser root\n"].map(|heading| text.find(heading).unwrap());
+        let [used, mfa] =
+            ["root-user-recently-used)", "console-user-mfa-disabled)"].map(|check| text.find(check).unwrap());
+        assert!(root < used && used < user && user < mfa, "{text}");
     }
 
     #[test]

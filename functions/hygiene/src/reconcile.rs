@@ -67,7 +67,7 @@ pub struct Plan<'a> {
 }
 
 /// A finding to send.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Failing<'a> {
     /// Its identity.
     pub id: String,
@@ -84,6 +84,8 @@ pub struct Failing<'a> {
     pub first_observed_at: DateTime<Utc>,
     /// `UpdatedAt`: later than the stored one, or Security Hub ignores the update without a word.
     pub updated_at: DateTime<Utc>,
+    /// The severity to send.
+    pub severity: Severity,
     /// What the next run compares with.
     pub novelties: Novelties,
 }
@@ -147,6 +149,12 @@ impl Closing<'_> {
 }
 
 impl Failing<'_> {
+    /// The finding with what is stored of its evidence: so the next run still sees that there is news in it.
+    #[must_use]
+    pub fn with_stored_evidence(&self, stored: &Stored) -> Self {
+        Self { severity: stored.severity, novelties: stored.novelties.clone(), ..self.clone() }
+    }
+
     /// Whether people are to be told.
     pub fn is_new(&self) -> bool {
         matches!(self.standing, Standing::New(_))
@@ -206,6 +214,7 @@ fn plan_failing<'a>(
             created_at: now,
             first_observed_at: now,
             updated_at: now,
+            severity: finding.severity,
             novelties: seen,
         };
     };
@@ -226,12 +235,18 @@ fn plan_failing<'a>(
         created_at: stored.created_at,
         first_observed_at: if stored.active { stored.first_observed_at.unwrap_or(stored.created_at) } else { now },
         updated_at: after(stored, now),
-        novelties: Novelties {
-            last_used: seen.last_used.max(stored.novelties.last_used),
-            // A run that could not see the keys has nothing to say of them: the next one compares with what was seen.
-            keys: seen.keys.or_else(|| stored.novelties.keys.clone()),
-        },
+        severity: finding.severity,
+        novelties: merged(seen, &stored.novelties),
     }
+}
+
+/// What the next run compares with: a run that could not see everything does not make the rest forgotten.
+fn merged(mut seen: Novelties, stored: &Novelties) -> Novelties {
+    if !seen.keys_whole {
+        seen.keys.extend(stored.keys.iter().cloned());
+    }
+    seen.last_used = seen.last_used.max(stored.last_used);
+    seen
 }
 
 /// What the stored finding did not tell, in words.
@@ -239,9 +254,8 @@ fn news(finding: &Finding, seen: &Novelties, stored: &Stored) -> Option<String> 
     if stored.novelties.last_used < seen.last_used {
         return seen.last_used.map(|used| format!("a new use on {}", text::moment(used)));
     }
-    let named = |key: &&String| !stored.novelties.keys.as_ref().is_some_and(|keys| keys.contains(*key));
-    if let Some(key) = seen.keys.iter().flatten().find(named) {
-        return Some(format!("an access key that was not there before, created {key}"));
+    if let Some(key) = seen.keys.iter().find(|key| !stored.novelties.keys.contains(*key)) {
+        return Some(format!("an access key that was not named before, created {key}"));
     }
     (stored.severity < finding.severity).then(|| format!("{} now, {} before", finding.severity, stored.severity))
 }
@@ -459,7 +473,7 @@ user           | access_key_1_active | access_key_1_last_rotated | access_key_1_
     #[test]
     fn new_evidence_is_told_again() {
         let used = |at: &str| {
-            let novelties = Novelties { last_used: Some(time(at)), keys: None };
+            let novelties = Novelties { last_used: Some(time(at)), ..Novelties::default() };
             plan_one(
                 ROOT_KEY,
                 Stored {
@@ -473,14 +487,14 @@ user           | access_key_1_active | access_key_1_last_rotated | access_key_1_
         insta::assert_snapshot!(used("2026-11-19T06:00:00Z"), @"told       HIGH          credwarden/root-user-recently-used/123456789012/root");
         let keys = |severity, stamps: &[&str]| {
             let novelties =
-                Novelties { last_used: None, keys: Some(stamps.iter().map(|stamp| (*stamp).to_owned()).collect()) };
+                Novelties { keys: stamps.iter().map(|stamp| (*stamp).to_owned()).collect(), ..Novelties::default() };
             plan_one(
                 ROOT_KEY,
                 Stored { severity, novelties, ..stored("credwarden/root-access-key-present/123456789012/root") },
             )
         };
         insta::assert_snapshot!(keys(Severity::Critical, &["20190102T030405Z"]), @"told       CRITICAL      credwarden/root-access-key-present/123456789012/root");
-        insta::assert_snapshot!(keys(Severity::Critical, &["20180102T030405Z"]), @"new        CRITICAL      credwarden/root-access-key-present/123456789012/root (an access key that was not there before, created 20190102T030405Z)");
+        insta::assert_snapshot!(keys(Severity::Critical, &["20180102T030405Z"]), @"new        CRITICAL      credwarden/root-access-key-present/123456789012/root (an access key that was not named before, created 20190102T030405Z)");
         insta::assert_snapshot!(keys(Severity::High, &["20190102T030405Z"]), @"new        CRITICAL      credwarden/root-access-key-present/123456789012/root (CRITICAL now, HIGH before)");
     }
 
@@ -490,13 +504,30 @@ user           | access_key_1_active | access_key_1_last_rotated | access_key_1_
         snapshot.report = unavailable("GetCredentialReport failed: AccessDenied.");
         snapshot.summary.as_mut().unwrap().account_access_keys_present = Some(1);
         let evaluation = evaluated(&snapshot);
-        let novelties = Novelties { last_used: None, keys: Some(["20190102T030405Z".to_owned()].into()) };
+        let novelties = Novelties { keys: ["20190102T030405Z".to_owned()].into(), ..Novelties::default() };
         let id = "credwarden/root-access-key-present/123456789012/root";
         let known = known([Stored { severity: Severity::Critical, novelties: novelties.clone(), ..stored(id) }]);
         let plan = reconcile(&evaluation, &known, &[]);
         let failing = plan.failing.iter().find(|failing| failing.id == id).unwrap();
         assert_eq!(failing.standing, Standing::Told);
         assert_eq!(failing.novelties, novelties);
+    }
+
+    #[test]
+    fn a_root_key_that_becomes_active_is_told_though_it_was_there() {
+        let both = "
+user           | access_key_1_active | access_key_1_last_rotated | access_key_2_active | access_key_2_last_rotated
+<root_account> | true                | 2019-01-02T03:04:05Z      | false               | 2020-01-02T03:04:05Z
+";
+        let told = |table: &str| {
+            let novelties = Novelties { keys: ["20190102T030405Z".to_owned()].into(), ..Novelties::default() };
+            let id = "credwarden/root-access-key-active/123456789012/root";
+            plan_one(table, Stored { severity: Severity::Critical, novelties, ..stored(id) })
+        };
+        insta::assert_snapshot!(told(both), @"told       CRITICAL      credwarden/root-access-key-active/123456789012/root");
+        insta::assert_snapshot!(told(&both.replace("false", "true ")), @"new        CRITICAL      credwarden/root-access-key-active/123456789012/root (an access key that was not named before, created 20200102T030405Z)");
+        let unreadable = both.replace("2019-01-02T03:04:05Z", "?                   ").replace("false", "true ");
+        insta::assert_snapshot!(told(&unreadable), @"new        CRITICAL      credwarden/root-access-key-active/123456789012/root (an access key that was not named before, created 20200102T030405Z)");
     }
 
     #[test]
@@ -525,6 +556,8 @@ user           | access_key_1_active | access_key_1_last_rotated | access_key_1_
         damaged.report.as_mut().unwrap().credentials =
             crate::report::CredentialReport::parse(short_row.as_bytes()).unwrap();
         insta::assert_snapshot!(plan(&damaged, &known([stored("credwarden/user-without-credentials/123456789012/user/bob")]), &[]), @"keep       MEDIUM        credwarden/user-without-credentials/123456789012/user/bob");
+        let no_date = OLD_KEY.replace("2021-06-20T05:16:50Z", "N/A");
+        insta::assert_snapshot!(plan_one(&no_date, stored(OLD_KEY_ID)), @"keep       MEDIUM        credwarden/access-key-not-rotated/123456789012/user/alice/key/20210620T051650Z");
         let unreadable_date = OLD_KEY.replace("2021-06-20T05:16:50Z", "?");
         insta::assert_snapshot!(plan_one(&unreadable_date, stored(OLD_KEY_ID)), @"keep       MEDIUM        credwarden/access-key-not-rotated/123456789012/user/alice/key/20210620T051650Z");
     }

@@ -8,8 +8,10 @@ use std::cmp::Ordering;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Datelike as _, Utc};
 use csv::{ByteRecord, StringRecord};
+
+use crate::text::{cut, inert};
 
 /// The account's root user in the `user` column.
 pub const ROOT: &str = "<root_account>";
@@ -222,16 +224,22 @@ impl CredentialReport {
         let (_, header) = lines.next().ok_or(ReportError::Empty)?;
         let columns = Arc::new(Columns::new(&header)?);
 
-        let mut report = Self { root: None, users: Vec::with_capacity(lines.len()) };
+        let mut rows: Vec<(u64, Row)> = lines.map(|(line, record)| (line, Row::new(line, &record, &columns))).collect();
         let mut users = BTreeSet::new();
-        for (line, record) in lines {
-            let mut row = Row::new(line, &record, &columns);
-            if row.damage.is_some() && users.contains(&row.user) {
+        for (line, row) in rows.iter().filter(|(_, row)| row.damage.is_none()) {
+            if !users.insert(row.user.clone()) {
+                return Err(ReportError::RepeatedUser { user: inert(&row.user).into_owned(), line: *line });
+            }
+        }
+        // What a damaged row seems to be named is no reason to doubt a row that is whole.
+        for (line, row) in rows.iter_mut().filter(|(_, row)| row.damage.is_some()) {
+            if !users.insert(row.user.clone()) {
                 row.user = format!("line {line}");
             }
-            if !users.insert(row.user.clone()) {
-                return Err(ReportError::RepeatedUser { user: crate::text::inert(&row.user).into_owned(), line });
-            }
+        }
+
+        let mut report = Self { root: None, users: Vec::with_capacity(rows.len()) };
+        for (_, row) in rows {
             if row.user == ROOT {
                 report.root = Some(row);
             } else {
@@ -292,7 +300,7 @@ impl Columns {
                 places[known] = Some(place);
             }
             if !name.is_empty() && !seen.insert(name.clone()) {
-                return Err(ReportError::RepeatedColumn(crate::text::cut(&crate::text::inert(&name), 64).into_owned()));
+                return Err(ReportError::RepeatedColumn(cut(&inert(&name), 64).into_owned()));
             }
         }
         for required in [Column::User, Column::Arn] {
@@ -503,14 +511,16 @@ impl CellReader<'_> {
         if cell.eq_ignore_ascii_case("N/A") || cell.eq_ignore_ascii_case("no_information") {
             return Ok(None);
         }
-        let time = DateTime::parse_from_rfc3339(cell).map_err(|_| unreadable(column, cell, "a date"))?;
-        Ok(Some(time.with_timezone(&Utc)))
+        let time = DateTime::parse_from_rfc3339(cell).ok().map(|time| time.with_timezone(&Utc));
+        // An offset can carry a time out of the years that have four digits, and so out of every format it is written in.
+        let time = time.filter(|time| (0..=9999).contains(&time.year()));
+        time.map(Some).ok_or_else(|| unreadable(column, cell, "a date"))
     }
 }
 
 fn unreadable(column: Column, cell: &str, wanted: &str) -> Unreadable {
-    let shown = crate::text::inert(cell);
-    let shown = crate::text::cut(&shown, 64);
+    let shown = inert(cell);
+    let shown = cut(&shown, 64);
     Unreadable(format!("{} is `{shown}` in the credential report, not {wanted}.", column.name()).into())
 }
 
@@ -602,7 +612,8 @@ mod tests {
             let report = parse(&["user,arn,user_creation_time", &format!("alice,,{date}")]);
             assert_eq!(report.users[0].user_creation_time, Ok(expected), "{date}");
         }
-        let report = parse(&["user,arn,user_creation_time", "alice,,20.06.2021", "bob,,"]);
+        let report =
+            parse(&["user,arn,user_creation_time", "alice,,20.06.2021", "bob,,", "carol,,9999-12-31T23:59:59-18:00"]);
         assert!(report.users.iter().all(|user| user.user_creation_time.is_err()));
     }
 
@@ -639,6 +650,18 @@ mod tests {
             ]
         );
         assert!(report.users[1].password_enabled.is_err());
+    }
+
+    #[test]
+    fn a_damaged_row_does_not_take_a_whole_ones_name() {
+        let short = "alice,x";
+        for rows in [[short, &alice()], [&alice(), short]] {
+            let report = parse(&[HEADER, ROOT_ROW, rows[0], rows[1]]);
+            let mut names: Vec<_> =
+                report.users.iter().map(|user| (user.user.as_str(), user.damage.is_some())).collect();
+            names.sort_unstable();
+            assert!(matches!(names[..], [("alice", false), ("line 3" | "line 4", true)]), "{names:?}");
+        }
     }
 
     #[test]

@@ -43,9 +43,11 @@ pub(crate) fn columns(key: &AccessKey) -> [Column; 5] {
     [columns.active, columns.last_rotated, columns.last_used_date, columns.last_used_region, columns.last_used_service]
 }
 
-/// A key that was not there when the finding was last told is news.
-pub(crate) fn novelties(root: &Row) -> Novelties {
-    let all_dates_read = root.access_keys.iter().all(|key| key.last_rotated.is_ok());
-    let keys = root.access_keys.iter().filter_map(|key| key.created().ok()).map(stamp).collect();
-    Novelties { keys: all_dates_read.then_some(keys), last_used: None }
+/// What would be news in a finding that names those keys: another key.
+pub(crate) fn novelties(root: &Row, named: &[&AccessKey]) -> Novelties {
+    Novelties {
+        last_used: None,
+        keys: named.iter().filter_map(|key| key.created().ok()).map(stamp).collect(),
+        keys_whole: root.access_keys.iter().all(|key| key.active.is_ok() && key.last_rotated.is_ok()),
+    }
 }

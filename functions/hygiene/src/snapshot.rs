@@ -54,8 +54,11 @@ impl Snapshot {
     /// The root user's row of the report, or why it cannot be had.
     pub fn root(&self) -> Result<&Row, Unavailable> {
         let report = self.report.as_ref().map_err(Unavailable::clone)?;
-        let root = report.credentials.root.as_ref();
-        root.ok_or_else(|| Unavailable("The credential report has no row for the root user.".to_owned()))
+        match report.credentials.root.as_ref() {
+            None => Err(Unavailable("The credential report has no row for the root user.".to_owned())),
+            Some(Row { damage: Some(damage), .. }) => Err(Unavailable(damage.clone())),
+            Some(root) => Ok(root),
+        }
     }
 
     /// When the report was made, if there is one and it says.

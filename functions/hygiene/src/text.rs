@@ -79,9 +79,11 @@ pub fn shell_option(option: &str, value: &str) -> String {
     format!("{option}{separator}{}", shell_word(value))
 }
 
-fn shell_word(value: &str) -> Cow<'_, str> {
+/// A value as one word of a POSIX shell.
+pub fn shell_word(value: &str) -> Cow<'_, str> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_+=,.@-/:".contains(&byte);
-    if !value.is_empty() && value.bytes().all(plain) {
+    // zsh expands a word that begins with `=`.
+    if !value.is_empty() && !value.starts_with('=') && value.bytes().all(plain) {
         return Cow::Borrowed(value);
     }
     if !value.contains(acts) {
@@ -144,6 +146,7 @@ mod tests {
             ("alice", "--user-name alice"),
             ("a+b=c,d.e@f-g_h", "--user-name a+b=c,d.e@f-g_h"),
             ("-alice", "--user-name=-alice"),
+            ("=ls", "--user-name '=ls'"),
             ("", "--user-name ''"),
             ("o'neil; rm -rf ~", r"--user-name 'o'\''neil; rm -rf ~'"),
             ("$(id)", "--user-name '$(id)'"),

@@ -55,7 +55,7 @@ fn remediation(subject: &Subject) -> String {
         "# The user adds a passkey or an authenticator app under Security credentials in the console; or you do, with two codes:\n\
          SERIAL=$(aws iam create-virtual-mfa-device {device} --outfile mfa-qr.png --bootstrap-method QRCodePNG \\\n\
          \x20 --query VirtualMFADevice.SerialNumber --output text)\n\
-         read -r -p 'Two codes in a row from the app: ' CODE1 CODE2\n\
+         printf 'Two codes in a row from the app: '; read -r CODE1 CODE2\n\
          aws iam enable-mfa-device {user} --serial-number \"$SERIAL\" \\\n\
          \x20 --authentication-code1 \"$CODE1\" --authentication-code2 \"$CODE2\"\n\
          # Or, until then, no console:\n\

@@ -49,10 +49,20 @@ fn rule(user: &Row, context: &Context<'_>) -> Cell<Verdict> {
 
 fn remediation(subject: &Subject) -> String {
     let user = commands::user(subject);
+    let ids = |status: &str| {
+        format!(
+            "$(aws iam list-access-keys {user} --query \"AccessKeyMetadata[?Status=='{status}'].AccessKeyId\" --output text)"
+        )
+    };
+    let (active, inactive) = (ids("Active"), ids("Inactive"));
     format!(
-        "# If it is a person: no keys. (Delete them when nothing has missed them for two weeks.)\n\
-         for id in $(aws iam list-access-keys {user} --query \"AccessKeyMetadata[?Status=='Active'].AccessKeyId\" --output text); do\n\
+        "# If it is a person: no keys.\n\
+         for id in {active}; do\n\
          \x20 aws iam update-access-key {user} --access-key-id \"$id\" --status Inactive\n\
+         done\n\
+         # When nothing has missed them for two weeks:\n\
+         for id in {inactive}; do\n\
+         \x20 aws iam delete-access-key {user} --access-key-id \"$id\"\n\
          done\n\
          # If it is a program: no password.\n\
          # {}",

@@ -36,7 +36,10 @@ fn rule(snapshot: &Snapshot, context: &Context<'_>) -> Verdict {
     let tellings = active.iter().map(told).collect::<Vec<_>>().join("; ");
     let message = format!("The root user has {}: {tellings}.", counted(active.len() as u64, "active access key"));
     let columns: Vec<_> = active.iter().flat_map(|key| root_keys::columns(key)).collect();
-    Verdict { novelties: Some(root_keys::novelties(root)), ..Verdict::failed(message, evidence(root, &columns)) }
+    Verdict {
+        novelties: Some(root_keys::novelties(root, &active)),
+        ..Verdict::failed(message, evidence(root, &columns))
+    }
 }
 
 #[cfg(test)]

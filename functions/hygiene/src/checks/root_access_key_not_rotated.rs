@@ -54,7 +54,7 @@ fn rule(snapshot: &Snapshot, context: &Context<'_>) -> Verdict {
     let tellings = old.iter().map(told).collect::<Vec<_>>().join("; ");
     let message = format!("The root user has an active access key older than {}: {tellings}.", age(limit));
     let shown: Vec<_> = old.iter().flat_map(|key| root_keys::columns(key)).collect();
-    Verdict { novelties: Some(root_keys::novelties(root)), ..Verdict::failed(message, evidence(root, &shown)) }
+    Verdict { novelties: Some(root_keys::novelties(root, &old)), ..Verdict::failed(message, evidence(root, &shown)) }
 }
 
 #[cfg(test)]

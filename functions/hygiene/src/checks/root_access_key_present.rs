@@ -9,7 +9,7 @@ pub(super) static CHECK: Check = Check {
     id: "root-access-key-present",
     title: "The root user has an access key",
     severity: Severity::Critical,
-    fails_when: "`AccountAccessKeysPresent` of the account summary is not 0, or the report has a root \
+    fails_when: "`AccountAccessKeysPresent` of the account summary is above 0, or the report has a root \
         `access_key_N_last_rotated` or an active root key. HIGH when the report shows keys and all of them are \
         inactive.",
     rationale: "A root access key that is inactive is one call away from being active. The account summary is live \
@@ -86,7 +86,7 @@ fn rule(snapshot: &Snapshot, context: &Context<'_>) -> Verdict {
             shown.iter().flat_map(|key| root_keys::columns(key)).collect()
         };
         rests_on = evidence(root, &columns);
-        seen = Some(root_keys::novelties(root));
+        seen = Some(root_keys::novelties(root, &shown));
     }
     if let Ok(count) = summary {
         rests_on.push(("AccountAccessKeysPresent", count.to_string()));

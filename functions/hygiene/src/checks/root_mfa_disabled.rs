@@ -49,13 +49,14 @@ fn rule(snapshot: &Snapshot, _: &Context<'_>) -> Verdict {
         (_, Ok(true)) => Verdict::passed("The root user has MFA."),
         (Err(reason), Ok(false)) | (_, Err(reason)) => Verdict::unknown(reason),
         (Ok(true), Ok(false)) => {
+            let password =
+                if facts.password_assumed { "a password (assumed: the report does not say)" } else { "a password" };
             let has = match (facts.password == Ok(true), facts.active_key == Ok(true)) {
-                (true, true) => "a password and an active access key",
-                (true, false) => "a password",
-                (false, _) => "an active access key",
+                (true, true) => format!("{password} and an active access key"),
+                (true, false) => password.to_owned(),
+                (false, _) => "an active access key".to_owned(),
             };
-            let assumed = if facts.password_assumed { " (assumed: the report does not say)" } else { "" };
-            Verdict::failed(format!("The root user has {has}{assumed} and no MFA device."), facts.evidence)
+            Verdict::failed(format!("The root user has {has} and no MFA device."), facts.evidence)
         }
     }
 }
@@ -106,22 +107,22 @@ impl Facts {
             }
             (None, Err(_)) => Err(no_report()),
         };
-        let in_report = root.as_ref().map_err(ToString::to_string).and_then(|root| {
-            rests_on.extend(evidence(root, &[Column::AccessKey1Active, Column::AccessKey2Active]));
-            let [one, two] = &root.access_keys;
-            match (&one.active, &two.active) {
-                (Ok(true), _) | (_, Ok(true)) => Ok(true),
-                (Ok(false), Ok(false)) => Ok(false),
-                (Err(unreadable), _) | (_, Err(unreadable)) => Err(unreadable.to_string()),
+        let active_key = match (&root, summary.account_access_keys_present) {
+            (Ok(root), _) => {
+                rests_on.extend(evidence(root, &[Column::AccessKey1Active, Column::AccessKey2Active]));
+                let [one, two] = &root.access_keys;
+                match (&one.active, &two.active) {
+                    (Ok(true), _) | (_, Ok(true)) => Ok(true),
+                    (Ok(false), Ok(false)) => Ok(false),
+                    (Err(unreadable), _) | (_, Err(unreadable)) => Err(unreadable.to_string()),
+                }
             }
-        });
-        let active_key = in_report.or_else(|reason| match summary.account_access_keys_present {
-            Some(present) => {
+            (Err(_), Some(present)) => {
                 rests_on.push(("AccountAccessKeysPresent", present.to_string()));
                 Ok(0 < present)
             }
-            None => Err(reason),
-        });
+            (Err(reason), None) => Err(reason.to_string()),
+        };
         Self { mfa, password, password_assumed, active_key, evidence: rests_on }
     }
 }
@@ -201,6 +202,9 @@ user           | access_key_1_active | mfa_active
             account_signing_certificates_present: None,
         });
         insta::assert_snapshot!(observe_in(&CHECK, &snapshot), @"FAILED root: The root user has an active access key and no MFA device.");
+        let mut unreadable = account("user | access_key_1_active | mfa_active\n<root_account> | ? | false");
+        unreadable.summary = snapshot.summary.clone();
+        insta::assert_snapshot!(observe_in(&CHECK, &unreadable), @"UNKNOWN root: access_key_1_active is `?` in the credential report, not true or false.");
         snapshot.summary = unavailable("GetAccountSummary failed: AccessDenied.");
         insta::assert_snapshot!(observe_in(&CHECK, &snapshot), @"UNKNOWN root: GetAccountSummary failed: AccessDenied.");
     }

@@ -7,7 +7,7 @@ pub(super) static CHECK: Check = Check {
     id: "root-signing-certificate-present",
     title: "The root user has an X.509 signing certificate",
     severity: Severity::High,
-    fails_when: "`AccountSigningCertificatesPresent` is not 0, or the report has a root `cert_N_last_rotated` or an \
+    fails_when: "`AccountSigningCertificatesPresent` is above 0, or the report has a root `cert_N_last_rotated` or an \
         active root certificate.",
     rationale: "A signing certificate signs SOAP calls as root: a long-lived root credential that nobody remembers, \
         since nothing has needed it for years.",

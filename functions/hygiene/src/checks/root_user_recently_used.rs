@@ -69,7 +69,7 @@ fn rule(snapshot: &Snapshot, context: &Context<'_>) -> Verdict {
         age(context.age(used)),
         age(limit)
     );
-    let novelties = Novelties { last_used: Some(used), keys: None };
+    let novelties = Novelties { last_used: Some(used), ..Novelties::default() };
     Verdict { novelties: Some(novelties), ..Verdict::failed(message, evidence(root, &shown)) }
 }
 

@@ -38,12 +38,20 @@ fn rule(user: &Row, context: &Context<'_>) -> Cell<Verdict> {
 
 fn remediation(subject: &Subject) -> String {
     let user = commands::user(subject);
+    let ids = |status: &str| {
+        format!(
+            "$(aws iam list-signing-certificates {user} --query \"Certificates[?Status=='{status}'].CertificateId\" --output text)"
+        )
+    };
+    let (active, inactive) = (ids("Active"), ids("Inactive"));
     format!(
-        "IDS=$(aws iam list-signing-certificates {user} \\\n\
-         \x20 --query \"Certificates[?Status=='Active'].CertificateId\" --output text)\n\
-         for id in $IDS; do aws iam update-signing-certificate {user} --certificate-id \"$id\" --status Inactive; done\n\
+        "for id in {active}; do\n\
+         \x20 aws iam update-signing-certificate {user} --certificate-id \"$id\" --status Inactive\n\
+         done\n\
          # When nothing has missed them for two weeks:\n\
-         for id in $IDS; do aws iam delete-signing-certificate {user} --certificate-id \"$id\"; done"
+         for id in {inactive}; do\n\
+         \x20 aws iam delete-signing-certificate {user} --certificate-id \"$id\"\n\
+         done"
     )
 }
 

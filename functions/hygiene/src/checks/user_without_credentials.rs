@@ -42,7 +42,7 @@ fn rule(user: &Row, context: &Context<'_>) -> Cell<Verdict> {
         return Ok(Verdict::unknown("user_creation_time is N/A in the credential report."));
     };
     let message = format!(
-        "{} was created on {}, {} ago, and has no password, no active access key and no certificate. SSH keys and \
+        "{} was created on {}, {} ago, and has no password, no active access key and no active certificate. SSH keys and \
          service-specific credentials are not in the report: look before you delete.",
         inert(&user.user),
         moment(created),
@@ -67,6 +67,7 @@ fn remediation(subject: &Subject) -> String {
          aws iam list-service-specific-credentials {user}\n\
          # What has to go before the user can:\n\
          aws iam list-access-keys {user}\n\
+         aws iam list-signing-certificates {user}\n\
          aws iam list-mfa-devices {user}\n\
          aws iam list-groups-for-user {user}\n\
          aws iam list-attached-user-policies {user}\n\
@@ -94,9 +95,9 @@ frank | 2019-01-02T03:04:05Z | false            | false               | N/A     
 grace | 2019-01-02T03:04:05Z | false            | ?                   | N/A                       | false         |
 heidi | ?                    | false            | false               | N/A                       | false         |
 "), @"
-        FAILED user/alice: alice was created on 2019-01-02 03:04 UTC, 2,879 days ago, and has no password, no active access key and no certificate. SSH keys and service-specific credentials are not in the report: look before you delete.
+        FAILED user/alice: alice was created on 2019-01-02 03:04 UTC, 2,879 days ago, and has no password, no active access key and no active certificate. SSH keys and service-specific credentials are not in the report: look before you delete.
         PASSED user/bob: The user is new, or has a credential.
-        FAILED user/carol: carol was created on 2026-11-13 05:59 UTC, 7 days ago, and has no password, no active access key and no certificate. SSH keys and service-specific credentials are not in the report: look before you delete.
+        FAILED user/carol: carol was created on 2026-11-13 05:59 UTC, 7 days ago, and has no password, no active access key and no active certificate. SSH keys and service-specific credentials are not in the report: look before you delete.
         PASSED user/dave: The user has a credential.
         PASSED user/erin: The user has a credential.
         PASSED user/frank: The user has a credential.
