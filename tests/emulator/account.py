@@ -1,0 +1,185 @@
+"""The model of one AWS account's credentials, and what IAM says about it: report, summary, users, keys, devices.
+
+Times are given relative to now and become absolute when the account is built, so an identity that is made of a key's
+creation date stays the same from run to run.
+"""
+
+from __future__ import annotations
+
+import base64
+import csv
+import dataclasses
+import hashlib
+import io
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Iterator
+
+from emulator import clock
+
+HEADER = (
+    "user,arn,user_creation_time,password_enabled,password_last_used,password_last_changed,password_next_rotation,"
+    "mfa_active,access_key_1_active,access_key_1_last_rotated,access_key_1_last_used_date,"
+    "access_key_1_last_used_region,access_key_1_last_used_service,access_key_2_active,access_key_2_last_rotated,"
+    "access_key_2_last_used_date,access_key_2_last_used_region,access_key_2_last_used_service,cert_1_active,"
+    "cert_1_last_rotated,cert_2_active,cert_2_last_rotated"
+)
+ROOT = "<root_account>"
+
+
+@dataclass
+class Key:
+    """An access key; `used` is None when it never was."""
+
+    created: str
+    used: str | None = None
+    active: bool = True
+    region: str = "us-east-1"
+    service: str = "s3"
+
+
+@dataclass
+class Password:
+    """A console password; `used` is None when it never was."""
+
+    used: str | None
+    changed: str
+
+
+@dataclass
+class Certificate:
+    """An X.509 signing certificate."""
+
+    uploaded: str
+    active: bool = True
+
+
+@dataclass
+class User:
+    """An IAM user, or the root user when the name is ROOT. `mfa` is None, `virtual` or `hardware`."""
+
+    name: str
+    created: str = "-900d"
+    path: str = "/"
+    password: Password | None = None
+    mfa: str | None = None
+    keys: list[Key | None] = field(default_factory=list)
+    certificates: list[Certificate | None] = field(default_factory=list)
+
+    @property
+    def is_root(self) -> bool:
+        return self.name == ROOT
+
+    def key(self, slot: int) -> Key | None:
+        return self.keys[slot] if slot < len(self.keys) else None
+
+    def certificate(self, slot: int) -> Certificate | None:
+        return self.certificates[slot] if slot < len(self.certificates) else None
+
+    def arn(self, account: str) -> str:
+        return f"arn:aws:iam::{account}:root" if self.is_root else f"arn:aws:iam::{account}:user{self.path}{self.name}"
+
+
+@dataclass
+class Account:
+    """An account: its root user and its IAM users. `summary` overrides single entries of the account summary."""
+
+    root: User
+    users: list[User] = field(default_factory=list)
+    summary: dict[str, int] = field(default_factory=dict)
+
+    def anchored(self, at: datetime) -> Account:
+        """A copy whose times are absolute, counted from `at`."""
+        return Account(_anchored(self.root, at), [_anchored(user, at) for user in self.users], dict(self.summary))
+
+    def user(self, name: str) -> User:
+        found = next((user for user in (self.root, *self.users) if user.name == name), None)
+        if found is None:
+            raise LookupError(f"the account has no user {name!r}")
+        return found
+
+    def report(self, account: str) -> str:
+        """The credential report in AWS's own form: root first, then by name without regard to case, no last newline."""
+        users = sorted(self.users, key=lambda user: user.name.lower())
+        text = io.StringIO(HEADER + "\n")
+        text.seek(0, io.SEEK_END)
+        # How AWS quotes a name with a comma is not documented; RFC 4180 is what a reader can expect.
+        csv.writer(text, lineterminator="\n").writerows(_row(user, account) for user in (self.root, *users))
+        return text.getvalue().removesuffix("\n")
+
+    def summary_map(self, account: str) -> dict[str, int]:
+        """What GetAccountSummary says of the credentials."""
+        root = self.root
+        return {
+            "Users": len(self.users),
+            "MFADevices": len(list(self.virtual_devices(account))),
+            "MFADevicesInUse": sum(user.mfa is not None for user in (root, *self.users)),
+            "AccountMFAEnabled": int(root.mfa is not None),
+            "AccountAccessKeysPresent": int(any(root.keys)),
+            "AccountPasswordPresent": int(root.password is not None),
+            "AccountSigningCertificatesPresent": int(any(root.certificates)),
+            **self.summary,
+        }
+
+    def virtual_devices(self, account: str) -> Iterator[tuple[str, User]]:
+        """The virtual MFA devices by serial number; hardware devices are listed nowhere."""
+        for user in (self.root, *self.users):
+            if user.mfa == "virtual":
+                name = "root-account-mfa-device" if user.is_root else user.name
+                yield f"arn:aws:iam::{account}:mfa/{name}", user
+
+
+def key_id(account: str, user: str, slot: int) -> str:
+    """An access key id that is the same for the same key of the same account, always."""
+    digest = hashlib.sha256(f"{account}/{user}/{slot}".encode()).digest()
+    return "AKIA" + base64.b32encode(digest).decode()[:16]
+
+
+def _anchored(user: User, at: datetime) -> User:
+    def time(text: str | None) -> str | None:
+        return None if text is None else clock.stamp(clock.moment(text, at))
+
+    password, keys, certificates = user.password, user.keys, user.certificates
+    return dataclasses.replace(
+        user,
+        created=time(user.created),
+        password=password and Password(time(password.used), time(password.changed)),
+        keys=[key and dataclasses.replace(key, created=time(key.created), used=time(key.used)) for key in keys],
+        certificates=[one and dataclasses.replace(one, uploaded=time(one.uploaded)) for one in certificates],
+    )
+
+
+def _row(user: User, account: str) -> list[str]:
+    password = user.password
+    return [
+        user.name,
+        user.arn(account),
+        user.created,
+        _boolean(password),
+        (password.used or "no_information") if password else "N/A",
+        password.changed if password else "N/A",
+        "not_supported" if user.is_root else "N/A",
+        _boolean(user.mfa),
+        *_key_columns(user.key(0)),
+        *_key_columns(user.key(1)),
+        *_certificate_columns(user.certificate(0)),
+        *_certificate_columns(user.certificate(1)),
+    ]
+
+
+def _key_columns(key: Key | None) -> list[str]:
+    if key is None:
+        return ["false", "N/A", "N/A", "N/A", "N/A"]
+    if key.used is None:
+        return [_boolean(key.active), key.created, "N/A", "N/A", "N/A"]
+    # A service without regions has none in the report either.
+    region = "N/A" if key.service in ("s3", "iam") else key.region
+    return [_boolean(key.active), key.created, key.used, region, key.service]
+
+
+def _certificate_columns(certificate: Certificate | None) -> list[str]:
+    return [_boolean(certificate and certificate.active), certificate.uploaded if certificate else "N/A"]
+
+
+def _boolean(value: object) -> str:
+    return "true" if value else "false"

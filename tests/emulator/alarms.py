@@ -1,0 +1,33 @@
+"""Alarms on metric math, which MiniStack refuses to create.
+
+It evaluates no alarm by itself anyway (`set_alarm_state` tries what an alarm does), so the alarm is made with its
+actions and, in the place of a metric, the expression's name.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Callable
+
+TYPE = "AWS::CloudWatch::Alarm"
+
+
+def with_metric_math(handler: dict[str, Any]) -> dict[str, Any]:
+    """CloudFormation's handler for alarms, which also takes `Metrics`."""
+    return {**handler, **{name: _translated(handler[name]) for name in ("create", "update")}}
+
+
+def _translated(function: Callable) -> Callable:
+    def called(*arguments: Any, **more: Any) -> Any:
+        return function(*(_one_metric(one) if isinstance(one, dict) and "Metrics" in one else one for one in arguments),
+                        **more)
+
+    return called
+
+
+def _one_metric(properties: dict) -> dict:
+    known = {query["Id"] for query in properties["Metrics"]}
+    returned = [query for query in properties["Metrics"] if query.get("ReturnData", True)]
+    if len(returned) != 1 or len(known) != len(properties["Metrics"]):
+        raise ValueError("an alarm needs metrics with ids of their own, and exactly one that returns data")
+    plain = {name: value for name, value in properties.items() if name != "Metrics"}
+    return {**plain, "Namespace": "metric-math", "MetricName": returned[0].get("Label") or returned[0]["Id"]}

@@ -1,0 +1,161 @@
+"""The test-only endpoint under `/_credwarden/`: look into the emulator and change the account while it runs.
+
+    GET    /_credwarden/health                  {"ready": true, ...}
+    POST   /_credwarden/reset                   everything back to the start: MiniStack, hub, account, counters, mails
+    GET    /_credwarden/calls                   calls by action, the function's and others'; DELETE sets them to zero
+    GET    /_credwarden/mails                   the e-mails sent; DELETE empties the mailbox
+    GET    /_credwarden/published               the messages published since the start: variants, attributes, size
+    GET    /_credwarden/findings                everything in the hub, of every account; no quota, no permission
+    GET    /_credwarden/report                  the credential report as it would be generated now
+    POST   /_credwarden/account/<operation>     see `OPERATIONS`; arguments as a JSON object
+    PUT    /_credwarden/faults                  [{"action", "code", "status", "times", "after"}, ...]
+    PUT    /_credwarden/throttling              true or false
+    PUT    /_credwarden/settling                seconds for which updates do not find what was just imported
+    POST   /_credwarden/schedules/fire          every schedule is due now, and one sweep is made
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any, Callable
+
+from emulator import clock, sample
+from emulator.account import Key
+from emulator.answers import Answer, json_answer
+from emulator.identity import REPORT_LIFETIME, Identity
+from emulator.securityhub import Hub
+from emulator.traffic import Fault
+
+PREFIX = "/_credwarden/"
+
+
+class Control:
+    """The control endpoint. `emulator` is the running `launcher.Emulator`."""
+
+    def __init__(self, emulator: Any) -> None:
+        self._emulator = emulator
+        self._routes: dict[tuple[str, str], Callable[[Any], Any]] = {
+            ("GET", "health"): lambda _: {"ready": True, "account": emulator.identity.account_id,
+                                          "region": emulator.identity.region},
+            ("GET", "calls"): lambda _: emulator.traffic.as_json(),
+            ("DELETE", "calls"): lambda _: emulator.traffic.reset_counts(),
+            ("GET", "mails"): lambda _: emulator.mailbox.as_json(),
+            ("DELETE", "mails"): lambda _: emulator.mailbox.empty(),
+            ("GET", "published"): lambda _: emulator.mailbox.published,
+            ("GET", "findings"): lambda _: self._hub().findings.all(),
+            ("GET", "report"): lambda _: emulator.identity.account.report(emulator.identity.account_id),
+            ("PUT", "faults"): self._faults,
+            ("PUT", "throttling"): self._throttling,
+            ("PUT", "settling"): self._settling,
+        }
+
+    async def handle(self, method: str, path: str, body: bytes) -> Answer:
+        name = path[len(PREFIX):].strip("/")
+        try:
+            argument = json.loads(body) if body else None
+            if (method, name) == ("POST", "reset"):
+                result = await self._emulator.reset_alone()
+            elif (method, name) == ("POST", "schedules/fire"):
+                result = await asyncio.to_thread(self._emulator.fire_schedules)
+            elif method == "POST" and name.startswith("account/"):
+                result = change(self._emulator.identity, name[len("account/"):], **(argument or {}))
+            elif (method, name) in self._routes:
+                result = self._routes[method, name](argument)
+            else:
+                return json_answer(404, {"error": f"there is no {method} {path}", "help": __doc__})
+        except (LookupError, TypeError, ValueError) as error:
+            return json_answer(400, {"error": str(error)})
+        return json_answer(200, result)
+
+    def _faults(self, argument: Any) -> None:
+        self._emulator.traffic.faults = [Fault(**one) for one in argument]
+
+    def _settling(self, argument: Any) -> None:
+        self._hub().findings.settling = float(argument)
+
+    def _hub(self) -> Hub:
+        identity = self._emulator.identity
+        return self._emulator.hub.hub(identity.account_id, identity.region)
+
+    def _throttling(self, argument: Any) -> None:
+        self._emulator.traffic.throttling = bool(argument)
+
+
+def change(identity: Identity, operation: str, keep_report: bool = False, **arguments: Any) -> None:
+    """Change the account. With `keep_report` AWS would still serve the report from before, as it does for 4 hours."""
+    if operation not in OPERATIONS:
+        raise LookupError(f"no operation {operation!r}; there are {', '.join(OPERATIONS)}")
+    identity.follow()
+    OPERATIONS[operation](identity, **arguments)
+    identity.changed(keep_report)
+
+
+def _load(identity: Identity, name: str) -> None:
+    identity.load(sample.named(name))
+
+
+def _delete_root_keys(identity: Identity) -> None:
+    identity.account.root.keys = []
+
+
+def _deactivate_root_keys(identity: Identity) -> None:
+    for key in filter(None, identity.account.root.keys):
+        key.active = False
+
+
+def _add_root_key(identity: Identity, created: str = "-1h", used: str | None = None) -> None:
+    keys = identity.account.root.keys
+    at = clock.now()
+    key = Key(clock.stamp(clock.moment(created, at)), used and clock.stamp(clock.moment(used, at)))
+    if None in keys:
+        keys[keys.index(None)] = key
+    elif len(keys) < 2:
+        keys.append(key)
+    else:
+        keys[1] = key
+
+
+def _use_root(identity: Identity, when: str = "-1m", service: str = "iam") -> None:
+    key = next((key for key in identity.account.root.keys if key is not None), None)
+    if key is None:
+        raise LookupError("the root user has no access key to use")
+    key.used, key.service = clock.stamp(clock.moment(when, clock.now())), service
+
+
+def _root_mfa(identity: Identity, kind: str | None) -> None:
+    if kind not in (None, "virtual", "hardware"):
+        raise ValueError("an MFA device is virtual or hardware, or there is none: null")
+    identity.account.root.mfa = kind
+
+
+def _delete_user(identity: Identity, name: str) -> None:
+    identity.account.users.remove(identity.account.user(name))
+
+
+def _summary(identity: Identity, **entries: int) -> None:
+    identity.account.summary = entries
+
+
+def _report(identity: Identity, text: str | None = None, age: str | None = None, polls: int | None = None) -> None:
+    """Serve `text` as the report, `age` old, and complete only after `polls` more calls of Generate."""
+    identity.report_override = text
+    if age is not None:
+        identity.report_age = -clock.offset(age)
+        if not clock.offset("+0s") <= identity.report_age < REPORT_LIFETIME:
+            raise ValueError("a report is at most 4 hours old: AWS makes a new one then")
+    if polls is not None:
+        identity.polls = polls
+
+
+OPERATIONS: dict[str, Callable[..., None]] = {
+    "load": _load,
+    "delete-root-keys": _delete_root_keys,
+    "deactivate-root-keys": _deactivate_root_keys,
+    "add-root-key": _add_root_key,
+    "use-root": _use_root,
+    "root-mfa": _root_mfa,
+    "delete-user": _delete_user,
+    "summary": _summary,
+    "report": _report,
+}

@@ -1,0 +1,164 @@
+"""`make demo`: credwarden at work in an emulated account, from the template to the mail. Needs no AWS account."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import sys
+from typing import Any
+
+from emulator.__main__ import port_number
+from emulator.terminal import Terminal
+
+_RUN_SECONDS = 60
+_SEVERITIES = ["CRITICAL", "HIGH", "MEDIUM", "LOW", "INFORMATIONAL"]
+
+
+class DemoFailed(RuntimeError):
+    """The demo cannot go on, for a reason that is said in the message."""
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="demo", description=__doc__)
+    parser.add_argument("--port", type=port_number, default=0, help="port on 127.0.0.1 (default: any free one)")
+    parser.add_argument("--keep", action="store_true", help="keep the account running at the end, until Ctrl-C")
+    options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    try:
+        demonstrate(Terminal(sys.stdout), options.port, options.keep)
+    except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        print("\nStopped; the emulator is gone and left nothing behind.", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # The reader has had enough; without this Python complains once more when it closes standard output.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except ImportError as error:
+        return _fail(f"{error.name} is not installed; run: python3 -m venv .venv && .venv/bin/pip install -r "
+                     "tests/requirements.txt")
+    except (DemoFailed, FileNotFoundError, TimeoutError) as error:
+        return _fail(str(error))
+    return 0
+
+
+def demonstrate(terminal: Terminal, port: int, keep: bool) -> None:
+    from emulator.process import Emulator, EmulatorFailed, wait_for
+    from emulator.stack import MAIL_ADDRESS, Stack, bootstrap_path
+
+    bootstrap = bootstrap_path()
+    try:
+        emulator = Emulator(port, "sample")
+    except EmulatorFailed as error:
+        raise DemoFailed(str(error).removeprefix("emulator: ")) from None
+    with emulator:
+        terminal.step(1, "An AWS account is emulated on this machine, with Security Hub enabled.")
+        hub = emulator.client("securityhub")
+        hub.enable_security_hub()
+        summary = emulator.client("iam").get_account_summary()["SummaryMap"]
+        terminal.note(f"It is at {emulator.url} and has a root user with access keys and without MFA, and "
+                      f"{summary['Users']} IAM users. Nothing of it reaches AWS.")
+
+        terminal.step(2, "template.yaml is deployed: function, role, schedule, topic, queues, alarms.")
+        stack = Stack(emulator, bootstrap)
+        terminal.note(f"{MAIL_ADDRESS} is subscribed to the topic {stack.outputs['TopicArn'].rsplit(':', 1)[-1]}.")
+
+        terminal.step(3, "The schedule fires: the function checks the account and publishes what fails to Security Hub.")
+        emulator.fire_schedules()
+        wait_for(stack.finished_runs, _RUN_SECONDS, "end of the scheduled run")
+        first = _last_mail(emulator, stack)
+        active = [finding for finding in _sorted(emulator) if finding["RecordState"] == "ACTIVE"]
+        terminal.note(f"Security Hub has {len(active)} findings now:")
+        terminal.line()
+        terminal.table(["SEVERITY", "ON", "FINDING"],
+                       ([one["Severity"]["Label"], _subject(one), one["Title"]] for one in active))
+
+        terminal.step(4, "The same run sends one mail, with what is wrong and how to fix it. This is the mail, whole:")
+        _show_mail(terminal, first)
+
+        terminal.step(5, "Nothing changes until the next run, and that keeps quiet.")
+        emulator.forget_mails()
+        emulator.forget_calls()
+        answer = _run(stack)
+        calls = emulator.calls()
+        terminal.table(["WHAT", "NUMBER"], [
+            ["checks that fail, as before", str(answer["counts"]["FAILED"])],
+            ["findings refreshed in Security Hub", str(answer["imported"])],
+            ["findings told as new", str(answer["new"])],
+            ["mails sent", str(len(emulator.mails()))],
+            ["calls of the AWS API", str(sum(call["count"] for call in calls.values()))]])
+
+        terminal.step(6, "Somebody deletes the root user's access keys. The next run closes what that has solved:")
+        emulator.change_account("delete-root-keys")
+        _run(stack)
+        closed = [one for one in _sorted(emulator) if one["RecordState"] == "ARCHIVED"]
+        terminal.table(["SEVERITY", "NOW", "FINDING"],
+                       ([one["Severity"]["Label"], f"{one['Compliance']['Status']}, {one['RecordState']}", one["Title"]]
+                        for one in closed))
+
+        terminal.step(7, "And it says so in a mail:")
+        _show_mail(terminal, _last_mail(emulator, stack))
+        if keep:
+            _keep(terminal, emulator, stack)
+    terminal.line()
+    terminal.note("That was all. The emulator is gone and left nothing behind.")
+
+
+def _run(stack: Any) -> dict:
+    answer = stack.invoke()
+    if answer.failed:
+        raise DemoFailed(f"the run failed: {json.dumps(answer.payload)}")
+    return answer.payload
+
+
+def _last_mail(emulator: Any, stack: Any) -> dict:
+    """The mail that the run sent; what went wrong when it sent none."""
+    mails = emulator.mails()
+    if mails:
+        return mails[-1]
+    failed = stack.receive(stack.outputs["FailedRunQueueUrl"])
+    reason = json.dumps(failed[-1]["responsePayload"]) if failed else "\n".join(stack.log_lines())
+    raise DemoFailed(f"the function sent no mail: {reason}")
+
+
+def _show_mail(terminal: Terminal, mail: dict) -> None:
+    terminal.quote(f"From: {mail['sender']}\nTo: {mail['to']}\nDate: {mail['date']}\nSubject: {mail['subject']}\n\n"
+                   f"{mail['body']}")
+
+
+def _keep(terminal: Terminal, emulator: Any, stack: Any) -> None:
+    from emulator.launcher import ACCOUNT, REGION, SECRET
+
+    terminal.step(8, "The account stays until you press Ctrl-C. Look around with the AWS CLI:")
+    for name, value in (("AWS_ENDPOINT_URL", emulator.url), ("AWS_ACCESS_KEY_ID", ACCOUNT),
+                        ("AWS_SECRET_ACCESS_KEY", SECRET), ("AWS_REGION", REGION)):
+        terminal.line(f"   export {name}={value}")
+    terminal.line(f"   {stack.outputs['DryRunCommand']}")
+    signal.pause()
+
+
+def _sorted(emulator: Any) -> list[dict]:
+    """credwarden's findings, worst first, the root user's before the others."""
+    def rank(finding: dict) -> tuple:
+        subject = _subject(finding)
+        return _SEVERITIES.index(finding["Severity"]["Label"]), subject != "root", subject.lower(), finding["Id"]
+
+    return sorted(emulator.own_findings().values(), key=rank)
+
+
+def _subject(finding: dict) -> str:
+    """Whom the identity names: `root`, `bob` or `bob's key`."""
+    subject = finding["Id"].split("/", 3)[3].removeprefix("user/")
+    name, key, _ = subject.partition("/key/")
+    return f"{name}'s key" if key else name
+
+
+def _fail(message: str) -> int:
+    print(f"demo: {message}", file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

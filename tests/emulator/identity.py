@@ -1,0 +1,215 @@
+"""IAM as credwarden reads it: the credential report, the account summary, virtual MFA devices and key listings.
+
+MiniStack's own report has a constant root row and no last-used dates; these handlers serve the account model instead.
+The model's users and keys are put into MiniStack's stores, so that policies, other IAM calls and sign-in see them.
+"""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+from xml.sax.saxutils import escape
+
+from emulator import account as accounts
+from emulator import clock
+from emulator.account import Account, User
+from emulator.answers import Answer
+
+REPORT_LIFETIME = clock.offset("+4h")
+
+
+class Identity:
+    """One account's IAM. `iam` is MiniStack's module."""
+
+    def __init__(self, iam: Any, responses: Any, account_id: str, region: str) -> None:
+        self._iam, self._responses = iam, responses
+        self.account_id, self.region = account_id, region
+        self.account = Account(accounts.User(accounts.ROOT))
+        self.report_override: str | None = None
+        self.report_age = clock.offset("+0s")
+        self.polls = 0
+        self._polls_left = 0
+        self._report: tuple[str, Any] | None = None
+        self._owners: tuple[tuple, dict[str, list]] | None = None
+
+    def handlers(self) -> dict[str, Any]:
+        return {
+            "GenerateCredentialReport": self._generate,
+            "GetCredentialReport": self._get,
+            "GetAccountSummary": self._summary,
+            "ListAccessKeys": self._list_access_keys,
+            "ListVirtualMFADevices": self._list_virtual_mfa_devices,
+        }
+
+    def load(self, account: Account) -> None:
+        """Serve another account; everything known of the last one is forgotten."""
+        self.account = account.anchored(clock.now())
+        self.report_override = None
+        self.report_age = clock.offset("+0s")
+        self.polls = 0
+        self.changed()
+
+    def changed(self, keep_report: bool = False) -> None:
+        """Take the model into MiniStack's stores. With `keep_report` the report stands, as on AWS for 4 hours."""
+        if not keep_report:
+            self._report = None
+            self._polls_left = 0
+        self._owners = None
+        iam = self._iam
+        with self._responses.request_scope(self.account_id, self.region):
+            for store in (iam._users, iam._access_keys, iam._login_profiles):
+                for name in store.keys():
+                    del store[name]
+            for user in self.account.users:
+                self._store(user)
+
+    def _store(self, user: User) -> None:
+        iam = self._iam
+        iam._users[user.name] = {
+            "UserName": user.name,
+            "Arn": user.arn(self.account_id),
+            "UserId": "AIDA" + accounts.key_id(self.account_id, user.name, 9)[4:],
+            "CreateDate": user.created,
+            "Path": user.path,
+            "PermissionsBoundary": "",
+            "AttachedPolicies": [],
+            "Tags": [],
+        }
+        if user.password:
+            iam._login_profiles[user.name] = {"UserName": user.name, "CreateDate": user.password.changed,
+                                              "PasswordResetRequired": False}
+        for slot, key in enumerate(user.keys):
+            if key is not None:
+                identity = accounts.key_id(self.account_id, user.name, slot)
+                iam._access_keys[identity] = {
+                    "UserName": user.name,
+                    "AccessKeyId": identity,
+                    "SecretAccessKey": f"secret-of-{identity}",
+                    "Status": "Active" if key.active else "Inactive",
+                    "CreateDate": key.created,
+                }
+
+    def follow(self) -> None:
+        """Take back into the model what IAM calls changed: users and passwords deleted, keys deleted or disabled."""
+        iam = self._iam
+        self.account.users = [user for user in self.account.users if user.name in iam._users]
+        for user in self.account.users:
+            if user.name not in iam._login_profiles:
+                user.password = None
+            for slot, key in enumerate(user.keys):
+                stored = iam._access_keys.get(accounts.key_id(self.account_id, user.name, slot))
+                if key is not None:
+                    user.keys[slot] = key if stored else None
+                    key.active = bool(stored) and stored["Status"] == "Active"
+
+    def _generate(self, _parameters: dict) -> Answer:
+        if self._report is not None and clock.now() - self._report[1] < REPORT_LIFETIME:
+            if self._polls_left <= 0:
+                return self._answer("GenerateCredentialReport", "<State>COMPLETE</State>")
+            self._polls_left -= 1
+            state = "COMPLETE" if self._polls_left <= 0 else "INPROGRESS"
+            return self._answer("GenerateCredentialReport", f"<State>{state}</State>")
+        content = self.report_override
+        self.follow()
+        if content is None:
+            content = self.account.report(self.account_id)
+        self._report = content, clock.now() - self.report_age
+        self._polls_left = self.polls
+        if self._polls_left <= 0:
+            return self._answer("GenerateCredentialReport", "<State>COMPLETE</State>")
+        return self._answer("GenerateCredentialReport", "<State>STARTED</State><Description>No report exists. Starting "
+                            "a new report generation task</Description>")
+
+    def _get(self, _parameters: dict) -> Answer:
+        # AWS's message for these is literally "Unknown".
+        if self._report is None:
+            return self._iam._error(410, "ReportNotPresent", "Unknown")
+        if self._polls_left > 0:
+            return self._iam._error(404, "ReportInProgress", "Unknown")
+        content, generated = self._report
+        if clock.now() - generated >= REPORT_LIFETIME:
+            return self._iam._error(410, "ReportExpired", "Unknown")
+        return self._answer("GetCredentialReport", f"<Content>{base64.b64encode(content.encode()).decode()}</Content>"
+                            "<ReportFormat>text/csv</ReportFormat>"
+                            f"<GeneratedTime>{clock.stamp(generated)}</GeneratedTime>")
+
+    def _summary(self, _parameters: dict) -> Answer:
+        self.follow()
+        iam = self._iam
+        summary = {**self.account.summary_map(self.account_id), **_QUOTAS,
+                   "Roles": len(iam._roles), "Groups": len(iam._groups), "Policies": len(iam._policies)}
+        # A negative number stands for an entry that an older partition leaves out.
+        entries = "".join(f"<entry><key>{name}</key><value>{value}</value></entry>"
+                          for name, value in summary.items() if value >= 0)
+        return self._answer("GetAccountSummary", f"<SummaryMap>{entries}</SummaryMap>")
+
+    def _list_access_keys(self, parameters: dict) -> Answer:
+        name = self._iam._p(parameters, "UserName")
+        if not name:
+            return self._iam._error(400, "ValidationError",
+                                    "Must specify userName when calling with non-User credentials")
+        if name not in self._iam._users:
+            return self._iam._error(404, "NoSuchEntity", f"The user with name {escape(name)} cannot be found.")
+        members = "".join(
+            f"<member><UserName>{escape(name)}</UserName><AccessKeyId>{key['AccessKeyId']}</AccessKeyId>"
+            f"<Status>{key['Status']}</Status><CreateDate>{key['CreateDate']}</CreateDate></member>"
+            for key in self._keys_of(name))
+        return self._answer("ListAccessKeys", f"<IsTruncated>false</IsTruncated>"
+                            f"<AccessKeyMetadata>{members}</AccessKeyMetadata>")
+
+    def _keys_of(self, name: str) -> list[dict]:
+        """A user's keys in MiniStack's store, which is searched once for everybody: with 5,000 users that is felt."""
+        keys = self._iam._access_keys._data
+        # A key that is made comes last, one that is deleted makes them fewer.
+        state = len(keys), next(reversed(keys), None)
+        if self._owners is None or self._owners[0] != state:
+            owners: dict[str, list] = {}
+            for place, key in list(keys.items()):
+                if place[0] == self.account_id:
+                    owners.setdefault(key["UserName"], []).append(place)
+            self._owners = state, owners
+        return [keys[place] for place in self._owners[1].get(name, ()) if place in keys]
+
+    def _list_virtual_mfa_devices(self, parameters: dict) -> Answer:
+        status = self._iam._p(parameters, "AssignmentStatus") or "Any"
+        most = int(self._iam._p(parameters, "MaxItems") or 100)
+        start = int(self._iam._p(parameters, "Marker") or 0)
+        devices = [] if status == "Unassigned" else list(self.account.virtual_devices(self.account_id))
+        members = "".join(
+            f"<member><SerialNumber>{serial}</SerialNumber><EnableDate>{user.created}</EnableDate>"
+            f"<User>{self._device_owner(user)}</User></member>" for serial, user in devices[start:start + most])
+        more = start + most < len(devices)
+        marker = f"<Marker>{start + most}</Marker>" if more else ""
+        return self._answer("ListVirtualMFADevices", f"<VirtualMFADevices>{members}</VirtualMFADevices>"
+                            f"<IsTruncated>{'true' if more else 'false'}</IsTruncated>{marker}")
+
+    def _device_owner(self, user: User) -> str:
+        arn = f"<Arn>{escape(user.arn(self.account_id))}</Arn><CreateDate>{user.created}</CreateDate>"
+        if user.is_root:  # AWS leaves out the root user's name and path.
+            return f"<UserId>{self.account_id}</UserId>{arn}"
+        identity = self._iam._users[user.name]["UserId"]
+        return f"<Path>{user.path}</Path><UserName>{escape(user.name)}</UserName><UserId>{identity}</UserId>{arn}"
+
+    def _answer(self, action: str, result: str) -> Answer:
+        return self._iam._xml(200, f"{action}Response", f"<{action}Result>{result}</{action}Result>")
+
+
+_QUOTAS = {
+    "UsersQuota": 5000,
+    "GroupsQuota": 300,
+    "GroupsPerUserQuota": 10,
+    "RolesQuota": 1000,
+    "AccessKeysPerUserQuota": 2,
+    "SigningCertificatesPerUserQuota": 2,
+    "ServerCertificates": 0,
+    "ServerCertificatesQuota": 20,
+    "Providers": 0,
+    "InstanceProfiles": 0,
+    "InstanceProfilesQuota": 1000,
+    "PoliciesQuota": 1500,
+    "PolicySizeQuota": 6144,
+    "PolicyVersionsInUse": 0,
+    "PolicyVersionsInUseQuota": 10000,
+    "VersionsPerPolicyQuota": 5,
+    "GlobalEndpointTokenVersion": 1,
+}

@@ -1,0 +1,311 @@
+"""MiniStack with credwarden's additions, in one process.
+
+The additions replace functions of MiniStack 1.5.33 that are looked up when they are called. Each replaced name is
+checked at start-up, so another version says what is missing instead of quietly serving its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import importlib
+import json
+import os
+import signal
+import socket
+import sys
+import threading
+from typing import Any, Callable
+
+from emulator import alarms, control, mail, sample, securityhub, transform
+from emulator.answers import Answer, Refused
+from emulator.identity import Identity
+from emulator.traffic import Traffic
+
+MINISTACK_VERSION = "1.5.33"
+ACCOUNT = "111122223333"
+REGION = "eu-central-1"
+SECRET = "test"
+HOST = "127.0.0.1"
+
+# The names that are replaced or relied on, by module.
+_NEEDED = {
+    "ministack.app": ("app", "AUTH", "SERVICE_HANDLERS", "_dispatch_service_request", "_reset_all_state",
+                      "_get_reset_lock", "_routing_params"),
+    "ministack.core.router": ("SERVICE_PATTERNS", "detect_service", "extract_access_key_id"),
+    "ministack.core.iam_actions": ("SERVICE_TO_IAM_NAMESPACE", "_BOTOCORE_SERVICE_MAP", "_SERVICE_PROTOCOL",
+                                   "extract_iam_action", "extract_resource_arn", "request_tag_context"),
+    "ministack.core.lambda_runtime": ("ProvidedWorker._spawn",),
+    "ministack.core.responses": ("get_account_id", "get_region", "request_scope"),
+    "ministack.services.iam": ("_IAM_HANDLERS", "_users", "_access_keys", "_login_profiles", "_roles", "_groups",
+                               "_policies", "_xml", "_error", "_p"),
+    "ministack.services.sns": ("_publish", "_fanout", "_error", "_p", "_message_payload_size",
+                               "_parse_message_attributes", "_topic_by_arn_any_scope", "_matches_filter_policy",
+                               "_resolve_message_for_protocol", "_build_envelope"),
+    "ministack.services.cloudformation.provisioners": ("_RESOURCE_HANDLERS",),
+    "ministack.services.cloudformation.engine": ("_apply_transforms", "_transform_parameters"),
+    "ministack.services.cloudformation.changesets": ("_apply_transforms",),
+    "ministack.services.cloudformation.handlers": ("_apply_transforms",),
+    "ministack.services.eventbridge": ("_dispatch_to_lambda",),
+    "ministack.services.scheduler": ("_tick_schedules", "_schedule_last_fired", "_schedules"),
+    "ministack.services.lambda_svc": ("invoke_async_with_retry", "_get_func_record_for_ref",
+                                      "_execution_record_for_config"),
+}
+
+
+class WrongVersion(RuntimeError):
+    """The installed MiniStack is not the one that the additions are made for."""
+
+
+def environment(port: int, inherited: dict[str, str], log_level: str) -> dict[str, str]:
+    """The emulator's environment. The function inherits it, so nothing of the caller's may be in it: no HOME with an
+    AWS profile, no proxy, no credentials."""
+    kept = {name: inherited[name] for name in ("PATH", "TMPDIR", "LANG", "LC_ALL") if name in inherited}
+    return {
+        **kept,
+        "TZ": "UTC",
+        "GATEWAY_PORT": str(port),
+        "BIND_HOST": HOST,
+        "MINISTACK_HOST": HOST,
+        "MINISTACK_ACCOUNT_ID": ACCOUNT,
+        "MINISTACK_REGION": REGION,
+        "AWS_ENDPOINT_URL": f"http://{HOST}:{port}",
+        "AUTH": "true",
+        "PERSIST_STATE": "0",
+        "S3_PERSIST": "0",
+        "IOT_MTLS_ENABLED": "0",
+        "SFTP_ENABLED": "0",
+        "LAMBDA_EXECUTOR": "local",
+        "LAMBDA_ASYNC_RETRY_BASE_SECONDS": "0.1",
+        "LOG_LEVEL": log_level,
+    }
+
+
+class Emulator:
+    """MiniStack and the additions; make it once per process, after the environment is set."""
+
+    def __init__(self, account: str = "sample") -> None:
+        self._modules = _modules()
+        self._app = self._modules["ministack.app"]
+        self._first_account = account
+        self.traffic = Traffic()
+        self.mailbox = mail.Mailbox()
+        self.hub = securityhub.SecurityHub()
+        self.identity = Identity(self._modules["ministack.services.iam"], self._modules["ministack.core.responses"],
+                                 ACCOUNT, REGION)
+        self._control = control.Control(self)
+        self._reset_ministack = self._app._reset_all_state
+        self._dispatch = self._app._dispatch_service_request
+        self._patch()
+        self._start_over()
+
+    def _patch(self) -> None:
+        app, sns = self._app, self._modules["ministack.services.sns"]
+        app._reset_all_state = self.reset
+        app._dispatch_service_request = self._counted_dispatch
+        self._modules["ministack.services.iam"]._IAM_HANDLERS.update(self.identity.handlers())
+        sns._publish = mail.publish(sns._publish, sns, self.mailbox)
+        sns._fanout = mail.fanout(sns._fanout, sns, self.mailbox)
+        self._modules["ministack.services.eventbridge"]._dispatch_to_lambda = self._invoke_scheduled
+        apply_transforms = transform.with_parameters(self._modules["ministack.services.cloudformation.engine"])
+        for name in ("changesets", "handlers"):
+            self._modules[f"ministack.services.cloudformation.{name}"]._apply_transforms = apply_transforms
+        resources = self._modules["ministack.services.cloudformation.provisioners"]._RESOURCE_HANDLERS
+        resources[alarms.TYPE] = alarms.with_metric_math(resources[alarms.TYPE])
+        self._add_security_hub()
+
+    def _add_security_hub(self) -> None:
+        service, actions = securityhub.SERVICE, self._modules["ministack.core.iam_actions"]
+        responses = self._modules["ministack.core.responses"]
+
+        async def handler(method: str, path: str, _headers: dict, body: bytes, _query: dict) -> Answer:
+            return await self.hub.handle(responses.get_account_id(), responses.get_region(), method, path, body)
+
+        self._app.SERVICE_HANDLERS[service] = handler
+        self._modules["ministack.core.router"].SERVICE_PATTERNS[service] = {"host_patterns": [r"securityhub\."]}
+        actions.SERVICE_TO_IAM_NAMESPACE[service] = service
+        actions._BOTOCORE_SERVICE_MAP[service] = [service]
+        resource_arn, tag_context = actions.extract_resource_arn, actions.request_tag_context
+
+        def extract_resource_arn(name: str, method: str, path: str, headers: dict, body: bytes, query: dict,
+                                 region: str, account: str) -> str:
+            if name != service:
+                return resource_arn(name, method, path, headers, body, query, region, account)
+            operation = actions.extract_iam_action(name, method, path, headers, body, query) or ""
+            return securityhub.permitted_resource(operation.partition(":")[2], account, region, body)
+
+        def request_tag_context(name: str, action: str, body: bytes, parameters: dict) -> dict:
+            if name != service:
+                return tag_context(name, action, body, parameters)
+            return securityhub.condition_context(action.partition(":")[2], body)
+
+        actions.extract_resource_arn = extract_resource_arn
+        actions.request_tag_context = request_tag_context
+
+    async def _counted_dispatch(self, method: str, path: str, headers: dict, body: bytes, query: dict,
+                                request_id: str) -> Answer:
+        router, actions = self._modules["ministack.core.router"], self._modules["ministack.core.iam_actions"]
+        parameters = self._app._routing_params(method, path, headers, body, query)
+        service = router.detect_service(method, path, headers, parameters)
+        action = actions.extract_iam_action(service, method, path, headers, body, parameters) or f"{service}:{method}"
+        try:
+            entry = self.traffic.arrive(action, router.extract_access_key_id(headers, query))
+        except Refused as refused:
+            query_protocol = actions._SERVICE_PROTOCOL.get(service) == "query-xml"
+            return refused.as_query_xml() if query_protocol else refused.as_json()
+        answer = await self._dispatch(method, path, headers, body, query, request_id)
+        self.traffic.depart(entry, answer)
+        return answer
+
+    def _invoke_scheduled(self, arn: str, payload: str) -> None:
+        """What EventBridge does with a Lambda target: an asynchronous invocation, with its retries and destinations."""
+        functions = self._modules["ministack.services.lambda_svc"]
+        function, config, _name = functions._get_func_record_for_ref(arn)
+        if function and config:
+            record = functions._execution_record_for_config(function, config)
+            functions.invoke_async_with_retry(record, json.loads(payload))
+
+    def fire_schedules(self) -> list[str]:
+        """Make every schedule due and sweep once, instead of waiting for the clock; answers the schedules' names."""
+        scheduler = self._modules["ministack.services.scheduler"]
+        names = list(scheduler._schedules._data)
+        for name in names:
+            scheduler._schedule_last_fired[name] = 0.0
+        scheduler._tick_schedules()
+        return [key for _account, _region, key in names]
+
+    async def reset_alone(self) -> None:
+        """Reset while other requests wait, as MiniStack's own reset does."""
+        async with self._app._get_reset_lock():
+            await asyncio.to_thread(self.reset)
+
+    def reset(self) -> None:
+        """Everything as at the start."""
+        self._reset_ministack()
+        self._modules["ministack.services.scheduler"]._schedule_last_fired.clear()
+        self._start_over()
+
+    def _start_over(self) -> None:
+        self.traffic.reset()
+        self.mailbox.reset()
+        self.hub.reset()
+        self.identity.load(sample.named(self._first_account))
+
+    def stop(self) -> None:
+        """End the function's processes, start no more, and remove what was unpacked for them."""
+        def refused(*_: Any) -> None:
+            raise RuntimeError("the emulator is stopping")
+
+        self._modules["ministack.core.lambda_runtime"].ProvidedWorker._spawn = refused
+        self._reset_ministack()
+
+    def asgi(self, on_ready: Callable[[], None]) -> Callable:
+        """The application: the control endpoint, and MiniStack for everything else."""
+
+        async def application(scope: dict, receive: Callable, send: Callable) -> None:
+            if scope["type"] == "http" and scope["path"].startswith(control.PREFIX):
+                status, headers, body = await self._control.handle(scope["method"], scope["path"], await _body(receive))
+                head = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+                await send({"type": "http.response.start", "status": status, "headers": head})
+                await send({"type": "http.response.body", "body": body})
+                return
+            if scope["type"] == "lifespan":
+                send = _watched(send, on_ready)
+            if scope["type"] == "http":
+                scope = _as_if_by_tls(scope)
+            await self._app.app(scope, receive, send)
+
+        return application
+
+
+def listen(port: int) -> socket.socket:
+    """A socket bound to the port on loopback; port 0 takes a free one."""
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    try:
+        listener.bind((HOST, port))
+        listener.listen(128)
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+def serve(listener: socket.socket, account: str, exit_with_parent: bool, on_ready: Callable[[], None]) -> None:
+    """Serve until SIGTERM or SIGINT, or with `exit_with_parent` until standard input is closed."""
+    emulator = Emulator(account)
+    # After MiniStack, which brings it: so a missing MiniStack is told in one sentence.
+    from hypercorn.asyncio import serve as hypercorn_serve
+    from hypercorn.config import Config
+
+    config = Config()
+    config.bind = [f"fd://{listener.detach()}"]
+    config.loglevel = os.environ["LOG_LEVEL"]
+    config.keep_alive_timeout = 75
+    config.graceful_timeout = 0.2
+
+    async def run() -> None:
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for name in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(name, stop.set)
+        if exit_with_parent:
+            threading.Thread(target=_wait_for_parent, args=(loop, stop), daemon=True).start()
+
+        async def stopped() -> None:
+            # The function first: it would go on calling a server that is gone, and its invocation would hold up the end.
+            await stop.wait()
+            await asyncio.to_thread(emulator.stop)
+
+        try:
+            await hypercorn_serve(emulator.asgi(on_ready), config, shutdown_trigger=stopped)
+        finally:
+            emulator.stop()
+
+    asyncio.run(run())
+
+
+def _wait_for_parent(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
+    while os.read(sys.stdin.fileno(), 1024):
+        continue
+    loop.call_soon_threadsafe(stop.set)
+
+
+def _modules() -> dict[str, Any]:
+    try:
+        modules = {name: importlib.import_module(name) for name in _NEEDED}
+    except ImportError as error:
+        raise WrongVersion(f"MiniStack {MINISTACK_VERSION} is not installed ({error}); "
+                           "install tests/requirements.txt") from None
+    missing = [f"{module}.{name}" for module, names in _NEEDED.items() for name in names
+               if functools.reduce(lambda value, part: getattr(value, part, None), name.split("."), modules[module]) is None]
+    if missing:
+        raise WrongVersion(f"this is not MiniStack {MINISTACK_VERSION}: it lacks {', '.join(missing)}; "
+                           "install tests/requirements.txt")
+    return modules
+
+
+def _watched(send: Callable, on_ready: Callable[[], None]) -> Callable:
+    async def sent(message: dict) -> None:
+        await send(message)
+        if message["type"] == "lifespan.startup.complete":
+            on_ready()
+
+    return sent
+
+
+def _as_if_by_tls(scope: dict) -> dict:
+    """The request as a TLS-ending proxy would hand it on: policies that refuse plain HTTP mean the wire outside."""
+    if any(name == b"x-forwarded-proto" for name, _ in scope["headers"]):
+        return scope
+    return {**scope, "headers": [*scope["headers"], (b"x-forwarded-proto", b"https")]}
+
+
+async def _body(receive: Callable) -> bytes:
+    body = b""
+    while True:
+        message = await receive()
+        body += message.get("body", b"")
+        if not message.get("more_body"):
+            return body

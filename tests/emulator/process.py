@@ -1,0 +1,164 @@
+"""The emulator as a child process, and a client for it: what the tests and the demo use."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any, Callable, TypeVar
+
+import boto3
+from botocore.config import Config
+
+from emulator.launcher import ACCOUNT, REGION, SECRET
+
+_TESTS = Path(__file__).resolve().parent.parent
+_START_SECONDS = 60
+_STOP_SECONDS = 20
+
+T = TypeVar("T")
+
+
+class EmulatorFailed(RuntimeError):
+    """The emulator did not start, or answered a control request with an error."""
+
+
+def wait_for(condition: Callable[[], T], seconds: float, what: str) -> T:
+    """The first true answer of `condition`; TimeoutError when there is none in time."""
+    deadline = time.monotonic() + seconds
+    while True:
+        answer = condition()
+        if answer:
+            return answer
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"no {what} within {seconds:g} s")
+        time.sleep(0.02)
+
+
+class Emulator:
+    """A running emulator; a context manager that ends it, and it ends by itself when this process does."""
+
+    def __init__(self, port: int = 0, account: str = "sample") -> None:
+        self._clients: dict[tuple, Any] = {}
+        self._log = tempfile.TemporaryFile("w+")
+        command = [sys.executable, "-m", "emulator", "--port", str(port), "--account", account, "--exit-with-parent"]
+        # In a group of its own, so that Ctrl-C reaches only the parent, which then ends the child in order.
+        self._process = subprocess.Popen(command, cwd=_TESTS, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                         stderr=self._log, text=True, start_new_session=True)
+        try:
+            self.url = self._wait_until_ready()
+        except BaseException:
+            self.stop()
+            raise
+
+    def _wait_until_ready(self) -> str:
+        # It prints one line when it is ready, and none when it cannot start.
+        readable, _, _ = select.select([self._process.stdout], [], [], _START_SECONDS)
+        line = self._process.stdout.readline() if readable else ""
+        if line.startswith("ready "):
+            return line.split()[1]
+        raise EmulatorFailed(self.log().strip() or f"the emulator did not start within {_START_SECONDS} s")
+
+    def __enter__(self) -> Emulator:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """End it, and the function's processes with it."""
+        self._process.terminate()
+        self._process.stdin.close()
+        try:
+            self._process.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            # The group is its own and the function's.
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+        self._process.stdout.close()
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def log(self) -> str:
+        """What the emulator wrote to standard error."""
+        self._log.seek(0)
+        return self._log.read()
+
+    def client(self, service: str, *, region: str = REGION, role: dict | None = None, checked: bool = True) -> Any:
+        """A boto3 client with the account's root credentials, or with a role's from `assume_role`. It never retries;
+        with `checked` false it also sends what botocore's own checks would stop."""
+        identity = (role or {}).get("AccessKeyId", ACCOUNT)
+        key = service, region, identity, checked
+        if key not in self._clients:
+            self._clients[key] = boto3.client(
+                service, endpoint_url=self.url, region_name=region, aws_access_key_id=identity,
+                aws_secret_access_key=role["SecretAccessKey"] if role else SECRET,
+                aws_session_token=role["SessionToken"] if role else None,
+                config=Config(retries={"total_max_attempts": 1}, read_timeout=120, parameter_validation=checked))
+        return self._clients[key]
+
+    def control(self, method: str, path: str, argument: Any = None) -> Any:
+        """Call the control endpoint; see control.py."""
+        body = None if argument is None else json.dumps(argument).encode()
+        request = urllib.request.Request(f"{self.url}/_credwarden/{path}", data=body, method=method)
+        try:
+            with urllib.request.urlopen(request, timeout=60) as answer:
+                return json.loads(answer.read())
+        except urllib.error.HTTPError as error:
+            raise EmulatorFailed(f"{method} {path}: {error.read().decode()}") from None
+
+    def reset(self) -> None:
+        self.control("POST", "reset")
+
+    def change_account(self, operation: str, **arguments: Any) -> None:
+        self.control("POST", f"account/{operation}", arguments)
+
+    def calls(self) -> dict[str, dict]:
+        """The function's calls since the last reset, by action."""
+        return self.control("GET", "calls")["function"]
+
+    def forget_calls(self) -> None:
+        self.control("DELETE", "calls")
+
+    def mails(self) -> list[dict]:
+        return self.control("GET", "mails")
+
+    def forget_mails(self) -> None:
+        self.control("DELETE", "mails")
+
+    def published(self) -> list[dict]:
+        """The messages published, with all variants, the attributes as (type, value), and the size that SNS counts."""
+        messages = self.control("GET", "published")
+        for message in messages:
+            message["attributes"] = {name: tuple(one) for name, one in message["attributes"].items()}
+        return messages
+
+    def report(self) -> str:
+        """The credential report as it would be generated now."""
+        return self.control("GET", "report")
+
+    def stored_findings(self) -> list[dict]:
+        """Everything in the hub, whosever it is."""
+        return self.control("GET", "findings")
+
+    def own_findings(self) -> dict[str, dict]:
+        """credwarden's findings of this account, by Id."""
+        return {finding["Id"]: finding for finding in self.stored_findings()
+                if finding["AwsAccountId"] == ACCOUNT and finding["GeneratorId"].startswith("credwarden/")}
+
+    def fail(self, *faults: dict) -> None:
+        """Make calls of the function fail; no argument ends it."""
+        self.control("PUT", "faults", list(faults))
+
+    def fire_schedules(self) -> list[str]:
+        return self.control("POST", "schedules/fire")

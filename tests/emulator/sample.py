@@ -1,0 +1,88 @@
+"""The accounts that the emulator can serve, by name."""
+
+from __future__ import annotations
+
+from emulator.account import ROOT, Account, Certificate, Key, Password, User
+
+
+def named(name: str) -> Account:
+    """`sample`, `small`, `clean`, `bare`, `users:N` (N users, one in ten failing) or `failing:N` (all of them failing)."""
+    kind, _, count = name.partition(":")
+    if kind in ("users", "failing") and count.isdigit():
+        return crowd(int(count), every=1 if kind == "failing" else 10)
+    accounts = {"sample": sample, "small": small, "clean": clean, "bare": bare}
+    if name not in accounts:
+        raise LookupError(f"no account {name!r}; there are {', '.join(accounts)}, users:N and failing:N")
+    return accounts[name]()
+
+
+def sample() -> Account:
+    """An account that has grown for years: something for every check, and for every check something that passes."""
+    return Account(
+        root=User(
+            ROOT,
+            created="-2300d",
+            password=Password(used="-61d", changed="-1500d"),
+            keys=[Key("-1483d", used="-1d2h", service="ec2", region="eu-central-1"), Key("-2100d", active=False)],
+            certificates=[Certificate("-2000d", active=False)],
+        ),
+        users=[
+            # People who sign in to the console.
+            User("alice", created="-700d", password=Password("-2h", "-80d"), mfa="virtual"),
+            User("bob", created="-820d", password=Password("-1d", "-200d"), keys=[Key("-40d", used="-3h")]),
+            User("carol", created="-640d", password=Password("-190d", "-400d"), mfa="hardware"),
+            User("Dave", created="-300d", password=Password(None, "-300d"), mfa="virtual"),
+            User("erin", created="-2d", password=Password(None, "-2d"), mfa="virtual"),
+            User("root-helper", created="-500d", password=Password("-4d", "-30d"), mfa="virtual"),
+            # Machines and scripts, with keys of every age and use.
+            User("backup", created="-1200d", keys=[Key("-1100d", used="-20m")]),
+            User("ci-deploy", created="-420d", path="/ci/github/", keys=[Key("-30d", used="-5m", service="ecr")]),
+            User("etl", created="-620d", keys=[Key("-400d", used="-300d"), Key("-60d", used="-1h", service="glue")]),
+            User("exporter", created="-410d", keys=[None, Key("-410d", used="-70d", active=False)]),
+            User("fresh", created="-1d", keys=[Key("-1d")]),
+            User("legacy-mailer", created="-4400d", keys=[Key("-4380d")]),
+            User("metrics", created="-260d", keys=[Key("-260d", used="-46d", service="monitoring"),
+                                                   Key("-25d", active=False)]),
+            User("rotating", created="-200d", keys=[Key("-95d", used="-1d"), Key("-3d")]),
+            User("signer", created="-1900d", certificates=[Certificate("-1800d")]),
+            User("terraform+prod=eu,team.a@example.com", created="-350d", path="/teams/a/",
+                 keys=[Key("-180d", used="-90d", service="sts", region="eu-west-1")]),
+            User("twins", created="-100d", keys=[Key("-50d", used="-2d"), Key("-50d", used="-47d")]),
+            User("unused", created="-500d", keys=[Key("-200d")]),
+            # Nobody.
+            User("intern-2021", created="-1600d"),
+            User("newcomer", created="-3d"),
+        ],
+    )
+
+
+def small() -> Account:
+    """The sample account's root user and a few of its users: no more than one cares to read about."""
+    whole = sample()
+    return Account(whole.root, [user for user in whole.users
+                                if user.name in ("alice", "bob", "ci-deploy", "etl", "intern-2021", "newcomer")])
+
+
+def clean() -> Account:
+    """An account that passes every check: a hardware device for root, workloads with a fresh key that is in use."""
+    return Account(
+        root=User(ROOT, created="-2300d", password=Password("-200d", "-1500d"), mfa="hardware"),
+        users=[
+            User("ci-deploy", created="-420d", path="/ci/", keys=[Key("-30d", used="-5m", service="ecr")]),
+            User("newcomer", created="-3d"),
+        ],
+    )
+
+
+def bare() -> Account:
+    """A member account of an organization that has no root credentials, and no users."""
+    return Account(root=User(ROOT, created="-90d"))
+
+
+def crowd(count: int, every: int) -> Account:
+    """`count` users with an access key each; of `every` so many, one has an old key that nobody uses."""
+    users = []
+    for number in range(count):
+        key = Key("-700d", "-90d") if number % every == 0 else Key("-60d", used="-1h")
+        users.append(User(f"user-{number:04d}", created="-800d", keys=[key]))
+    return Account(root=User(ROOT, created="-2300d", password=Password("-200d", "-1500d"), mfa="hardware"), users=users)

@@ -1,0 +1,239 @@
+"""The project's own template, deployed for real into an emulator, and what a test or the demo does with the stack."""
+
+from __future__ import annotations
+
+import copy
+import functools
+import io
+import json
+import os
+import platform
+import shutil
+import subprocess
+import tempfile
+import time
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Callable
+
+import botocore.exceptions
+from samtranslator.yaml_helper import yaml_parse
+
+from emulator.process import Emulator, wait_for
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+TEMPLATE = ROOT / "template.yaml"
+FUNCTION = "CheckerFunction"
+ROLE = "CheckerRole"
+SCHEDULE_ROLE = "ScheduleRole"
+MAIL_ADDRESS = "security@example.com"
+
+_BUCKET = "credwarden-code"
+_DEPLOY_SECONDS = 60
+
+
+def bootstrap_path() -> Path:
+    """The function's binary: CREDWARDEN_BOOTSTRAP, or what `cargo build` makes."""
+    path = Path(os.environ.get("CREDWARDEN_BOOTSTRAP") or ROOT / "target" / "debug" / "checker")
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no function binary at {path}; build it with `cargo build --package "
+                                "checker`, or name another one in CREDWARDEN_BOOTSTRAP")
+    return path.resolve()
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What an invocation answered: its payload, and whether it was a function error."""
+
+    payload: Any
+    failed: bool
+
+    @property
+    def error_type(self) -> str | None:
+        return self.payload.get("errorType") if self.failed else None
+
+    @property
+    def error_message(self) -> str:
+        return self.payload.get("errorMessage", "") if self.failed else ""
+
+
+class Stack:
+    """One deployment. `edit` may change the parsed template before it is deployed."""
+
+    def __init__(self, emulator: Emulator, bootstrap: Path, *, name: str = "credwarden",
+                 edit: Callable[[dict], None] | None = None, **parameters: str) -> None:
+        self.emulator = emulator
+        self.name = name
+        self.parameters = {"EmailAddress": MAIL_ADDRESS, "Architecture": architecture(), **parameters}
+        self._body = self._upload(bootstrap)
+        if edit:
+            edit(self._body)
+        self.outputs = self._deploy("CREATE")
+
+    def update(self, **parameters: str) -> None:
+        """Deploy again with other parameters, as a user would."""
+        self.parameters.update(parameters)
+        self.outputs = self._deploy("UPDATE")
+
+    def _upload(self, bootstrap: Path) -> dict:
+        """Put the function's package where the template can name it; answers the template that does."""
+        storage = self.emulator.client("s3")
+        storage.create_bucket(Bucket=_BUCKET,
+                              CreateBucketConfiguration={"LocationConstraint": storage.meta.region_name})
+        archive = _archive(str(bootstrap), bootstrap.stat().st_mtime_ns)
+        storage.put_object(Bucket=_BUCKET, Key="checker.zip", Body=archive)
+        body = template()
+        body["Resources"][FUNCTION]["Properties"]["CodeUri"] = {"Bucket": _BUCKET, "Key": "checker.zip"}
+        return body
+
+    def _deploy(self, kind: str) -> dict[str, str]:
+        formation = self.emulator.client("cloudformation")
+        change_set = formation.create_change_set(
+            StackName=self.name, ChangeSetName=f"{kind.lower()}-{time.monotonic_ns()}", ChangeSetType=kind,
+            TemplateBody=json.dumps(self._body),
+            Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in self.parameters.items()],
+            Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"])["Id"]
+        described = wait_for(lambda: _finished(formation.describe_change_set(ChangeSetName=change_set), "Status"),
+                             _DEPLOY_SECONDS, "change set")
+        if described["Status"] != "CREATE_COMPLETE":
+            raise RuntimeError(f"the change set is {described['Status']}: {described.get('StatusReason')}")
+        formation.execute_change_set(ChangeSetName=change_set)
+        stack = wait_for(lambda: _finished(formation.describe_stacks(StackName=self.name)["Stacks"][0], "StackStatus"),
+                         _DEPLOY_SECONDS, "deployed stack")
+        if stack["StackStatus"] != f"{kind}_COMPLETE":
+            raise RuntimeError(f"the stack is {stack['StackStatus']}: {self._failure(formation)}")
+        return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+
+    def _failure(self, formation: Any) -> str:
+        events = formation.describe_stack_events(StackName=self.name)["StackEvents"]
+        return "; ".join(f"{event['LogicalResourceId']}: {event['ResourceStatusReason']}" for event in reversed(events)
+                         if event["ResourceStatus"].endswith("FAILED") and event.get("ResourceStatusReason"))
+
+    def physical_id(self, logical_id: str) -> str:
+        resource = self.emulator.client("cloudformation").describe_stack_resource(
+            StackName=self.name, LogicalResourceId=logical_id)
+        return resource["StackResourceDetail"]["PhysicalResourceId"]
+
+    # Running the function
+
+    def invoke(self, event: Any = None) -> Answer:
+        """Invoke and wait for the answer."""
+        result = self.emulator.client("lambda").invoke(
+            FunctionName=self.outputs["FunctionName"], Payload=json.dumps({} if event is None else event))
+        return Answer(json.loads(result["Payload"].read()), "FunctionError" in result)
+
+    def invoke_asynchronously(self, event: Any = None) -> None:
+        self.emulator.client("lambda").invoke(FunctionName=self.outputs["FunctionName"], InvocationType="Event",
+                                              Payload=json.dumps({} if event is None else event))
+
+    def log_lines(self) -> list[str]:
+        """What the function wrote, oldest first."""
+        logs = self.emulator.client("logs")
+        try:
+            pages = logs.get_paginator("filter_log_events").paginate(logGroupName=self.outputs["LogGroupName"])
+            return [event["message"].rstrip("\n") for page in pages for event in page["events"]]
+        except botocore.exceptions.ClientError as error:
+            if error.response["Error"]["Code"] == "ResourceNotFoundException":
+                return []
+            raise
+
+    def finished_runs(self) -> int:
+        """How many invocations have ended, well or not."""
+        return sum(line.startswith("END RequestId") for line in self.log_lines())
+
+    # Subscribers of the topic, and queues
+
+    def subscribe_queue(self, name: str = "subscriber", **attributes: str) -> str:
+        """A queue that receives what the topic sends; answers its URL."""
+        queues = self.emulator.client("sqs")
+        url = queues.create_queue(QueueName=name)["QueueUrl"]
+        arn = queues.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+        policy = {"Version": "2012-10-17", "Statement": [{
+            "Effect": "Allow", "Principal": {"Service": "sns.amazonaws.com"}, "Action": "sqs:SendMessage",
+            "Resource": arn, "Condition": {"ArnEquals": {"aws:SourceArn": self.outputs["TopicArn"]}}}]}
+        queues.set_queue_attributes(QueueUrl=url, Attributes={"Policy": json.dumps(policy)})
+        self.emulator.client("sns").subscribe(TopicArn=self.outputs["TopicArn"], Protocol="sqs", Endpoint=arn,
+                                              Attributes=attributes)
+        return url
+
+    def receive(self, queue_url: str) -> list[dict]:
+        """Take everything that is in a queue now: a list of the messages' bodies, parsed."""
+        queues, bodies = self.emulator.client("sqs"), []
+        while True:
+            messages = queues.receive_message(QueueUrl=queue_url, MaxNumberOfMessages=10).get("Messages", [])
+            if not messages:
+                return bodies
+            for message in messages:
+                bodies.append(json.loads(message["Body"]))
+                queues.delete_message(QueueUrl=queue_url, ReceiptHandle=message["ReceiptHandle"])
+
+    # The function's role
+
+    def policies(self) -> dict[str, dict]:
+        """The role's inline policies by name."""
+        role, iam = self.physical_id(ROLE), self.emulator.client("iam")
+        names = iam.list_role_policies(RoleName=role)["PolicyNames"]
+        return {name: iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"] for name in names}
+
+    def granted_actions(self) -> list[str]:
+        return granted_actions(self.policies())
+
+    def revoke(self, action: str) -> None:
+        """Take one action out of the role's policies, and the statement with it when it was the only one."""
+        role, iam = self.physical_id(ROLE), self.emulator.client("iam")
+        for name, policy in self.policies().items():
+            changed = without_action(policy, action)
+            if changed != policy:
+                iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=json.dumps(changed))
+
+
+def template() -> dict:
+    """The project's template, parsed anew."""
+    return yaml_parse(TEMPLATE.read_text())
+
+
+def granted_actions(policies: dict[str, dict]) -> list[str]:
+    """Every action that the policies allow, sorted."""
+    return sorted({action for policy in policies.values() for statement in policy["Statement"]
+                   for action in _as_list(statement["Action"]) if statement["Effect"] == "Allow"})
+
+
+def without_action(policy: dict, action: str) -> dict:
+    """The policy without one action."""
+    changed = copy.deepcopy(policy)
+    for statement in changed["Statement"]:
+        statement["Action"] = [one for one in _as_list(statement["Action"]) if one != action]
+    changed["Statement"] = [statement for statement in changed["Statement"] if statement["Action"]]
+    return changed
+
+
+def architecture() -> str:
+    """This machine's architecture, in Lambda's words."""
+    return "arm64" if platform.machine().lower() in ("arm64", "aarch64") else "x86_64"
+
+
+def _as_list(value: Any) -> list:
+    return value if isinstance(value, list) else [value]
+
+
+def _finished(described: dict, status: str) -> dict | None:
+    return None if described[status].endswith(("_PENDING", "_IN_PROGRESS")) else described
+
+
+@functools.lru_cache(maxsize=1)
+def _archive(bootstrap: str, _modified: int) -> bytes:
+    """The deployment package, made once for a binary: `bootstrap` alone in a zip."""
+    with tempfile.TemporaryDirectory() as folder:
+        program = Path(folder, "bootstrap")
+        shutil.copyfile(bootstrap, program)
+        # A debug build carries debug information many times its size (macOS keeps it in other files).
+        if platform.system() == "Linux" and shutil.which("strip"):
+            subprocess.run(["strip", str(program)], capture_output=True, check=False)
+        buffer = io.BytesIO()
+        with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+            entry = zipfile.ZipInfo("bootstrap")
+            entry.external_attr = 0o755 << 16
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(entry, program.read_bytes())
+        return buffer.getvalue()

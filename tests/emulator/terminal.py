@@ -1,0 +1,65 @@
+"""Plain text for a terminal: tables that fit its width, mails as they are, and colour where colour is wanted."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+import textwrap
+from typing import Iterable, TextIO
+
+_COLOURS = {"CRITICAL": "1;31", "HIGH": "31", "MEDIUM": "33", "LOW": "36", "INFORMATIONAL": "2",
+            "bold": "1", "dim": "2"}
+_WIDEST, _NARROWEST = 120, 40
+
+
+class Terminal:
+    """Where the demo writes to. Colour only on a terminal, and never with NO_COLOR (https://no-color.org)."""
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+        self._colour = out.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+        self.width = max(_NARROWEST, min(_WIDEST, shutil.get_terminal_size((100, 24)).columns))
+
+    def line(self, text: str = "") -> None:
+        print(text, file=self._out, flush=True)
+
+    def paint(self, text: str, style: str) -> str:
+        return f"\033[{_COLOURS[style]}m{text}\033[0m" if self._colour and style in _COLOURS else text
+
+    def step(self, number: int, text: str) -> None:
+        """A numbered step, told in a sentence."""
+        lines = textwrap.wrap(text, self.width - 3) or [""]
+        self.line()
+        for position, line in enumerate(lines):
+            self.line(self.paint(f"{number}." if position == 0 else "  ", "bold") + " " + self.paint(line, "bold"))
+        self.line()
+
+    def note(self, text: str) -> None:
+        for line in textwrap.wrap(text, self.width - 3, break_on_hyphens=False, break_long_words=False):
+            self.line("   " + line)
+
+    def quote(self, text: str) -> None:
+        """A text exactly as it is, beside a bar. Long lines are left to the terminal, so that they can be copied."""
+        for line in text.rstrip("\n").split("\n"):
+            self.line((self.paint("│", "dim") + " " + line).rstrip())
+
+    def table(self, head: list[str], rows: Iterable[list[str]]) -> None:
+        """Columns as wide as they need while there is room; what is longer goes on in the next line. The first column is
+        painted by its own text."""
+        rows = [head, *rows]
+        widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
+        room = self.width - 3 - 2 * (len(head) - 1) - widths[0]
+        # A middle column may have a share of what is left, so that the last one can be read too.
+        for column in range(1, len(head) - 1):
+            widths[column] = min(widths[column], max(8, room * 2 // 5))
+            room -= widths[column]
+        widths[-1] = max(8, min(widths[-1], room))
+        for position, row in enumerate(rows):
+            style = "dim" if position == 0 else row[0]
+            wrapped = [textwrap.wrap(cell, width) or [""] for cell, width in zip(row, widths)]
+            for line in itertools.zip_longest(*wrapped, fillvalue=""):
+                cells = [cell.ljust(width) for cell, width in zip(line, widths)]
+                painted = [self.paint(cells[0], style), *(self.paint(cell, "dim") if position == 0 else cell
+                                                          for cell in cells[1:])]
+                self.line("   " + "  ".join(painted).rstrip())

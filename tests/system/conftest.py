@@ -1,0 +1,46 @@
+"""One emulator for all tests; every test starts with a fresh account, an empty hub and no stack."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Callable, Iterator
+
+import pytest
+
+from emulator.process import Emulator
+from emulator.stack import Stack, bootstrap_path
+
+
+@pytest.fixture(scope="session")
+def running() -> Iterator[Emulator]:
+    with Emulator() as emulator:
+        yield emulator
+
+
+@pytest.fixture
+def emulator(running: Emulator) -> Emulator:
+    running.reset()
+    return running
+
+
+@pytest.fixture
+def hub(emulator: Emulator) -> Any:
+    """A client of the account's Security Hub, which is on."""
+    client = emulator.client("securityhub")
+    client.enable_security_hub()
+    return client
+
+
+@pytest.fixture(scope="session")
+def bootstrap() -> Path:
+    return bootstrap_path()
+
+
+@pytest.fixture
+def deploy(emulator: Emulator, hub: Any, bootstrap: Path) -> Callable[..., Stack]:
+    """Deploy the project's template; keyword arguments are the template's parameters."""
+
+    def deployed(**arguments: Any) -> Stack:
+        return Stack(emulator, bootstrap, **arguments)
+
+    return deployed

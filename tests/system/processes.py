@@ -1,0 +1,28 @@
+"""Which processes there are, by their ids: nothing that was started may outlive what started it."""
+
+from __future__ import annotations
+
+import subprocess
+
+
+def descendants(parent: int) -> list[int]:
+    """The ids of a process's children and of theirs."""
+    children: dict[int, list[int]] = {}
+    for line in _ps("-A", "-o", "pid=,ppid="):
+        child, its_parent = map(int, line.split())
+        children.setdefault(its_parent, []).append(child)
+    found, waiting = [], [parent]
+    while waiting:
+        below = children.get(waiting.pop(), [])
+        found += below
+        waiting += below
+    return found
+
+
+def is_alive(process: int) -> bool:
+    """Whether it runs; one that has ended and was not waited for yet does not."""
+    return any(not state.strip().startswith("Z") for state in _ps("-o", "stat=", "-p", str(process)))
+
+
+def _ps(*arguments: str) -> list[str]:
+    return subprocess.run(["ps", *arguments], capture_output=True, text=True, check=False).stdout.splitlines()

@@ -1,0 +1,113 @@
+"""The demo shows what it promises, leaves nothing behind, and explains what is in its way."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from emulator.process import wait_for
+from processes import descendants, is_alive
+from sample_findings import RESOLVED_WITH_ROOT_KEYS, ROOT_CHECKS
+
+TESTS = Path(__file__).resolve().parent.parent
+STOPPED = "\nStopped; the emulator is gone and left nothing behind.\n"
+
+
+def start(bootstrap: Path, *arguments: str, **environment: str) -> subprocess.Popen:
+    return subprocess.Popen(
+        [sys.executable, "-m", "emulator.demo", *arguments], cwd=TESTS, text=True, stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, env={**os.environ, "CREDWARDEN_BOOTSTRAP": str(bootstrap), **environment})
+
+
+def reachable(url: str) -> bool:
+    host, _, port = url.removeprefix("http://").partition(":")
+    with socket.socket() as client:
+        return client.connect_ex((host, int(port))) == 0
+
+
+def table(step: str) -> list[list[str]]:
+    """The rows under the head of the step's table."""
+    rows = [re.split(r" {2,}", line.strip()) for line in step.split("\n") if re.match(r" {3}[A-Z\w].* {2}", line)]
+    return rows[1:]
+
+
+def mail(step: str) -> str:
+    return "".join(line[2:] + "\n" for line in step.split("\n") if line.startswith("│"))
+
+
+def test_the_demo_tells_the_whole_story(bootstrap: Path) -> None:
+    output, errors = start(bootstrap, COLUMNS="100").communicate(timeout=300)
+    assert errors == ""
+    steps = re.split(r"(?m)^(?=\d\. )", output)[1:]
+    assert [step[0] for step in steps] == list("1234567")
+    _, _, published, told, quiet, closed, resolved = steps
+
+    on_root = [(severity, title) for severity, subject, title in table(published) if subject == "root"]
+    assert sorted(severity for severity, _ in on_root) == sorted(ROOT_CHECKS.values())
+    assert f"{len(table(published))} findings" in published
+
+    assert "\nTo: security@example.com\n" in mail(told) and "unsubscribe" in mail(told)
+    assert all(title in mail(told) for _, title in on_root)
+
+    numbers = {what: int(number) for what, number in table(quiet)}
+    assert numbers.pop("calls of the AWS API") < 10
+    failing = len(table(published))
+    assert list(numbers.values()) == [failing, failing, 0, 0]
+
+    assert {now for _, now, _ in table(closed)} == {"PASSED, ARCHIVED"}
+    assert len(table(closed)) == len(RESOLVED_WITH_ROOT_KEYS)
+    after = mail(resolved).partition("\nRESOLVED\n")[2]
+    assert all(f"({check})" in after for check in RESOLVED_WITH_ROOT_KEYS)
+
+    assert "\033[" not in output
+    (url,) = re.findall(r"http://127\.0\.0\.1:\d+", steps[0])
+    assert not reachable(url)
+
+
+# What is on the screen when Ctrl-C is pressed; nothing yet is while the emulator starts.
+@pytest.mark.parametrize("shown", ["", "1. ", "3. ", "6. ", "export AWS_ENDPOINT_URL="])
+def test_an_interrupt_ends_the_demo_quietly(bootstrap: Path, shown: str) -> None:
+    process = start(bootstrap, "--keep")
+    if shown:
+        while shown not in (line := process.stdout.readline()):
+            assert line, process.stderr.read()
+    family = wait_for(lambda: descendants(process.pid), 60, "emulator")
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert (process.returncode, errors) == (130, STOPPED)
+    assert [pid for pid in family if is_alive(pid)] == []
+
+
+@pytest.mark.parametrize("width", ["40", "80", "140"])
+def test_tables_fit_the_terminal(width: str) -> None:
+    program = ("import sys; from emulator.terminal import Terminal; Terminal(sys.stdout).table(['SEVERITY', 'ON', "
+               "'FINDING'], [['INFORMATIONAL', 'a' * 64, 'word ' * 40 + 'end'], ['LOW', 'root', 'short']])")
+    output = subprocess.run([sys.executable, "-c", program], cwd=TESTS, text=True, capture_output=True, check=True,
+                            env={**os.environ, "COLUMNS": width}).stdout
+    assert max(map(len, output.split("\n"))) <= min(int(width), 120)
+    assert "INFORMATIONAL" in output and output.count("word") == 40 and "end" in output
+    assert output.count("a") == 64
+
+
+def test_a_taken_port_is_explained(bootstrap: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        process = start(bootstrap, "--port", str(taken.getsockname()[1]))
+        output, errors = process.communicate(timeout=60)
+    assert (process.returncode, output) == (1, "")
+    assert re.fullmatch(r"demo: port \d+ is taken; .*\n", errors)
+
+
+def test_a_missing_binary_is_explained(tmp_path: Path) -> None:
+    process = start(tmp_path / "checker")
+    output, errors = process.communicate(timeout=60)
+    assert (process.returncode, output) == (1, "")
+    assert errors.startswith("demo: there is no function binary at ") and errors.count("\n") == 1

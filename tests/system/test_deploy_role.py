@@ -1,0 +1,149 @@
+"""The real `sam deploy` and `sam delete` with nothing but the deploy role's permissions.
+
+The emulator enforces what SAM itself calls. It lets CloudFormation make the resources with its own permissions; what
+AWS asks of the role there is tested beside the template.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from emulator.launcher import REGION
+from emulator.process import Emulator, wait_for
+from emulator.stack import FUNCTION, ROOT, architecture, template
+
+NAME = "credwarden"
+DEPLOY_ROLE = ROOT / "infra" / "deploy-role.yaml"
+
+# Granted, but used only for what these deployments do not have: stack tags.
+NOT_USED = {"cloudformation:TagResource", "cloudformation:UntagResource"}
+
+
+def sam() -> str | None:
+    beside = ROOT / ".venv" / "sam" / "bin" / "sam"
+    return shutil.which("sam") or (str(beside) if beside.is_file() else None)
+
+
+pytestmark = pytest.mark.skipif(not sam(), reason="the SAM CLI is not installed")
+
+
+class Deployer:
+    """A person who may take on the deploy role of one stack, and nothing else."""
+
+    def __init__(self, emulator: Emulator, bootstrap: Path, folder: Path) -> None:
+        self.emulator, self.folder = emulator, folder
+        iam = emulator.client("iam")
+        person = iam.create_user(UserName="deployer")["User"]["Arn"]
+        self.outputs = self._make_role(person)
+        iam.put_user_policy(UserName="deployer", PolicyName="deploy", PolicyDocument=json.dumps({
+            "Version": "2012-10-17",
+            "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": self.outputs["DeployRoleArn"]}]}))
+        key = iam.create_access_key(UserName="deployer")["AccessKey"]
+        own = emulator.client("sts", role={**key, "SessionToken": None})
+        self.credentials = own.assume_role(RoleArn=self.outputs["DeployRoleArn"], RoleSessionName="deploy")["Credentials"]
+        self._build(bootstrap)
+
+    def _make_role(self, person: str) -> dict[str, str]:
+        formation = self.emulator.client("cloudformation")
+        formation.create_stack(StackName="deployment", TemplateBody=DEPLOY_ROLE.read_text(),
+                               Parameters=[{"ParameterKey": "TrustedPrincipalArn", "ParameterValue": person}],
+                               Capabilities=["CAPABILITY_IAM"])
+        stack = wait_for(lambda: self._finished("deployment"), 30, "deploy role")
+        assert stack["StackStatus"] == "CREATE_COMPLETE"
+        return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+
+    def _build(self, bootstrap: Path) -> None:
+        """What `sam build` leaves: a folder with the function's program, and the template that names the folder."""
+        package = self.folder / FUNCTION
+        package.mkdir()
+        shutil.copy(bootstrap, package / "bootstrap")
+        body = template()
+        body["Resources"][FUNCTION]["Properties"]["CodeUri"] = FUNCTION
+        (self.folder / "template.yaml").write_text(yaml.safe_dump(json.loads(json.dumps(body))))
+
+    def _finished(self, name: str) -> dict | None:
+        stack = self.emulator.client("cloudformation").describe_stacks(StackName=name)["Stacks"][0]
+        return None if stack["StackStatus"].endswith("_IN_PROGRESS") else stack
+
+    def sam(self, *arguments: str) -> subprocess.CompletedProcess:
+        environment = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(self.folder),
+            "AWS_ACCESS_KEY_ID": self.credentials["AccessKeyId"],
+            "AWS_SECRET_ACCESS_KEY": self.credentials["SecretAccessKey"],
+            "AWS_SESSION_TOKEN": self.credentials["SessionToken"],
+            "AWS_DEFAULT_REGION": REGION,
+            "AWS_ENDPOINT_URL": self.emulator.url,
+            "SAM_CLI_TELEMETRY": "0",
+            "SAM_CLI_POLL_DELAY": "0.2",
+        }
+        return subprocess.run([sam(), *arguments, "--config-file", str(ROOT / "samconfig.toml")], env=environment,
+                              cwd=self.folder, capture_output=True, text=True, timeout=120, check=False)
+
+    def deploy(self, name: str = NAME, **parameters: str) -> subprocess.CompletedProcess:
+        given = {"PermissionsBoundaryArn": self.outputs["PermissionsBoundaryArn"], "Architecture": architecture(), **parameters}
+        return self.sam("deploy", "--no-confirm-changeset", "--template-file", "template.yaml", "--stack-name", name,
+                        "--parameter-overrides", *(f"{key}={value}" for key, value in given.items()))
+
+    def delete(self) -> subprocess.CompletedProcess:
+        return self.sam("delete", "--no-prompts", "--stack-name", NAME, "--region", REGION)
+
+    def granted(self) -> dict[str, list[str]]:
+        """The role's actions by Sid."""
+        iam, role = self.emulator.client("iam"), self.outputs["DeployRoleArn"].rpartition("/")[2]
+        statements: list[dict] = []
+        for name in iam.list_role_policies(RoleName=role)["PolicyNames"]:
+            statements += iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]["Statement"]
+        return {one["Sid"]: one["Action"] if isinstance(one["Action"], list) else [one["Action"]] for one in statements}
+
+
+@pytest.fixture
+def deployer(emulator: Emulator, hub: Any, bootstrap: Path, tmp_path: Path) -> Deployer:
+    return Deployer(emulator, bootstrap, tmp_path)
+
+
+def succeeded(result: subprocess.CompletedProcess) -> bool:
+    assert result.returncode == 0, result.stdout[-2000:] + result.stderr
+    return True
+
+
+def test_the_role_deploys_updates_and_deletes_the_stack(deployer: Deployer, emulator: Emulator) -> None:
+    emulator.forget_calls()
+    assert succeeded(deployer.deploy())
+    assert succeeded(deployer.deploy(AlertOn="always"))
+    function = emulator.client("cloudformation").describe_stack_resource(StackName=NAME, LogicalResourceId=FUNCTION)
+    name = function["StackResourceDetail"]["PhysicalResourceId"]
+    configuration = emulator.client("lambda").get_function_configuration(FunctionName=name)
+    assert configuration["Environment"]["Variables"]["CREDWARDEN_ALERT_ON"] == "always"
+    assert succeeded(deployer.delete())
+    assert all(stack["StackName"] != NAME for stack in emulator.client("cloudformation").describe_stacks()["Stacks"])
+
+    called = set(emulator.calls())
+    granted = deployer.granted()
+    direct = {action for sid in ("Stack", "Artifacts") for action in granted[sid]}
+    assert direct - called == NOT_USED
+    assert {action for action in called if action != "sts:GetCallerIdentity"} <= set().union(*granted.values())
+
+
+def test_the_function_works_within_the_boundary(deployer: Deployer, emulator: Emulator) -> None:
+    assert succeeded(deployer.deploy())
+    stack = emulator.client("cloudformation").describe_stacks(StackName=NAME)["Stacks"][0]
+    outputs = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+    answer = emulator.client("lambda").invoke(FunctionName=outputs["FunctionName"], Payload=b"{}")
+    body = json.loads(answer["Payload"].read())
+    assert "FunctionError" not in answer, body
+    assert (body["errors"], body["alert"]) == ([], "sent")
+
+
+def test_the_role_cannot_touch_another_stack(deployer: Deployer) -> None:
+    refused = deployer.deploy("payroll")
+    assert refused.returncode == 1
+    assert "AccessDenied" in refused.stderr and "cloudformation:" in refused.stderr

@@ -1,0 +1,395 @@
+"""Runs in which something cannot be done: everything else is, nothing is closed that was not seen, and it is told."""
+
+from __future__ import annotations
+
+from typing import Any, Callable
+
+import pytest
+
+from emulator.account import HEADER
+from emulator.launcher import ACCOUNT
+from emulator.process import Emulator, wait_for
+from emulator.stack import FUNCTION, Answer, Stack
+from mails import numbers, section
+from sample_findings import RESOLVED_WITH_ROOT_KEYS, ROOT_CHECKS, alerted, expected, identity
+
+Deploy = Callable[..., Stack]
+
+
+def run(stack: Stack) -> Answer:
+    return stack.invoke()
+
+
+def states(emulator: Emulator) -> dict[str, tuple]:
+    return {one: (finding["RecordState"], finding["Compliance"]["Status"], finding["Workflow"]["Status"])
+            for one, finding in emulator.own_findings().items()}
+
+
+REFUSALS = {"iam": "AccessDenied", "sns": "AuthorizationError", "securityhub": "AccessDeniedException"}
+
+
+def denied(action: str, after: int = 0) -> dict:
+    """A fault that is AWS's refusal of an action, after so many calls: nothing that is worth to be tried again."""
+    return {"action": action, "code": REFUSALS[action.partition(":")[0]], "status": 403,
+            "message": f"User is not authorized to perform: {action}", "times": 1000, "after": after}
+
+
+def broken(action: str) -> dict:
+    """A fault that may pass at any moment, and does not."""
+    return {"action": action, "code": "InternalException", "status": 500, "message": "the service has a bad day",
+            "times": 1000}
+
+
+def in_a_hurry(template: dict) -> None:
+    """A shorter time limit than the template's parameter allows: what does not pass is tried until a share of it."""
+    template["Resources"][FUNCTION]["Properties"]["Timeout"] = 10
+
+
+def test_without_the_report_nothing_is_closed_and_the_alert_says_so(deploy: Deploy, emulator: Emulator) -> None:
+    stack = deploy()
+    assert not run(stack).failed
+    before = states(emulator)
+    emulator.forget_mails()
+    emulator.change_account("load", name="clean")
+    emulator.fail(denied("iam:GetCredentialReport"))
+    answer = run(stack)
+    assert answer.error_type == "Collect"
+    assert "GetCredentialReport failed: AccessDenied" in answer.error_message
+    # The summary alone can tell that root has MFA now; that needs no report.
+    by_summary = identity("root-mfa-disabled", "root")
+    after = states(emulator)
+    assert after.pop(by_summary)[:2] == ("ARCHIVED", "PASSED")
+    assert after == {one: state for one, state in before.items() if one != by_summary}
+    (mail,) = emulator.mails()
+    assert "GetCredentialReport failed" in section(mail, "WHAT WENT WRONG")
+    unknown = section(mail, "COULD NOT BE EVALUATED")
+    assert "GetCredentialReport failed" in unknown and "access-key-not-rotated" in unknown
+    assert f"{len(after)} open findings could not be evaluated again" in unknown
+    assert numbers(mail)["resolved"] == 1 and "(root-mfa-disabled)" in section(mail, "RESOLVED")
+    attributes = emulator.published()[-1]["attributes"]
+    assert (attributes["errors"], attributes["account_id"]) == (("Number", "1"), ("String", ACCOUNT))
+    # Next time it can be read again, and shows that all is well.
+    emulator.fail()
+    assert not run(stack).failed
+    assert {state[0] for state in states(emulator).values()} == {"ARCHIVED"}
+
+
+def test_without_the_summary_the_report_still_speaks(deploy: Deploy, emulator: Emulator) -> None:
+    stack, should = deploy(), expected(emulator)
+    assert not run(stack).failed
+    before = states(emulator)
+    emulator.forget_mails()
+    emulator.fail(denied("iam:GetAccountSummary"))
+    answer = run(stack)
+    assert answer.error_type == "Collect"
+    assert "GetAccountSummary failed: AccessDenied" in answer.error_message
+    # Whatever it finds it knows from the report too, so nothing is new; that something was not read is told all the same.
+    assert states(emulator) == before and before.keys() == should.keys()
+    (mail,) = emulator.mails()
+    assert numbers(mail)["new"] == numbers(mail)["resolved"] == 0
+    assert "GetAccountSummary failed" in section(mail, "WHAT WENT WRONG")
+
+
+def test_a_finding_that_only_the_summary_could_close_stays_open_without_it(deploy: Deploy, emulator: Emulator) -> None:
+    stack = deploy()
+    run(stack)
+    emulator.change_account("delete-root-keys")
+    emulator.fail(denied("iam:GetAccountSummary"))
+    emulator.forget_mails()
+    run(stack)
+    assert states(emulator)[identity("root-access-key-present", "root")] == ("ACTIVE", "FAILED", "NOTIFIED")
+    assert states(emulator)[identity("root-access-key-active", "root")][:2] == ("ARCHIVED", "PASSED")
+    (mail,) = emulator.mails()
+    assert "root-access-key-present" in section(mail, "COULD NOT BE EVALUATED")
+    assert "root-access-key-present" not in section(mail, "RESOLVED")
+
+
+@pytest.mark.parametrize("text", ["", "user,arn", "<html>maintenance</html>", "user,arn,user,arn\na,b,c,d"],
+                         ids=["empty", "no rows", "no CSV", "repeated header"])
+def test_a_report_that_cannot_be_understood_closes_nothing(deploy: Deploy, emulator: Emulator, text: str) -> None:
+    stack = deploy()
+    run(stack)
+    before = states(emulator)
+    emulator.forget_mails()
+    emulator.change_account("report", text=text)
+    assert run(stack).error_type == "Collect"
+    assert states(emulator) == before
+    (mail,) = emulator.mails()
+    assert numbers(mail)["resolved"] == 0 and numbers(mail)["could not be evaluated"] > 0
+    assert "access-key-not-rotated" in section(mail, "COULD NOT BE EVALUATED")
+
+
+def test_a_report_without_the_root_user_closes_nothing(deploy: Deploy, emulator: Emulator) -> None:
+    stack = deploy()
+    run(stack)
+    before = states(emulator)
+    header, _root, user = emulator.report().split("\n")[:3]
+    emulator.forget_mails()
+    emulator.change_account("report", text=f"{header}\n{user}")
+    run(stack)
+    assert states(emulator) == before
+    (mail,) = emulator.mails()
+    assert "root-access-key-active" in section(mail, "COULD NOT BE EVALUATED")
+
+
+def test_a_row_that_cannot_be_assigned_closes_nothing_of_its_user(deploy: Deploy, emulator: Emulator) -> None:
+    stack = deploy()
+    run(stack)
+    before = states(emulator)
+    lines = emulator.report().split("\n")
+    lines = ["etl,what,is,this" if line.startswith("etl,") else line for line in lines]
+    emulator.forget_mails()
+    emulator.change_account("report", text="\n".join(lines))
+    run(stack)
+    assert states(emulator) == before
+    (mail,) = emulator.mails()
+    assert "user/etl" in section(mail, "COULD NOT BE EVALUATED")
+
+
+def test_a_key_whose_date_cannot_be_read_closes_nothing_of_its_user(deploy: Deploy, emulator: Emulator) -> None:
+    stack = deploy()
+    run(stack)
+    before = {one: state for one, state in states(emulator).items() if "/user/etl" in one}
+    assert len(before) == 3
+    rows = emulator.report().split("\n")
+    (place,) = [place for place, row in enumerate(rows) if row.startswith("etl,")]
+    cells = rows[place].split(",")
+    cells[HEADER.split(",").index("access_key_1_last_rotated")] = "long ago"
+    rows[place] = ",".join(cells)
+    emulator.change_account("report", text="\n".join(rows))
+    run(stack)
+    assert before.items() <= states(emulator).items()
+
+
+def test_a_name_with_an_unquoted_comma_closes_nothing(deploy: Deploy, emulator: Emulator) -> None:
+    stack = deploy()
+    run(stack)
+    before = states(emulator)
+    assert '"' in emulator.report()
+    emulator.change_account("report", text=emulator.report().replace('"', ""))
+    run(stack)
+    assert states(emulator) == before
+
+
+def test_while_the_hub_is_off_the_alert_goes_out_as_if_it_were_not_used(deploy: Deploy, emulator: Emulator,
+                                                                        hub: Any) -> None:
+    stack, should = deploy(), expected(emulator)
+    hub.disable_security_hub()
+    for _ in range(2):
+        emulator.forget_mails()
+        answer = run(stack)
+        assert answer.error_type == "Recall"
+        assert "GetFindings failed: InvalidAccessException" in answer.error_message
+        (mail,) = emulator.mails()
+        assert "GetFindings failed" in section(mail, "WHAT WENT WRONG")
+        assert numbers(mail)["new"] == len(alerted(should))
+        assert emulator.published()[-1]["attributes"]["new_findings"] == ("Number", str(len(alerted(should))))
+    assert not {"securityhub:BatchImportFindings", "securityhub:BatchUpdateFindings"} & emulator.calls().keys()
+
+
+def test_a_recall_that_is_cut_short_changes_nothing(deploy: Deploy, emulator: Emulator) -> None:
+    emulator.change_account("load", name="failing:120")
+    stack = deploy()
+    assert not run(stack).failed
+    before = emulator.own_findings()
+    assert len(before) > 100
+    emulator.forget_mails()
+    emulator.forget_calls()
+    emulator.change_account("delete-user", name="user-0000")
+    emulator.fail(denied("securityhub:GetFindings", after=1))
+    answer = run(stack)
+    assert answer.error_type == "Recall"
+    assert emulator.own_findings() == before
+    assert len(emulator.mails()) == 1
+    assert not {"securityhub:BatchImportFindings", "securityhub:BatchUpdateFindings"} & emulator.calls().keys()
+
+
+def test_findings_that_were_not_imported_are_in_the_alert_and_stay_unmarked(deploy: Deploy, emulator: Emulator) -> None:
+    stack, should = deploy(), expected(emulator)
+    emulator.fail(denied("securityhub:BatchImportFindings"))
+    answer = run(stack)
+    assert answer.error_type == "Import"
+    assert "BatchImportFindings failed: AccessDeniedException" in answer.error_message
+    assert emulator.own_findings() == {}
+    assert "securityhub:BatchUpdateFindings" not in emulator.calls()
+    (mail,) = emulator.mails()
+    assert "AccessDeniedException" in section(mail, "NOT WRITTEN TO SECURITY HUB")
+    assert numbers(mail)["new"] == len(alerted(should))
+    assert emulator.published()[-1]["attributes"]["new_findings"] == ("Number", str(len(alerted(should))))
+    emulator.fail()
+    emulator.forget_mails()
+    assert not run(stack).failed
+    assert states(emulator).keys() == should.keys()
+    assert len(emulator.mails()) == 1
+
+
+def test_an_alert_that_fails_is_made_up_for_by_the_next_run(deploy: Deploy, emulator: Emulator) -> None:
+    stack = deploy()
+    run(stack)
+    emulator.forget_mails()
+    emulator.change_account("delete-root-keys")
+    emulator.change_account("root-mfa", kind="virtual")
+    emulator.fail(denied("sns:Publish"))
+    answer = run(stack)
+    assert answer.error_type == "Alert"
+    assert "Publish failed: AuthorizationError" in answer.error_message
+    assert emulator.mails() == []
+    after = states(emulator)
+    for check in ROOT_CHECKS:
+        assert after[identity(check, "root")] == ("ACTIVE", "FAILED", "NOTIFIED")
+    assert after[identity("root-hardware-mfa-missing", "root")] == ("ACTIVE", "FAILED", "NEW")
+    emulator.fail()
+    assert not run(stack).failed
+    after = states(emulator)
+    assert after[identity("root-access-key-active", "root")][:2] == ("ARCHIVED", "PASSED")
+    assert after[identity("root-hardware-mfa-missing", "root")] == ("ACTIVE", "FAILED", "NOTIFIED")
+    (mail,) = emulator.mails()
+    assert numbers(mail)["new"] == 1 and "(root-hardware-mfa-missing)" in section(mail, "NEW")
+    assert numbers(mail)["resolved"] == len(RESOLVED_WITH_ROOT_KEYS) + 1
+    for check in (*RESOLVED_WITH_ROOT_KEYS, "root-mfa-disabled"):
+        assert f"({check})" in section(mail, "RESOLVED")
+
+
+def test_marks_that_fail_are_no_error_and_alerted_again(deploy: Deploy, emulator: Emulator) -> None:
+    stack, should = deploy(), expected(emulator)
+    emulator.fail(denied("securityhub:BatchUpdateFindings"))
+    answer = run(stack)
+    assert not answer.failed
+    assert answer.payload["alert"] == "sent"
+    assert "BatchUpdateFindings failed: AccessDeniedException" in str(answer.payload["errors"])
+    assert {status for _, _, status in states(emulator).values()} == {"NEW"}
+    emulator.fail()
+    emulator.forget_mails()
+    run(stack)
+    (mail,) = emulator.mails()
+    assert numbers(mail)["new"] == len(alerted(should))
+    assert {one for one, (_, _, status) in states(emulator).items() if status == "NOTIFIED"} == alerted(should)
+
+
+def test_new_evidence_that_cannot_be_marked_is_kept_for_the_next_run(deploy: Deploy, emulator: Emulator) -> None:
+    stack, used = deploy(), identity("root-user-recently-used", "root")
+    run(stack)
+    before = emulator.own_findings()[used]["ProductFields"]["credwarden/root-last-used"]
+    emulator.change_account("use-root", when="-1m", service="sts")
+    emulator.fail(denied("securityhub:BatchUpdateFindings"))
+    for _ in range(2):
+        emulator.forget_mails()
+        assert not run(stack).failed
+        (mail,) = emulator.mails()
+        assert numbers(mail)["new"] == 1 and "(root-user-recently-used)" in section(mail, "NEW")
+        # Were the new evidence stored, a run that is cut short here would have told nobody.
+        assert emulator.own_findings()[used]["ProductFields"]["credwarden/root-last-used"] == before
+    emulator.fail()
+    emulator.forget_mails()
+    run(stack)
+    assert numbers(emulator.mails()[0])["new"] == 1
+    assert states(emulator)[used] == ("ACTIVE", "FAILED", "NOTIFIED")
+    assert "sts" in emulator.own_findings()[used]["Description"]
+    run(stack)
+    assert len(emulator.mails()) == 1
+
+
+@pytest.mark.parametrize(("action", "error_type"), [
+    ("securityhub:GetFindings", "Recall"),
+    ("securityhub:BatchImportFindings", "Import"),
+    ("sns:Publish", "Alert"),
+    ("securityhub:BatchUpdateFindings", None),
+])
+def test_what_stays_broken_is_given_up_in_time_for_the_rest(deploy: Deploy, emulator: Emulator, action: str,
+                                                            error_type: str | None) -> None:
+    stack, should = deploy(edit=in_a_hurry), expected(emulator)
+    emulator.fail(broken(action))
+    answer = run(stack)
+    assert answer.error_type == error_type
+    assert "the service has a bad day" in (answer.error_message or str(answer.payload["errors"]))
+    assert emulator.calls()[action]["count"] > 1
+    assert len(emulator.mails()) == (action != "sns:Publish")
+    written = action not in ("securityhub:GetFindings", "securityhub:BatchImportFindings")
+    assert states(emulator).keys() == (should.keys() if written else set())
+
+
+def test_key_ids_are_no_source(deploy: Deploy, emulator: Emulator) -> None:
+    stack, should = deploy(), expected(emulator)
+    emulator.fail(denied("iam:ListAccessKeys"))
+    answer = run(stack)
+    assert not answer.failed
+    assert "ListAccessKeys failed: AccessDenied" in str(answer.payload["errors"])
+    assert states(emulator).keys() == should.keys()
+    assert "ListAccessKeys failed" in section(emulator.mails()[0], "WHAT WENT WRONG")
+    emulator.forget_mails()
+    run(stack)
+    assert emulator.mails() == []
+
+
+def test_several_failures_are_all_named(deploy: Deploy, emulator: Emulator, hub: Any) -> None:
+    stack = deploy()
+    hub.disable_security_hub()
+    emulator.fail(denied("iam:GetAccountSummary"), denied("iam:GetCredentialReport"))
+    answer = run(stack)
+    assert answer.error_type == "Collect"
+    told = answer.error_message.split("\n")
+    for line, operation in zip(told, ("GetCredentialReport", "GetAccountSummary", "GetFindings"), strict=True):
+        assert f"{operation} failed: " in line
+
+
+def test_a_dry_run_answers_even_then(deploy: Deploy, emulator: Emulator) -> None:
+    stack = deploy()
+    emulator.fail(denied("iam:GetCredentialReport"))
+    answer = stack.invoke({"dry_run": True})
+    assert not answer.failed
+    assert "GetCredentialReport" in str(answer.payload["errors"])
+    assert answer.payload["counts"]["UNKNOWN"] > 0
+
+
+@pytest.mark.parametrize("scheduled", [False, True], ids=["asynchronous", "scheduled"])
+@pytest.mark.parametrize("retries", [0, 1])
+def test_a_failed_run_is_kept_in_the_queue(deploy: Deploy, emulator: Emulator, scheduled: bool, retries: int) -> None:
+    stack = deploy(MaximumRetryAttempts=str(retries)) if retries else deploy()
+    emulator.fail(denied("iam:GetCredentialReport"))
+    if scheduled:
+        emulator.fire_schedules()
+    else:
+        stack.invoke_asynchronously()
+    (kept,) = wait_for(lambda: stack.receive(stack.outputs["FailedRunQueueUrl"]), 60, "message of the failed run")
+    assert kept["responsePayload"]["errorType"] == "Collect"
+    assert "GetCredentialReport" in kept["responsePayload"]["errorMessage"]
+    assert kept["requestContext"]["condition"] == "RetriesExhausted"
+    assert stack.finished_runs() == len(emulator.mails()) == 1 + retries
+
+
+def test_bad_settings_stop_the_function_at_the_start(deploy: Deploy, emulator: Emulator) -> None:
+    def spoil(template: dict) -> None:
+        variables = template["Resources"]["CheckerFunction"]["Properties"]["Environment"]["Variables"]
+        variables["CREDWARDEN_ACCESS_KEY_MAX_AGE_DAYS"] = "ninety"
+        variables["CREDWARDEN_DISABLED_CHECKS"] = "root-moon-phase"
+
+    stack = deploy(edit=spoil)
+    answer = run(stack)
+    assert answer.failed
+    told = str(answer.payload) + "\n".join(stack.log_lines())
+    for part in ("CREDWARDEN_ACCESS_KEY_MAX_AGE_DAYS", "ninety", "CREDWARDEN_DISABLED_CHECKS", "root-moon-phase"):
+        assert part in told
+    assert emulator.own_findings() == {}
+
+
+def test_empty_settings_are_unset_ones(deploy: Deploy, emulator: Emulator) -> None:
+    def empty(template: dict) -> None:
+        variables = template["Resources"]["CheckerFunction"]["Properties"]["Environment"]["Variables"]
+        for name in variables:
+            if name.startswith("CREDWARDEN_") and name != "CREDWARDEN_TOPIC_ARN":
+                variables[name] = ""
+
+    stack, should = deploy(edit=empty), expected(emulator)
+    assert not run(stack).failed
+    assert states(emulator).keys() == should.keys()
+
+
+def test_without_a_topic_there_are_findings_and_no_alert(deploy: Deploy, emulator: Emulator) -> None:
+    def no_topic(template: dict) -> None:
+        template["Resources"]["CheckerFunction"]["Properties"]["Environment"]["Variables"]["CREDWARDEN_TOPIC_ARN"] = ""
+
+    stack = deploy(edit=no_topic)
+    answer = run(stack)
+    assert (answer.failed, answer.payload["alert"]) == (False, "off")
+    assert "sns:Publish" not in emulator.calls()
+    assert {status for _, _, status in states(emulator).values()} == {"NEW"}

@@ -1,0 +1,133 @@
+"""The function's role grants what the function needs, and nothing else.
+
+Every action that the template grants is taken away in turn: the run must then name exactly that operation. An action
+that nobody misses is superfluous and fails here.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Callable
+
+import pytest
+
+from emulator.launcher import ACCOUNT, REGION
+from emulator.process import Emulator
+from emulator.stack import ROLE, SCHEDULE_ROLE, Stack, granted_actions, template
+
+Deploy = Callable[..., Stack]
+
+# Granted, but not checkable here, each with the reason.
+NOT_ENFORCED = {
+    "kms:GenerateDataKey*": "the emulator's topics are not encrypted, whatever key they name",
+    "kms:Decrypt": "the emulator's topics are not encrypted, whatever key they name",
+    "logs:CreateLogStream": "the emulator writes the function's logs itself",
+    "logs:PutLogEvents": "the emulator writes the function's logs itself",
+    "sqs:SendMessage": "the emulator puts failed runs into the destination itself",
+}
+
+
+def role_policies(logical_id: str) -> dict[str, dict]:
+    """The inline policies of a role in the template, with every condition taken as true."""
+    policies = resolved(template()["Resources"][logical_id]["Properties"]["Policies"])
+    return {policy["PolicyName"]: policy["PolicyDocument"] for policy in policies}
+
+
+def resolved(value: Any) -> Any:
+    if isinstance(value, dict):
+        if value.keys() == {"Fn::If"}:
+            return resolved(value["Fn::If"][1])
+        return {name: resolved(below) for name, below in value.items()}
+    return [resolved(below) for below in value] if isinstance(value, list) else value
+
+
+GRANTED = granted_actions(role_policies(ROLE))
+ENFORCED = [action for action in GRANTED if action not in NOT_ENFORCED]
+
+
+def prepare(emulator: Emulator) -> None:
+    """An account in which a run needs every operation: only an MFA device of root's makes it list virtual ones."""
+    emulator.change_account("root-mfa", kind="virtual")
+
+
+def told(stack: Stack) -> tuple[bool, str]:
+    """Whether the run failed, and everything that it said about what it could not do."""
+    answer = stack.invoke()
+    return answer.failed, answer.error_message if answer.failed else json.dumps(answer.payload["errors"])
+
+
+def test_with_all_permissions_nothing_is_missing(deploy: Deploy, emulator: Emulator) -> None:
+    stack = deploy()
+    prepare(emulator)
+    assert told(stack) == (False, "[]")
+    denied = {action: counted["errors"] for action, counted in emulator.calls().items() if counted["errors"]}
+    assert denied == {}
+
+
+@pytest.mark.parametrize("action", ENFORCED)
+def test_a_missing_permission_is_missed_by_name(deploy: Deploy, emulator: Emulator, action: str) -> None:
+    stack = deploy()
+    prepare(emulator)
+    stack.revoke(action)
+    _, message = told(stack)
+    operation = action.partition(":")[2]
+    assert operation in message
+    others = {other.partition(":")[2] for other in ENFORCED} - {operation}
+    assert not {other for other in others if other in message}
+
+
+def test_what_cannot_be_checked_is_listed_for_a_reason() -> None:
+    assert NOT_ENFORCED.keys() <= set(GRANTED)
+    assert ENFORCED
+
+
+def test_every_call_of_a_run_is_granted_by_name(deploy: Deploy, emulator: Emulator) -> None:
+    stack = deploy()
+    prepare(emulator)
+    stack.invoke()
+    assert set(emulator.calls()) - {"sts:GetCallerIdentity"} == set(ENFORCED)
+
+
+def test_no_statement_grants_more_than_named_actions() -> None:
+    for policy in (*role_policies(ROLE).values(), *role_policies(SCHEDULE_ROLE).values()):
+        for statement in policy["Statement"]:
+            actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
+            assert not [action for action in actions if "*" in action and action != "kms:GenerateDataKey*"]
+            if statement["Resource"] == "*":
+                assert {action.partition(":")[0] for action in actions} == {"iam"}
+
+
+def test_without_security_hub_its_permissions_are_not_granted(deploy: Deploy) -> None:
+    stack = deploy(SecurityHub="false")
+    assert not [action for action in stack.granted_actions() if action.startswith("securityhub:")]
+
+
+def test_with_a_key_its_permissions_are_granted_on_it_alone(deploy: Deploy) -> None:
+    key = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/11111111-2222-3333-4444-555555555555"
+    stack = deploy(KmsKeyArn=key)
+    (statement,) = [statement for policy in stack.policies().values() for statement in policy["Statement"]
+                    if "kms:Decrypt" in statement["Action"]]
+    assert statement["Resource"] == key
+
+
+@pytest.mark.parametrize(("action", "resource", "decision"), [
+    ("lambda:InvokeFunction", "function", "allowed"),
+    ("lambda:InvokeFunction", "another", "implicitDeny"),
+    ("sqs:SendMessage", "undelivered", "allowed"),
+    ("sqs:SendMessage", "failed", "implicitDeny"),
+])
+def test_the_schedules_role_may_start_the_function_and_nothing_else(deploy: Deploy, emulator: Emulator, action: str,
+                                                                    resource: str, decision: str) -> None:
+    stack = deploy()
+    queues = {name: stack.outputs[output].rsplit("/", 1)[-1]
+              for name, output in (("undelivered", "UndeliveredQueueUrl"), ("failed", "FailedRunQueueUrl"))}
+    arns = {
+        "function": stack.outputs["FunctionArn"],
+        "another": f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:another",
+        **{name: f"arn:aws:sqs:{REGION}:{ACCOUNT}:{queue}" for name, queue in queues.items()},
+    }
+    role = stack.physical_id(SCHEDULE_ROLE)
+    (result,) = emulator.client("iam").simulate_principal_policy(
+        PolicySourceArn=f"arn:aws:iam::{ACCOUNT}:role/{role}", ActionNames=[action],
+        ResourceArns=[arns[resource]])["EvaluationResults"]
+    assert result["EvalDecision"] == decision

@@ -1,0 +1,66 @@
+"""5,000 users, all of them failing: the largest account there is."""
+
+from __future__ import annotations
+
+import json
+from typing import Callable
+
+from emulator.process import Emulator
+from emulator.stack import Stack
+from mails import numbers, section
+
+USERS = 5000
+MAX_MESSAGE_BYTES = 250_000
+MAX_LISTED = 100
+MAX_ANSWER_BYTES = 6_000_000
+
+
+def test_the_largest_account(deploy: Callable[..., Stack], emulator: Emulator) -> None:
+    emulator.change_account("load", name=f"failing:{USERS}")
+    stack = deploy()
+    rehearsal = stack.invoke({"dry_run": True})
+    assert not rehearsal.failed, rehearsal.payload
+    assert len(json.dumps(rehearsal.payload)) < MAX_ANSWER_BYTES
+    told = {finding["id"] for finding in rehearsal.payload["findings"] if finding["status"] == "FAILED"}
+    assert len(rehearsal.payload["findings"]) + rehearsal.payload["truncated"] == sum(
+        rehearsal.payload["counts"].values())
+
+    emulator.forget_calls()
+    answer = stack.invoke()
+    assert not answer.failed, answer.payload
+    # An old key that nobody uses: two findings a user.
+    assert answer.payload["counts"]["FAILED"] == answer.payload["imported"] == 2 * USERS == len(emulator.own_findings())
+    assert answer.payload["errors"] == []
+    assert {finding["Workflow"]["Status"] for finding in emulator.own_findings().values()} == {"NOTIFIED"}
+
+    assert told <= emulator.own_findings().keys() and len(told) > 1000
+    (message,) = emulator.published()
+    assert message["bytes"] < MAX_MESSAGE_BYTES
+    assert message["attributes"]["new_findings"] == ("Number", str(2 * USERS))
+    result = json.loads(message["variants"]["sqs"])
+    assert 0 < len(result["findings"]) <= MAX_LISTED
+    assert result["truncated"] == 2 * USERS - len(result["findings"])
+    (mail,) = emulator.mails()
+    assert numbers(mail) == {"new": 2 * USERS, "resolved": 0, "still open": 0}
+    assert len(mail["subject"]) < 100
+    shown = section(mail, "NEW")
+    listed = shown.count("(access-key-not-rotated)") + shown.count("(access-key-unused)")
+    assert 0 < listed and f"And {2 * USERS - listed:,} new findings" in shown
+    kept_rates(emulator)
+
+    emulator.forget_calls()
+    emulator.forget_mails()
+    answer = stack.invoke()
+    assert not answer.failed, answer.payload
+    assert answer.payload["alert"] == "not_needed"
+    assert answer.payload["imported"] == answer.payload["open"] == 2 * USERS
+    assert emulator.mails() == []
+    kept_rates(emulator)
+
+
+def kept_rates(emulator: Emulator) -> None:
+    calls = emulator.calls()
+    assert {action: counted["beyond_quota"] for action, counted in calls.items() if counted["beyond_quota"]} == {}
+    for action in ("securityhub:BatchImportFindings", "securityhub:BatchUpdateFindings"):
+        # Ten a second, and never more than a second's worth ahead of that, though AWS would take 30 at once.
+        assert calls.get(action, {"burst": 0})["burst"] <= 10, (action, calls[action])
