@@ -65,7 +65,8 @@ def demonstrate(terminal: Terminal, port: int, keep: bool) -> None:
         stack = Stack(emulator, bootstrap)
         terminal.note(f"{MAIL_ADDRESS} is subscribed to the topic {stack.outputs['TopicArn'].rsplit(':', 1)[-1]}.")
 
-        terminal.step(3, "The schedule fires: the function checks the account and publishes what fails to Security Hub.")
+        terminal.step(3,
+                      "The schedule fires: the function checks the account and publishes to Security Hub what fails.")
         emulator.fire_schedules()
         wait_for(stack.finished_runs, _RUN_SECONDS, "end of the scheduled run")
         first = _last_mail(emulator, stack)
@@ -149,10 +150,10 @@ def _sorted(emulator: Any) -> list[dict]:
 
 
 def _subject(finding: dict) -> str:
-    """Whom the identity names: `root`, `bob` or `bob's key`."""
+    """Whom the identity names: `root`, `bob` or `bob (key)`."""
     subject = finding["Id"].split("/", 3)[3].removeprefix("user/")
     name, key, _ = subject.partition("/key/")
-    return f"{name}'s key" if key else name
+    return f"{name} (key)" if key else name
 
 
 def _fail(message: str) -> int:

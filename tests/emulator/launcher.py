@@ -7,7 +7,6 @@ checked at start-up, so another version says what is missing instead of quietly 
 from __future__ import annotations
 
 import asyncio
-import functools
 import importlib
 import json
 import os
@@ -254,7 +253,7 @@ def serve(listener: socket.socket, account: str, exit_with_parent: bool, on_read
             threading.Thread(target=_wait_for_parent, args=(loop, stop), daemon=True).start()
 
         async def stopped() -> None:
-            # The function first: it would go on calling a server that is gone, and its invocation would hold up the end.
+            # The function first: it would go on calling a server that is gone, and its invocation hold up the end.
             await stop.wait()
             await asyncio.to_thread(emulator.stop)
 
@@ -279,11 +278,16 @@ def _modules() -> dict[str, Any]:
         raise WrongVersion(f"MiniStack {MINISTACK_VERSION} is not installed ({error}); "
                            "install tests/requirements.txt") from None
     missing = [f"{module}.{name}" for module, names in _NEEDED.items() for name in names
-               if functools.reduce(lambda value, part: getattr(value, part, None), name.split("."), modules[module]) is None]
+               if not _has(modules[module], name)]
     if missing:
         raise WrongVersion(f"this is not MiniStack {MINISTACK_VERSION}: it lacks {', '.join(missing)}; "
                            "install tests/requirements.txt")
     return modules
+
+
+def _has(value: Any, path: str) -> bool:
+    first, _, rest = path.partition(".")
+    return hasattr(value, first) and (not rest or _has(getattr(value, first), rest))
 
 
 def _watched(send: Callable, on_ready: Callable[[], None]) -> Callable:

@@ -131,5 +131,5 @@ def _mail(text: str, subject: str, subscription: dict, topic_arn: str, footer: b
             f"{subscription['arn']}&Endpoint={subscription['endpoint']}\n\nPlease do not reply directly to this email. "
             "If you have any questions or comments regarding this email, please contact us at "
             "https://aws.amazon.com/support\n")
-    return Mail("AWS Notifications <no-reply@sns.amazonaws.com>", subscription["endpoint"], email.utils.format_datetime(clock.now()),
-                subject or "AWS Notification Message", text)
+    return Mail("AWS Notifications <no-reply@sns.amazonaws.com>", subscription["endpoint"],
+                email.utils.format_datetime(clock.now()), subject or "AWS Notification Message", text)

@@ -6,11 +6,11 @@ from emulator.account import ROOT, Account, Certificate, Key, Password, User
 
 
 def named(name: str) -> Account:
-    """`sample`, `small`, `clean`, `bare`, `users:N` (N users, one in ten failing) or `failing:N` (all of them failing)."""
+    """`sample`, `clean`, `bare`, `users:N` (N users, one in ten failing) or `failing:N` (all of them)."""
     kind, _, count = name.partition(":")
     if kind in ("users", "failing") and count.isdigit():
         return crowd(int(count), every=1 if kind == "failing" else 10)
-    accounts = {"sample": sample, "small": small, "clean": clean, "bare": bare}
+    accounts = {"sample": sample, "clean": clean, "bare": bare}
     if name not in accounts:
         raise LookupError(f"no account {name!r}; there are {', '.join(accounts)}, users:N and failing:N")
     return accounts[name]()
@@ -54,13 +54,6 @@ def sample() -> Account:
             User("newcomer", created="-3d"),
         ],
     )
-
-
-def small() -> Account:
-    """The sample account's root user and a few of its users: no more than one cares to read about."""
-    whole = sample()
-    return Account(whole.root, [user for user in whole.users
-                                if user.name in ("alice", "bob", "ci-deploy", "etl", "intern-2021", "newcomer")])
 
 
 def clean() -> Account:

@@ -45,14 +45,14 @@ class Terminal:
             self.line((self.paint("│", "dim") + " " + line).rstrip())
 
     def table(self, head: list[str], rows: Iterable[list[str]]) -> None:
-        """Columns as wide as they need while there is room; what is longer goes on in the next line. The first column is
-        painted by its own text."""
+        """Columns as wide as they need while there is room; what is longer goes on in the next line. The first column
+        is painted by its own text."""
         rows = [head, *rows]
         widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
         room = self.width - 3 - 2 * (len(head) - 1) - widths[0]
-        # A middle column may have a share of what is left, so that the last one can be read too.
+        # The last column is the one with sentences: the others get what it leaves them.
         for column in range(1, len(head) - 1):
-            widths[column] = min(widths[column], max(8, room * 2 // 5))
+            widths[column] = min(widths[column], max(12, room - widths[-1]))
             room -= widths[column]
         widths[-1] = max(8, min(widths[-1], room))
         for position, row in enumerate(rows):

@@ -48,7 +48,8 @@ class Deployer:
             "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": self.outputs["DeployRoleArn"]}]}))
         key = iam.create_access_key(UserName="deployer")["AccessKey"]
         own = emulator.client("sts", role={**key, "SessionToken": None})
-        self.credentials = own.assume_role(RoleArn=self.outputs["DeployRoleArn"], RoleSessionName="deploy")["Credentials"]
+        self.credentials = own.assume_role(
+            RoleArn=self.outputs["DeployRoleArn"], RoleSessionName="deploy")["Credentials"]
         self._build(bootstrap)
 
     def _make_role(self, person: str) -> dict[str, str]:
@@ -89,7 +90,8 @@ class Deployer:
                               cwd=self.folder, capture_output=True, text=True, timeout=120, check=False)
 
     def deploy(self, name: str = NAME, **parameters: str) -> subprocess.CompletedProcess:
-        given = {"PermissionsBoundaryArn": self.outputs["PermissionsBoundaryArn"], "Architecture": architecture(), **parameters}
+        given = {"PermissionsBoundaryArn": self.outputs["PermissionsBoundaryArn"], "Architecture": architecture(),
+                 **parameters}
         return self.sam("deploy", "--no-confirm-changeset", "--template-file", "template.yaml", "--stack-name", name,
                         "--parameter-overrides", *(f"{key}={value}" for key, value in given.items()))
 

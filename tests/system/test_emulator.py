@@ -109,7 +109,7 @@ def test_another_report_can_be_served(emulator: Emulator) -> None:
     assert "alice" in rows(emulator)
 
 
-@pytest.mark.parametrize("name", ["sample", "small", "clean", "bare", "users:30", "failing:30"])
+@pytest.mark.parametrize("name", ["sample", "clean", "bare", "users:30", "failing:30"])
 def test_summary_and_report_agree(emulator: Emulator, name: str) -> None:
     emulator.change_account("load", name=name)
     root = rows(emulator)["<root_account>"]
@@ -346,7 +346,7 @@ def test_times_are_relative() -> None:
 
 
 def test_every_named_account_can_be_served() -> None:
-    for name in ("sample", "small", "clean", "bare", "users:3", "failing:3"):
+    for name in ("sample", "clean", "bare", "users:3", "failing:3"):
         text = sample.named(name).anchored(clock.now()).report(ACCOUNT)
         assert {len(row) for row in csv.reader(text.split("\n"))} == {22}
 

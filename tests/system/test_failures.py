@@ -83,7 +83,7 @@ def test_without_the_summary_the_report_still_speaks(deploy: Deploy, emulator: E
     answer = run(stack)
     assert answer.error_type == "Collect"
     assert "GetAccountSummary failed: AccessDenied" in answer.error_message
-    # Whatever it finds it knows from the report too, so nothing is new; that something was not read is told all the same.
+    # The report shows all of it too, so nothing is new; that something was not read is told all the same.
     assert states(emulator) == before and before.keys() == should.keys()
     (mail,) = emulator.mails()
     assert numbers(mail)["new"] == numbers(mail)["resolved"] == 0
@@ -128,6 +128,18 @@ def test_a_report_without_the_root_user_closes_nothing(deploy: Deploy, emulator:
     emulator.change_account("report", text=f"{header}\n{user}")
     run(stack)
     assert states(emulator) == before
+    (mail,) = emulator.mails()
+    assert "root-access-key-active" in section(mail, "COULD NOT BE EVALUATED")
+
+
+def test_a_report_without_the_root_user_is_told_where_nothing_was_open(deploy: Deploy, emulator: Emulator) -> None:
+    emulator.change_account("load", name="clean")
+    stack = deploy()
+    run(stack)
+    assert emulator.mails() == []
+    header, _root, user = emulator.report().split("\n")[:3]
+    emulator.change_account("report", text=f"{header}\n{user}")
+    run(stack)
     (mail,) = emulator.mails()
     assert "root-access-key-active" in section(mail, "COULD NOT BE EVALUATED")
 
@@ -187,6 +199,17 @@ def test_while_the_hub_is_off_the_alert_goes_out_as_if_it_were_not_used(deploy: 
     assert not {"securityhub:BatchImportFindings", "securityhub:BatchUpdateFindings"} & emulator.calls().keys()
 
 
+def test_while_the_hub_is_off_there_is_an_alert_even_of_a_clean_account(deploy: Deploy, emulator: Emulator,
+                                                                        hub: Any) -> None:
+    emulator.change_account("load", name="clean")
+    stack = deploy()
+    hub.disable_security_hub()
+    assert run(stack).error_type == "Recall"
+    (mail,) = emulator.mails()
+    assert numbers(mail)["new"] == 0
+    assert "GetFindings failed" in section(mail, "WHAT WENT WRONG")
+
+
 def test_a_recall_that_is_cut_short_changes_nothing(deploy: Deploy, emulator: Emulator) -> None:
     emulator.change_account("load", name="failing:120")
     stack = deploy()
@@ -221,6 +244,19 @@ def test_findings_that_were_not_imported_are_in_the_alert_and_stay_unmarked(depl
     assert not run(stack).failed
     assert states(emulator).keys() == should.keys()
     assert len(emulator.mails()) == 1
+
+
+def test_what_could_not_be_written_is_told_though_it_is_not_new(deploy: Deploy, emulator: Emulator) -> None:
+    stack, should = deploy(), expected(emulator)
+    run(stack)
+    before = emulator.own_findings()
+    emulator.forget_mails()
+    emulator.fail(denied("securityhub:BatchImportFindings"))
+    assert run(stack).error_type == "Import"
+    assert emulator.own_findings() == before
+    (mail,) = emulator.mails()
+    assert numbers(mail) == {"new": 0, "resolved": 0, "still open": len(should)}
+    assert "root-mfa-disabled" in section(mail, "NOT WRITTEN TO SECURITY HUB")
 
 
 def test_an_alert_that_fails_is_made_up_for_by_the_next_run(deploy: Deploy, emulator: Emulator) -> None:

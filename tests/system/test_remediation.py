@@ -11,8 +11,8 @@ from command_line import CommandLine
 from emulator.process import Emulator
 from emulator.stack import Stack
 
-# A subject for each kind of commands. Not here: what a person has to do (MFA), and what the emulator's IAM does not have
-# (signing certificates, SSH keys).
+# A subject for each kind of commands. Not here: what a person has to do (MFA), and what the emulator's IAM does not
+# have (signing certificates, SSH keys).
 DONE = {
     "access-key-not-rotated": ["backup", "rotating", "terraform+prod=eu,team.a@example.com"],
     "access-key-unused": ["etl"],

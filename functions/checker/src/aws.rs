@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
 use aws_smithy_http_client::{Builder, tls};
@@ -39,6 +40,8 @@ impl Clients {
         let sdk = aws_config::defaults(BehaviorVersion::latest())
             .http_client(http)
             .timeout_config(timeouts.build())
+            // `patience` tries again: it knows the run's deadlines, and keeps the reason.
+            .retry_config(RetryConfig::disabled())
             .load()
             .await;
         Self::from_sdk(&sdk, config)

@@ -83,8 +83,9 @@ fn sentence(text: &str) -> String {
 /// of which the SDK tries again.
 async fn credential_report(iam: &Client, until: Instant) -> Result<Report, CollectError> {
     let mut waits = Waits::until(until);
+    let mut last = None;
     loop {
-        let not_yet = match within("GetCredentialReport", until, generate_and_get(iam)).await {
+        let not_yet = match within("GetCredentialReport", until, last.as_ref(), generate_and_get(iam)).await {
             Ok(Some(output)) => return read(output),
             Ok(None) => CallError::other("GenerateCredentialReport", "the report was not ready in time"),
             Err(error) if error.cause.transient || is_not_ready(&error) => error,
@@ -93,6 +94,7 @@ async fn credential_report(iam: &Client, until: Instant) -> Result<Report, Colle
         if !waits.wait().await {
             return Err(CollectError::CredentialReport(not_yet));
         }
+        last = Some(not_yet);
     }
 }
 

@@ -55,32 +55,37 @@ impl Waits {
     }
 }
 
-/// Calls until it succeeds, fails for good, or the time is up. The SDK has tried three times by then, within seconds; this
-/// is for throttling that lasts.
+/// Calls until it succeeds, fails for good, or the time is up; then it says what went wrong last. The SDK's own retries are
+/// off: they would keep the reason to themselves when the time is up in the middle of them.
 pub async fn persist<T>(
     operation: &'static str,
     until: Instant,
     call: impl AsyncFn() -> Result<T, CallError>,
 ) -> Result<T, CallError> {
     let mut waits = Waits::until(until);
+    let mut last = None;
     loop {
-        match within(operation, until, call()).await {
+        match within(operation, until, last.as_ref(), call()).await {
             Err(error) if error.cause.transient && waits.wait().await => {
                 tracing::debug!(error = crate::cause::chain(&error), "Trying again.");
+                last = Some(error);
             }
             result => return result,
         }
     }
 }
 
-/// One call, given up when the time is up: an endpoint that accepts and says nothing must not cost the whole run.
+/// One call, given up when the time is up: an endpoint that accepts and says nothing must not cost the whole run. `last` is
+/// what went wrong the time before, which says more than that there was no answer this time.
 pub async fn within<T>(
     operation: &'static str,
     until: Instant,
+    last: Option<&CallError>,
     call: impl Future<Output = Result<T, CallError>>,
 ) -> Result<T, CallError> {
+    let over = |message| Err(last.cloned().unwrap_or_else(|| CallError::other(operation, message)));
     if until <= Instant::now() {
-        return Err(CallError::other(operation, "there was no time left"));
+        return over("there was no time left");
     }
-    timeout_at(until, call).await.unwrap_or_else(|_| Err(CallError::other(operation, "there was no answer in time")))
+    timeout_at(until, call).await.unwrap_or_else(|_| over("there was no answer in time"))
 }
