@@ -79,7 +79,7 @@ def demonstrate(terminal: Terminal, port: int, keep: bool) -> None:
         terminal.step(4, "The same run sends one mail, with what is wrong and how to fix it. This is the mail, whole:")
         _show_mail(terminal, first)
 
-        terminal.step(5, "Nothing changes until the next run, and that keeps quiet.")
+        terminal.step(5, "The second run finds nothing new and keeps quiet.")
         emulator.forget_mails()
         emulator.forget_calls()
         answer = _run(stack)
