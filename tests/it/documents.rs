@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::path::Path;
 
 use checker::config::VARIABLES;
 use checker::permissions::PERMISSIONS;
 use hygiene::alert::{Alert, AlertOn, AlertRules, Hub};
 use hygiene::checks::CHECKS;
+use hygiene::explain::page;
 use hygiene::finding::Severity;
 use hygiene::mail;
 use hygiene::reconcile::reconcile;
@@ -19,13 +21,34 @@ const README: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md");
 
 #[test]
 fn the_checks_are_all_there() {
-    let mut table = "| check | severity | it fails when | documentation |\n|---|---|---|---|\n".to_owned();
+    let mut table = "| check | severity | it fails when |\n|---|---|---|\n".to_owned();
     for check in CHECKS {
-        let file = format!("functions/hygiene/src/checks/{}.rs", check.id.replace('-', "_"));
-        let (id, severity, fails, link) = (check.id, check.severity, check.fails_when, check.documentation);
-        let _ = writeln!(table, "| [`{id}`]({file}) | {severity} | {fails} | [AWS]({link}) |");
+        let (id, severity, fails) = (check.id, check.severity, check.fails_when);
+        let _ = writeln!(table, "| [`{id}`]({PAGES}/{id}.md) | {severity} | {fails} |");
     }
     fresh("checks", &table);
+}
+
+/// Where each check has its page, from the project's root.
+const PAGES: &str = "functions/hygiene/docs";
+
+#[test]
+fn every_check_has_its_page_and_no_page_is_left_over() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(PAGES);
+    std::fs::create_dir_all(&folder).unwrap();
+    let pages: BTreeMap<String, String> =
+        CHECKS.iter().map(|check| (format!("{}.md", check.id), page(check))).collect();
+    let there = std::fs::read_dir(&folder).unwrap().map(|file| file.unwrap().file_name().into_string().unwrap());
+    let left_over: Vec<_> = there.filter(|name| !pages.contains_key(name)).collect();
+    assert!(left_over.is_empty(), "{left_over:?} are no check's");
+    let old =
+        |(name, text): &(&String, &String)| std::fs::read_to_string(folder.join(name)).ok().as_ref() != Some(*text);
+    let rewritten: Vec<_> = pages.iter().filter(old).collect();
+    for (name, text) in &rewritten {
+        std::fs::write(folder.join(name), text).unwrap();
+    }
+    let names: Vec<_> = rewritten.iter().map(|(name, _)| name).collect();
+    assert!(names.is_empty(), "{names:?} were old. They are new now: look at them and commit them.");
 }
 
 #[test]

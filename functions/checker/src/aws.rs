@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
-use aws_config::{BehaviorVersion, SdkConfig};
+use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_smithy_http_client::{Builder, tls};
 
-use crate::config::Config;
+use crate::config::TopicArn;
 
 /// What a run calls.
 #[derive(Debug, Clone)]
@@ -27,31 +27,34 @@ pub struct Clients {
 /// An attempt that takes longer is hopeless: the largest answer, a report of 5,000 users, is 1.3 MB.
 const ATTEMPT: Duration = Duration::from_secs(20);
 
-impl Clients {
-    /// Clients with the environment's credentials and region, which share one HTTP client and its connections.
-    ///
-    /// The TLS provider is ring: AWS's default (aws-lc-rs) spends 415 M instructions on CPU-jitter entropy at the first
-    /// handshake, most of a cold start at 128 MB.
-    pub async fn from_environment(config: &Config) -> Self {
-        let http =
-            Builder::new().tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring)).build_https();
-        let timeouts =
-            TimeoutConfig::builder().connect_timeout(Duration::from_secs(5)).operation_attempt_timeout(ATTEMPT);
-        let sdk = aws_config::defaults(BehaviorVersion::latest())
-            .http_client(http)
-            .timeout_config(timeouts.build())
-            // `patience` tries again: it knows the run's deadlines, and keeps the reason.
-            .retry_config(RetryConfig::disabled())
-            .load()
-            .await;
-        Self::from_sdk(&sdk, config)
+/// The environment's credentials and region, or those of that profile and that region; one HTTP client, which whatever is
+/// built from it shares with its connections.
+///
+/// The TLS provider is ring: AWS's default (aws-lc-rs) spends 415 M instructions on CPU-jitter entropy at the first
+/// handshake, most of a cold start at 128 MB.
+pub async fn load(profile: Option<&str>, region: Option<&str>) -> SdkConfig {
+    let http = Builder::new().tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring)).build_https();
+    let timeouts = TimeoutConfig::builder().connect_timeout(Duration::from_secs(5)).operation_attempt_timeout(ATTEMPT);
+    let mut loader = aws_config::defaults(BehaviorVersion::latest())
+        .http_client(http)
+        .timeout_config(timeouts.build())
+        // `patience` tries again: it knows the run's deadlines, and keeps the reason.
+        .retry_config(RetryConfig::disabled());
+    if let Some(profile) = profile {
+        loader = loader.profile_name(profile);
     }
+    if let Some(region) = region {
+        loader = loader.region(Region::new(region.to_owned()));
+    }
+    loader.load().await
+}
 
+impl Clients {
     /// Clients of that configuration; SNS's is of the topic's region.
-    pub fn from_sdk(sdk: &SdkConfig, config: &Config) -> Self {
+    pub fn new(sdk: &SdkConfig, topic: Option<&TopicArn>) -> Self {
         let mut sns = aws_sdk_sns::config::Builder::from(sdk);
-        if let Some(topic) = &config.topic_arn {
-            sns = sns.region(aws_sdk_sns::config::Region::new(topic.region.clone()));
+        if let Some(topic) = topic {
+            sns = sns.region(Region::new(topic.region.clone()));
         }
         Self {
             iam: aws_sdk_iam::Client::new(sdk),

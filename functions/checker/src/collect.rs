@@ -51,9 +51,8 @@ pub async fn collect(clients: &Clients, until: Instant) -> Collected {
     let report = source(report, &mut errors);
     let summary = source(summary, &mut errors);
     let virtual_mfa_users = source(devices, &mut errors);
-    let root = report.as_ref().ok().and_then(|report| report.credentials.root.as_ref());
-    let mut account =
-        root.and_then(|root| root.account()).map(|(account, partition)| (account.to_owned(), partition.to_owned()));
+    let known = report.as_ref().ok().and_then(|report| report.credentials.account());
+    let mut account = known.map(|(account, partition)| (account.to_owned(), partition.to_owned()));
     if account.is_none() {
         match caller(&clients.sts, until).await {
             Ok(caller) => account = Some(caller),
@@ -66,7 +65,7 @@ pub async fn collect(clients: &Clients, until: Instant) -> Collected {
 
 fn source<T>(result: Result<T, CollectError>, errors: &mut Vec<CollectError>) -> Source<T> {
     result.map_err(|error| {
-        let reason = Unavailable(sentence(&chain(std::error::Error::source(&error).unwrap_or(&error))));
+        let reason = Unavailable::Unreadable(sentence(&chain(std::error::Error::source(&error).unwrap_or(&error))));
         errors.push(error);
         reason
     })
@@ -130,13 +129,7 @@ async fn account_summary(iam: &Client, until: Instant) -> Result<AccountSummary,
     });
     let output = output.await.map_err(CollectError::AccountSummary)?;
     let map = output.summary_map();
-    let value = |key: &str| map.and_then(|map| map.get(&SummaryKeyType::from(key))).copied();
-    Ok(AccountSummary {
-        account_access_keys_present: value("AccountAccessKeysPresent"),
-        account_mfa_enabled: value("AccountMFAEnabled"),
-        account_password_present: value("AccountPasswordPresent"),
-        account_signing_certificates_present: value("AccountSigningCertificatesPresent"),
-    })
+    Ok(AccountSummary::of(|key| map.and_then(|map| map.get(&SummaryKeyType::from(key))).copied()))
 }
 
 /// The most that IAM lists in a page.

@@ -85,6 +85,11 @@ pub const VARIABLES: &[Variable] = &[
     Variable { name: DISABLED_CHECKS, default: "", meaning: "Comma-separated ids of checks that are not done." },
 ];
 
+/// The setting of that name.
+pub fn variable(name: &str) -> Option<&'static Variable> {
+    VARIABLES.iter().find(|variable| variable.name == name)
+}
+
 /// Every setting that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}", .0.join("\n"))]
@@ -126,7 +131,7 @@ struct Reader<V> {
 impl<V: Fn(&str) -> Option<String>> Reader<V> {
     fn value(&self, name: &str) -> String {
         let set = (self.variable)(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty());
-        let default = VARIABLES.iter().find(|variable| variable.name == name).map(|variable| variable.default);
+        let default = variable(name).map(|variable| variable.default);
         set.unwrap_or_else(|| default.unwrap_or_default().to_owned())
     }
 

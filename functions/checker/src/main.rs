@@ -5,7 +5,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use checker::aws::Clients;
+use checker::aws::{self, Clients};
 use checker::config::Config;
 use checker::log;
 use checker::run::{RunError, run};
@@ -28,7 +28,7 @@ async fn serve() -> Result<(), Error> {
     log::start(environment("AWS_LAMBDA_LOG_LEVEL").as_deref());
     let config =
         Config::read(environment).inspect_err(|error| tracing::error!(%error, "The settings cannot be used."))?;
-    let clients = Clients::from_environment(&config).await;
+    let clients = Clients::new(&aws::load(None, None).await, config.topic_arn.as_ref());
     let (config, clients) = (&config, &clients);
     lambda_runtime::run(service_fn(async |event: LambdaEvent<Value>| handle(clients, config, event).await)).await
 }

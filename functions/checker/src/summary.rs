@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use hygiene::evaluate::Evaluation;
+use hygiene::evaluate::{Counts, Evaluation};
 use hygiene::finding::{FindingJson, Status};
 use serde::Serialize;
 use serde_json::Value;
@@ -39,16 +39,6 @@ pub struct Summary {
     pub truncated: Option<usize>,
 }
 
-/// A number for each status.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub struct Counts {
-    failed: usize,
-    passed: usize,
-    not_applicable: usize,
-    unknown: usize,
-}
-
 /// What became of the alert.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -66,17 +56,11 @@ pub enum AlertState {
 impl Summary {
     /// The summary of an evaluation on which nothing was done yet.
     pub fn new(evaluation: &Evaluation) -> Self {
-        let count = |status| evaluation.count(status);
         Self {
             account_id: evaluation.account_id.clone(),
             partition: evaluation.partition.clone(),
             report_generated_at: evaluation.report_generated_at.map(timestamp),
-            counts: Counts {
-                failed: count(Status::Failed),
-                passed: count(Status::Passed),
-                not_applicable: count(Status::NotApplicable),
-                unknown: count(Status::Unknown),
-            },
+            counts: evaluation.counts(),
             new: 0,
             resolved: 0,
             open: 0,

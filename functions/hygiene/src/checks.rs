@@ -7,6 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use crate::finding::{Severity, Subject, Verdict};
 use crate::policy::Policy;
 use crate::report::{AccessKey, Cell, Column, Row, Time};
+use crate::requirements::Mapping;
 use crate::snapshot::Snapshot;
 
 mod access_key_inactive;
@@ -73,6 +74,8 @@ pub struct Check {
     pub documentation: &'static str,
     /// Requirements that it maps to, in Security Hub's spelling: at most 32 of at most 64 characters.
     pub requirements: &'static [&'static str],
+    /// What other catalogues call it, with who says so.
+    pub mappings: &'static [Mapping],
     /// The rule.
     pub rule: Rule,
 }
@@ -126,6 +129,7 @@ fn evidence(row: &Row, columns: &[Column]) -> Vec<(&'static str, String)> {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
+    use std::fmt::Write as _;
     use std::path::Path;
 
     use super::*;
@@ -196,8 +200,14 @@ mod tests {
 
     #[test]
     fn mappings_stay() {
-        let list: Vec<_> =
-            CHECKS.iter().map(|check| format!("{}\n  {}", check.id, check.requirements.join("\n  "))).collect();
-        insta::assert_snapshot!(list.join("\n"));
+        let mut list = String::new();
+        for check in CHECKS {
+            let _ = writeln!(list, "{}", check.id);
+            check.requirements.iter().for_each(|requirement| _ = writeln!(list, "  {requirement}"));
+            for Mapping { catalogue, ids, source } in check.mappings {
+                let _ = writeln!(list, "  {}: {} ({})", catalogue.name(), ids.join(", "), source.name());
+            }
+        }
+        insta::assert_snapshot!(list);
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, SecondsFormat, Utc};
+use serde::Serialize;
 
 use crate::checks::{CHECKS, Check, Context, Rule};
 use crate::finding::{Finding, Status, Subject, SubjectKind, Verdict, stamp};
@@ -36,10 +37,30 @@ pub struct Population {
     pub blurred_users: std::collections::BTreeSet<String>,
 }
 
+/// A number for each status.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[expect(missing_docs, reason = "each is named as the status is")]
+pub struct Counts {
+    pub failed: usize,
+    pub passed: usize,
+    pub not_applicable: usize,
+    pub unknown: usize,
+}
+
 impl Evaluation {
-    /// How many findings have the status.
-    pub fn count(&self, status: Status) -> usize {
-        self.findings.iter().filter(|finding| finding.status == status).count()
+    /// How many findings have each status.
+    pub fn counts(&self) -> Counts {
+        let mut counts = Counts::default();
+        for finding in &self.findings {
+            match finding.status {
+                Status::Failed => counts.failed += 1,
+                Status::Passed => counts.passed += 1,
+                Status::NotApplicable => counts.not_applicable += 1,
+                Status::Unknown => counts.unknown += 1,
+            }
+        }
+        counts
     }
 }
 
@@ -64,7 +85,7 @@ pub fn evaluate(snapshot: &Snapshot, policy: &Policy, disabled: &[&str], now: Da
         Err(reason) => {
             let account = Arc::new(Subject::account(SubjectKind::Account, None));
             for &check in checks.iter().filter(|check| !matches!(check.rule, Rule::Root(_))) {
-                findings.push(finding(check, &account, Verdict::unknown(reason)));
+                findings.push(finding(check, &account, Verdict::unknown(reason.clone())));
             }
         }
     }
@@ -160,5 +181,6 @@ fn finding(check: &'static Check, subject: &Arc<Subject>, verdict: Verdict) -> F
         message: verdict.message,
         evidence: verdict.evidence,
         novelties: verdict.novelties,
+        not_given: verdict.not_given,
     }
 }

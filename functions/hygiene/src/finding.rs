@@ -9,6 +9,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use crate::checks::Check;
+use crate::snapshot::Unavailable;
 use crate::text;
 
 /// ASFF's severity labels, mildest first.
@@ -186,6 +187,8 @@ pub struct Finding {
     pub evidence: Evidence,
     /// What would be news in it.
     pub novelties: Option<Novelties>,
+    /// Whether there is no verdict only because a source was not given, for which nobody is to blame.
+    pub not_given: bool,
 }
 
 impl Finding {
@@ -266,11 +269,14 @@ pub struct Verdict {
     pub evidence: Evidence,
     /// What would be news.
     pub novelties: Option<Novelties>,
+    /// Whether what is missing was [not given](Unavailable::NotGiven).
+    pub not_given: bool,
 }
 
 impl Verdict {
     fn new(status: Status, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { status, severity: None, message: message.into(), evidence: Evidence::new(), novelties: None }
+        let (severity, novelties) = (None, None);
+        Self { status, severity, message: message.into(), evidence: Evidence::new(), novelties, not_given: false }
     }
 
     /// The problem is there.
@@ -289,7 +295,9 @@ impl Verdict {
     }
 
     /// No verdict can be had, for this reason.
-    pub fn unknown(reason: impl fmt::Display) -> Self {
-        Self::new(Status::Unknown, reason.to_string())
+    pub fn unknown(reason: impl Into<Unavailable>) -> Self {
+        let reason = reason.into();
+        let not_given = matches!(reason, Unavailable::NotGiven(_));
+        Self { not_given, ..Self::new(Status::Unknown, reason.to_string()) }
     }
 }

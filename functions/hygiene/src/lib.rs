@@ -7,20 +7,22 @@
 //! - [`checks`] are the rules, one file each; [`evaluate`] applies them under a [`policy`] and gives [`finding`]s
 //! - [`reconcile`] compares the findings with what Security Hub knows and plans what to write and whom to tell
 //! - [`alert`] chooses what of that is told, and [`mail`] words it
+//! - [`explain`] is a check's page of the documentation
 //!
-//! What checks share is in `commands` (AWS CLI), `requirements` (compliance) and `root_keys`; what the wording shares (dates,
+//! What checks share is in `commands` (AWS CLI), [`requirements`] (compliance) and `root_keys`; what the wording shares (dates,
 //! ages, quoting of hostile names) in [`text`].
 
 pub mod alert;
 pub mod checks;
 mod commands;
 pub mod evaluate;
+pub mod explain;
 pub mod finding;
 pub mod mail;
 pub mod policy;
 pub mod reconcile;
 pub mod report;
-mod requirements;
+pub mod requirements;
 mod root_keys;
 pub mod snapshot;
 pub mod text;

@@ -7,9 +7,7 @@ use std::fmt::Write as _;
 use crate::alert::{Alert, Hub};
 use crate::finding::{Severity, Status, SubjectKind};
 use crate::reconcile::{Because, Closing, Failing, Reason, Standing, kind_of, user_of};
-use crate::text::{age, counted, cut, grouped, inert, moment};
-
-const WIDTH: usize = 78;
+use crate::text::{WIDTH, age, counted, cut, grouped, inert, moment, paragraph};
 
 /// How many lines a list has at the most, but for the new findings, which are cut by length.
 const LIST: usize = 25;
@@ -54,7 +52,7 @@ pub fn summary(alert: &Alert<'_>) -> String {
     let unjudged = alert.plan.unjudged.len();
     let unjudged = if unjudged == 0 { String::new() } else { format!("; {} not evaluated", grouped(unjudged as u64)) };
     let _ = writeln!(text, "{:>6} still open{open}{suppressed}{unjudged}", grouped(still as u64));
-    let unknown = evaluation.count(Status::Unknown);
+    let unknown = evaluation.counts().unknown;
     if unknown != 0 {
         let _ = writeln!(text, "{:>6} could not be evaluated: see below", grouped(unknown as u64));
     }
@@ -344,31 +342,6 @@ fn more(text: &mut String, count: usize) {
     if LIST < count {
         let _ = writeln!(text, "And {} more.", grouped((count - LIST) as u64));
     }
-}
-
-/// Wraps prose; a word longer than the line (a link, an ARN) stays whole.
-fn paragraph(text: &mut String, indent: &str, prose: &str) {
-    let mut line = indent.to_owned();
-    let mut length = indent.chars().count();
-    let mut empty = true;
-    for word in prose.split(' ').filter(|word| !word.is_empty()) {
-        let needed = word.chars().count() + usize::from(!empty);
-        if !empty && WIDTH < length + needed {
-            text.push_str(line.trim_end());
-            text.push('\n');
-            line = " ".repeat(indent.chars().count());
-            length = line.len();
-            empty = true;
-        }
-        if !empty {
-            line.push(' ');
-        }
-        line.push_str(word);
-        length += word.chars().count() + usize::from(!empty);
-        empty = false;
-    }
-    text.push_str(line.trim_end());
-    text.push('\n');
 }
 
 #[cfg(test)]

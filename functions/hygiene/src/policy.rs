@@ -15,7 +15,18 @@ pub struct Policy {
     pub new_credential_grace: TimeDelta,
 }
 
+/// A limit of the policy.
+pub type Limit = fn(&Policy) -> TimeDelta;
+
 impl Policy {
+    /// The limits, by the name that the template's parameters give them and the checks' texts use.
+    pub const LIMITS: [(&str, Limit); 4] = [
+        ("AccessKeyMaxAgeDays", |policy| policy.access_key_max_age),
+        ("CredentialUnusedDays", |policy| policy.credential_unused),
+        ("RootUsedWithinDays", |policy| policy.root_used_within),
+        ("NewCredentialGraceDays", |policy| policy.new_credential_grace),
+    ];
+
     /// The limits of CIS: keys 90 days, unused credentials 45; root use is told for 30 days, new credentials have 7.
     pub fn cis() -> Self {
         Self {

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Datelike as _, Utc};
 use csv::{ByteRecord, StringRecord};
 
-use crate::text::{cut, inert};
+use crate::text::{counted, cut, inert};
 
 /// The account's root user in the `user` column.
 pub const ROOT: &str = "<root_account>";
@@ -31,12 +31,14 @@ pub struct CredentialReport {
 /// One row: a user's credentials.
 #[derive(Debug)]
 pub struct Row {
+    /// The line of the report that it begins on, from 1.
+    pub line: u64,
     /// The name; of a damaged row whatever its first cell says, or `line N`.
     pub user: String,
     /// The ARN, where the cell holds one.
     pub arn: Option<String>,
     /// What is wrong with the row as a whole, if its fields could not be told apart.
-    pub damage: Option<String>,
+    pub damage: Option<Damage>,
     /// `user_creation_time`
     pub user_creation_time: Cell<Option<Time>>,
     /// `password_enabled`
@@ -53,6 +55,16 @@ pub struct Row {
     pub certificates: [Certificate; 2],
     columns: Arc<Columns>,
     cells: StringRecord,
+}
+
+/// Why a row's fields could not be told apart.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("Line {line} of the credential report is damaged: {what}.")]
+pub struct Damage {
+    /// The line, from 1.
+    pub line: u64,
+    /// What is wrong with it.
+    pub what: String,
 }
 
 /// A slot for an access key. The slots' order is not the order of creation.
@@ -99,11 +111,14 @@ pub enum ReportError {
     /// The header lacks a column without which a row is nobody's.
     #[error("not a credential report: line 1 has no column `{0}`")]
     MissingColumn(&'static str),
+    /// A header that is not text: then no column can be trusted.
+    #[error("not a credential report: line 1 is damaged in column {0}")]
+    DamagedHeader(usize),
     /// A header that is there twice: which one counts?
     #[error("not a credential report: line 1 has the column `{0}` twice")]
     RepeatedColumn(String),
     /// A user that is there twice: two reports in one file, or a damaged one.
-    #[error("not a credential report: line {line} has the user `{user}` again")]
+    #[error("not one credential report: line {line} has the user `{user}` again")]
     RepeatedUser {
         /// The user, inert.
         user: String,
@@ -224,22 +239,22 @@ impl CredentialReport {
         let (_, header) = lines.next().ok_or(ReportError::Empty)?;
         let columns = Arc::new(Columns::new(&header)?);
 
-        let mut rows: Vec<(u64, Row)> = lines.map(|(line, record)| (line, Row::new(line, &record, &columns))).collect();
+        let mut rows: Vec<Row> = lines.map(|(line, record)| Row::new(line, &record, &columns)).collect();
         let mut users = BTreeSet::new();
-        for (line, row) in rows.iter().filter(|(_, row)| row.damage.is_none()) {
+        for row in rows.iter().filter(|row| row.damage.is_none()) {
             if !users.insert(row.user.clone()) {
-                return Err(ReportError::RepeatedUser { user: inert(&row.user).into_owned(), line: *line });
+                return Err(ReportError::RepeatedUser { user: inert(&row.user).into_owned(), line: row.line });
             }
         }
         // What a damaged row seems to be named is no reason to doubt a row that is whole.
-        for (line, row) in rows.iter_mut().filter(|(_, row)| row.damage.is_some()) {
+        for row in rows.iter_mut().filter(|row| row.damage.is_some()) {
             if !users.insert(row.user.clone()) {
-                row.user = format!("line {line}");
+                row.user = format!("line {}", row.line);
             }
         }
 
         let mut report = Self { root: None, users: Vec::with_capacity(rows.len()) };
-        for (_, row) in rows {
+        for row in rows {
             if row.user == ROOT {
                 report.root = Some(row);
             } else {
@@ -250,6 +265,33 @@ impl CredentialReport {
             return Err(ReportError::NoRows);
         }
         Ok(report)
+    }
+
+    /// The account's 12 digits and its partition, from the root user's ARN.
+    pub fn account(&self) -> Option<(&str, &str)> {
+        self.root.as_ref().and_then(Row::account)
+    }
+
+    /// The first row whose fields could not be told apart.
+    pub fn first_damage(&self) -> Option<&Damage> {
+        self.rows().filter_map(|row| row.damage.as_ref()).min_by_key(|damage| damage.line)
+    }
+
+    /// The first row, by its line, and the column of a character that is none of a text's: IAM writes no such thing, so the
+    /// bytes were damaged on the way. In the function each cell speaks for itself; a file can be had again.
+    pub fn first_control_character(&self) -> Option<(u64, &str)> {
+        let place = |row: &Row| row.cells.iter().position(|cell| cell.contains(char::is_control));
+        let found = self.rows().filter_map(|row| Some((row.line, row.columns.header.get(place(row)?)?.as_str())));
+        found.min_by_key(|(line, _)| *line)
+    }
+
+    /// The latest moment that the report has: it was made then, or later.
+    pub fn newest_time(&self) -> Option<Time> {
+        self.rows().flat_map(Row::times).max()
+    }
+
+    fn rows(&self) -> impl Iterator<Item = &Row> {
+        self.root.iter().chain(&self.users)
     }
 
     /// Whether who is not in the report is not in the account: the root row is there and every row is somebody's.
@@ -287,20 +329,24 @@ fn split(bytes: &[u8]) -> Result<Vec<(u64, ByteRecord)>, ReportError> {
 #[derive(Debug)]
 struct Columns {
     places: [Option<usize>; NAMES.len()],
-    count: usize,
+    /// Every column as the report has it, made harmless.
+    header: Vec<String>,
 }
 
 impl Columns {
     fn new(header: &ByteRecord) -> Result<Self, ReportError> {
         let mut places = [None; NAMES.len()];
         let mut seen = BTreeSet::new();
+        let mut shown = Vec::with_capacity(header.len());
         for (place, name) in header.iter().enumerate() {
-            let name = String::from_utf8_lossy(name).trim().to_lowercase();
+            let name = str::from_utf8(name).ok().filter(|name| !name.contains(char::is_control));
+            let name = name.ok_or(ReportError::DamagedHeader(place + 1))?.trim().to_lowercase();
+            shown.push(cut(&inert(&name), 64).into_owned());
             if let Some(known) = NAMES.iter().position(|known| *known == name) {
                 places[known] = Some(place);
             }
             if !name.is_empty() && !seen.insert(name.clone()) {
-                return Err(ReportError::RepeatedColumn(cut(&inert(&name), 64).into_owned()));
+                return Err(ReportError::RepeatedColumn(shown.swap_remove(place)));
             }
         }
         for required in [Column::User, Column::Arn] {
@@ -308,7 +354,7 @@ impl Columns {
                 return Err(ReportError::MissingColumn(required.name()));
             }
         }
-        Ok(Self { places, count: header.len() })
+        Ok(Self { places, header: shown })
     }
 
     fn place(&self, column: Column) -> Option<usize> {
@@ -319,13 +365,16 @@ impl Columns {
     /// or a path with a comma; where it does not, the row has too many fields, and all of the surplus lies between the start
     /// of the name and the end of the ARN: no other cell can have a comma.
     fn assign(&self, record: &ByteRecord) -> Result<StringRecord, String> {
-        let cells = StringRecord::from_byte_record(record.clone()).map_err(|_| "it is not UTF-8".to_owned())?;
-        if cells.iter().any(|cell| cell.contains(['\n', '\r'])) {
-            return Err("a cell has a line break in it".to_owned());
+        let column = |place: usize| self.header.get(place).map_or_else(String::new, |name| format!(" in `{name}`"));
+        let cells = StringRecord::from_byte_record(record.clone())
+            .map_err(|error| format!("what is{} is not UTF-8", column(error.utf8_error().field())))?;
+        if let Some(place) = cells.iter().position(|cell| cell.contains(['\n', '\r'])) {
+            return Err(format!("there is a line break{}", column(place)));
         }
-        let miscounted = || format!("it has {} fields for {} columns", cells.len(), self.count);
-        let cells = match cells.len().cmp(&self.count) {
-            Ordering::Less => return Err(miscounted()),
+        let miscounted =
+            || format!("it has {} for {} columns", counted(cells.len() as u64, "field"), self.header.len());
+        let cells = match cells.len().cmp(&self.header.len()) {
+            Ordering::Less => return Err(format!("{} and ends{}", miscounted(), column(cells.len() - 1))),
             Ordering::Equal => cells,
             Ordering::Greater => self.rejoin(&cells).ok_or_else(miscounted)?,
         };
@@ -343,9 +392,9 @@ impl Columns {
     }
 
     fn rejoin(&self, cells: &StringRecord) -> Option<StringRecord> {
-        let surplus = cells.len() - self.count;
+        let surplus = cells.len() - self.header.len();
         if cells.iter().rev().take(surplus).all(str::is_empty) {
-            return Some(cells.iter().take(self.count).collect());
+            return Some(cells.iter().take(self.header.len()).collect());
         }
         let (user, arn) = (self.place(Column::User)?, self.place(Column::Arn)?);
         if arn != user + 1 {
@@ -380,11 +429,9 @@ impl Row {
     fn new(line: u64, record: &ByteRecord, columns: &Arc<Columns>) -> Self {
         let (cells, damage) = match columns.assign(record) {
             Ok(cells) => (cells, None),
-            Err(what) => {
-                (StringRecord::new(), Some(format!("Line {line} of the credential report is damaged: {what}.")))
-            }
+            Err(what) => (StringRecord::new(), Some(Damage { line, what })),
         };
-        let reader = CellReader { columns, cells: &cells, damage: damage.as_deref() };
+        let reader = CellReader { columns, cells: &cells, damage: damage.as_ref() };
         let user = match &damage {
             None => cells.get(columns.place(Column::User).unwrap_or_default()).unwrap_or_default().to_owned(),
             Some(_) => damaged_name(record, columns).unwrap_or_else(|| format!("line {line}")),
@@ -403,6 +450,7 @@ impl Row {
         let certificate =
             |active, last_rotated| Certificate { active: reader.flag(active), last_rotated: reader.time(last_rotated) };
         Self {
+            line,
             user,
             arn,
             user_creation_time: reader.time(Column::UserCreationTime),
@@ -430,7 +478,7 @@ impl Row {
     /// seen, so its absence says nothing either.
     pub fn additional_credentials(&self) -> Cell<Option<&str>> {
         if let Some(damage) = &self.damage {
-            return Err(Unreadable(damage.as_str().into()));
+            return Err(damage.into());
         }
         let info = self.cell(Column::AdditionalCredentialsInfo).unwrap_or_default().trim();
         let nothing = ["", "N/A", "no_information", "not_supported"];
@@ -443,6 +491,15 @@ impl Row {
         self.cell(Column::PasswordEnabled).is_some_and(|cell| cell.trim().eq_ignore_ascii_case("not_supported"))
     }
 
+    /// Every date of the row.
+    fn times(&self) -> impl Iterator<Item = Time> {
+        let [one, two] = &self.access_keys;
+        let own = [&self.user_creation_time, &self.password_last_used, &self.password_last_changed];
+        let keys = [&one.last_rotated, &one.last_used_date, &two.last_rotated, &two.last_used_date];
+        let certificates = self.certificates.iter().map(|certificate| &certificate.last_rotated);
+        own.into_iter().chain(keys).chain(certificates).filter_map(|cell| cell.clone().ok()?)
+    }
+
     /// The account number and the partition of the ARN.
     pub fn account(&self) -> Option<(&str, &str)> {
         let mut parts = self.arn.as_deref()?.split(':');
@@ -450,6 +507,12 @@ impl Row {
         let account = parts.nth(2)?;
         let digits = account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit());
         (digits && !partition.is_empty()).then_some((account, partition))
+    }
+}
+
+impl From<&Damage> for Unreadable {
+    fn from(damage: &Damage) -> Self {
+        Self(damage.to_string().into())
     }
 }
 
@@ -482,13 +545,13 @@ fn damaged_name(record: &ByteRecord, columns: &Columns) -> Option<String> {
 struct CellReader<'a> {
     columns: &'a Columns,
     cells: &'a StringRecord,
-    damage: Option<&'a str>,
+    damage: Option<&'a Damage>,
 }
 
 impl CellReader<'_> {
     fn cell(&self, column: Column) -> Cell<&str> {
         if let Some(damage) = self.damage {
-            return Err(Unreadable(damage.into()));
+            return Err(damage.into());
         }
         let cell = self.columns.place(column).and_then(|place| self.cells.get(place));
         let missing = || Unreadable(format!("The credential report has no column {}.", column.name()).into());
@@ -639,17 +702,32 @@ mod tests {
         let foreign = row("carol", "arn:aws:iam::123456789012:user/dave");
         let report = parse(&[HEADER, ROOT_ROW, &alice(), short, &foreign, "\u{1},,"]);
         assert!(!report.is_whole());
-        let damage: Vec<_> = report.users.iter().map(|user| (user.user.as_str(), user.damage.as_deref())).collect();
-        assert_eq!(
-            damage,
-            [
-                ("alice", None),
-                ("bob", Some("Line 4 of the credential report is damaged: it has 3 fields for 22 columns.")),
-                ("carol", Some("Line 5 of the credential report is damaged: its ARN is another user's.")),
-                ("line 6", Some("Line 6 of the credential report is damaged: it has 3 fields for 22 columns.")),
-            ]
-        );
+        assert_eq!(report.first_control_character(), None);
+        let told =
+            |user: &Row| format!("{}: {}", user.user, user.damage.as_ref().map_or_else(String::new, Damage::to_string));
+        insta::assert_snapshot!(report.users.iter().map(told).collect::<Vec<_>>().join("\n"), @"
+        alice: 
+        bob: Line 4 of the credential report is damaged: it has 3 fields for 22 columns and ends in `user_creation_time`.
+        carol: Line 5 of the credential report is damaged: its ARN is another user's.
+        line 6: Line 6 of the credential report is damaged: it has 3 fields for 22 columns and ends in `user_creation_time`.
+        ");
+        assert_eq!(report.first_damage().unwrap().line, 4);
         assert!(report.users[1].password_enabled.is_err());
+    }
+
+    #[test]
+    fn damage_names_the_column_where_it_can() {
+        let damage = |text: &[u8]| CredentialReport::parse(text).unwrap().first_damage().unwrap().to_string();
+        let broken = b"user,arn,Password_Enabled\nalice,,\"a\nb\"";
+        insta::assert_snapshot!(damage(broken), @"Line 3 of the credential report is damaged: it has 1 field for 3 columns and ends in `user`.");
+        insta::assert_snapshot!(damage(b"user,arn,Password_Enabled\nalice,,\xfftrue"), @"Line 2 of the credential report is damaged: what is in `password_enabled` is not UTF-8.");
+    }
+
+    #[test]
+    fn the_newest_date_is_found_in_any_column() {
+        let report = parse(&[HEADER, ROOT_ROW, &alice()]);
+        assert_eq!(report.newest_time(), Some(time("2021-06-20T05:16:50Z")));
+        assert_eq!(parse(&["user,arn", "alice,"]).newest_time(), None);
     }
 
     #[test]
@@ -675,13 +753,13 @@ mod tests {
     #[test]
     fn what_is_no_report_is_refused() {
         assert_eq!(error(&[""]), "the credential report is empty");
-        assert_eq!(error(&["\0\u{1}binary"]), "not a credential report: line 1 has no column `user`");
+        assert_eq!(error(&["\0\u{1}binary"]), "not a credential report: line 1 is damaged in column 1");
         assert_eq!(error(&["user,name"]), "not a credential report: line 1 has no column `arn`");
         assert_eq!(error(&["user,arn,User"]), "not a credential report: line 1 has the column `user` twice");
         assert_eq!(error(&[HEADER]), "the credential report has no rows");
         assert_eq!(
             error(&[HEADER, ROOT_ROW, &alice(), HEADER, ROOT_ROW]),
-            "not a credential report: line 5 has the user `<root_account>` again"
+            "not one credential report: line 5 has the user `<root_account>` again"
         );
     }
 

@@ -63,3 +63,168 @@ pub(crate) const UNUSED_CREDENTIAL: &[&str] = &[
     "PCI DSS v3.2.1/8.1.4",
     "PCI DSS v4.0.1/8.2.6",
 ];
+
+/// What another catalogue than those of [`Check::requirements`](crate::checks::Check::requirements) calls the same problem.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mapping {
+    /// Whose catalogue.
+    pub catalogue: Catalogue,
+    /// Its names for it.
+    pub ids: &'static [&'static str],
+    /// Who says so.
+    pub source: Source,
+}
+
+/// A catalogue of controls or requirements.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[expect(missing_docs, reason = "`Catalogue::name` has the names")]
+pub enum Catalogue {
+    SecurityHub,
+    Config,
+    WellArchitected,
+    FoundationalTechnicalReview,
+    Soc2,
+    Hipaa,
+    Iso27001,
+}
+
+impl Catalogue {
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::SecurityHub => "AWS Security Hub control",
+            Self::Config => "AWS Config rule",
+            Self::WellArchitected => "AWS Well-Architected",
+            Self::FoundationalTechnicalReview => "AWS Foundational Technical Review",
+            Self::Soc2 => "SOC 2",
+            Self::Hipaa => "HIPAA Security Rule (45 CFR)",
+            Self::Iso27001 => "ISO/IEC 27001:2022",
+        }
+    }
+}
+
+/// Who says that a check maps to something. Auditors ask.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// AWS, of its own control for the same problem, in the Security Hub user guide.
+    Aws,
+    /// Prowler's compliance files (5.46), which are its interpretation.
+    Prowler,
+    /// We do: nobody else maps it, or we read it otherwise.
+    Ours,
+}
+
+impl Source {
+    /// In a word or two.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Aws => "official: AWS's own mapping",
+            Self::Prowler => "interpretation: Prowler's",
+            Self::Ours => "interpretation: ours",
+        }
+    }
+}
+
+const fn mapping(catalogue: Catalogue, source: Source, ids: &'static [&'static str]) -> Mapping {
+    Mapping { catalogue, ids, source }
+}
+
+/// A root access key, active or not.
+pub(crate) const ROOT_ACCESS_KEY_ELSEWHERE: &[Mapping] = &[
+    mapping(Catalogue::SecurityHub, Source::Aws, &["IAM.4"]),
+    mapping(Catalogue::Config, Source::Aws, &["iam-root-access-key-check"]),
+    mapping(Catalogue::WellArchitected, Source::Prowler, &["SEC01-BP02"]),
+    mapping(Catalogue::FoundationalTechnicalReview, Source::Prowler, &["ARC-004"]),
+    mapping(
+        Catalogue::Hipaa,
+        Source::Prowler,
+        &["164.308(a)(1)(ii)(B)", "164.308(a)(3)(i)", "164.308(a)(3)(ii)(B)", "164.312(a)(2)(i)"],
+    ),
+    mapping(Catalogue::Iso27001, Source::Prowler, &["A.5.15"]),
+];
+
+/// An old root access key: AWS's control for old keys leaves root out.
+pub(crate) const OLD_ROOT_ACCESS_KEY_ELSEWHERE: &[Mapping] = &[
+    mapping(Catalogue::WellArchitected, Source::Ours, &["SEC01-BP02"]),
+    mapping(Catalogue::FoundationalTechnicalReview, Source::Ours, &["ARC-004"]),
+];
+
+/// A use of root. AWS retired its control in April 2024.
+pub(crate) const ROOT_USE_ELSEWHERE: &[Mapping] = &[
+    mapping(Catalogue::SecurityHub, Source::Aws, &["IAM.20 (retired in 2024)"]),
+    mapping(Catalogue::WellArchitected, Source::Prowler, &["SEC02-BP01"]),
+    mapping(Catalogue::WellArchitected, Source::Ours, &["SEC01-BP02"]),
+    mapping(Catalogue::Iso27001, Source::Prowler, &["A.5.15"]),
+];
+
+/// Root without MFA.
+pub(crate) const ROOT_MFA_ELSEWHERE: &[Mapping] = &[
+    mapping(Catalogue::SecurityHub, Source::Aws, &["IAM.9"]),
+    mapping(Catalogue::Config, Source::Aws, &["root-account-mfa-enabled"]),
+    mapping(Catalogue::WellArchitected, Source::Prowler, &["SEC01-BP02"]),
+    mapping(Catalogue::FoundationalTechnicalReview, Source::Prowler, &["ARC-003", "IAM-001", "IAM-0012"]),
+    mapping(Catalogue::Hipaa, Source::Prowler, &["164.308(a)(3)(ii)(A)", "164.312(d)"]),
+    mapping(Catalogue::Iso27001, Source::Prowler, &["A.5.15", "A.5.17", "A.8.5"]),
+];
+
+/// Root with a virtual MFA device.
+pub(crate) const ROOT_HARDWARE_MFA_ELSEWHERE: &[Mapping] = &[
+    mapping(Catalogue::SecurityHub, Source::Aws, &["IAM.6"]),
+    mapping(Catalogue::Config, Source::Aws, &["root-account-hardware-mfa-enabled"]),
+    mapping(Catalogue::WellArchitected, Source::Prowler, &["SEC01-BP02"]),
+    mapping(Catalogue::FoundationalTechnicalReview, Source::Prowler, &["ARC-003", "IAM-001", "IAM-0012"]),
+    mapping(Catalogue::Hipaa, Source::Prowler, &["164.308(a)(3)(ii)(A)", "164.312(d)"]),
+];
+
+/// A root signing certificate: a root credential that no catalogue names.
+pub(crate) const ROOT_CERTIFICATE_ELSEWHERE: &[Mapping] =
+    &[mapping(Catalogue::WellArchitected, Source::Ours, &["SEC01-BP02"])];
+
+/// An old access key of a user.
+pub(crate) const KEY_ROTATION_ELSEWHERE: &[Mapping] = &[
+    mapping(Catalogue::SecurityHub, Source::Aws, &["IAM.3"]),
+    mapping(Catalogue::Config, Source::Aws, &["access-keys-rotated"]),
+    mapping(Catalogue::WellArchitected, Source::Prowler, &["SEC02-BP02", "SEC02-BP05"]),
+    mapping(Catalogue::FoundationalTechnicalReview, Source::Prowler, &["IAM-002", "IAM-0012"]),
+    mapping(Catalogue::Hipaa, Source::Prowler, &["164.308(a)(3)(ii)(C)", "164.308(a)(5)(ii)(D)"]),
+    mapping(Catalogue::Iso27001, Source::Prowler, &["A.5.15"]),
+];
+
+/// A key or a password that is no longer used.
+pub(crate) const UNUSED_CREDENTIAL_ELSEWHERE: &[Mapping] = &[
+    mapping(Catalogue::SecurityHub, Source::Aws, &["IAM.8 (90 days)", "IAM.22 (45 days)"]),
+    mapping(Catalogue::Config, Source::Aws, &["iam-user-unused-credentials-check"]),
+    mapping(Catalogue::WellArchitected, Source::Ours, &["SEC03-BP04"]),
+    mapping(Catalogue::FoundationalTechnicalReview, Source::Prowler, &["IAM-002", "IAM-0012"]),
+    mapping(Catalogue::Soc2, Source::Prowler, &["CC1.3"]),
+    mapping(Catalogue::Soc2, Source::Ours, &["CC6.2", "CC6.3"]),
+    mapping(Catalogue::Hipaa, Source::Prowler, &["164.308(a)(3)(ii)(B)", "164.308(a)(5)(ii)(D)"]),
+    mapping(Catalogue::Iso27001, Source::Prowler, &["A.5.15"]),
+];
+
+/// A key that was never used, which AWS's control for unused ones does not single out.
+pub(crate) const NEVER_USED_KEY_ELSEWHERE: &[Mapping] = &[
+    mapping(Catalogue::SecurityHub, Source::Ours, &["IAM.8 (90 days)", "IAM.22 (45 days)"]),
+    mapping(Catalogue::Config, Source::Ours, &["iam-user-unused-credentials-check"]),
+    mapping(Catalogue::WellArchitected, Source::Prowler, &["SEC02-BP01"]),
+];
+
+/// Two active keys.
+pub(crate) const TWO_KEYS_ELSEWHERE: &[Mapping] =
+    &[mapping(Catalogue::WellArchitected, Source::Prowler, &["SEC02-BP01"])];
+
+/// A console user without MFA.
+pub(crate) const CONSOLE_MFA_ELSEWHERE: &[Mapping] = &[
+    mapping(Catalogue::SecurityHub, Source::Aws, &["IAM.5", "IAM.19"]),
+    mapping(Catalogue::Config, Source::Aws, &["mfa-enabled-for-iam-console-access", "iam-user-mfa-enabled"]),
+    mapping(Catalogue::WellArchitected, Source::Prowler, &["SEC02-BP01"]),
+    mapping(Catalogue::FoundationalTechnicalReview, Source::Prowler, &["IAM-001", "IAM-0012"]),
+    mapping(Catalogue::Hipaa, Source::Prowler, &["164.308(a)(3)(ii)(A)", "164.312(a)(1)", "164.312(d)"]),
+    mapping(Catalogue::Iso27001, Source::Prowler, &["A.5.15", "A.5.17", "A.8.5"]),
+];
+
+/// A person with an IAM password.
+pub(crate) const FEDERATION_ELSEWHERE: &[Mapping] = &[
+    mapping(Catalogue::WellArchitected, Source::Ours, &["SEC02-BP04"]),
+    mapping(Catalogue::FoundationalTechnicalReview, Source::Prowler, &["IAM-0012"]),
+];

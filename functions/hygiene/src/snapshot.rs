@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::report::{CredentialReport, Row};
+use crate::report::{CredentialReport, Row, Unreadable};
 
 /// What was read from one account. Each source fails alone.
 #[derive(Debug)]
@@ -22,10 +22,45 @@ pub struct Snapshot {
 /// A source's data, or the reason why there is none.
 pub type Source<T> = Result<T, Unavailable>;
 
-/// Why a source has no data, in words for people: the operation, and every cause down to AWS's own message.
+/// Why there is no data, as a sentence.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct Unavailable(pub String);
+pub enum Unavailable {
+    /// It was asked for, and could not be read or understood: the operation, and every cause down to AWS's own message; or
+    /// the cell, and what it says.
+    #[error("{0}")]
+    Unreadable(String),
+    /// Nobody asked for it: the command line was given other files.
+    #[error("{0}")]
+    NotGiven(&'static str),
+}
+
+impl Unavailable {
+    /// Of two reasons the one to tell: the first, unless only the second is about something that was asked for.
+    pub fn graver(first: Option<Self>, second: Option<Self>) -> Option<Self> {
+        match (first, second) {
+            (Some(Self::NotGiven(_)) | None, Some(second @ Self::Unreadable(_))) => Some(second),
+            (first, second) => first.or(second),
+        }
+    }
+}
+
+impl From<Unreadable> for Unavailable {
+    fn from(Unreadable(reason): Unreadable) -> Self {
+        Self::Unreadable(reason.into())
+    }
+}
+
+impl From<&Unreadable> for Unavailable {
+    fn from(Unreadable(reason): &Unreadable) -> Self {
+        Self::Unreadable(reason.to_string())
+    }
+}
+
+impl From<&str> for Unavailable {
+    fn from(reason: &str) -> Self {
+        Self::Unreadable(reason.to_owned())
+    }
+}
 
 /// A credential report and its age.
 #[derive(Debug)]
@@ -50,13 +85,25 @@ pub struct AccountSummary {
     pub account_signing_certificates_present: Option<i32>,
 }
 
+impl AccountSummary {
+    /// Out of `SummaryMap`, looked up by key.
+    pub fn of(value: impl Fn(&str) -> Option<i32>) -> Self {
+        Self {
+            account_access_keys_present: value("AccountAccessKeysPresent"),
+            account_mfa_enabled: value("AccountMFAEnabled"),
+            account_password_present: value("AccountPasswordPresent"),
+            account_signing_certificates_present: value("AccountSigningCertificatesPresent"),
+        }
+    }
+}
+
 impl Snapshot {
     /// The root user's row of the report, or why it cannot be had.
     pub fn root(&self) -> Result<&Row, Unavailable> {
         let report = self.report.as_ref().map_err(Unavailable::clone)?;
         match report.credentials.root.as_ref() {
-            None => Err(Unavailable("The credential report has no row for the root user.".to_owned())),
-            Some(Row { damage: Some(damage), .. }) => Err(Unavailable(damage.clone())),
+            None => Err(Unavailable::Unreadable("The credential report has no row for the root user.".to_owned())),
+            Some(Row { damage: Some(damage), .. }) => Err(Unavailable::Unreadable(damage.to_string())),
             Some(root) => Ok(root),
         }
     }

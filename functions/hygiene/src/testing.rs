@@ -18,15 +18,14 @@ pub(crate) fn time(text: &str) -> DateTime<Utc> {
 }
 
 pub(crate) fn unavailable<T>(reason: &str) -> Source<T> {
-    Err(Unavailable(reason.to_owned()))
+    Err(Unavailable::Unreadable(reason.to_owned()))
 }
 
 /// An account whose sources are all readable, and whose report is the table: `|` between cells, the header first. Columns
 /// that it does not show have what a user without credentials has.
 pub(crate) fn account(table: &str) -> Snapshot {
     let credentials = CredentialReport::parse(csv(table).as_bytes()).unwrap();
-    let root = credentials.root.as_ref().and_then(|root| root.account());
-    let (account_id, partition) = root.unwrap_or(("123456789012", "aws"));
+    let (account_id, partition) = credentials.account().unwrap_or(("123456789012", "aws"));
     Snapshot {
         account_id: Some(account_id.to_owned()),
         partition: Some(partition.to_owned()),

@@ -102,6 +102,34 @@ pub fn shell_word(value: &str) -> Cow<'_, str> {
     Cow::Owned(word)
 }
 
+/// How wide text for people is: a mail reader shows no more without wrapping it again.
+pub(crate) const WIDTH: usize = 78;
+
+/// Wraps prose; a word longer than the line (a link, an ARN) stays whole.
+pub(crate) fn paragraph(text: &mut String, indent: &str, prose: &str) {
+    let mut line = indent.to_owned();
+    let mut length = indent.chars().count();
+    let mut empty = true;
+    for word in prose.split(' ').filter(|word| !word.is_empty()) {
+        let needed = word.chars().count() + usize::from(!empty);
+        if !empty && WIDTH < length + needed {
+            text.push_str(line.trim_end());
+            text.push('\n');
+            line = " ".repeat(indent.chars().count());
+            length = line.len();
+            empty = true;
+        }
+        if !empty {
+            line.push(' ');
+        }
+        line.push_str(word);
+        length += word.chars().count() + usize::from(!empty);
+        empty = false;
+    }
+    text.push_str(line.trim_end());
+    text.push('\n');
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -15,6 +15,7 @@ pub(super) static CHECK: Check = Check {
     remediation: commands::delete_key,
     documentation: "https://docs.aws.amazon.com/IAM/latest/UserGuide/id-credentials-access-keys-update.html",
     requirements: &[],
+    mappings: &[],
     rule: Rule::AccessKey(rule),
 };
 

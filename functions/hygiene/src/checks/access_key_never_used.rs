@@ -16,6 +16,7 @@ pub(super) static CHECK: Check = Check {
     remediation: commands::retire_key,
     documentation: "https://docs.aws.amazon.com/IAM/latest/UserGuide/id-credentials-access-keys-update.html",
     requirements: requirements::UNUSED_CREDENTIAL,
+    mappings: requirements::NEVER_USED_KEY_ELSEWHERE,
     rule: Rule::AccessKey(rule),
 };
 

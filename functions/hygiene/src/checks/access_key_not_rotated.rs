@@ -15,6 +15,7 @@ pub(super) static CHECK: Check = Check {
     remediation,
     documentation: "https://docs.aws.amazon.com/IAM/latest/UserGuide/id-credentials-access-keys-update.html",
     requirements: requirements::KEY_ROTATION,
+    mappings: requirements::KEY_ROTATION_ELSEWHERE,
     rule: Rule::AccessKey(rule),
 };
 

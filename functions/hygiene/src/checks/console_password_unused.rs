@@ -16,6 +16,7 @@ pub(super) static CHECK: Check = Check {
     remediation: commands::delete_password,
     documentation: "https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_passwords_admin-change-user.html",
     requirements: requirements::UNUSED_CREDENTIAL,
+    mappings: requirements::UNUSED_CREDENTIAL_ELSEWHERE,
     rule: Rule::User(rule),
 };
 

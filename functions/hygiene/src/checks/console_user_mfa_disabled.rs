@@ -1,8 +1,8 @@
 use super::{Check, Context, Rule, evidence};
-use crate::commands;
 use crate::finding::{Severity, Subject, Verdict};
 use crate::report::{Cell, Column, Row};
 use crate::text::{inert, shell_option};
+use crate::{commands, requirements};
 
 pub(super) static CHECK: Check = Check {
     id: "console-user-mfa-disabled",
@@ -31,6 +31,7 @@ pub(super) static CHECK: Check = Check {
         "NIST.800-53.r5 IA-2(8)",
         "PCI DSS v4.0.1/8.4.2",
     ],
+    mappings: requirements::CONSOLE_MFA_ELSEWHERE,
     rule: Rule::User(rule),
 };
 

@@ -1,8 +1,8 @@
 use super::{Check, Context, Rule, evidence};
-use crate::commands;
 use crate::finding::{Severity, Subject, Verdict};
 use crate::report::{Cell, Column, Row};
 use crate::text::inert;
+use crate::{commands, requirements};
 
 pub(super) static CHECK: Check = Check {
     id: "console-user-not-federated",
@@ -24,6 +24,7 @@ pub(super) static CHECK: Check = Check {
         "CIS AWS Foundations Benchmark v6.0.0/2.20",
         "CIS AWS Foundations Benchmark v7.0.0/2.19",
     ],
+    mappings: requirements::FEDERATION_ELSEWHERE,
     rule: Rule::User(rule),
 };
 

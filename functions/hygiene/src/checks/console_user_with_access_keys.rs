@@ -15,6 +15,7 @@ pub(super) static CHECK: Check = Check {
     remediation,
     documentation: "https://docs.aws.amazon.com/IAM/latest/UserGuide/best-practices.html",
     requirements: &[],
+    mappings: &[],
     rule: Rule::User(rule),
 };
 

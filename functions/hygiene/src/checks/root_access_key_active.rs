@@ -17,6 +17,7 @@ pub(super) static CHECK: Check = Check {
     remediation: |_| root_keys::STEPS.to_owned(),
     documentation: "https://docs.aws.amazon.com/IAM/latest/UserGuide/root-user-best-practices.html",
     requirements: requirements::ROOT_ACCESS_KEY,
+    mappings: requirements::ROOT_ACCESS_KEY_ELSEWHERE,
     rule: Rule::Root(rule),
 };
 

@@ -1,7 +1,7 @@
 use super::{Check, Context, Rule, evidence};
 use crate::finding::{Severity, Verdict};
 use crate::report::AccessKey;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Snapshot, Unavailable};
 use crate::text::age;
 use crate::{requirements, root_keys};
 
@@ -16,6 +16,7 @@ pub(super) static CHECK: Check = Check {
     remediation: |_| root_keys::STEPS.to_owned(),
     documentation: "https://docs.aws.amazon.com/IAM/latest/UserGuide/root-user-best-practices.html",
     requirements: requirements::KEY_ROTATION,
+    mappings: requirements::OLD_ROOT_ACCESS_KEY_ELSEWHERE,
     rule: Rule::Root(rule),
 };
 
@@ -38,9 +39,10 @@ fn rule(snapshot: &Snapshot, context: &Context<'_>) -> Verdict {
                 }
             }
             (Ok(true), Ok(None)) => {
-                unreadable = Some(format!("{} is N/A though the key is active.", key.columns().last_rotated.name()));
+                let column = key.columns().last_rotated.name();
+                unreadable = Some(Unavailable::Unreadable(format!("{column} is N/A though the key is active.")));
             }
-            (Ok(true), Err(reason)) | (Err(reason), _) => unreadable = Some(reason.to_string()),
+            (Ok(true), Err(reason)) | (Err(reason), _) => unreadable = Some(reason.into()),
         }
     }
     if old.is_empty() {

@@ -1,7 +1,7 @@
 use super::{Check, Context, Rule, evidence};
 use crate::finding::{Evidence, Severity, Verdict};
 use crate::report::{AccessKey, Row, Unreadable};
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Snapshot, Unavailable};
 use crate::text::{age, counted};
 use crate::{requirements, root_keys};
 
@@ -19,6 +19,7 @@ pub(super) static CHECK: Check = Check {
     remediation: |_| root_keys::STEPS.to_owned(),
     documentation: "https://docs.aws.amazon.com/IAM/latest/UserGuide/root-user-best-practices.html",
     requirements: requirements::ROOT_ACCESS_KEY,
+    mappings: requirements::ROOT_ACCESS_KEY_ELSEWHERE,
     rule: Rule::Root(rule),
 };
 
@@ -26,18 +27,18 @@ fn rule(snapshot: &Snapshot, context: &Context<'_>) -> Verdict {
     let summary = match &snapshot.summary {
         Ok(summary) => summary
             .account_access_keys_present
-            .ok_or_else(|| "The account summary has no AccountAccessKeysPresent.".to_owned()),
-        Err(reason) => Err(reason.to_string()),
+            .ok_or_else(|| Unavailable::from("The account summary has no AccountAccessKeysPresent.")),
+        Err(reason) => Err(reason.clone()),
     };
     let root = snapshot.root();
     let shown = root.as_ref().map(|root| shown_keys(root)).unwrap_or_default();
     let unreadable = root.as_ref().map_or_else(
-        |reason| Some(reason.to_string()),
-        |root| root.access_keys.iter().find_map(unreadable).map(ToString::to_string),
+        |reason| Some(reason.clone()),
+        |root| root.access_keys.iter().find_map(unreadable).map(Unavailable::from),
     );
     let in_summary = matches!(summary, Ok(count) if 0 < count);
     if !in_summary && shown.is_empty() {
-        return match summary.err().or(unreadable) {
+        return match Unavailable::graver(summary.err(), unreadable) {
             Some(reason) => Verdict::unknown(reason),
             None => Verdict::passed("The root user has no access key, active or inactive."),
         };
@@ -73,8 +74,11 @@ fn rule(snapshot: &Snapshot, context: &Context<'_>) -> Verdict {
         (Ok(_), true, None) => format!(
             " The credential report{report_age} disagrees and shows none: the key is newer, or only the summary knows it."
         ),
+        (Ok(_), true, Some(reason @ Unavailable::NotGiven(_))) | (Err(reason @ Unavailable::NotGiven(_)), ..) => {
+            format!(" {reason}")
+        }
         (Ok(_), true, Some(reason)) => format!(" The credential report could not tell: {reason}"),
-        (Err(reason), _, _) => format!(" The account summary could not tell: {reason}"),
+        (Err(reason), ..) => format!(" The account summary could not tell: {reason}"),
     };
     message.push_str(&comparison);
     let mut rests_on = Evidence::new();

@@ -1,5 +1,6 @@
 use super::{Check, Context, Rule};
 use crate::finding::{Severity, Verdict};
+use crate::requirements;
 use crate::snapshot::Snapshot;
 use crate::text::counted;
 
@@ -34,6 +35,7 @@ pub(super) static CHECK: Check = Check {
         "PCI DSS v3.2.1/8.3.1",
         "PCI DSS v4.0.1/8.4.2",
     ],
+    mappings: requirements::ROOT_HARDWARE_MFA_ELSEWHERE,
     rule: Rule::Root(rule),
 };
 
@@ -44,12 +46,12 @@ fn rule(snapshot: &Snapshot, _: &Context<'_>) -> Verdict {
     }
     let enabled = match &snapshot.summary {
         Ok(summary) => summary.account_mfa_enabled,
-        Err(reason) => return Verdict::unknown(reason),
+        Err(reason) => return Verdict::unknown(reason.clone()),
     };
     match (enabled, &snapshot.virtual_mfa_users) {
         (None, _) => Verdict::unknown("The account summary has no AccountMFAEnabled."),
         (Some(enabled), _) if enabled <= 0 => Verdict::not_applicable("The root user has no MFA."),
-        (Some(_), Err(reason)) => Verdict::unknown(reason),
+        (Some(_), Err(reason)) => Verdict::unknown(reason.clone()),
         (Some(enabled), Ok(users)) => match users.iter().filter(|arn| arn.ends_with(":root")).count() {
             0 => Verdict::passed("No virtual MFA device is assigned to the root user."),
             devices => Verdict::failed(

@@ -1,7 +1,8 @@
 use super::{Check, Context, Rule, evidence};
 use crate::finding::{Evidence, Severity, Verdict};
 use crate::report::Column;
-use crate::snapshot::Snapshot;
+use crate::requirements;
+use crate::snapshot::{Snapshot, Unavailable};
 
 pub(super) static CHECK: Check = Check {
     id: "root-mfa-disabled",
@@ -34,6 +35,7 @@ pub(super) static CHECK: Check = Check {
         "PCI DSS v3.2.1/8.3.1",
         "PCI DSS v4.0.1/8.4.2",
     ],
+    mappings: requirements::ROOT_MFA_ELSEWHERE,
     rule: Rule::Root(rule),
 };
 
@@ -47,7 +49,7 @@ fn rule(snapshot: &Snapshot, _: &Context<'_>) -> Verdict {
     match (can_sign_in_or_call, &facts.mfa) {
         (Ok(false), _) => Verdict::not_applicable("The root user has no password and no active access key."),
         (_, Ok(true)) => Verdict::passed("The root user has MFA."),
-        (Err(reason), Ok(false)) | (_, Err(reason)) => Verdict::unknown(reason),
+        (Err(reason), Ok(false)) | (_, Err(reason)) => Verdict::unknown(reason.clone()),
         (Ok(true), Ok(false)) => {
             let password =
                 if facts.password_assumed { "a password (assumed: the report does not say)" } else { "a password" };
@@ -63,10 +65,10 @@ fn rule(snapshot: &Snapshot, _: &Context<'_>) -> Verdict {
 
 /// What is known of root, each fact from the account summary where that was read and has it, otherwise from the report.
 struct Facts {
-    mfa: Result<bool, String>,
-    password: Result<bool, String>,
+    mfa: Result<bool, Unavailable>,
+    password: Result<bool, Unavailable>,
     password_assumed: bool,
-    active_key: Result<bool, String>,
+    active_key: Result<bool, Unavailable>,
     evidence: Evidence,
 }
 
@@ -74,8 +76,10 @@ impl Facts {
     fn new(snapshot: &Snapshot) -> Self {
         let summary = snapshot.summary.as_ref().copied().unwrap_or_default();
         let root = snapshot.root();
-        let no_report =
-            || snapshot.summary.as_ref().err().or(root.as_ref().err()).map_or_else(String::new, ToString::to_string);
+        let no_report = |reason: &Unavailable| {
+            let summary = snapshot.summary.as_ref().err().cloned();
+            Unavailable::graver(summary, Some(reason.clone())).unwrap_or_else(|| reason.clone())
+        };
         let mut rests_on = Evidence::new();
 
         let mfa = match (summary.account_mfa_enabled, &root) {
@@ -85,9 +89,9 @@ impl Facts {
             }
             (None, Ok(root)) => {
                 rests_on.extend(evidence(root, &[Column::MfaActive]));
-                root.mfa_active.clone().map_err(|unreadable| unreadable.to_string())
+                root.mfa_active.clone().map_err(Unavailable::from)
             }
-            (None, Err(_)) => Err(no_report()),
+            (None, Err(reason)) => Err(no_report(reason)),
         };
         let mut password_assumed = false;
         let password = match (summary.account_password_present, &root) {
@@ -102,10 +106,10 @@ impl Facts {
                     password_assumed = true;
                     Ok(snapshot.partition.as_deref() != Some("aws-us-gov"))
                 } else {
-                    root.password_enabled.clone().map_err(|unreadable| unreadable.to_string())
+                    root.password_enabled.clone().map_err(Unavailable::from)
                 }
             }
-            (None, Err(_)) => Err(no_report()),
+            (None, Err(reason)) => Err(no_report(reason)),
         };
         let active_key = match (&root, summary.account_access_keys_present) {
             (Ok(root), _) => {
@@ -114,14 +118,14 @@ impl Facts {
                 match (&one.active, &two.active) {
                     (Ok(true), _) | (_, Ok(true)) => Ok(true),
                     (Ok(false), Ok(false)) => Ok(false),
-                    (Err(unreadable), _) | (_, Err(unreadable)) => Err(unreadable.to_string()),
+                    (Err(unreadable), _) | (_, Err(unreadable)) => Err(unreadable.into()),
                 }
             }
             (Err(_), Some(present)) => {
                 rests_on.push(("AccountAccessKeysPresent", present.to_string()));
                 Ok(0 < present)
             }
-            (Err(reason), None) => Err(reason.to_string()),
+            (Err(reason), None) => Err(reason.clone()),
         };
         Self { mfa, password, password_assumed, active_key, evidence: rests_on }
     }

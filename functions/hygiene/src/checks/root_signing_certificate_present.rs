@@ -1,7 +1,8 @@
 use super::{Check, Context, Rule, evidence};
 use crate::finding::{Evidence, Severity, Verdict};
 use crate::report::{Certificate, Column, Unreadable};
-use crate::snapshot::Snapshot;
+use crate::requirements;
+use crate::snapshot::{Snapshot, Unavailable};
 
 pub(super) static CHECK: Check = Check {
     id: "root-signing-certificate-present",
@@ -15,6 +16,7 @@ pub(super) static CHECK: Check = Check {
     remediation: |_| STEPS.to_owned(),
     documentation: "https://docs.aws.amazon.com/IAM/latest/UserGuide/root-user-best-practices.html",
     requirements: &[],
+    mappings: requirements::ROOT_CERTIFICATE_ELSEWHERE,
     rule: Rule::Root(rule),
 };
 
@@ -22,19 +24,17 @@ fn rule(snapshot: &Snapshot, _: &Context<'_>) -> Verdict {
     let summary = match &snapshot.summary {
         Ok(summary) => {
             let present = summary.account_signing_certificates_present;
-            present.ok_or_else(|| "The account summary has no AccountSigningCertificatesPresent.".to_owned())
+            present.ok_or_else(|| "The account summary has no AccountSigningCertificatesPresent.".into())
         }
-        Err(reason) => Err(reason.to_string()),
+        Err(reason) => Err(reason.clone()),
     };
     let root = snapshot.root();
     let in_report = root.as_ref().is_ok_and(|root| root.certificates.iter().any(is_shown));
     let in_summary = matches!(summary, Ok(count) if 0 < count);
     if !in_summary && !in_report {
-        let unreadable = root.map_or_else(
-            |reason| Some(reason.to_string()),
-            |root| root.certificates.iter().find_map(unreadable).map(ToString::to_string),
-        );
-        return match summary.err().or(unreadable) {
+        let unreadable =
+            root.map_or_else(Some, |root| root.certificates.iter().find_map(unreadable).map(Unavailable::from));
+        return match Unavailable::graver(summary.err(), unreadable) {
             Some(reason) => Verdict::unknown(reason),
             None => Verdict::passed("The root user has no signing certificate."),
         };

@@ -1,6 +1,7 @@
 use super::{Check, Context, Rule, evidence};
 use crate::finding::{Novelties, Severity, Verdict};
 use crate::report::Column;
+use crate::requirements;
 use crate::root_keys;
 use crate::snapshot::Snapshot;
 use crate::text::{age, moment};
@@ -28,6 +29,7 @@ pub(super) static CHECK: Check = Check {
         "CIS AWS Foundations Benchmark v6.0.0/2.6",
         "CIS AWS Foundations Benchmark v7.0.0/2.7",
     ],
+    mappings: requirements::ROOT_USE_ELSEWHERE,
     rule: Rule::Root(rule),
 };
 

@@ -1,8 +1,8 @@
 use super::{Check, Context, Rule, evidence};
-use crate::commands;
 use crate::finding::{Severity, Subject, Verdict};
 use crate::report::{AccessKey, Cell, Column, Row};
 use crate::text::{age, inert, moment};
+use crate::{commands, requirements};
 
 pub(super) static CHECK: Check = Check {
     id: "user-multiple-active-access-keys",
@@ -25,6 +25,7 @@ pub(super) static CHECK: Check = Check {
         "CIS AWS Foundations Benchmark v5.0.0/1.12",
         "CIS AWS Foundations Benchmark v6.0.0/2.12",
     ],
+    mappings: requirements::TWO_KEYS_ELSEWHERE,
     rule: Rule::User(rule),
 };
 

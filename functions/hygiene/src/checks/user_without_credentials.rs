@@ -16,6 +16,7 @@ pub(super) static CHECK: Check = Check {
     remediation,
     documentation: "https://docs.aws.amazon.com/IAM/latest/UserGuide/id_users_remove.html",
     requirements: &[],
+    mappings: &[],
     rule: Rule::User(rule),
 };
 

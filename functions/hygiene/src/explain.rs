@@ -1,0 +1,185 @@
+//! A check's page of the documentation, in Markdown that reads well as it is: on a terminal and in the repository.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+
+use chrono::DateTime;
+
+use crate::checks::{Check, Rule};
+use crate::finding::{Subject, SubjectKind};
+use crate::policy::Policy;
+use crate::requirements::{Catalogue, Mapping, Source};
+use crate::text::paragraph;
+
+/// The page.
+pub fn page(check: &Check) -> String {
+    let mut page = format!("# {}\n\n{}\n\n", check.id, check.title);
+    let on = match check.rule {
+        Rule::Root(_) => "the root user",
+        Rule::User(_) => "each IAM user",
+        Rule::AccessKey(_) => "each access key of each IAM user",
+    };
+    let _ = writeln!(page, "- Severity: {}\n- On: {on}", check.severity);
+
+    heading(&mut page, "It fails when");
+    paragraph(&mut page, "", check.fails_when);
+    for (name, limit) in Policy::LIMITS.iter().filter(|(name, _)| check.fails_when.contains(name)) {
+        let (option, days) = (option(name), limit(&Policy::cis()).num_days());
+        let limit =
+            format!("`{name}` is a parameter of the template, `{option}` on the command line; {days} by default.");
+        page.push('\n');
+        paragraph(&mut page, "", &limit);
+    }
+
+    heading(&mut page, "Why it matters");
+    paragraph(&mut page, "", check.rationale);
+
+    heading(&mut page, "How to fix it");
+    paragraph(&mut page, "", check.recommendation);
+    page.push('\n');
+    let steps = (check.remediation)(&example(check));
+    if matches!(check.rule, Rule::Root(_)) {
+        for step in steps.lines() {
+            let (number, step) = step.split_once(". ").filter(|(number, _)| number.len() == 1).unwrap_or(("", step));
+            if number.is_empty() {
+                page.push('\n');
+                paragraph(&mut page, "", step);
+            } else {
+                paragraph(&mut page, &format!("{number}. "), step);
+            }
+        }
+    } else {
+        let _ = writeln!(page, "```sh\n{steps}\n```");
+    }
+
+    heading(&mut page, "What it maps to");
+    mappings(&mut page, check);
+
+    heading(&mut page, "More");
+    let _ = writeln!(page, "- [AWS's documentation]({})", check.documentation);
+    page
+}
+
+fn heading(page: &mut String, text: &str) {
+    let _ = write!(page, "\n## {text}\n\n");
+}
+
+/// `AccessKeyMaxAgeDays` is `--access-key-max-age-days`.
+fn option(parameter: &str) -> String {
+    let mut option = "-".to_owned();
+    for letter in parameter.chars() {
+        if letter.is_ascii_uppercase() {
+            option.push('-');
+        }
+        option.push(letter.to_ascii_lowercase());
+    }
+    option
+}
+
+/// Whom the commands are for.
+fn example(check: &Check) -> Subject {
+    let user = Subject::user("alice", None);
+    match check.rule {
+        Rule::Root(_) => Subject::account(SubjectKind::Root, None),
+        Rule::User(_) => user,
+        Rule::AccessKey(_) => Subject {
+            kind: SubjectKind::AccessKey,
+            slot: Some(1),
+            access_key_id: Some("AKIAIOSFODNN7EXAMPLE".to_owned()),
+            created: DateTime::from_timestamp(1_624_166_210, 0),
+            active: Some(true),
+            ..user
+        },
+    }
+}
+
+/// Benchmarks first, with who says so: a number from AWS's documentation weighs more than somebody's reading.
+fn mappings(page: &mut String, check: &Check) {
+    if check.requirements.is_empty() && check.mappings.is_empty() {
+        paragraph(
+            page,
+            "",
+            "No benchmark, control or framework that we know of asks for this. It is still worth doing.",
+        );
+        return;
+    }
+    // NIST's and PCI's are AWS's mapping of its control; where it has none for this, of the nearest one.
+    let control = |mapping: &Mapping| mapping.catalogue == Catalogue::SecurityHub && mapping.source == Source::Aws;
+    let by_control = if check.mappings.iter().any(control) { Source::Aws.name() } else { SIMILAR };
+    let families = [
+        ("CIS AWS Foundations Benchmark ", "/", "CIS AWS Foundations Benchmark", CIS_SOURCE),
+        ("NIST.800-53.r5", " ", "NIST SP 800-53 Rev. 5", by_control),
+        ("PCI DSS ", "/", "PCI DSS", by_control),
+    ];
+    for (prefix, separator, name, source) in families {
+        let own = check.requirements.iter().filter_map(|requirement| requirement.strip_prefix(prefix));
+        let list = grouped(own.filter_map(|requirement| requirement.split_once(separator)));
+        if !list.is_empty() {
+            paragraph(page, "- ", &format!("{name}: {list} ({source})"));
+        }
+    }
+    for Mapping { catalogue, ids, source } in check.mappings {
+        paragraph(page, "- ", &format!("{}: {} ({})", catalogue.name(), ids.join(", "), source.name()));
+    }
+}
+
+const SIMILAR: &str = "interpretation: ours, from AWS's mapping of a similar control";
+const CIS_SOURCE: &str =
+    "the benchmark's own numbers: of v1.2.0 from AWS's documentation, of later ones from Prowler's files";
+
+/// `1.12 in v1.2.0; 1.4 in v1.4.0, v1.5.0`: the numbers in their order, with the versions that have them.
+fn grouped<'a>(items: impl Iterator<Item = (&'a str, &'a str)>) -> String {
+    let items: Vec<_> = items.collect();
+    if items.iter().all(|(version, _)| version.is_empty()) {
+        return items.iter().map(|(_, number)| *number).collect::<Vec<_>>().join(", ");
+    }
+    let mut told = BTreeSet::new();
+    let mut groups: Vec<(Vec<&str>, Vec<&str>)> = Vec::new();
+    for (_, number) in items.iter().filter(|(_, number)| told.insert(*number)) {
+        let versions = items.iter().filter(|(_, other)| other == number).map(|(version, _)| *version).collect();
+        match groups.iter_mut().find(|(_, known)| *known == versions) {
+            Some((numbers, _)) => numbers.push(number),
+            None => groups.push((vec![number], versions)),
+        }
+    }
+    let group = |(numbers, versions): &(Vec<_>, Vec<_>)| format!("{} in {}", numbers.join(", "), versions.join(", "));
+    groups.iter().map(group).collect::<Vec<_>>().join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::{CHECKS, find};
+
+    #[test]
+    fn a_page_has_all_that_an_auditor_asks() {
+        insta::assert_snapshot!(page(find("access-key-unused").unwrap()));
+    }
+
+    #[test]
+    fn a_page_on_root_has_steps() {
+        insta::assert_snapshot!(page(find("root-access-key-present").unwrap()));
+    }
+
+    #[test]
+    fn every_requirement_is_on_its_page() {
+        for check in CHECKS {
+            let page = page(check);
+            let numbers = check.requirements.iter().filter_map(|requirement| requirement.rsplit(['/', ' ']).next());
+            for number in numbers.chain(check.mappings.iter().flat_map(|mapping| mapping.ids.iter().copied())) {
+                let unwrapped = page.split_whitespace().collect::<Vec<_>>().join(" ");
+                assert!(unwrapped.contains(number), "{}: {number}", check.id);
+            }
+        }
+    }
+
+    #[test]
+    fn every_limit_in_a_text_is_explained() {
+        for check in CHECKS {
+            let named = check.fails_when.split('`').filter(|word| word.ends_with("Days"));
+            for name in named {
+                assert!(Policy::LIMITS.iter().any(|(known, _)| *known == name), "{}: {name}", check.id);
+            }
+        }
+    }
+}
