@@ -27,14 +27,14 @@ help: ## this list
 .PHONY: demo
 demo: $(VENV)/ready ## a day of credwarden on this machine, in an emulator (PORT=4566 for a fixed port)
 	@echo "Compiling the function. The first time that takes a few minutes, for the AWS SDK."
-	@cargo build --quiet --package checker --package credwarden-tests
+	@cargo build --quiet --workspace
 	@cd tests && exec ../$(VENV)/bin/python -m emulator.demo --port $(PORT)
 
 .PHONY: test
 test: $(VENV)/ready ## every test: units, adapters, template, the whole system in the emulator
-	cargo build --package checker --package credwarden-tests
+	cargo build --workspace
 	cargo test --workspace
-	$(VENV)/bin/python -m pytest tests/template tests/system
+	$(VENV)/bin/python -m pytest tests/template tests/cli tests/system
 
 .PHONY: check
 check: $(VENV)/ready $(SAM_VENV)/ready ## formatter, clippy, template linters: what CI asks before the tests
@@ -61,6 +61,10 @@ local-invoke: ## a dry run in a container on this machine, with your AWS credent
 	$(MAKE) build ARCHITECTURE=$(HERE)
 	$(SAM) local invoke CheckerFunction --parameter-overrides Architecture=$(HERE) \
 		--event infra/local/event.json --env-vars infra/local/env.json $(SAM_LOCAL_ARGS)
+
+.PHONY: bench
+bench: ## how long parsing and judging a report take
+	cargo bench --package hygiene
 
 .PHONY: docs
 docs: ## the README's tables, from code

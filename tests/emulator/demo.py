@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import base64
 import json
 import os
+import shlex
 import signal
+import subprocess
 import sys
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+from emulator import binaries
 from emulator.__main__ import port_number
 from emulator.terminal import Terminal
 
@@ -46,9 +52,9 @@ def main() -> int:
 
 def demonstrate(terminal: Terminal, port: int, keep: bool) -> None:
     from emulator.process import Emulator, EmulatorFailed, wait_for
-    from emulator.stack import MAIL_ADDRESS, Stack, bootstrap_path
+    from emulator.stack import MAIL_ADDRESS, Stack
 
-    bootstrap = bootstrap_path()
+    bootstrap, command_line = binaries.function(), binaries.command_line()
     try:
         emulator = Emulator(port, "sample")
     except EmulatorFailed as error:
@@ -57,9 +63,9 @@ def demonstrate(terminal: Terminal, port: int, keep: bool) -> None:
         terminal.step(1, "An AWS account is emulated on this machine, with Security Hub enabled.")
         hub = emulator.client("securityhub")
         hub.enable_security_hub()
-        summary = emulator.client("iam").get_account_summary()["SummaryMap"]
+        saved = _save(emulator.client("iam"), binaries.ROOT / "target" / "demo")
         terminal.note(f"It is at {emulator.url} and has a root user with access keys and without MFA, and "
-                      f"{summary['Users']} IAM users. Nothing of it reaches AWS.")
+                      f"{saved.users} IAM users. Nothing of it reaches AWS.")
 
         terminal.step(2, "template.yaml is deployed: function, role, schedule, topic, queues, alarms.")
         stack = Stack(emulator, bootstrap)
@@ -101,10 +107,53 @@ def demonstrate(terminal: Terminal, port: int, keep: bool) -> None:
 
         terminal.step(7, "And it says so in a mail:")
         _show_mail(terminal, _last_mail(emulator, stack))
+
+        terminal.step(8, "What the account's credential report said at first, as a page, by the command line:")
+        _make_page(terminal, command_line, saved)
         if keep:
             _keep(terminal, emulator, stack)
     terminal.line()
     terminal.note("That was all. The emulator is gone and left nothing behind.")
+
+
+@dataclass(frozen=True)
+class Saved:
+    """An account's credential report and summary, in a folder, as the AWS CLI prints them."""
+
+    folder: Path
+    users: int
+
+
+def _save(iam: Any, folder: Path) -> Saved:
+    from emulator.process import wait_for
+
+    folder.mkdir(parents=True, exist_ok=True)
+    wait_for(lambda: iam.generate_credential_report()["State"] == "COMPLETE", _RUN_SECONDS, "credential report")
+    report = iam.get_credential_report()
+    summary = iam.get_account_summary()["SummaryMap"]
+    _write(folder / "report.json", {"Content": base64.b64encode(report["Content"]).decode(),
+                                    "ReportFormat": report["ReportFormat"],
+                                    "GeneratedTime": report["GeneratedTime"].isoformat()})
+    _write(folder / "summary.json", {"SummaryMap": summary})
+    return Saved(folder, summary["Users"])
+
+
+def _write(path: Path, answer: dict) -> None:
+    path.write_text(json.dumps(answer, indent=4) + "\n", encoding="utf-8")
+
+
+def _make_page(terminal: Terminal, command_line: Path, saved: Saved) -> None:
+    page = saved.folder / "report.html"
+    arguments = ["check", "--credential-report", saved.folder / "report.json", "--account-summary",
+                 saved.folder / "summary.json", "--format", "html", "--output", page]
+    shown = [os.path.relpath(argument, binaries.ROOT) if isinstance(argument, Path) else argument
+             for argument in arguments]
+    terminal.line("   " + shlex.join(["credwarden", *shown]))
+    done = subprocess.run([command_line, *arguments], capture_output=True, text=True, check=False)
+    if done.returncode != 1:
+        raise DemoFailed(f"the command line ended with {done.returncode}: {done.stderr}")
+    terminal.line()
+    terminal.note(f"Open it in a browser: {page.as_uri()}")
 
 
 def _run(stack: Any) -> dict:
@@ -132,7 +181,7 @@ def _show_mail(terminal: Terminal, mail: dict) -> None:
 def _keep(terminal: Terminal, emulator: Any, stack: Any) -> None:
     from emulator.launcher import ACCOUNT, REGION, SECRET
 
-    terminal.step(8, "The account stays until you press Ctrl-C. Look around with the AWS CLI:")
+    terminal.step(9, "The account stays until you press Ctrl-C. Look around with the AWS CLI:")
     for name, value in (("AWS_ENDPOINT_URL", emulator.url), ("AWS_ACCESS_KEY_ID", ACCOUNT),
                         ("AWS_SECRET_ACCESS_KEY", SECRET), ("AWS_REGION", REGION)):
         terminal.line(f"   export {name}={value}")

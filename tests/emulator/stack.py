@@ -20,9 +20,9 @@ from typing import Any, Callable
 import botocore.exceptions
 from samtranslator.yaml_helper import yaml_parse
 
+from emulator.binaries import ROOT
 from emulator.process import Emulator, wait_for
 
-ROOT = Path(__file__).resolve().parent.parent.parent
 TEMPLATE = ROOT / "template.yaml"
 FUNCTION = "CheckerFunction"
 ROLE = "CheckerRole"
@@ -31,15 +31,6 @@ MAIL_ADDRESS = "security@example.com"
 
 _BUCKET = "credwarden-code"
 _DEPLOY_SECONDS = 60
-
-
-def bootstrap_path() -> Path:
-    """The function's binary: CREDWARDEN_BOOTSTRAP, or what `cargo build` makes."""
-    path = Path(os.environ.get("CREDWARDEN_BOOTSTRAP") or ROOT / "target" / "debug" / "checker")
-    if not path.is_file():
-        raise FileNotFoundError(f"there is no function binary at {path}; build it with `cargo build --package "
-                                "checker`, or name another one in CREDWARDEN_BOOTSTRAP")
-    return path.resolve()
 
 
 @dataclass(frozen=True)

@@ -40,9 +40,14 @@ pub(crate) fn time(text: &str) -> DateTime<Utc> {
     DateTime::parse_from_rfc3339(text).unwrap().to_utc()
 }
 
-/// The verdicts on an account with those rows, whose summary agrees that root has a key.
+/// The verdicts on an account with those rows.
 pub(crate) fn evaluated(rows: &[&str]) -> Evaluation {
-    let snapshot = Snapshot {
+    evaluate(&snapshot(rows), &Policy::cis(), &[], now())
+}
+
+/// An account with those rows, whose summary agrees that root has a key.
+pub(crate) fn snapshot(rows: &[&str]) -> Snapshot {
+    Snapshot {
         account_id: Some(ACCOUNT.to_owned()),
         partition: Some("aws".to_owned()),
         report: Ok(Report {
@@ -56,6 +61,5 @@ pub(crate) fn evaluated(rows: &[&str]) -> Evaluation {
             account_signing_certificates_present: Some(0),
         }),
         virtual_mfa_users: Ok(Vec::new()),
-    };
-    evaluate(&snapshot, &Policy::cis(), &[], now())
+    }
 }

@@ -6,14 +6,20 @@ use std::path::Path;
 
 use checker::config::VARIABLES;
 use checker::permissions::PERMISSIONS;
+use cli::input::NOT_IN_FILES;
+use cli::table::{self, Screen};
+use cli::view::View;
 use hygiene::alert::{Alert, AlertOn, AlertRules, Hub};
 use hygiene::checks::CHECKS;
+use hygiene::evaluate::{Evaluation, evaluate};
 use hygiene::explain::page;
-use hygiene::finding::Severity;
+use hygiene::finding::{Severity, Status};
 use hygiene::mail;
+use hygiene::policy::Policy;
 use hygiene::reconcile::reconcile;
+use hygiene::snapshot::Snapshot;
 
-use crate::account::{ROOT, evaluated, user};
+use crate::account::{ROOT, now, snapshot, user};
 use crate::asff::wire;
 use crate::template::parameter;
 
@@ -73,14 +79,22 @@ fn the_permissions_are_all_there() {
 }
 
 /// A forgotten root key, and a user whose one key was never used: short enough to show a whole mail.
-fn example() -> hygiene::evaluate::Evaluation {
+fn example() -> Snapshot {
     let bot = user("deploy-bot").replace(",true,2026-11-18T06:00:00Z,2020-01-01T00:00:00Z,", ",false,N/A,N/A,");
     let bot = bot.replace("2026-11-19T06:00:00Z,eu-central-1,s3,false,2020-02-03T04:05:06Z", "N/A,N/A,N/A,false,N/A");
     let root = ROOT.replace(
         "true,2019-01-02T03:04:05Z,2026-11-19T06:00:00Z,us-east-1,iam",
         "false,2019-01-02T03:04:05Z,N/A,N/A,N/A",
     );
-    let mut evaluation = evaluated(&[&root, &bot]);
+    snapshot(&[&root, &bot])
+}
+
+fn judged(example: &Snapshot) -> Evaluation {
+    evaluate(example, &Policy::cis(), &[], now())
+}
+
+/// As the function has it, which looks up the ids of the keys.
+fn named(mut evaluation: Evaluation) -> Evaluation {
     for finding in &mut evaluation.findings {
         if finding.subject.slot.is_some() {
             std::sync::Arc::make_mut(&mut finding.subject).access_key_id = Some("AKIAIOSFODNN7EXAMPLE".to_owned());
@@ -91,7 +105,7 @@ fn example() -> hygiene::evaluate::Evaluation {
 
 #[test]
 fn the_mail_is_a_real_one() {
-    let evaluation = example();
+    let evaluation = named(judged(&example()));
     let nothing = BTreeMap::new();
     let plan = reconcile(&evaluation, &nothing, &[]);
     let rules = AlertRules { on: AlertOn::Changes, min_severity: Severity::Low };
@@ -101,9 +115,20 @@ fn the_mail_is_a_real_one() {
     fresh("mail", &format!("```text\n{}\n```\n", mail.trim_end()));
 }
 
+#[test]
+fn the_table_is_a_real_one() {
+    let (mut snapshot, policy) = (example(), Policy::cis());
+    snapshot.virtual_mfa_users = Err(NOT_IN_FILES);
+    let evaluation = judged(&snapshot);
+    let view = View::new(&snapshot, &evaluation, &policy, &[Status::Failed, Status::Unknown]);
+    let mut table = Vec::new();
+    table::write(&view, Screen { width: Some(100), colour: false }, &mut table).unwrap();
+    fresh("table", &format!("```text\n{}```\n", String::from_utf8(table).unwrap()));
+}
+
 #[tokio::test(start_paused = true)]
 async fn the_finding_is_a_real_one() {
-    let findings = wire(&example(), &BTreeMap::new()).await;
+    let findings = wire(&named(judged(&example())), &BTreeMap::new()).await;
     let generator = "credwarden/access-key-never-used";
     let finding = findings.iter().find(|finding| finding["GeneratorId"] == generator).unwrap();
     fresh("finding", &format!("```json\n{}\n```\n", serde_json::to_string_pretty(finding).unwrap()));

@@ -7,8 +7,9 @@ from typing import Any, Callable, Iterator
 
 import pytest
 
+from emulator import binaries
 from emulator.process import Emulator
-from emulator.stack import Stack, bootstrap_path
+from emulator.stack import Stack
 
 
 @pytest.fixture(scope="session")
@@ -33,7 +34,7 @@ def hub(emulator: Emulator) -> Any:
 
 @pytest.fixture(scope="session")
 def bootstrap() -> Path:
-    return bootstrap_path()
+    return binaries.function()
 
 
 @pytest.fixture

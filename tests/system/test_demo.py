@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import pytest
 
@@ -46,8 +47,8 @@ def test_the_demo_tells_the_whole_story(bootstrap: Path) -> None:
     output, errors = start(bootstrap, COLUMNS="100").communicate(timeout=300)
     assert errors == ""
     steps = re.split(r"(?m)^(?=\d\. )", output)[1:]
-    assert [step[0] for step in steps] == list("1234567")
-    _, _, published, told, quiet, closed, resolved = steps
+    assert [step[0] for step in steps] == list("12345678")
+    _, _, published, told, quiet, closed, resolved, page = steps
 
     on_root = [(severity, title) for severity, subject, title in table(published) if subject == "root"]
     assert sorted(severity for severity, _ in on_root) == sorted(ROOT_CHECKS.values())
@@ -65,6 +66,11 @@ def test_the_demo_tells_the_whole_story(bootstrap: Path) -> None:
     assert len(table(closed)) == len(RESOLVED_WITH_ROOT_KEYS)
     after = mail(resolved).partition("\nRESOLVED\n")[2]
     assert all(f"({check})" in after for check in RESOLVED_WITH_ROOT_KEYS)
+
+    assert "credwarden check --credential-report target/demo/report.json" in page
+    (uri,) = re.findall(r"file://\S+", page)
+    html = Path(unquote(urlsplit(uri).path)).read_text(encoding="utf-8")
+    assert html.startswith("<!doctype html>") and all(check in html for check in ROOT_CHECKS)
 
     assert "\033[" not in output
     (url,) = re.findall(r"http://127\.0\.0\.1:\d+", steps[0])
@@ -110,4 +116,4 @@ def test_a_missing_binary_is_explained(tmp_path: Path) -> None:
     process = start(tmp_path / "checker")
     output, errors = process.communicate(timeout=60)
     assert (process.returncode, output) == (1, "")
-    assert errors.startswith("demo: there is no function binary at ") and errors.count("\n") == 1
+    assert errors.startswith("demo: there is no binary at ") and errors.count("\n") == 1

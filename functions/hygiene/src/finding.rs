@@ -218,9 +218,10 @@ pub fn identity(check: &str, account_id: Option<&str>, subject: &str) -> String 
     format!("credwarden/{check}/{}/{subject}", account_id.unwrap_or("unknown"))
 }
 
-/// A finding as the contract's JSON has it.
+/// A finding as the contract's JSON has it. The requirements are half of it, and the same for every finding of a check: who
+/// writes a hundred thousand may have them [prepared](Self::with_requirements).
 #[derive(Debug, Serialize)]
-pub struct FindingJson<'a> {
+pub struct FindingJson<'a, R = &'static [&'static str]> {
     id: String,
     check: &'static str,
     status: Status,
@@ -231,7 +232,7 @@ pub struct FindingJson<'a> {
     #[serde(serialize_with = "as_map")]
     evidence: &'a Evidence,
     remediation: Option<String>,
-    requirements: &'static [&'static str],
+    requirements: R,
 }
 
 impl<'a> FindingJson<'a> {
@@ -249,6 +250,14 @@ impl<'a> FindingJson<'a> {
             remediation: (finding.status == Status::Failed).then(|| finding.remediation()),
             requirements: finding.check.requirements,
         }
+    }
+}
+
+impl<'a, R> FindingJson<'a, R> {
+    /// With the requirements in another form.
+    pub fn with_requirements<P>(self, requirements: P) -> FindingJson<'a, P> {
+        let Self { id, check, status, severity, title, message, subject, evidence, remediation, .. } = self;
+        FindingJson { id, check, status, severity, title, message, subject, evidence, remediation, requirements }
     }
 }
 

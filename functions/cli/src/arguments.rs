@@ -1,0 +1,295 @@
+//! The command line, which is also the source of the help, the man pages and the completions.
+
+use std::path::PathBuf;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
+use clap_complete::Shell;
+use hygiene::checks::{CHECKS, Check, find};
+use hygiene::finding::{Severity, Status};
+use hygiene::policy::Policy;
+
+/// Finds long-lived AWS credentials: root access keys, keys years old, keys never used, users who cannot sign in.
+#[derive(Debug, Parser)]
+#[command(
+    name = "credwarden",
+    version,
+    max_term_width = 100,
+    disable_help_subcommand = true,
+    arg_required_else_help = false
+)]
+pub struct Arguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Check an account: a saved credential report, or the live account
+    ///
+    /// With --credential-report or --account-summary those files are read and nothing is called; what is not given is not
+    /// judged. With neither, the live account is read, with the credentials that the AWS CLI would use, and nothing in it is
+    /// changed.
+    Check(Box<CheckArguments>),
+    /// List the checks
+    Checks,
+    /// Explain a check: what fails, why it matters, how to fix it, what it maps to
+    Explain {
+        /// The check's id, as `credwarden checks` lists it
+        #[arg(value_name = "CHECK", hide_possible_values = true, value_parser = check_parser())]
+        check: &'static Check,
+    },
+    /// Print the completions for a shell
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// Print a man page, in roff
+    Man {
+        /// The command it is about: that of `credwarden` itself where none is named
+        #[arg(value_name = "COMMAND", value_parser = ["check", "checks", "explain", "completions", "man"])]
+        command: Option<String>,
+    },
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  aws iam generate-credential-report        # until it says COMPLETE
+  aws iam get-credential-report > report.json
+  aws iam get-account-summary > summary.json
+
+  credwarden check --credential-report report.json --account-summary summary.json
+  credwarden check --credential-report report.json --format html --output report.html
+  aws iam get-credential-report | credwarden check --credential-report - --fail-on HIGH
+  credwarden check --credential-report last-year.csv --now 2025-12-31T23:59:59Z
+  credwarden check --profile audit --format json | jq .counts
+
+Exit status:
+  0  nothing fails at or above --fail-on
+  1  something does
+  2  the command line or the input is wrong; nothing was judged
+  3  nothing fails, but something that was asked for could not be read";
+
+/// `credwarden check`
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct CheckArguments {
+    /// Credential report: the CSV, or the JSON that `aws iam get-credential-report` prints; `-` is standard input
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Input")]
+    pub credential_report: Option<PathBuf>,
+    /// Account summary: the JSON that `aws iam get-account-summary` prints; `-` is standard input
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Input")]
+    pub account_summary: Option<PathBuf>,
+    /// AWS profile of the live account
+    #[arg(long, value_name = "NAME", help_heading = "Input", conflicts_with_all = ["credential_report", "account_summary"])]
+    pub profile: Option<String>,
+    /// AWS region; of files only that of `--format asff`
+    #[arg(long, value_name = "REGION", help_heading = "Input", value_parser = region)]
+    pub region: Option<String>,
+    /// Judge as of this moment [default: the report's GeneratedTime where the file has it, else the present]
+    #[arg(long, value_name = "RFC3339", help_heading = "Input", value_parser = moment)]
+    pub now: Option<DateTime<Utc>>,
+
+    /// What to write
+    #[arg(long, value_enum, default_value_t = Format::Table, help_heading = "Output")]
+    pub format: Format,
+    /// Where to write it [default: standard output]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Output")]
+    pub output: Option<PathBuf>,
+    /// Show only findings of this status; repeatable [default: FAILED and UNKNOWN in a table or page, all in json and csv]
+    #[arg(long, value_name = "STATUS", help_heading = "Output", ignore_case = true, value_parser = status_parser())]
+    pub status: Vec<Status>,
+    /// Exit with 1 when something of this severity or worse fails
+    #[arg(long, value_name = "SEVERITY", default_value = "LOW", help_heading = "Output", ignore_case = true,
+        value_parser = fail_on_parser())]
+    pub fail_on: FailOn,
+
+    #[command(flatten)]
+    limits: Limits,
+    /// Leave out this check; repeatable. `credwarden checks` lists them
+    #[arg(long, value_name = "CHECK", help_heading = "Checks", value_delimiter = ',', hide_possible_values = true,
+        value_parser = check_parser())]
+    pub disable: Vec<&'static Check>,
+}
+
+/// The thresholds, with the names and the meanings of the function's settings.
+#[derive(Debug, Args)]
+#[expect(clippy::struct_field_names, reason = "the options are named after the settings")]
+struct Limits {
+    #[arg(long, value_name = "DAYS", help_heading = "Checks", value_parser = days(), help = meaning("ACCESS_KEY_MAX_AGE_DAYS"),
+        default_value_t = Policy::cis().access_key_max_age.num_days())]
+    access_key_max_age_days: i64,
+    #[arg(long, value_name = "DAYS", help_heading = "Checks", value_parser = days(), help = meaning("CREDENTIAL_UNUSED_DAYS"),
+        default_value_t = Policy::cis().credential_unused.num_days())]
+    credential_unused_days: i64,
+    #[arg(long, value_name = "DAYS", help_heading = "Checks", value_parser = days(), help = meaning("ROOT_USED_WITHIN_DAYS"),
+        default_value_t = Policy::cis().root_used_within.num_days())]
+    root_used_within_days: i64,
+    #[arg(long, value_name = "DAYS", help_heading = "Checks", value_parser = days(), help = meaning("NEW_CREDENTIAL_GRACE_DAYS"),
+        default_value_t = Policy::cis().new_credential_grace.num_days())]
+    new_credential_grace_days: i64,
+}
+
+/// What is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people at a terminal
+    Table,
+    /// Every verdict, for programs
+    Json,
+    /// Every verdict, for spreadsheets
+    Csv,
+    /// What the function would import into Security Hub: a JSON list of AWS Security Finding Format
+    Asff,
+    /// A page for people: one file, nothing loaded from elsewhere
+    Html,
+}
+
+/// The severity from which on a failure is one of the whole; none: never.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FailOn(pub Option<Severity>);
+
+impl CheckArguments {
+    /// The limits.
+    pub fn policy(&self) -> Policy {
+        Policy {
+            access_key_max_age: TimeDelta::days(self.limits.access_key_max_age_days),
+            credential_unused: TimeDelta::days(self.limits.credential_unused_days),
+            root_used_within: TimeDelta::days(self.limits.root_used_within_days),
+            new_credential_grace: TimeDelta::days(self.limits.new_credential_grace_days),
+        }
+    }
+
+    /// The ids of the checks that are left out.
+    pub fn disabled(&self) -> Vec<&'static str> {
+        self.disable.iter().map(|check| check.id).collect()
+    }
+
+    /// The statuses to show.
+    pub fn statuses(&self) -> &[Status] {
+        match self.format {
+            _ if !self.status.is_empty() => &self.status,
+            Format::Table | Format::Html => &[Status::Failed, Status::Unknown],
+            Format::Json | Format::Csv | Format::Asff => &Status::ALL,
+        }
+    }
+}
+
+fn check_parser() -> impl TypedValueParser<Value = &'static Check> {
+    PossibleValuesParser::new(CHECKS.iter().map(|check| check.id))
+        .try_map(|id| find(&id).ok_or_else(|| format!("there is no check `{id}`")))
+}
+
+fn status_parser() -> impl TypedValueParser<Value = Status> {
+    let named = |name: String| Status::ALL.into_iter().find(|status| status.label().eq_ignore_ascii_case(&name));
+    PossibleValuesParser::new(Status::ALL.map(Status::label))
+        .try_map(move |name| named(name).ok_or("there is no such status"))
+}
+
+const NEVER: &str = "never";
+
+fn fail_on_parser() -> impl TypedValueParser<Value = FailOn> {
+    let severities = Severity::ALL.into_iter().rev().map(Severity::label);
+    PossibleValuesParser::new(severities.chain([NEVER]))
+        .map(|name| FailOn(Severity::from_label(&name.to_ascii_uppercase())))
+}
+
+fn days() -> clap::builder::RangedI64ValueParser<i64> {
+    clap::value_parser!(i64).range(1..=i64::from(u16::MAX))
+}
+
+fn moment(text: &str) -> Result<DateTime<Utc>, String> {
+    let time = DateTime::parse_from_rfc3339(text).map(|time| time.to_utc());
+    time.map_err(|error| format!("{error}; a date and time such as 2026-11-20T06:00:00Z is wanted"))
+}
+
+fn region(text: &str) -> Result<String, &'static str> {
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    let is_region = text.contains('-') && text.bytes().all(plain);
+    if is_region { Ok(text.to_owned()) } else { Err("a region such as eu-central-1 is wanted") }
+}
+
+/// What the function's setting means.
+fn meaning(setting: &str) -> &'static str {
+    let variable = checker::config::variable(&format!("CREDWARDEN_{setting}"));
+    variable.map_or("", |variable| variable.meaning.trim_end_matches('.'))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    fn check(arguments: &[&str]) -> Result<CheckArguments, clap::Error> {
+        let all = ["credwarden", "check"].into_iter().chain(arguments.iter().copied());
+        Arguments::try_parse_from(all).map(|arguments| match arguments.command {
+            Command::Check(arguments) => *arguments,
+            other => panic!("{other:?}"),
+        })
+    }
+
+    #[test]
+    fn the_command_is_sound() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn the_defaults_are_the_functions() {
+        let arguments = check(&[]).unwrap();
+        assert_eq!(arguments.policy(), Policy::cis());
+        assert_eq!(arguments.fail_on, FailOn(Some(Severity::Low)));
+        assert_eq!(arguments.format, Format::Table);
+        assert!(arguments.disabled().is_empty());
+    }
+
+    #[test]
+    fn every_threshold_of_the_function_is_an_option_with_its_meaning() {
+        let command = Arguments::command();
+        let check = command.find_subcommand("check").unwrap();
+        for variable in checker::config::VARIABLES.iter().filter(|variable| variable.name.ends_with("_DAYS")) {
+            let name = variable.name.trim_start_matches("CREDWARDEN_").to_lowercase();
+            let option = check.get_arguments().find(|option| option.get_id() == name.as_str());
+            let option = option.unwrap_or_else(|| panic!("no option for {}", variable.name));
+            assert_eq!(option.get_long().unwrap(), name.replace('_', "-"));
+            assert_eq!(option.get_help().unwrap().to_string(), variable.meaning.trim_end_matches('.'));
+            assert_eq!(option.get_default_values(), [variable.default]);
+        }
+    }
+
+    #[test]
+    fn values_are_read_in_any_letter_case() {
+        let arguments = check(&["--fail-on", "critical", "--status", "not_applicable", "--status", "FAILED"]).unwrap();
+        assert_eq!(arguments.fail_on, FailOn(Some(Severity::Critical)));
+        assert_eq!(arguments.statuses(), [Status::NotApplicable, Status::Failed]);
+        assert_eq!(check(&["--fail-on", "NEVER"]).unwrap().fail_on, FailOn(None));
+    }
+
+    #[test]
+    fn checks_are_left_out_one_by_one_or_in_a_list() {
+        let arguments =
+            check(&["--disable", "root-mfa-disabled", "--disable", "access-key-unused,access-key-inactive"]);
+        assert_eq!(arguments.unwrap().disabled(), ["root-mfa-disabled", "access-key-unused", "access-key-inactive"]);
+    }
+
+    #[test]
+    fn nonsense_is_refused() {
+        let nonsense: [&[&str]; 9] = [
+            &["--access-key-max-age-days", "0"],
+            &["--access-key-max-age-days", "-3"],
+            &["--credential-unused-days", "65536"],
+            &["--disable", "root-mfa"],
+            &["--now", "yesterday"],
+            &["--now", "2026-11-20"],
+            &["--status", "OPEN"],
+            &["--region", "Frankfurt"],
+            &["--credential-report", "r.csv", "--profile", "audit"],
+        ];
+        for arguments in nonsense {
+            assert!(check(arguments).is_err(), "{arguments:?}");
+        }
+    }
+}

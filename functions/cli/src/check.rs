@@ -1,0 +1,158 @@
+//! `credwarden check`: reads, judges, writes, and says how it ends.
+
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use hygiene::evaluate::{Evaluation, evaluate};
+use hygiene::finding::Status;
+use hygiene::snapshot::Snapshot;
+use hygiene::text::{age, moment};
+
+use crate::arguments::{CheckArguments, FailOn, Format};
+use crate::asff::{self, NoAccount};
+use crate::input::{Files, InputError};
+use crate::live::Live;
+use crate::table::Screen;
+use crate::view::View;
+use crate::{json, page, spreadsheet, table};
+
+/// Why there is no verdict.
+#[derive(Debug, thiserror::Error)]
+pub enum CheckError {
+    /// A file cannot be used.
+    #[error(transparent)]
+    Input(#[from] InputError),
+    /// The findings cannot be told in the AWS Security Finding Format.
+    #[error(transparent)]
+    Asff(#[from] NoAccount),
+    /// No runtime for the calls.
+    #[error("could not start")]
+    Start(#[source] io::Error),
+    /// The verdict could not be written.
+    #[error("could not write {}", .0.display())]
+    Output(PathBuf, #[source] io::Error),
+}
+
+/// The exit status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// Nothing fails that matters.
+    Clean = 0,
+    /// Something does.
+    Failing = 1,
+    /// The command line or the input is wrong.
+    Wrong = 2,
+    /// Nothing fails, but something that was asked for could not be read.
+    Unread = 3,
+}
+
+/// A file without a date of its own whose newest date is older than this may be older than its reader thinks.
+const RECENT: TimeDelta = TimeDelta::days(7);
+
+/// Judges what is asked for. `clock` is the present, `note` takes what is worth a line on standard error.
+///
+/// # Errors
+///
+/// When the input is wrong or the output cannot be written; then nothing was shown.
+pub fn check(
+    arguments: &CheckArguments,
+    clock: DateTime<Utc>,
+    note: &mut dyn FnMut(&str),
+) -> Result<Ending, CheckError> {
+    let files = Files {
+        credential_report: arguments.credential_report.as_deref(),
+        account_summary: arguments.account_summary.as_deref(),
+    };
+    let (policy, disabled) = (arguments.policy(), arguments.disabled());
+    let (snapshot, evaluation, unread) = if files.are_given() {
+        let snapshot = files.read()?;
+        let now = arguments.now.unwrap_or_else(|| present(&snapshot, clock, note));
+        let evaluation = evaluate(&snapshot, &policy, &disabled, now);
+        (snapshot, evaluation, false)
+    } else {
+        let live = Live::new(arguments.profile.as_deref(), arguments.region.as_deref()).map_err(CheckError::Start)?;
+        let (snapshot, errors) = live.read();
+        let mut evaluation = evaluate(&snapshot, &policy, &disabled, arguments.now.unwrap_or(clock));
+        errors.iter().chain(&live.name_keys(&mut evaluation)).for_each(|error| note(error));
+        (snapshot, evaluation, !errors.is_empty())
+    };
+    let view = View::new(&snapshot, &evaluation, &policy, arguments.statuses());
+    match arguments.format {
+        Format::Table => {
+            let screen = if arguments.output.is_some() { Screen::NONE } else { Screen::of_standard_output() };
+            written(arguments.output.as_deref(), |to| table::write(&view, screen, to))?;
+        }
+        Format::Json => written(arguments.output.as_deref(), |to| json::write(&view, to))?,
+        Format::Csv => written(arguments.output.as_deref(), |to| spreadsheet::write(&view, to))?,
+        Format::Asff => {
+            let scope = asff::scope(&view, arguments.region.as_deref(), note)?;
+            written(arguments.output.as_deref(), |to| asff::write(&view, &scope, to))?;
+        }
+        Format::Html => written(arguments.output.as_deref(), |to| page::write(&view, to))?,
+    }
+    Ok(ending(&evaluation, arguments.fail_on, unread))
+}
+
+/// The time to judge a saved report by: its own where it says, else the present.
+fn present(snapshot: &Snapshot, clock: DateTime<Utc>, note: &mut dyn FnMut(&str)) -> DateTime<Utc> {
+    if let Some(generated) = snapshot.report_generated_at() {
+        return generated;
+    }
+    let newest = snapshot.report.as_ref().ok().and_then(|report| report.credentials.newest_time());
+    if let Some(newest) = newest.filter(|newest| RECENT < clock - *newest) {
+        let (newest, ago) = (moment(newest), age(clock - newest));
+        note(&format!(
+            "the newest date in the credential report is {newest}, {ago} ago; if the file is as old, say --now"
+        ));
+    }
+    clock
+}
+
+fn ending(evaluation: &Evaluation, FailOn(threshold): FailOn, unread: bool) -> Ending {
+    let Some(threshold) = threshold else { return Ending::Clean };
+    let fails =
+        evaluation.findings.iter().any(|finding| finding.status == Status::Failed && threshold <= finding.severity);
+    let unjudged = evaluation.findings.iter().any(|finding| finding.status == Status::Unknown && !finding.not_given);
+    match (fails, unread || unjudged) {
+        (true, _) => Ending::Failing,
+        (false, true) => Ending::Unread,
+        (false, false) => Ending::Clean,
+    }
+}
+
+/// Writes to standard output, or to a file, which is whole or not there. A reader that has seen enough (`| head`) is no error.
+fn written(output: Option<&Path>, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), CheckError> {
+    let Some(path) = output else {
+        let mut to = BufWriter::with_capacity(64 * 1024, io::stdout().lock());
+        let done = write(&mut to).and_then(|()| to.flush());
+        return match done {
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                Err(CheckError::Output(PathBuf::from("standard output"), error))
+            }
+            Ok(()) | Err(_) => Ok(()),
+        };
+    };
+    let done = if path.is_file() || !path.exists() { replaced(path, write) } else { filled(path, write) };
+    done.map_err(|error| CheckError::Output(path.to_owned(), error))
+}
+
+/// A file beside the old one takes its place when it is whole.
+fn replaced(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".credwarden-");
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let mut to = BufWriter::new(builder.tempfile_in(folder)?);
+    write(&mut to)?;
+    to.into_inner()?.persist(path)?;
+    Ok(())
+}
+
+/// A pipe or a device is written as it is.
+fn filled(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+    let mut to = BufWriter::new(std::fs::OpenOptions::new().write(true).open(path)?);
+    write(&mut to)?;
+    to.flush()
+}

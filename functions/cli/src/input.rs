@@ -1,0 +1,270 @@
+//! Reads saved files. Nothing here calls anything.
+
+use std::borrow::Cow;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use chrono::{DateTime, Utc};
+use hygiene::report::{CredentialReport, Damage, ReportError};
+use hygiene::snapshot::{AccountSummary, Report, Snapshot, Unavailable};
+use hygiene::text::{cut, inert};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+/// The largest file that is read. An account has 5,000 users at the most, whose report takes 6 MB, or 8 MB in base64.
+const LARGEST: u64 = 32 * 1024 * 1024;
+
+/// Whether root's MFA device is a virtual one only the live account says.
+pub const NOT_IN_FILES: Unavailable = Unavailable::NotGiven("The virtual MFA devices are in neither file.");
+
+/// A file that cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("{file}")]
+pub struct InputError {
+    file: String,
+    #[source]
+    what: What,
+}
+
+/// What is wrong with a file.
+#[derive(Debug, thiserror::Error)]
+enum What {
+    #[error("cannot be read")]
+    Io(#[from] io::Error),
+    #[error("larger than 32 MiB; the credential report of the largest account has a quarter of that")]
+    TooLarge,
+    #[error("the file is empty")]
+    Empty,
+    #[error("standard input can be only one of the files")]
+    StandardInputTwice,
+    #[error("cannot be read as JSON")]
+    Json(#[from] serde_json::Error),
+    #[error("not what `aws iam get-credential-report` prints: {0}")]
+    NoReportAnswer(String),
+    #[error("not what `aws iam get-account-summary` prints: {0}")]
+    NoSummaryAnswer(String),
+    #[error("\"Content\" is not base64")]
+    Base64(#[from] base64::DecodeError),
+    #[error("\"Content\"")]
+    Content(#[source] Box<Self>),
+    #[error(transparent)]
+    Report(#[from] ReportError),
+    #[error("line {} is damaged: {}", .0.line, .0.what)]
+    Damaged(Damage),
+    #[error("line {0} is damaged: what is in `{1}` is no text")]
+    NoText(u64, String),
+}
+
+/// The files that are given.
+#[derive(Debug, Clone, Copy)]
+pub struct Files<'a> {
+    /// The credential report.
+    pub credential_report: Option<&'a Path>,
+    /// The account summary.
+    pub account_summary: Option<&'a Path>,
+}
+
+impl Files<'_> {
+    /// Whether there are any.
+    pub fn are_given(&self) -> bool {
+        self.credential_report.is_some() || self.account_summary.is_some()
+    }
+
+    /// Reads them.
+    ///
+    /// # Errors
+    ///
+    /// When a file cannot be read, or is not what it should be; a cell that cannot be understood is no error.
+    pub fn read(&self) -> Result<Snapshot, InputError> {
+        if let (Some(path), Some(other)) = (self.credential_report, self.account_summary)
+            && is_standard_input(path)
+            && is_standard_input(other)
+        {
+            return Err(InputError { file: name(path), what: What::StandardInputTwice });
+        }
+        let report = self.credential_report.map(|path| of(path, report)).transpose()?;
+        let summary = self.account_summary.map(|path| of(path, summary)).transpose()?;
+        let account = report.as_ref().and_then(|report| report.credentials.account());
+        let account = account.map(|(account, partition)| (account.to_owned(), partition.to_owned()));
+        let (account_id, partition) = account.unzip();
+        Ok(Snapshot {
+            account_id,
+            partition,
+            report: report.ok_or(Unavailable::NotGiven("The credential report was not given.")),
+            summary: summary.ok_or(Unavailable::NotGiven("The account summary was not given.")),
+            virtual_mfa_users: Err(NOT_IN_FILES),
+        })
+    }
+}
+
+fn of<T>(path: &Path, parse: fn(&[u8]) -> Result<T, What>) -> Result<T, InputError> {
+    let parsed = bytes(path).and_then(|bytes| parse(&utf8(&bytes)));
+    parsed.map_err(|what| InputError { file: name(path), what })
+}
+
+fn is_standard_input(path: &Path) -> bool {
+    path == Path::new("-")
+}
+
+fn name(path: &Path) -> String {
+    if is_standard_input(path) { "standard input".to_owned() } else { inert(&path.to_string_lossy()).into_owned() }
+}
+
+fn bytes(path: &Path) -> Result<Vec<u8>, What> {
+    let source: Box<dyn Read> =
+        if is_standard_input(path) { Box::new(io::stdin().lock()) } else { Box::new(File::open(PathBuf::from(path))?) };
+    let mut bytes = Vec::new();
+    source.take(LARGEST + 1).read_to_end(&mut bytes)?;
+    if LARGEST < bytes.len() as u64 {
+        return Err(What::TooLarge);
+    }
+    if bytes.iter().all(u8::is_ascii_whitespace) {
+        return Err(What::Empty);
+    }
+    Ok(bytes)
+}
+
+/// Without byte order mark, and in UTF-8: what `>` of Windows PowerShell wrote is UTF-16.
+fn utf8(bytes: &[u8]) -> Cow<'_, [u8]> {
+    let decoded = |units: fn([u8; 2]) -> u16, bytes: &[u8]| {
+        let units = bytes.as_chunks().0.iter().map(|unit| units(*unit));
+        let text: String = char::decode_utf16(units).map(|unit| unit.unwrap_or(char::REPLACEMENT_CHARACTER)).collect();
+        Cow::Owned(text.into_bytes())
+    };
+    match bytes {
+        [0xff, 0xfe, rest @ ..] => decoded(u16::from_le_bytes, rest),
+        [0xfe, 0xff, rest @ ..] => decoded(u16::from_be_bytes, rest),
+        [0xef, 0xbb, 0xbf, rest @ ..] => Cow::Borrowed(rest),
+        bytes => Cow::Borrowed(bytes),
+    }
+}
+
+/// What the AWS CLI prints. What else is in it does not matter.
+#[derive(Deserialize)]
+struct ReportAnswer {
+    #[serde(rename = "Content")]
+    content: Option<String>,
+    #[serde(rename = "GeneratedTime")]
+    generated_time: Option<String>,
+}
+
+fn report(bytes: &[u8]) -> Result<Report, What> {
+    if bytes.trim_ascii_start().first() != Some(&b'{') {
+        return Ok(Report { generated_time: None, credentials: credentials(bytes)? });
+    }
+    let answer: ReportAnswer = serde_json::from_slice(bytes)?;
+    let content = answer.content.ok_or_else(|| What::NoReportAnswer("it has no \"Content\"".to_owned()))?;
+    let generated_time = answer.generated_time.as_deref().map(time).transpose()?;
+    let decoded = STANDARD.decode(content.trim())?;
+    let credentials = credentials(&decoded).map_err(|what| What::Content(Box::new(what)))?;
+    Ok(Report { generated_time, credentials })
+}
+
+fn credentials(bytes: &[u8]) -> Result<CredentialReport, What> {
+    let report = CredentialReport::parse(bytes)?;
+    if let Some(damage) = report.first_damage() {
+        return Err(What::Damaged(damage.clone()));
+    }
+    match report.first_control_character() {
+        Some((line, column)) => Err(What::NoText(line, column.to_owned())),
+        None => Ok(report),
+    }
+}
+
+fn time(text: &str) -> Result<DateTime<Utc>, What> {
+    let shown = inert(text);
+    let no_time = |_| What::NoReportAnswer(format!("\"GeneratedTime\" is `{}`, not a date", cut(&shown, 64)));
+    DateTime::parse_from_rfc3339(text).map(|time| time.to_utc()).map_err(no_time)
+}
+
+fn summary(bytes: &[u8]) -> Result<AccountSummary, What> {
+    let answer: Map<String, Value> = serde_json::from_slice(bytes)?;
+    let Some(Value::Object(map)) = answer.get("SummaryMap") else {
+        return Err(What::NoSummaryAnswer("it has no \"SummaryMap\"".to_owned()));
+    };
+    let number = |value: &Value| value.as_i64().and_then(|number| i32::try_from(number).ok());
+    if let Some((key, value)) = map.iter().find(|(_, value)| number(value).is_none()) {
+        let (key, value) = (inert(key), value.to_string());
+        let what = format!("`{}` is {}, not a whole number", cut(&key, 64), cut(&value, 64));
+        return Err(What::NoSummaryAnswer(what));
+    }
+    Ok(AccountSummary::of(|key| map.get(key).and_then(number)))
+}
+
+#[cfg(test)]
+mod tests {
+    use checker::cause::chain;
+
+    use super::*;
+
+    const CSV: &str = "user,arn,password_enabled\n<root_account>,arn:aws:iam::012345678901:root,false\nalice,,true";
+
+    fn read(bytes: &[u8]) -> Result<Report, String> {
+        report(&utf8(bytes)).map_err(|what| chain(&what))
+    }
+
+    fn answer(content: &str) -> String {
+        format!(
+            "{{\"Content\": \"{content}\", \"ReportFormat\": \"text/csv\", \"GeneratedTime\": \"2026-11-20T05:59:00+00:00\"}}\n"
+        )
+    }
+
+    #[test]
+    fn a_report_is_read_from_every_form_it_is_saved_in() {
+        let json = answer(&STANDARD.encode(CSV));
+        let utf16: Vec<u8> = "\u{feff}".encode_utf16().chain(json.encode_utf16()).flat_map(u16::to_le_bytes).collect();
+        let big_endian: Vec<u8> =
+            "\u{feff}".encode_utf16().chain(CSV.encode_utf16()).flat_map(u16::to_be_bytes).collect();
+        let forms = [
+            CSV.as_bytes().to_vec(),
+            format!("\u{feff}{}\r\n", CSV.replace('\n', "\r\n")).into_bytes(),
+            format!("\n  {json}").into_bytes(),
+            utf16,
+            big_endian,
+        ];
+        for form in forms {
+            let report = read(&form).unwrap();
+            assert_eq!(report.credentials.account(), Some(("012345678901", "aws")));
+            assert_eq!(report.credentials.users[0].password_enabled, Ok(true));
+        }
+        let generated = read(json.as_bytes()).unwrap().generated_time.unwrap();
+        assert_eq!(generated.to_rfc3339(), "2026-11-20T05:59:00+00:00");
+    }
+
+    #[test]
+    fn what_is_no_report_is_refused_with_the_place() {
+        let refused = |bytes: &[u8]| read(bytes).unwrap_err();
+        let damaged = CSV.replace(",true", "");
+        insta::assert_snapshot!(refused(b"\x89PNG\r\n\x1a\n"), @"not a credential report: line 1 is damaged in column 1");
+        insta::assert_snapshot!(refused(CSV.replace("true", "tr\u{1}e").as_bytes()), @"line 3 is damaged: what is in `password_enabled` is no text");
+        insta::assert_snapshot!(refused(CSV.replace("arn,", "a\u{1}n,").as_bytes()), @"not a credential report: line 1 is damaged in column 2");
+        insta::assert_snapshot!(refused(b"{\"Content\": \"dXNlci"), @"cannot be read as JSON: EOF while parsing a string at line 1 column 19");
+        insta::assert_snapshot!(refused(b"{\"Content\": 7}"), @"cannot be read as JSON: invalid type: integer `7`, expected a string at line 1 column 13");
+        insta::assert_snapshot!(refused(b"{\"State\": \"STARTED\"}"), @r#"not what `aws iam get-credential-report` prints: it has no "Content""#);
+        insta::assert_snapshot!(refused(answer("dXNlcixhcm4=!").as_bytes()), @r#""Content" is not base64: Invalid symbol 33, offset 12."#);
+        insta::assert_snapshot!(refused(answer(&STANDARD.encode(&damaged)).as_bytes()), @r#""Content": line 3 is damaged: it has 2 fields for 3 columns and ends in `arn`"#);
+        insta::assert_snapshot!(refused(answer(&STANDARD.encode("user,name")).as_bytes()), @r#""Content": not a credential report: line 1 has no column `arn`"#);
+        insta::assert_snapshot!(refused(damaged.as_bytes()), @"line 3 is damaged: it has 2 fields for 3 columns and ends in `arn`");
+        insta::assert_snapshot!(refused(answer(&STANDARD.encode(CSV)).replace("2026-11-20T", "yesterday ").as_bytes()), @r#"not what `aws iam get-credential-report` prints: "GeneratedTime" is `yesterday 05:59:00+00:00`, not a date"#);
+        insta::assert_snapshot!(refused(format!("{CSV}\n{CSV}").as_bytes()), @"not one credential report: line 5 has the user `<root_account>` again");
+        insta::assert_snapshot!(refused(format!("{0}{0}", answer(&STANDARD.encode(CSV))).as_bytes()), @"cannot be read as JSON: trailing characters at line 2 column 1");
+    }
+
+    #[test]
+    fn an_account_summary_is_read() {
+        let text = br#"{"SummaryMap": {"AccountMFAEnabled": 1, "AccountAccessKeysPresent": 0, "Users": 12}}"#;
+        let expected = AccountSummary {
+            account_mfa_enabled: Some(1),
+            account_access_keys_present: Some(0),
+            ..AccountSummary::default()
+        };
+        assert_eq!(summary(text).unwrap(), expected);
+        let refused = |bytes: &[u8]| chain(&summary(bytes).unwrap_err());
+        insta::assert_snapshot!(refused(b"[]"), @"cannot be read as JSON: invalid type: sequence, expected a map at line 1 column 0");
+        insta::assert_snapshot!(refused(b"{\"AccountMFAEnabled\": 1}"), @r#"not what `aws iam get-account-summary` prints: it has no "SummaryMap""#);
+        insta::assert_snapshot!(refused(b"{\"SummaryMap\": {\"AccountMFAEnabled\": true}}"), @"not what `aws iam get-account-summary` prints: `AccountMFAEnabled` is true, not a whole number");
+    }
+}

@@ -1,0 +1,18 @@
+//! credwarden's command line: the same rules and the same hands as the function, on a saved report or on the live account.
+//!
+//! # Layout
+//!
+//! - [`arguments`] is what can be said, [`input`] reads files, [`live`] reads the account
+//! - [`check`] judges and says how it ends; [`view`] is what there is to show
+//! - one module a format: [`table`], [`json`], [`spreadsheet`], [`asff`], [`page`]
+
+pub mod arguments;
+pub mod asff;
+pub mod check;
+pub mod input;
+pub mod json;
+pub mod live;
+pub mod page;
+pub mod spreadsheet;
+pub mod table;
+pub mod view;

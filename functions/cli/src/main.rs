@@ -1,0 +1,93 @@
+//! `credwarden`. The clock is read here, and nowhere else.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+use std::time::SystemTime;
+
+use checker::cause::chain;
+use chrono::{DateTime, SubsecRound as _, Utc};
+use clap::error::ErrorKind;
+use clap::{CommandFactory as _, Parser as _};
+use cli::arguments::{Arguments, CheckArguments, Command};
+use cli::check::{Ending, check};
+use hygiene::checks::{CHECKS, Check};
+use hygiene::text::inert;
+
+fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return refused(&error),
+    };
+    let text = match arguments.command {
+        Command::Check(arguments) => return checked(&arguments),
+        Command::Checks => list(),
+        Command::Explain { check } => hygiene::explain::page(check),
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Arguments::command(), "credwarden", &mut script);
+            String::from_utf8_lossy(&script).into_owned()
+        }
+        Command::Man { command } => man(command.as_deref()),
+    };
+    print(&text);
+    ExitCode::SUCCESS
+}
+
+fn checked(arguments: &CheckArguments) -> ExitCode {
+    let ending = check(arguments, clock(), &mut complain).unwrap_or_else(|error| {
+        complain(&chain(&error));
+        Ending::Wrong
+    });
+    ExitCode::from(ending as u8)
+}
+
+/// Every check, a line each.
+fn list() -> String {
+    let id = CHECKS.iter().map(|check| check.id.len()).max().unwrap_or_default();
+    let line = |check: &&Check| format!("{:id$}  {:13}  {}", check.id, check.severity, check.title);
+    CHECKS.iter().map(line).collect::<Vec<_>>().join("\n") + "\n"
+}
+
+fn man(command: Option<&str>) -> String {
+    let mut whole = Arguments::command();
+    whole.build();
+    let described = command.and_then(|name| whole.find_subcommand(name)).unwrap_or(&whole).clone();
+    let mut page = Vec::new();
+    match clap_mangen::Man::new(described).render(&mut page) {
+        Ok(()) => String::from_utf8_lossy(&page).into_owned(),
+        Err(error) => error.to_string(),
+    }
+}
+
+/// Help and version are no errors; what is one is told in a line.
+fn refused(error: &clap::Error) -> ExitCode {
+    if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
+        let _ = error.print();
+        return ExitCode::SUCCESS;
+    }
+    let text = error.render().to_string();
+    let told = text.lines().map(str::trim).take_while(|line| !line.starts_with("Usage:"));
+    let mut told: Vec<_> = told.filter(|line| !line.is_empty() && !line.starts_with("For more information")).collect();
+    // Where it is clear what was meant, the list of everything else is noise.
+    if told.iter().any(|line| line.starts_with("tip:")) {
+        told.retain(|line| !line.starts_with("[possible values:"));
+    }
+    complain(&format!("{} (see --help)", told.join(" ").trim_start_matches("error: ")));
+    ExitCode::from(Ending::Wrong as u8)
+}
+
+/// Prints; a reader that has gone does not matter.
+fn print(text: &str) {
+    let _ = io::stdout().lock().write_all(text.as_bytes());
+}
+
+/// One line on standard error.
+fn complain(message: &str) {
+    let _ = writeln!(io::stderr(), "credwarden: {}", inert(message));
+}
+
+/// The present, to the second: nobody wants to read more, and the report has no more.
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the clock")]
+fn clock() -> DateTime<Utc> {
+    DateTime::from(SystemTime::now()).trunc_subsecs(0)
+}

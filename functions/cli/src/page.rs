@@ -1,0 +1,128 @@
+//! One page for people: nothing is loaded from elsewhere, and nothing of the report can act in it.
+
+mod chart;
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+use std::io::{self, Write};
+
+use askama::Template;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use hygiene::checks::{CHECKS, Check};
+use hygiene::evaluate::Counts;
+use hygiene::finding::{Finding, Severity, Status};
+use hygiene::text::{grouped, inert, moment};
+use sha2::{Digest as _, Sha256};
+
+use crate::view::View;
+use chart::Chart;
+
+const STYLE: &str = include_str!("../templates/page.css");
+const SCRIPT: &str = include_str!("../templates/page.js");
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// The findings' columns: what they sort by, and their heads.
+const COLUMNS: [(&str, &str); 4] =
+    [("severity", "Severity"), ("subject", "On"), ("title", "Finding"), ("check", "Check")];
+
+/// Writes the page. The same input gives the same bytes.
+pub fn write(view: &View<'_>, to: &mut dyn Write) -> io::Result<()> {
+    Page::new(view).write_into(to)
+}
+
+#[derive(Template)]
+#[template(path = "page.html")]
+struct Page<'a> {
+    view: &'a View<'a>,
+    style_hash: String,
+    script_hash: String,
+    moment: String,
+    sources: Vec<String>,
+    counts: Counts,
+    severities: Vec<Tile>,
+    charts: Vec<Chart>,
+    findings: Vec<&'a Finding>,
+    statuses: Vec<Status>,
+    checks: Vec<&'static Check>,
+}
+
+/// How many findings of a severity fail.
+struct Tile {
+    label: &'static str,
+    count: usize,
+    shown_count: String,
+}
+
+impl<'a> Page<'a> {
+    fn new(view: &'a View<'a>) -> Self {
+        let failing = view.failing();
+        let tile = |severity: Severity| {
+            let count = failing.iter().find(|(known, _)| *known == severity).map_or(0, |(_, count)| *count);
+            Tile { label: severity.label(), count, shown_count: grouped(count as u64) }
+        };
+        let shown: BTreeSet<&str> = view.findings.iter().map(|finding| finding.check.id).collect();
+        let statuses: BTreeSet<Status> = view.findings.iter().map(|finding| finding.status).collect();
+        Self {
+            view,
+            style_hash: hash(STYLE),
+            script_hash: hash(SCRIPT),
+            moment: moment(view.evaluation.evaluated_at),
+            sources: view.sources(),
+            counts: view.evaluation.counts(),
+            severities: Severity::ALL.into_iter().rev().map(tile).collect(),
+            charts: chart::all(view),
+            findings: view.ordered(),
+            statuses: statuses.into_iter().collect(),
+            checks: CHECKS.iter().copied().filter(|check| shown.contains(check.id)).collect(),
+        }
+    }
+
+    fn name(&self) -> String {
+        self.view.name()
+    }
+
+    /// How many findings the page has.
+    fn total(&self) -> String {
+        grouped(self.findings.len() as u64)
+    }
+
+    /// What the finding counts as: its severity if it fails, else its status.
+    #[expect(clippy::unused_self, reason = "the template calls it")]
+    fn badge(&self, finding: &Finding) -> &'static str {
+        if finding.status == Status::Failed { finding.severity.label() } else { finding.status.label() }
+    }
+
+    #[expect(clippy::unused_self, reason = "the template calls it")]
+    fn fails(&self, finding: &Finding) -> bool {
+        finding.status == Status::Failed
+    }
+
+    #[expect(clippy::unused_self, reason = "the template calls it")]
+    fn subject(&self, finding: &Finding) -> String {
+        View::subject(finding)
+    }
+
+    fn id(&self, finding: &Finding) -> String {
+        inert(&finding.id(self.view.account())).into_owned()
+    }
+
+    #[expect(clippy::unused_self, reason = "the template calls it")]
+    fn inert<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        inert(text)
+    }
+
+    #[expect(
+        clippy::unused_self,
+        clippy::trivially_copy_pass_by_ref,
+        reason = "the template calls it, with a reference"
+    )]
+    fn number(&self, count: &usize) -> String {
+        grouped(*count as u64)
+    }
+}
+
+/// A source for the content security policy: this very text and no other.
+fn hash(text: &str) -> String {
+    format!("sha256-{}", STANDARD.encode(Sha256::digest(text)))
+}

@@ -1,0 +1,164 @@
+//! For people at a terminal: what fails, worst first, root first, as wide as the terminal is.
+
+use std::io::{self, IsTerminal as _, Write};
+
+use anstyle::{AnsiColor, Style};
+use hygiene::finding::{Finding, Severity, Status};
+use hygiene::text::{counted, grouped, inert, moment};
+use textwrap::core::display_width;
+use textwrap::{Options, WordSeparator, WordSplitter};
+
+use crate::view::View;
+
+/// Nothing can be laid out below this, and longer lines are hard to read.
+const WIDTHS: std::ops::RangeInclusive<usize> = 40..=140;
+/// Of a terminal that does not say.
+const UNKNOWN_WIDTH: usize = 80;
+const INDENT: usize = 2;
+/// Between what a finding is on and what it says.
+const GAP: usize = 2;
+
+const BOLD: Style = Style::new().bold();
+const DIM: Style = Style::new().dimmed();
+
+/// What the table is shown on.
+#[derive(Debug, Clone, Copy)]
+pub struct Screen {
+    /// Its width; none for a file or a pipe, where a finding is a line.
+    pub width: Option<usize>,
+    /// Whether it has colours, and nobody has said no to them.
+    pub colour: bool,
+}
+
+impl Screen {
+    /// A file.
+    pub const NONE: Self = Self { width: None, colour: false };
+
+    /// Standard output. `NO_COLOR` and its like are respected.
+    pub fn of_standard_output() -> Self {
+        let stdout = io::stdout();
+        let width = stdout.is_terminal().then(|| match terminal_size::terminal_size() {
+            Some((terminal_size::Width(width), _)) => usize::from(width).clamp(*WIDTHS.start(), *WIDTHS.end()),
+            None => UNKNOWN_WIDTH,
+        });
+        Self { width, colour: anstream::AutoStream::choice(&stdout) != anstream::ColorChoice::Never }
+    }
+}
+
+/// Writes the table.
+pub fn write(view: &View<'_>, screen: Screen, to: &mut dyn Write) -> io::Result<()> {
+    let findings = view.ordered();
+    let widest = findings.iter().map(|finding| display_width(&View::subject(finding))).max().unwrap_or_default();
+    let column = widest.min(screen.width.map_or(28, |width| width / 4));
+    let mut table = Table { screen, column, to };
+    table.head(view)?;
+    for findings in findings.chunk_by(|one, other| View::group(one) == View::group(other)) {
+        table.group(findings)?;
+    }
+    table.foot(view)
+}
+
+struct Table<'t> {
+    screen: Screen,
+    column: usize,
+    to: &'t mut dyn Write,
+}
+
+impl Table<'_> {
+    fn head(&mut self, view: &View<'_>) -> io::Result<()> {
+        let evaluation = view.evaluation;
+        let account = self.paint(BOLD, &view.name());
+        writeln!(self.to, "{account}, judged as of {}", moment(evaluation.evaluated_at))?;
+        self.prose(&view.sources().join(" "), DIM)
+    }
+
+    fn group(&mut self, findings: &[&Finding]) -> io::Result<()> {
+        let Some(first) = findings.first() else { return Ok(()) };
+        let (title, style) = match first.status {
+            Status::Failed => (first.severity.label(), colour(first.severity)),
+            Status::Unknown => ("UNKNOWN", AnsiColor::Magenta.on_default().bold()),
+            Status::Passed => ("PASSED", AnsiColor::Green.on_default().bold()),
+            Status::NotApplicable => ("NOT APPLICABLE", DIM),
+        };
+        let (title, count) = (self.paint(style, title), self.paint(DIM, &grouped(findings.len() as u64)));
+        writeln!(self.to, "\n{title} {count}")?;
+        findings.iter().try_for_each(|finding| self.finding(finding))
+    }
+
+    fn finding(&mut self, finding: &Finding) -> io::Result<()> {
+        let subject = View::subject(finding);
+        let id = format!("({})", finding.check.id);
+        let access_key =
+            finding.subject.access_key_id.as_deref().map_or_else(String::new, |id| format!("{} ", inert(id)));
+        let text = format!("{} {access_key}{id}", inert(&finding.message));
+        let start = INDENT + self.column + GAP;
+        let lines = match self.screen.width {
+            Some(width) => wrapped(&text, width.saturating_sub(start)),
+            None => vec![text],
+        };
+        let gap = self.column.saturating_sub(display_width(&subject)) + GAP;
+        write!(self.to, "{:INDENT$}{}", "", self.paint(BOLD, &subject))?;
+        if self.column < display_width(&subject) && self.screen.width.is_some() {
+            write!(self.to, "\n{:start$}", "")?;
+        } else {
+            write!(self.to, "{:gap$}", "")?;
+        }
+        for (number, line) in lines.iter().enumerate() {
+            if number != 0 {
+                write!(self.to, "{:start$}", "")?;
+            }
+            writeln!(self.to, "{}", line.replace(&id, &self.paint(DIM, &id)))?;
+        }
+        Ok(())
+    }
+
+    fn foot(&mut self, view: &View<'_>) -> io::Result<()> {
+        let counts = view.evaluation.counts();
+        let number = |count: usize| grouped(count as u64);
+        let failing: Vec<String> =
+            view.failing().iter().map(|(severity, count)| format!("{} {severity}", number(*count))).collect();
+        let failing = if failing.is_empty() { String::new() } else { format!(" ({})", failing.join(", ")) };
+        let rest = format!(
+            "{} passed, {} not applicable, {} unknown.",
+            number(counts.passed),
+            number(counts.not_applicable),
+            number(counts.unknown)
+        );
+        writeln!(self.to)?;
+        let failed = counted(counts.failed as u64, "finding");
+        self.prose(&format!("{failed} failed{failing}; {rest}"), BOLD)?;
+        if counts.failed != 0 {
+            let hint = "`credwarden explain CHECK` says why it matters; `--format html` has the evidence and the commands that fix it.";
+            self.prose(hint, DIM)?;
+        }
+        Ok(())
+    }
+
+    fn prose(&mut self, text: &str, style: Style) -> io::Result<()> {
+        let lines = self.screen.width.map_or_else(|| vec![text.to_owned()], |width| wrapped(text, width));
+        lines.iter().try_for_each(|line| writeln!(self.to, "{}", self.paint(style, line)))
+    }
+
+    fn paint(&self, style: Style, text: &str) -> String {
+        if self.screen.colour { format!("{style}{text}{style:#}") } else { text.to_owned() }
+    }
+}
+
+fn colour(severity: Severity) -> Style {
+    match severity {
+        Severity::Critical => AnsiColor::White.on(AnsiColor::Red).bold(),
+        Severity::High => AnsiColor::Red.on_default().bold(),
+        Severity::Medium => AnsiColor::Yellow.on_default().bold(),
+        Severity::Low => AnsiColor::Cyan.on_default().bold(),
+        Severity::Informational => AnsiColor::Blue.on_default().bold(),
+    }
+}
+
+/// Lines that break between words only: an id or an ARN that is torn cannot be copied.
+fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let options = Options::new(width)
+        .word_separator(WordSeparator::AsciiSpace)
+        .word_splitter(WordSplitter::NoHyphenation)
+        .break_words(false);
+    textwrap::wrap(text, options).into_iter().map(std::borrow::Cow::into_owned).collect()
+}

@@ -1,0 +1,109 @@
+//! What there is to show, which is the same in every format.
+
+use std::cmp::Reverse;
+
+use hygiene::evaluate::Evaluation;
+use hygiene::finding::{Finding, Severity, Status, SubjectKind};
+use hygiene::policy::Policy;
+use hygiene::snapshot::Snapshot;
+use hygiene::text::{age, cut, inert, moment};
+
+/// An account and the verdicts on it.
+#[derive(Debug)]
+pub struct View<'a> {
+    /// What was read.
+    pub snapshot: &'a Snapshot,
+    /// All verdicts.
+    pub evaluation: &'a Evaluation,
+    /// The limits.
+    pub policy: &'a Policy,
+    /// The verdicts to show, in the evaluation's order.
+    pub findings: Vec<&'a Finding>,
+}
+
+impl<'a> View<'a> {
+    /// The verdicts of those statuses.
+    pub fn new(snapshot: &'a Snapshot, evaluation: &'a Evaluation, policy: &'a Policy, statuses: &[Status]) -> Self {
+        let findings = evaluation.findings.iter().filter(|finding| statuses.contains(&finding.status)).collect();
+        Self { snapshot, evaluation, policy, findings }
+    }
+
+    /// The account's number.
+    pub fn account(&self) -> Option<&str> {
+        self.evaluation.account_id.as_deref()
+    }
+
+    /// What to call the account.
+    pub fn name(&self) -> String {
+        match (self.account(), self.evaluation.partition.as_str()) {
+            (Some(account), "aws") => format!("AWS account {account}"),
+            (Some(account), partition) => format!("AWS account {account} ({})", inert(partition)),
+            (None, _) => "AWS account of unknown number".to_owned(),
+        }
+    }
+
+    /// The verdicts to show, as people want them: worst first, root first.
+    pub fn ordered(&self) -> Vec<&'a Finding> {
+        let mut findings = self.findings.clone();
+        findings.sort_by(|one, other| (Self::group(one), one.urgency()).cmp(&(Self::group(other), other.urgency())));
+        findings
+    }
+
+    /// What stands together, and where: failures by severity, then what could not be judged, then the rest.
+    pub fn group(finding: &Finding) -> (u8, Reverse<Option<Severity>>) {
+        match finding.status {
+            Status::Failed => (0, Reverse(Some(finding.severity))),
+            Status::Unknown => (1, Reverse(None)),
+            Status::Passed => (2, Reverse(None)),
+            Status::NotApplicable => (3, Reverse(None)),
+        }
+    }
+
+    /// What the finding is on, as short as can be.
+    pub fn subject(finding: &Finding) -> String {
+        let subject = &finding.subject;
+        let user = cut(&subject.shown_user(), 64).into_owned();
+        match subject.kind {
+            SubjectKind::Root => "root user".to_owned(),
+            SubjectKind::Account => "account".to_owned(),
+            SubjectKind::User => user,
+            SubjectKind::AccessKey => format!("{user}, key {}", subject.slot.unwrap_or_default()),
+        }
+    }
+
+    /// How many fail, of each severity that has any, worst first.
+    pub fn failing(&self) -> Vec<(Severity, usize)> {
+        let failing = |severity| {
+            let fails = |finding: &&Finding| finding.status == Status::Failed && finding.severity == severity;
+            (severity, self.evaluation.findings.iter().filter(fails).count())
+        };
+        Severity::ALL.into_iter().rev().map(failing).filter(|(_, count)| *count != 0).collect()
+    }
+
+    /// What was read and how old it is, a sentence a source.
+    pub fn sources(&self) -> Vec<String> {
+        let Snapshot { report, summary, virtual_mfa_users, .. } = self.snapshot;
+        let report = match report {
+            Ok(report) => match report.generated_time {
+                Some(time) if time < self.evaluation.evaluated_at => {
+                    let before = age(self.evaluation.evaluated_at - time);
+                    format!("Credential report of {}, {before} before that.", moment(time))
+                }
+                Some(time) => format!("Credential report of {}.", moment(time)),
+                None => match report.credentials.newest_time() {
+                    Some(newest) => {
+                        format!("Credential report of an unknown time; its newest date is {}.", moment(newest))
+                    }
+                    None => "Credential report of an unknown time, without a date in it.".to_owned(),
+                },
+            },
+            Err(reason) => reason.to_string(),
+        };
+        let told = |read: Option<String>, name: &str| read.unwrap_or_else(|| format!("{name} read."));
+        let summary = told(summary.as_ref().err().map(ToString::to_string), "Account summary");
+        let devices = told(virtual_mfa_users.as_ref().err().map(ToString::to_string), "Virtual MFA devices");
+        let mut sources = vec![report, summary, devices];
+        sources.dedup();
+        sources
+    }
+}

@@ -1,0 +1,26 @@
+"""The project's own binaries."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+def function() -> Path:
+    """The function's: CREDWARDEN_BOOTSTRAP, or what `cargo build` makes."""
+    return _binary("CREDWARDEN_BOOTSTRAP", "checker", "checker")
+
+
+def command_line() -> Path:
+    """The command line's: CREDWARDEN_BINARY, or what `cargo build` makes."""
+    return _binary("CREDWARDEN_BINARY", "credwarden", "cli")
+
+
+def _binary(variable: str, name: str, package: str) -> Path:
+    path = Path(os.environ.get(variable) or ROOT / "target" / "debug" / name)
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no binary at {path}; build it with `cargo build --package {package}`, or name "
+                                f"another one in {variable}")
+    return path.resolve()
