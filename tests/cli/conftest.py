@@ -1,33 +1,18 @@
-"""The command line on saved reports: the binary, and the sample account's report as people save it."""
+"""The command line's binary, and a saved report and summary of the sample account."""
 
 from __future__ import annotations
 
-import base64
 import json
 import os
 import subprocess
-from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Callable
 
 import pytest
 
-from emulator import binaries, sample
-from emulator.account import Account
+from emulator import binaries
 from emulator.launcher import ACCOUNT
-
-# The present of every test that does not say another.
-NOW = "2026-11-20T06:00:00Z"
-
-
-@dataclass(frozen=True)
-class Ended:
-    """How a run ended."""
-
-    status: int
-    output: str
-    errors: str
+from saved import Ended, account
 
 
 @pytest.fixture(scope="session")
@@ -48,16 +33,11 @@ def credwarden(binary: Path, tmp_path: Path) -> Callable[..., Ended]:
     return run
 
 
-def sample_account(name: str = "sample") -> Account:
-    """One of the emulator's accounts, as of NOW."""
-    return sample.named(name).anchored(datetime.fromisoformat(NOW.replace("Z", "+00:00")))
-
-
 @pytest.fixture
 def report(tmp_path: Path) -> Path:
     """The sample account's report, as CSV."""
     path = tmp_path / "report.csv"
-    path.write_text(sample_account().report(ACCOUNT), newline="")
+    path.write_text(account().report(ACCOUNT), newline="")
     return path
 
 
@@ -65,11 +45,5 @@ def report(tmp_path: Path) -> Path:
 def summary(tmp_path: Path) -> Path:
     """The sample account's summary, as `aws iam get-account-summary` prints it."""
     path = tmp_path / "summary.json"
-    path.write_text(json.dumps({"SummaryMap": sample_account().summary_map(ACCOUNT)}, indent=4))
+    path.write_text(json.dumps({"SummaryMap": account().summary_map(ACCOUNT)}, indent=4))
     return path
-
-
-def as_json(csv: str, generated: str = "2026-11-20T05:59:00+00:00") -> str:
-    """A report as `aws iam get-credential-report` prints it."""
-    content = base64.b64encode(csv.encode()).decode()
-    return json.dumps({"Content": content, "ReportFormat": "text/csv", "GeneratedTime": generated}, indent=4) + "\n"

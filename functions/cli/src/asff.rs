@@ -1,4 +1,4 @@
-//! What the function would import into Security Hub, byte for byte: the SDK words it as it would for the wire.
+//! What the function would import into Security Hub: the SDK words it as it would for the wire.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -19,7 +19,7 @@ use checker::recall::Scope;
 use hygiene::finding::Status;
 use hygiene::reconcile::reconcile;
 use serde::Deserialize;
-use serde_json::value::RawValue;
+use serde_json::Value;
 
 use crate::view::View;
 
@@ -65,7 +65,7 @@ pub fn write(view: &View<'_>, scope: &Scope, to: &mut dyn Write) -> io::Result<(
         let words = |error| io::Error::other(chain(&CallError::new("BatchImportFindings", &error)));
         sent.map_err(words)?;
         let body = wire.take();
-        for finding in serde_json::from_slice::<Body<'_>>(&body)?.findings {
+        for finding in serde_json::from_slice::<Body>(&body)?.findings {
             write!(to, "{separator}{finding}")?;
             separator = ",\n";
         }
@@ -73,11 +73,11 @@ pub fn write(view: &View<'_>, scope: &Scope, to: &mut dyn Write) -> io::Result<(
     to.write_all(if separator == "[\n" { b"[]\n" } else { b"\n]\n" })
 }
 
-/// The body of `BatchImportFindings`.
+/// The body of `BatchImportFindings`, its maps in order: the SDK's are not, and the same input shall give the same bytes.
 #[derive(Deserialize)]
-struct Body<'a> {
-    #[serde(rename = "Findings", borrow)]
-    findings: Vec<&'a RawValue>,
+struct Body {
+    #[serde(rename = "Findings")]
+    findings: Vec<Value>,
 }
 
 /// A wire that ends here: it keeps what is sent, and answers that all is well.

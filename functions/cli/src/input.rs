@@ -54,8 +54,10 @@ enum What {
     Report(#[from] ReportError),
     #[error("line {} is damaged: {}", .0.line, .0.what)]
     Damaged(Damage),
-    #[error("line {0} is damaged: what is in `{1}` is no text")]
-    NoText(u64, String),
+    #[error("line {0} is damaged: what is in `{1}` cannot be there")]
+    Corrupt(u64, String),
+    #[error("line 1 is damaged: it has no column `{0}`, but a column `{1}`")]
+    Garbled(&'static str, String),
 }
 
 /// The files that are given.
@@ -153,23 +155,27 @@ struct ReportAnswer {
 
 fn report(bytes: &[u8]) -> Result<Report, What> {
     if bytes.trim_ascii_start().first() != Some(&b'{') {
-        return Ok(Report { generated_time: None, credentials: credentials(bytes)? });
+        return Ok(Report { generated_time: None, credentials: credentials(bytes, false)? });
     }
     let answer: ReportAnswer = serde_json::from_slice(bytes)?;
     let content = answer.content.ok_or_else(|| What::NoReportAnswer("it has no \"Content\"".to_owned()))?;
     let generated_time = answer.generated_time.as_deref().map(time).transpose()?;
     let decoded = STANDARD.decode(content.trim())?;
-    let credentials = credentials(&decoded).map_err(|what| What::Content(Box::new(what)))?;
+    let credentials = credentials(&decoded, true).map_err(|what| What::Content(Box::new(what)))?;
     Ok(Report { generated_time, credentials })
 }
 
-fn credentials(bytes: &[u8]) -> Result<CredentialReport, What> {
+/// The report in those bytes, which are IAM's own where it `served` them.
+fn credentials(bytes: &[u8], served: bool) -> Result<CredentialReport, What> {
     let report = CredentialReport::parse(bytes)?;
+    if let Some((missing, garbled)) = report.garbled_column().filter(|_| served) {
+        return Err(What::Garbled(missing, garbled.to_owned()));
+    }
     if let Some(damage) = report.first_damage() {
         return Err(What::Damaged(damage.clone()));
     }
-    match report.first_control_character() {
-        Some((line, column)) => Err(What::NoText(line, column.to_owned())),
+    match report.first_corruption(served) {
+        Some((line, column)) => Err(What::Corrupt(line, column.to_owned())),
         None => Ok(report),
     }
 }
@@ -239,7 +245,7 @@ mod tests {
         let refused = |bytes: &[u8]| read(bytes).unwrap_err();
         let damaged = CSV.replace(",true", "");
         insta::assert_snapshot!(refused(b"\x89PNG\r\n\x1a\n"), @"not a credential report: line 1 is damaged in column 1");
-        insta::assert_snapshot!(refused(CSV.replace("true", "tr\u{1}e").as_bytes()), @"line 3 is damaged: what is in `password_enabled` is no text");
+        insta::assert_snapshot!(refused(CSV.replace("true", "tr\u{1}e").as_bytes()), @"line 3 is damaged: what is in `password_enabled` cannot be there");
         insta::assert_snapshot!(refused(CSV.replace("arn,", "a\u{1}n,").as_bytes()), @"not a credential report: line 1 is damaged in column 2");
         insta::assert_snapshot!(refused(b"{\"Content\": \"dXNlci"), @"cannot be read as JSON: EOF while parsing a string at line 1 column 19");
         insta::assert_snapshot!(refused(b"{\"Content\": 7}"), @"cannot be read as JSON: invalid type: integer `7`, expected a string at line 1 column 13");

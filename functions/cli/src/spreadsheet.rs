@@ -33,12 +33,20 @@ const HEADER: [&str; 18] = [
 /// Writes a row a verdict.
 pub fn write(view: &View<'_>, to: impl Write) -> io::Result<()> {
     let mut writer = csv::Writer::from_writer(to);
-    writer.write_record(HEADER)?;
+    writer.write_record(HEADER).map_err(io_error)?;
     for finding in &view.findings {
         let cells = cells(finding, view);
-        writer.write_record(cells.iter().map(|cell| harmless(cell).into_owned()))?;
+        writer.write_record(cells.iter().map(|cell| harmless(cell).into_owned())).map_err(io_error)?;
     }
     writer.flush()
+}
+
+/// The error itself, not one that only contains it: who reads from the pipe may have gone, which is none.
+fn io_error(error: csv::Error) -> io::Error {
+    match error.into_kind() {
+        csv::ErrorKind::Io(error) => error,
+        kind => io::Error::other(format!("{kind:?}")),
+    }
 }
 
 fn cells(finding: &Finding, view: &View<'_>) -> [String; HEADER.len()] {

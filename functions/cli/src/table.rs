@@ -66,10 +66,9 @@ struct Table<'t> {
 
 impl Table<'_> {
     fn head(&mut self, view: &View<'_>) -> io::Result<()> {
-        let evaluation = view.evaluation;
-        let account = self.paint(BOLD, &view.name());
-        writeln!(self.to, "{account}, judged as of {}", moment(evaluation.evaluated_at))?;
-        self.prose(&view.sources().join(" "), DIM)
+        self.prose(&view.name(), BOLD)?;
+        let judged = format!("Judged as of {}. {}", moment(view.evaluation.evaluated_at), view.sources().join(" "));
+        self.prose(&judged, DIM)
     }
 
     fn group(&mut self, findings: &[&Finding]) -> io::Result<()> {

@@ -188,6 +188,30 @@ const NAMES: [&str; 22] = [
     "additional_credentials_info",
 ];
 
+/// What every report has had since there are reports, but `user` and `arn`, without which there is none.
+const STANDARD: [&str; 20] = [
+    "user_creation_time",
+    "password_enabled",
+    "password_last_used",
+    "password_last_changed",
+    "password_next_rotation",
+    "mfa_active",
+    "access_key_1_active",
+    "access_key_1_last_rotated",
+    "access_key_1_last_used_date",
+    "access_key_1_last_used_region",
+    "access_key_1_last_used_service",
+    "access_key_2_active",
+    "access_key_2_last_rotated",
+    "access_key_2_last_used_date",
+    "access_key_2_last_used_region",
+    "access_key_2_last_used_service",
+    "cert_1_active",
+    "cert_1_last_rotated",
+    "cert_2_active",
+    "cert_2_last_rotated",
+];
+
 impl Column {
     /// The column's name in the report.
     pub fn name(self) -> &'static str {
@@ -277,12 +301,31 @@ impl CredentialReport {
         self.rows().filter_map(|row| row.damage.as_ref()).min_by_key(|damage| damage.line)
     }
 
-    /// The first row, by its line, and the column of a character that is none of a text's: IAM writes no such thing, so the
-    /// bytes were damaged on the way. In the function each cell speaks for itself; a file can be had again.
-    pub fn first_control_character(&self) -> Option<(u64, &str)> {
-        let place = |row: &Row| row.cells.iter().position(|cell| cell.contains(char::is_control));
+    /// The first row, by its line, and the column of what IAM does not write, so that the bytes were damaged on the way. A
+    /// file that was `served` by IAM and not touched since has no cell that is nearly a date or nearly a name either; one
+    /// that a spreadsheet has saved may, and then the cell speaks for itself.
+    pub fn first_corruption(&self, served: bool) -> Option<(u64, &str)> {
+        let account = self.account();
+        let foreign = |row: &Row| account.is_some() && row.account().is_some() && row.account() != account;
+        let corrupt = |row: &Row, column: &str, cell: &str| {
+            let implausible = || !is_plausible(column, cell) || (column == Column::Arn.name() && foreign(row));
+            cell.contains(char::is_control) || (served && implausible())
+        };
+        let place = |row: &Row| {
+            let mut cells = row.columns.header.iter().zip(&row.cells);
+            cells.position(|(column, cell)| corrupt(row, column, cell))
+        };
         let found = self.rows().filter_map(|row| Some((row.line, row.columns.header.get(place(row)?)?.as_str())));
         found.min_by_key(|(line, _)| *line)
+    }
+
+    /// A column that is missing, and one that nobody knows in a report that lacks it: the one is the other, damaged.
+    pub fn garbled_column(&self) -> Option<(&'static str, &str)> {
+        let columns = &self.rows().next()?.columns;
+        let missing = STANDARD.into_iter().find(|name| !columns.header.iter().any(|known| known == name))?;
+        let known = |name: &&String| STANDARD.contains(&name.as_str()) || NAMES.contains(&name.as_str());
+        let unknown = columns.header.iter().find(|name| !known(name) && !name.is_empty())?;
+        Some((missing, unknown))
     }
 
     /// The latest moment that the report has: it was made then, or later.
@@ -371,12 +414,12 @@ impl Columns {
         if let Some(place) = cells.iter().position(|cell| cell.contains(['\n', '\r'])) {
             return Err(format!("there is a line break{}", column(place)));
         }
-        let miscounted =
-            || format!("it has {} for {} columns", counted(cells.len() as u64, "field"), self.header.len());
-        let cells = match cells.len().cmp(&self.header.len()) {
-            Ordering::Less => return Err(format!("{} and ends{}", miscounted(), column(cells.len() - 1))),
-            Ordering::Equal => cells,
-            Ordering::Greater => self.rejoin(&cells).ok_or_else(miscounted)?,
+        let count = cells.len();
+        let miscounted = || format!("it has {} for {} columns", counted(count as u64, "field"), self.header.len());
+        let (cells, is_as_read) = match count.cmp(&self.header.len()) {
+            Ordering::Less => return Err(format!("{} and ends{}", miscounted(), column(count - 1))),
+            Ordering::Equal => (cells, true),
+            Ordering::Greater => (self.rejoin(&cells).ok_or_else(miscounted)?, false),
         };
         let [user, arn] = [Column::User, Column::Arn].map(|column| cells.get(self.place(column)?));
         let (user, arn) = (user.unwrap_or_default(), arn.unwrap_or_default());
@@ -386,7 +429,8 @@ impl Columns {
         match ArnOwner::of(arn) {
             Some(ArnOwner::Root) if user == ROOT => Ok(cells),
             Some(ArnOwner::User(name)) if user == name => Ok(cells),
-            Some(ArnOwner::Root | ArnOwner::User(_)) => Err("its ARN is another user's".to_owned()),
+            Some(ArnOwner::Root | ArnOwner::User(_)) if is_as_read => Err("its ARN is another user's".to_owned()),
+            Some(ArnOwner::Root | ArnOwner::User(_)) => Err(miscounted()),
             None => Ok(cells),
         }
     }
@@ -532,6 +576,24 @@ impl AccessKey {
     /// Whether the slot is known to hold no key.
     pub fn is_empty(&self) -> bool {
         self.active == Ok(false) && self.last_rotated == Ok(None)
+    }
+}
+
+/// Whether IAM could have written that in a column of that name. A word that is new is plausible, half a date is not.
+fn is_plausible(column: &str, cell: &str) -> bool {
+    let word =
+        |extra: &str| cell.chars().all(|character| character.is_ascii_alphanumeric() || extra.contains(character));
+    let ends = |ends: &[&str]| ends.iter().any(|end| column.ends_with(end));
+    match column {
+        "user" => cell == ROOT || (word("_+=,.@-") && cell.len() <= 64),
+        "arn" => cell.is_empty() || ArnOwner::of(cell).is_some(),
+        _ if ends(&["_active", "_enabled"]) => word("_/") && !cell.contains(|digit: char| digit.is_ascii_digit()),
+        _ if ends(&["_time", "_date", "_used", "_changed", "_rotated", "_rotation"]) => {
+            let has_digits = cell.contains(|digit: char| digit.is_ascii_digit());
+            if has_digits { DateTime::parse_from_rfc3339(cell).is_ok() } else { word("_/") }
+        }
+        _ if ends(&["_region", "_service"]) => word("_/-."),
+        _ => true,
     }
 }
 
@@ -702,7 +764,7 @@ mod tests {
         let foreign = row("carol", "arn:aws:iam::123456789012:user/dave");
         let report = parse(&[HEADER, ROOT_ROW, &alice(), short, &foreign, "\u{1},,"]);
         assert!(!report.is_whole());
-        assert_eq!(report.first_control_character(), None);
+        assert_eq!(report.first_corruption(false), None);
         let told =
             |user: &Row| format!("{}: {}", user.user, user.damage.as_ref().map_or_else(String::new, Damage::to_string));
         insta::assert_snapshot!(report.users.iter().map(told).collect::<Vec<_>>().join("\n"), @"
@@ -721,6 +783,31 @@ mod tests {
         let broken = b"user,arn,Password_Enabled\nalice,,\"a\nb\"";
         insta::assert_snapshot!(damage(broken), @"Line 3 of the credential report is damaged: it has 1 field for 3 columns and ends in `user`.");
         insta::assert_snapshot!(damage(b"user,arn,Password_Enabled\nalice,,\xfftrue"), @"Line 2 of the credential report is damaged: what is in `password_enabled` is not UTF-8.");
+    }
+
+    #[test]
+    fn what_iam_serves_has_no_half_dates_or_impossible_names() {
+        let whole = [HEADER, ROOT_ROW, &alice()].join("\n");
+        let corruption = |from: &str, to: &str| {
+            let report = CredentialReport::parse(whole.replacen(from, to, 1).as_bytes()).unwrap();
+            let told = |found: Option<(u64, &str)>| found.map(|(line, column)| format!("{line} {column}"));
+            assert_eq!(told(report.first_corruption(false)), None, "{to}");
+            told(report.first_corruption(true))
+        };
+        assert_eq!(corruption("alice", "alice"), None);
+        assert_eq!(corruption("N/A", "not_recorded"), None, "a new word is no damage");
+        assert_eq!(corruption("2021-06-20T05:16:50Z", "2021-06-2005:16:50Z").unwrap(), "3 access_key_1_last_rotated");
+        assert_eq!(corruption(",true,2021", ",tr5e,2021").unwrap(), "3 access_key_1_active");
+        assert_eq!(corruption("alice,arn:aws:iam::123456789012", "alice,arn:aws:iam::123456789013").unwrap(), "3 arn");
+        assert_eq!(corruption("alice,arn:aws", "alice,arm:aws").unwrap(), "3 arn");
+    }
+
+    #[test]
+    fn a_garbled_column_is_named_with_what_it_was() {
+        let garbled = HEADER.replace("mfa_active", "mfa_actiue");
+        assert_eq!(parse(&[&garbled, ROOT_ROW]).garbled_column(), Some(("mfa_active", "mfa_actiue")));
+        assert_eq!(parse(&[&format!("{HEADER},notes"), &format!("{ROOT_ROW},x")]).garbled_column(), None);
+        assert_eq!(parse(&["user,arn", "alice,"]).garbled_column(), None);
     }
 
     #[test]

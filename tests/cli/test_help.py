@@ -1,0 +1,87 @@
+"""What the command line says of itself."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Callable
+
+import pytest
+
+from emulator import binaries
+from saved import Ended
+
+Run = Callable[..., Ended]
+PAGES = {page.stem: page.read_text() for page in (binaries.ROOT / "functions" / "hygiene" / "docs").glob("*.md")}
+
+
+def said(run: Run, *arguments: str) -> str:
+    done = run(*arguments)
+    assert (done.status, done.errors) == (0, "")
+    return done.output
+
+
+def test_every_check_is_listed(credwarden: Run) -> None:
+    lines = said(credwarden, "checks").splitlines()
+    assert sorted(line.split()[0] for line in lines) == sorted(PAGES)
+    assert len({line.index(line.split()[1]) for line in lines}) == 1, "in columns"
+
+
+@pytest.mark.parametrize("check", PAGES)
+def test_a_check_is_explained_as_in_its_page(credwarden: Run, check: str) -> None:
+    assert said(credwarden, "explain", check) == PAGES[check]
+
+
+def test_help_has_examples_and_the_exit_statuses(credwarden: Run) -> None:
+    text = said(credwarden, "check", "--help")
+    assert "aws iam get-credential-report > report.json" in text
+    assert "credwarden check --credential-report report.json --format html --output report.html" in text
+    assert all(f"\n  {status}  " in text for status in range(4))
+    assert max(map(len, text.splitlines())) <= 100
+    assert said(credwarden, "--version").startswith("credwarden ")
+    assert all(command in said(credwarden, "--help") for command in ("check", "checks", "explain", "completions", "man"))
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completions_are_what_the_shell_can_read(credwarden: Run, tmp_path: Path, shell: str) -> None:
+    script = said(credwarden, "completions", shell)
+    assert "credential-report" in script and "root-mfa-disabled" in script
+    path = tmp_path / "script"
+    path.write_text(script)
+    if shutil.which(shell):
+        assert subprocess.run([shell, "-n", path], check=False, capture_output=True).stderr == b""
+
+
+def test_bash_completes_checks_and_options(credwarden: Run, tmp_path: Path) -> None:
+    (tmp_path / "script").write_text(said(credwarden, "completions", "bash"))
+
+    def completed(*words: str) -> set[str]:
+        program = ('source ./script; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); '
+                   '_credwarden credwarden "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD-1]}"; '
+                   'printf "%s\\n" "${COMPREPLY[@]}"')
+        done = subprocess.run(["bash", "-c", program, "bash", *words], cwd=tmp_path, capture_output=True, text=True, check=True)
+        return set(done.stdout.split())
+
+    assert completed("credwarden", "che") == {"check", "checks"}
+    assert completed("credwarden", "check", "--fail") == {"--fail-on"}
+    assert completed("credwarden", "explain", "root-mfa") == {"root-mfa-disabled"}
+
+
+@pytest.mark.parametrize("command", [[], ["check"], ["checks"], ["explain"], ["completions"], ["man"]], ids=" ".join)
+def test_man_pages_are_roff(credwarden: Run, tmp_path: Path, command: list[str]) -> None:
+    page = said(credwarden, "man", *command)
+    name = "-".join(["credwarden", *command])
+    assert f".TH {name}" in page.replace("\\-", "-") and ".SH NAME" in page
+    if shutil.which("groff"):
+        done = subprocess.run(["groff", "-man", "-Tutf8", "-ww", "-z"], input=page, text=True, check=True, capture_output=True)
+        assert done.stderr == ""
+
+
+@pytest.mark.parametrize("arguments", [["checks"], ["explain", "root-mfa-disabled"], ["--help"], ["completions", "bash"], ["man"]],
+                         ids=" ".join)
+def test_a_closed_pipe_is_no_error(binary: Path, arguments: list[str]) -> None:
+    with subprocess.Popen([binary, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait(60) == 0

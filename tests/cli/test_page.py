@@ -1,0 +1,368 @@
+"""The page, in a real browser: it is what people open, and what hostile names would like to act in."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import shutil
+from collections import Counter
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, Callable, Iterator
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from emulator.launcher import ACCOUNT
+from saved import NOW, Ended, account
+
+Run = Callable[..., Ended]
+HOSTILE = ["<script>document.title='owned'</script>", "\"onmouseover=alert(1) x=\"", "'><img src=x onerror=alert(1)>",
+           "</script><script>alert(1)</script>", "{{7*7}}{%if%}", "rtl\u202egnp.exe", "&lt;b&gt;", "=1+1", "a`b$(c)", "zero\u200bwidth"]
+
+
+def browser_path() -> str | None:
+    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+    return os.environ.get("CREDWARDEN_CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    path = browser_path()
+    if path is None:
+        if os.environ.get("CI"):
+            pytest.fail("there is no Chromium to test the page in")
+        pytest.skip("there is no Chromium to test the page in: install Debian's `chromium`, or name one in CREDWARDEN_CHROMIUM")
+    with sync_playwright() as playwright:
+        arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
+        with playwright.chromium.launch(executable_path=path, args=arguments) as browser:
+            yield browser
+
+
+@pytest.fixture
+def opened(browser: Browser, credwarden: Run, tmp_path: Path) -> Iterator[Callable[..., Page]]:
+    """Open the page of a report; what the browser complains of, or fetches, fails the test."""
+    complaints: list[str] = []
+    contexts: list[BrowserContext] = []
+
+    def page_of(report: Path, *options: str | Path, status: int = 1, **context: Any) -> Page:
+        path = tmp_path / "page.html"
+        done = credwarden("check", "--credential-report", report, "--now", NOW, "--format", "html", "--output", path, *options)
+        assert (done.status, done.errors) == (status, "")
+        return opened_in(browser, path, complaints, contexts, **context)
+
+    yield page_of
+    for context in contexts:
+        context.close()
+    assert complaints == []
+
+
+def opened_in(browser: Browser, path: Path, complaints: list[str], contexts: list[BrowserContext], **options: Any) -> Page:
+    context = browser.new_context(**options)
+    contexts.append(context)
+    page = context.new_page()
+    page.on("console", lambda message: complaints.append(f"console: {message.text}"))
+    page.on("pageerror", lambda error: complaints.append(f"error: {error}"))
+    page.on("dialog", lambda dialog: (complaints.append(f"dialog: {dialog.message}"), dialog.dismiss()))
+    page.on("request", lambda request: request.url == path.as_uri() or complaints.append(f"request: {request.url}"))
+    page.goto(path.as_uri())
+    return page
+
+
+def shown(page: Page) -> list[dict[str, str]]:
+    """The findings that can be seen, in their order."""
+    return page.evaluate("""[...document.querySelectorAll(".findings > tbody > tr")].filter((row) => !row.hidden).map((row) => ({
+        badge: row.querySelector(".badge").textContent, subject: row.children[1].textContent,
+        title: row.querySelector(".title").textContent, check: row.children[3].textContent,
+        id: row.querySelector("details > .small code").textContent}))""")
+
+
+def findings(run: Run, report: Path, *options: str | Path) -> list[dict]:
+    done = run("check", "--credential-report", report, "--now", NOW, "--format", "json", *options)
+    return [one for one in json.loads(done.output)["findings"] if one["status"] in ("FAILED", "UNKNOWN")]
+
+
+def status_line(page: Page) -> str:
+    return page.locator("#shown").inner_text()
+
+
+def test_every_finding_is_there_once_worst_first(opened: Callable[..., Page], credwarden: Run, report: Path) -> None:
+    page = opened(report)
+    expected = findings(credwarden, report)
+    rows = shown(page)
+    assert Counter(row["id"] for row in rows) == Counter(one["id"] for one in expected)
+    order = ["CRITICAL", "HIGH", "MEDIUM", "LOW", "INFORMATIONAL", "UNKNOWN"]
+    ranks = [order.index(row["badge"]) for row in rows]
+    assert ranks == sorted(ranks)
+    assert [row["subject"] for row in rows if row["badge"] == "HIGH"] == ["root user"] * 3 + ["bob"]
+    assert page.title().startswith(f"AWS account {ACCOUNT}")
+    counts = dict(zip(order, page.locator(".severity .count").all_inner_texts()))
+    assert counts == {severity: str(sum(row["badge"] == severity for row in rows)) for severity in order[:5]}
+    for one in expected:
+        row = page.locator(f".findings tr:has(code:text-is({json.dumps(one['id'])}))")
+        text = row.text_content()
+        assert one["message"] in text and all(name in text and value in text for name, value in one["evidence"].items())
+        if one["remediation"]:
+            assert row.locator("pre code").text_content() == one["remediation"]
+
+
+def test_filters_combine_and_say_how_many_are_left(opened: Callable[..., Page], report: Path) -> None:
+    page = opened(report)
+    every = shown(page)
+    assert status_line(page) == f"{len(every)} of {len(every)} findings shown"
+    page.get_by_label("Search").fill("ETL")
+    assert {row["subject"].split(",")[0] for row in shown(page)} == {"etl"}
+    page.get_by_label("Search").fill("etl 300 days")
+    assert [row["check"] for row in shown(page)] == ["access-key-unused"]
+    page.get_by_role("button", name="Reset").click()
+    assert shown(page) == every
+
+    medium = page.get_by_role("button", name="MEDIUM")
+    medium.click()
+    assert medium.get_attribute("aria-pressed") == "true"
+    assert shown(page) == [row for row in every if row["badge"] == "MEDIUM"]
+    page.get_by_role("button", name="HIGH").click()
+    assert shown(page) == [row for row in every if row["badge"] in ("MEDIUM", "HIGH")]
+    page.locator("#check").select_option("access-key-unused")
+    wanted = [row for row in every if row["check"] == "access-key-unused"]
+    assert shown(page) == wanted and status_line(page) == f"{len(wanted)} of {len(every)} findings shown"
+    page.get_by_label("Search").fill("nobody is called so")
+    assert shown(page) == [] and status_line(page) == f"0 of {len(every)} findings shown"
+
+
+def test_columns_sort_both_ways_and_say_so(opened: Callable[..., Page], report: Path) -> None:
+    page = opened(report)
+    every = shown(page)
+    assert page.locator("[aria-sort]").inner_text().startswith("Severity")
+    for column, name in (("subject", "On"), ("title", "Finding"), ("check", "Check")):
+        head = page.get_by_role("columnheader", name=name, exact=True)
+        for direction in ("ascending", "descending"):
+            head.get_by_role("button").click()
+            assert head.get_attribute("aria-sort") == direction and page.locator("[aria-sort]").count() == 1
+            values = [row[column].lower() for row in shown(page)]
+            assert values == sorted(values, reverse=direction == "descending")
+    severity = page.get_by_role("columnheader", name="Severity").get_by_role("button")
+    severity.click()
+    assert shown(page) == every
+    severity.click()
+    assert shown(page) == every[::-1]
+
+
+@pytest.mark.parametrize("way", ["clipboard", "selection"])
+def test_commands_are_copied_as_they_are(opened: Callable[..., Page], credwarden: Run, report: Path, way: str) -> None:
+    page = opened(report, permissions=["clipboard-read", "clipboard-write"])
+    if way == "selection":
+        page.evaluate("() => { navigator.clipboard.writeText = () => Promise.reject(new Error('not here')); }")
+    (one,) = [one for one in findings(credwarden, report)
+              if (one["check"], one["subject"]["user"]) == ("access-key-unused", "terraform+prod=eu,team.a@example.com")]
+    row = page.locator(f".findings tr:has(code:text-is({json.dumps(one['id'])}))")
+    row.get_by_text("Evidence and fix").click()
+    row.get_by_role("button", name="Copy").click()
+    row.get_by_role("button", name="Copied").wait_for()
+    assert page.evaluate("navigator.clipboard.readText()") == one["remediation"]
+
+
+def test_the_charts_count_what_the_report_says(opened: Callable[..., Page], report: Path) -> None:
+    page = opened(report, "--access-key-max-age-days", "60")
+    now = datetime.fromisoformat(NOW)
+    rows = list(csv.DictReader(io.StringIO(report.read_text())))
+
+    def age(cell: str) -> timedelta:
+        return now - datetime.fromisoformat(cell)
+
+    keys = [(row, slot) for row in rows for slot in (1, 2) if row[f"access_key_{slot}_active"] == "true"]
+    ages = [age(row[f"access_key_{slot}_last_rotated"]) for row, slot in keys]
+    borders = [20, 40, 60, 120, 240, 480]
+    limits = [timedelta(0), *(timedelta(days=days) for days in borders), timedelta.max]
+    expected = [sum(low < one <= high for one in ages) for low, high in zip(limits, limits[1:])]
+    figures = page.locator("figure")
+    figures.nth(0).get_by_text("As a table").click()
+    assert [int(cell) for cell in figures.nth(0).locator("td").all_inner_texts()] == expected
+    assert f"{len(ages)} active access keys" in figures.nth(0).inner_text()
+    assert f"{sum(one > limits[3] for one in ages)} beyond the limit of 60 days" in figures.nth(0).inner_text()
+    assert figures.nth(0).locator("svg .value").all_text_contents() == [str(count or "") for count in expected]
+
+    uses = [row[f"access_key_{slot}_last_used_date"] for row, slot in keys if row["user"] != "<root_account>"]
+    uses += [row["password_last_used"] for row in rows if row["password_enabled"] == "true" and row["user"] != "<root_account>"]
+    figures.nth(1).get_by_text("As a table").click()
+    cells = [int(cell) for cell in figures.nth(1).locator("td").all_inner_texts()]
+    assert (sum(cells), cells[-1]) == (len(uses), sum(use in ("N/A", "no_information") for use in uses))
+
+
+@pytest.fixture
+def hostile(tmp_path: Path) -> Path:
+    """A report whose every cell that can be hostile is."""
+    header, root, user = account("users:1").report(ACCOUNT).split("\n")
+    columns = header.split(",")
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    for name in ["<root_account>", *HOSTILE]:
+        row = dict(zip(columns, (root if name == "<root_account>" else user).split(",")))
+        row |= {"user": name, "access_key_1_active": "true", "access_key_1_last_rotated": "2020-01-02T03:04:05Z",
+                "access_key_1_last_used_date": "2026-11-19T03:04:05Z", "access_key_1_last_used_region": "<img src=x onerror=alert(2)>",
+                "access_key_1_last_used_service": "\"><svg onload=alert(3)>", "password_enabled": "<b>true</b>"}
+        if name != "<root_account>":
+            row["arn"] = f"arn:aws:iam::{ACCOUNT}:user/<u>/{name}" if "/" not in name else ""
+        writer.writerow(row.values())
+    path = tmp_path / "hostile.csv"
+    path.write_text(text.getvalue(), newline="")
+    return path
+
+
+def test_nothing_of_a_report_acts_in_the_page(opened: Callable[..., Page], hostile: Path) -> None:
+    page = opened(hostile, "--account-summary", write_summary(hostile.parent))
+    assert page.title().startswith(f"AWS account {ACCOUNT}")
+    assert page.evaluate("document.querySelectorAll('script').length") == 1
+    assert page.evaluate("document.querySelectorAll('img, b, u, svg[onload], [onmouseover], [onerror], [style]').length") == 0
+    # Whole, in its subject and in its identity; what cannot be seen is written out.
+    subjects = {row["subject"].rsplit(", key", 1)[0] for row in shown(page)}
+    escaped = {name.replace("\u202e", r"\u{202e}").replace("\u200b", r"\u{200b}") for name in HOSTILE}
+    assert escaped <= subjects
+    assert "\u202e" not in page.content() and "\u200b" not in page.content()
+    page.get_by_role("button", name="Expand all").click()
+    assert page.get_by_text('"><svg onload=alert(3)>').first.is_visible()
+    page.get_by_label("Search").fill("<script>")
+    assert {row["subject"].rsplit(", key", 1)[0] for row in shown(page)} == {HOSTILE[0], HOSTILE[3]}
+
+
+def write_summary(folder: Path) -> Path:
+    path = folder / "summary.json"
+    path.write_text(json.dumps({"SummaryMap": account().summary_map(ACCOUNT)}))
+    return path
+
+
+def test_the_policy_refuses_what_is_not_the_pages_own(browser: Browser, credwarden: Run, report: Path, tmp_path: Path) -> None:
+    credwarden("check", "--credential-report", report, "--now", NOW, "--format", "html", "--output", "page.html")
+    complaints, contexts = [], []
+    page = opened_in(browser, tmp_path / "page.html", complaints, contexts)
+    assert complaints == []
+    policy = page.locator("meta[http-equiv='Content-Security-Policy']").get_attribute("content")
+    directives = dict(part.strip().split(" ", 1) for part in policy.split(";"))
+    assert directives.keys() == {"default-src", "style-src", "script-src", "base-uri", "form-action"}
+    assert {directives["default-src"], directives["base-uri"], directives["form-action"]} == {"'none'"}
+    assert all(directives[kind].startswith("'sha256-") and " " not in directives[kind] for kind in ("style-src", "script-src"))
+    refusals = page.evaluate("""() => new Promise((done) => {
+        const refused = [];
+        addEventListener("securitypolicyviolation", (event) => {
+            refused.push(event.effectiveDirective);
+            if (refused.length === 3) done(refused.sort());
+        });
+        const script = document.createElement("script");
+        script.textContent = "document.title = 'owned'";
+        const style = document.createElement("style");
+        style.textContent = "body { display: none }";
+        const image = new Image();
+        image.src = "http://127.0.0.1:1/x.png";
+        document.body.append(script, style, image);
+    })""")
+    assert refusals == ["img-src", "script-src-elem", "style-src-elem"]
+    assert page.title().startswith("AWS account")
+    contexts[0].close()
+
+
+def test_a_printer_gets_what_is_folded(opened: Callable[..., Page], report: Path) -> None:
+    page = opened(report)
+    page.locator(".findings summary").nth(2).click()
+    before = page.evaluate("document.querySelectorAll('details[open]').length")
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert page.evaluate("document.querySelectorAll('details:not([open])').length") == 0
+    page.emulate_media(media="print")
+    assert not page.locator(".controls").is_visible() and not page.locator(".copy").first.is_visible()
+    assert page.locator(".fix pre").first.is_visible()
+    page.emulate_media(media="screen")
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert page.evaluate("document.querySelectorAll('details[open]').length") == before == 1
+    assert len(page.pdf()) > 10_000
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [375, 1280])
+def test_it_can_be_read_by_everybody(opened: Callable[..., Page], report: Path, scheme: str, width: int) -> None:
+    page = opened(report, color_scheme=scheme, viewport={"width": width, "height": 800})
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    page.get_by_role("button", name="Expand all").click()
+    for summary in page.locator("figure summary, .checks summary").all():
+        summary.click()
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    background = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert (background == "rgb(255, 255, 255)") == (scheme == "light")
+    results = Axe().run(page)
+    assert results.violations_count == 0, results.generate_report()
+
+
+def test_a_keyboard_reaches_everything(opened: Callable[..., Page], report: Path) -> None:
+    page = opened(report)
+    reached = []
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        reached.append(page.evaluate("""(() => { const one = document.activeElement;
+            return one.id || one.textContent.trim().split("\\n")[0]; })()"""))
+        assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") != "none", reached[-1]
+    places = [reached.index(name) for name in ("Skip to the findings", "3 CRITICAL", "As a table", "search", "check", "expand",
+                                               "Severity", "Check", "Evidence and fix", "root-access-key-active")]
+    assert places == sorted(places)
+    page.locator(".findings summary").first.focus()
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "copy"
+
+
+def test_without_scripts_all_is_there(opened: Callable[..., Page], credwarden: Run, report: Path) -> None:
+    page = opened(report, java_script_enabled=False)
+    assert page.locator(".findings > tbody > tr").count() == len(findings(credwarden, report))
+    assert not page.locator(".controls").is_visible() and page.locator(".copy").count() > 0
+    assert not page.locator(".copy").first.is_visible()
+    page.locator(".findings summary").first.click()
+    assert page.locator(".fix pre").first.is_visible()
+
+
+def test_an_account_with_nothing_wrong_is_told_so(opened: Callable[..., Page], tmp_path: Path) -> None:
+    path = tmp_path / "clean.csv"
+    path.write_text(account("clean").report(ACCOUNT))
+    page = opened(path, "--status", "FAILED", status=0)
+    assert page.locator(".clean").first.inner_text() == "Nothing that could be judged fails."
+    assert page.get_by_text("There is nothing to show.").is_visible()
+    page = opened(path, status=0)
+    assert {row["badge"] for row in shown(page)} == {"UNKNOWN"}
+    page.get_by_role("button", name="Expand all").click()
+    assert page.locator(".fix").count() == 0
+    path.write_text(account("bare").report(ACCOUNT))
+    page = opened(path, status=0)
+    assert page.get_by_text("There is no active access key.").is_visible() and page.locator("svg").count() == 0
+
+
+def test_without_a_report_the_charts_say_so(browser: Browser, credwarden: Run, tmp_path: Path) -> None:
+    done = credwarden("check", "--account-summary", write_summary(tmp_path), "--now", NOW, "--format", "html", "--output", "page.html")
+    assert done.status == 1
+    complaints, contexts = [], []
+    page = opened_in(browser, tmp_path / "page.html", complaints, contexts)
+    assert page.locator("figcaption p").all_inner_texts() == ["The credential report was not given."] * 2
+    assert page.title().startswith("AWS account of unknown number")
+    contexts[0].close()
+    assert complaints == []
+
+
+def test_statuses_that_are_asked_for_can_be_told_apart(opened: Callable[..., Page], report: Path) -> None:
+    page = opened(report, "--status", "FAILED", "--status", "PASSED", "--status", "NOT_APPLICABLE")
+    page.get_by_label("Status").select_option("NOT_APPLICABLE")
+    assert {row["badge"] for row in shown(page)} == {"NOT_APPLICABLE"}
+    page.get_by_label("Status").select_option("FAILED")
+    assert {row["badge"] for row in shown(page)} <= {"CRITICAL", "HIGH", "MEDIUM", "LOW", "INFORMATIONAL"}
+
+
+def test_the_largest_account_can_be_filtered_and_sorted(opened: Callable[..., Page], tmp_path: Path) -> None:
+    path = tmp_path / "crowd.csv"
+    path.write_text(account("failing:5000").report(ACCOUNT))
+    page = opened(path)
+    every = page.locator(".findings > tbody > tr").count()
+    assert every > 10_000
+    page.locator("#search").fill("user-4321")
+    assert status_line(page) == f"2 of {every:,} findings shown"
+    page.locator("#reset").click()
+    page.locator("[data-sort=subject] button").click()
+    subjects = [row["subject"] for row in shown(page)]
+    assert len(subjects) == every and subjects == sorted(subjects)

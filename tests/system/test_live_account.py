@@ -1,0 +1,161 @@
+"""`credwarden check` without files: the live account, only read, with AWS's own words where it cannot be."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import subprocess
+from pathlib import Path
+from typing import Any, Callable
+
+import pytest
+
+from emulator import binaries
+from emulator.account import key_id
+from emulator.launcher import ACCOUNT, REGION, SECRET
+from emulator.process import Emulator
+from sample_findings import expected
+
+Run = Callable[..., subprocess.CompletedProcess]
+READING = {"iam:GenerateCredentialReport", "iam:GetCredentialReport", "iam:GetAccountSummary", "iam:ListVirtualMFADevices",
+           "iam:ListAccessKeys"}
+
+
+def environment(emulator: Emulator, folder: Path, **more: str) -> dict[str, str]:
+    return {"HOME": str(folder), "PATH": os.environ["PATH"], "AWS_ENDPOINT_URL": emulator.url,
+            "AWS_EC2_METADATA_DISABLED": "true", **more}
+
+
+@pytest.fixture
+def auditor(emulator: Emulator) -> dict[str, str]:
+    """The credentials of a role that may do what the command line needs, and nothing else."""
+    iam, everybody = emulator.client("iam"), {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}
+    trust = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": everybody, "Action": "sts:AssumeRole"}]}
+    policy = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": sorted(READING), "Resource": "*"}]}
+    role = iam.create_role(RoleName="auditor", AssumeRolePolicyDocument=json.dumps(trust))["Role"]
+    iam.put_role_policy(RoleName="auditor", PolicyName="reading", PolicyDocument=json.dumps(policy))
+    session = emulator.client("sts").assume_role(RoleArn=role["Arn"], RoleSessionName="audit")["Credentials"]
+    emulator.forget_calls()
+    return {"AWS_ACCESS_KEY_ID": session["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": session["SecretAccessKey"],
+            "AWS_SESSION_TOKEN": session["SessionToken"], "AWS_REGION": REGION}
+
+
+@pytest.fixture
+def check(emulator: Emulator, tmp_path: Path, auditor: dict[str, str]) -> Run:
+    def run(*options: str, **variables: str) -> subprocess.CompletedProcess:
+        return subprocess.run([binaries.command_line(), "check", *options], cwd=tmp_path, capture_output=True, text=True,
+                              check=False, timeout=120, stdin=subprocess.DEVNULL,
+                              env=environment(emulator, tmp_path, **(variables or auditor)))
+
+    return run
+
+
+def failed(done: subprocess.CompletedProcess) -> dict[str, dict]:
+    return {one["id"]: one for one in json.loads(done.stdout)["findings"] if one["status"] == "FAILED"}
+
+
+def test_the_live_account_is_judged_as_by_the_function(emulator: Emulator, check: Run) -> None:
+    done = check("--format", "json")
+    assert (done.returncode, done.stderr) == (1, "")
+    findings = failed(done)
+    assert {one: finding["severity"] for one, finding in findings.items()} == expected(emulator)
+    for finding in findings.values():
+        subject = finding["subject"]
+        if subject["type"] == "access_key" and subject["user"] != "twins":
+            assert subject["access_key_id"] == key_id(ACCOUNT, subject["user"], subject["slot"] - 1)
+            assert subject["access_key_id"] in finding["remediation"]
+    answer = json.loads(done.stdout)
+    assert answer["account_id"] == ACCOUNT and answer["report_generated_at"] and answer["counts"]["UNKNOWN"] == 0
+    assert set(emulator.calls()) == READING
+
+
+def test_a_source_that_is_refused_is_told_in_awss_words(emulator: Emulator, check: Run) -> None:
+    emulator.change_account("load", name="clean")
+    assert check("--format", "json").returncode == 0
+    emulator.fail({"action": "iam:GetAccountSummary", "code": "AccessDenied", "status": 403,
+                   "message": "User is not authorized to perform: iam:GetAccountSummary", "times": 1000})
+    done = check("--format", "json")
+    assert done.returncode == 3
+    assert done.stderr == ("credwarden: could not read the account summary: GetAccountSummary failed: AccessDenied: "
+                           "User is not authorized to perform: iam:GetAccountSummary\n")
+    unknown = [one for one in json.loads(done.stdout)["findings"] if one["status"] == "UNKNOWN"]
+    assert unknown and all("iam:GetAccountSummary" in one["message"] for one in unknown)
+    assert check("--fail-on", "never").returncode == 0
+
+
+def test_throttling_is_waited_out(emulator: Emulator, check: Run) -> None:
+    emulator.fail({"action": "iam:GenerateCredentialReport", "code": "Throttling", "status": 400, "message": "Rate exceeded",
+                   "times": 2})
+    done = check("--format", "json")
+    assert (done.returncode, done.stderr) == (1, "")
+    assert len(failed(done)) == len(expected(emulator))
+
+
+def test_keys_without_ids_are_told_all_the_same(emulator: Emulator, check: Run) -> None:
+    emulator.fail({"action": "iam:ListAccessKeys", "code": "AccessDenied", "status": 403, "message": "no", "times": 1000})
+    done = check("--format", "json")
+    assert done.returncode == 1 and done.stderr.startswith("credwarden: could not list the access keys of ")
+    assert done.stderr.count("\n") == 1
+    assert {one["subject"]["access_key_id"] for one in failed(done).values()} == {None}
+    emulator.change_account("load", name="clean")
+    assert check().returncode == 0, "key ids are no source"
+
+
+def test_a_profile_is_taken_from_the_configuration(emulator: Emulator, check: Run, tmp_path: Path) -> None:
+    folder = tmp_path / ".aws"
+    folder.mkdir()
+    (folder / "config").write_text(f"[profile audit]\nregion = {REGION}\naws_access_key_id = {ACCOUNT}\n"
+                                   f"aws_secret_access_key = {SECRET}\n")
+    done = check("--profile", "audit", "--format", "json", AWS_MAX_ATTEMPTS="1")
+    assert (done.returncode, done.stderr) == (1, "")
+    assert json.loads(done.stdout)["account_id"] == ACCOUNT
+
+
+def test_without_a_region_the_account_is_read_too(check: Run, auditor: dict[str, str]) -> None:
+    variables = {name: value for name, value in auditor.items() if name != "AWS_REGION"}
+    assert check("--fail-on", "never", **variables).returncode == 0
+
+
+def test_without_credentials_it_says_so_once(check: Run) -> None:
+    done = check("--format", "json", AWS_REGION=REGION)
+    assert done.returncode == 3
+    assert done.stderr.startswith("credwarden: There are no AWS credentials: ") and done.stderr.count("\n") == 1
+    answer = json.loads(done.stdout)
+    assert {one["status"] for one in answer["findings"]} == {"UNKNOWN"} and answer["account_id"] is None
+
+
+def test_a_terminal_sees_what_is_going_on(emulator: Emulator, tmp_path: Path, auditor: dict[str, str]) -> None:
+    emulator.fail({"action": "iam:GenerateCredentialReport", "code": "Throttling", "status": 400, "message": "Rate exceeded",
+                   "times": 1})
+    leader, follower = pty.openpty()
+    # Into a file: a pipe that nobody reads meanwhile would fill up.
+    command = [binaries.command_line(), "check", "--format", "json", "--output", tmp_path / "out.json"]
+    with subprocess.Popen(command, stderr=follower, stdin=subprocess.DEVNULL,
+                          env=environment(emulator, tmp_path, TERM="xterm", **auditor)) as process:
+        os.close(follower)
+        seen = b""
+        while True:
+            try:
+                block = os.read(leader, 4096)
+            except OSError:
+                break
+            if not block:
+                break
+            seen += block
+        assert process.wait(60) == 1
+    os.close(leader)
+    assert "IAM is making the credential report" in seen.decode()
+    # Nothing of it stays on the screen.
+    assert seen.decode().rstrip().endswith("\x1b[2K")
+
+
+def test_what_it_would_import_can_be_imported(emulator: Emulator, hub: Any, check: Run) -> None:
+    done = check("--format", "asff")
+    findings = json.loads(done.stdout)
+    assert done.stderr == "credwarden: no --region was given, so the findings are for the Security Hub of us-east-1\n"
+    findings = json.loads(check("--format", "asff", "--region", REGION).stdout)
+    for place in range(0, len(findings), 100):
+        answer = hub.batch_import_findings(Findings=findings[place:place + 100])
+        assert (answer["FailedCount"], answer["FailedFindings"]) == (0, [])
+    assert emulator.own_findings().keys() == expected(emulator).keys()
