@@ -11,6 +11,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hygiene::checks::{CHECKS, Check};
 use hygiene::evaluate::Counts;
+use hygiene::explain::mappings;
 use hygiene::finding::{Finding, Severity, Status};
 use hygiene::text::{grouped, inert, moment};
 use sha2::{Digest as _, Sha256};
@@ -101,6 +102,29 @@ impl<'a> Page<'a> {
     #[expect(clippy::unused_self, reason = "the template calls it")]
     fn subject(&self, finding: &Finding) -> String {
         View::subject(finding)
+    }
+
+    /// The problem, and nothing that looks like it where it is not there.
+    #[expect(clippy::unused_self, reason = "the template calls it")]
+    fn heading(&self, finding: &Finding) -> String {
+        let title = finding.check.title;
+        match finding.status {
+            Status::Failed => title.to_owned(),
+            Status::Unknown => format!("Could not be judged: “{title}”"),
+            Status::Passed => format!("Passed: “{title}”"),
+            Status::NotApplicable => format!("Not applicable: “{title}”"),
+        }
+    }
+
+    /// A text of the registry in its parts, and whether each is code.
+    #[expect(clippy::unused_self, reason = "the template calls it")]
+    fn marked<'t>(&self, text: &'t str) -> Vec<(&'t str, bool)> {
+        text.split('`').enumerate().map(|(place, part)| (part, place % 2 == 1)).collect()
+    }
+
+    #[expect(clippy::unused_self, reason = "the template calls it")]
+    fn mappings(&self, check: &Check) -> Vec<String> {
+        mappings(check)
     }
 
     fn id(&self, finding: &Finding) -> String {

@@ -53,7 +53,12 @@ pub fn page(check: &Check) -> String {
     }
 
     heading(&mut page, "What it maps to");
-    mappings(&mut page, check);
+    let mappings = mappings(check);
+    if mappings.is_empty() {
+        let none = "No benchmark, control or framework that we know of asks for this. It is still worth doing.";
+        paragraph(&mut page, "", none);
+    }
+    mappings.iter().for_each(|mapping| paragraph(&mut page, "- ", mapping));
 
     heading(&mut page, "More");
     let _ = writeln!(page, "- [AWS's documentation]({})", check.documentation);
@@ -93,16 +98,9 @@ fn example(check: &Check) -> Subject {
     }
 }
 
-/// Benchmarks first, with who says so: a number from AWS's documentation weighs more than somebody's reading.
-fn mappings(page: &mut String, check: &Check) {
-    if check.requirements.is_empty() && check.mappings.is_empty() {
-        paragraph(
-            page,
-            "",
-            "No benchmark, control or framework that we know of asks for this. It is still worth doing.",
-        );
-        return;
-    }
+/// What the check maps to, a line a catalogue, benchmarks first; each with who says so: a number from AWS's documentation
+/// weighs more than somebody's reading.
+pub fn mappings(check: &Check) -> Vec<String> {
     // NIST's and PCI's are AWS's mapping of its control; where it has none for this, of the nearest one.
     let control = |mapping: &Mapping| mapping.catalogue == Catalogue::SecurityHub && mapping.source == Source::Aws;
     let by_control = if check.mappings.iter().any(control) { Source::Aws.name() } else { SIMILAR };
@@ -111,16 +109,15 @@ fn mappings(page: &mut String, check: &Check) {
         ("NIST.800-53.r5", " ", "NIST SP 800-53 Rev. 5", by_control),
         ("PCI DSS ", "/", "PCI DSS", by_control),
     ];
-    for (prefix, separator, name, source) in families {
+    let family = |(prefix, separator, name, source): (&str, &str, &str, &str)| {
         let own = check.requirements.iter().filter_map(|requirement| requirement.strip_prefix(prefix));
         let list = grouped(own.filter_map(|requirement| requirement.split_once(separator)));
-        if !list.is_empty() {
-            paragraph(page, "- ", &format!("{name}: {list} ({source})"));
-        }
-    }
-    for Mapping { catalogue, ids, source } in check.mappings {
-        paragraph(page, "- ", &format!("{}: {} ({})", catalogue.name(), ids.join(", "), source.name()));
-    }
+        (!list.is_empty()).then(|| format!("{name}: {list} ({source})"))
+    };
+    let mapping = |Mapping { catalogue, ids, source }: &Mapping| {
+        format!("{}: {} ({})", catalogue.name(), ids.join(", "), source.name())
+    };
+    families.into_iter().filter_map(family).chain(check.mappings.iter().map(mapping)).collect()
 }
 
 const SIMILAR: &str = "interpretation: ours, from AWS's mapping of a similar control";
