@@ -58,7 +58,9 @@ pub fn page(check: &Check) -> String {
         let none = "No benchmark, control or framework that we know of asks for this. It is still worth doing.";
         paragraph(&mut page, "", none);
     }
-    mappings.iter().for_each(|mapping| paragraph(&mut page, "- ", mapping));
+    for mapping in mappings {
+        paragraph(&mut page, "- ", &mapping);
+    }
 
     heading(&mut page, "More");
     let _ = writeln!(page, "- [AWS's documentation]({})", check.documentation);
