@@ -20,6 +20,7 @@ import pytest
 
 from emulator import binaries
 from emulator.launcher import ACCOUNT
+from processes import shown_on
 from saved import NOW, Ended, account, as_json
 
 Run = Callable[..., Ended]
@@ -167,18 +168,9 @@ def on_a_terminal(binary: Path, width: int, *arguments: str | Path, **environmen
     with subprocess.Popen([binary, *arguments], stdout=follower, stderr=follower, stdin=subprocess.DEVNULL,
                           env={"PATH": os.environ["PATH"], "TERM": "xterm-256color", **environment}) as process:
         os.close(follower)
-        written = b""
-        while True:
-            try:
-                block = os.read(leader, 65536)
-            except OSError:
-                break
-            if not block:
-                break
-            written += block
+        written = shown_on(leader)
         process.wait(timeout=60)
-    os.close(leader)
-    return written.decode().replace("\r\n", "\n")
+    return written.replace("\r\n", "\n")
 
 
 ESCAPE = re.compile(r"\033\[[0-9;]*m")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 
 
@@ -26,3 +27,18 @@ def is_alive(process: int) -> bool:
 
 def _ps(*arguments: str) -> list[str]:
     return subprocess.run(["ps", *arguments], capture_output=True, text=True, check=False).stdout.splitlines()
+
+
+def shown_on(terminal: int) -> str:
+    """All that is written to a terminal, by its leading end, until nobody has the other one open; that is closed here."""
+    written = b""
+    while True:
+        try:
+            block = os.read(terminal, 65536)
+        except OSError:
+            break
+        if not block:
+            break
+        written += block
+    os.close(terminal)
+    return written.decode()

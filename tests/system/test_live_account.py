@@ -15,6 +15,7 @@ from emulator import binaries
 from emulator.account import key_id
 from emulator.launcher import ACCOUNT, REGION, SECRET
 from emulator.process import Emulator
+from processes import shown_on
 from sample_findings import expected
 
 Run = Callable[..., subprocess.CompletedProcess]
@@ -134,20 +135,11 @@ def test_a_terminal_sees_what_is_going_on(emulator: Emulator, tmp_path: Path, au
     with subprocess.Popen(command, stderr=follower, stdin=subprocess.DEVNULL,
                           env=environment(emulator, tmp_path, TERM="xterm", **auditor)) as process:
         os.close(follower)
-        seen = b""
-        while True:
-            try:
-                block = os.read(leader, 4096)
-            except OSError:
-                break
-            if not block:
-                break
-            seen += block
+        seen = shown_on(leader)
         assert process.wait(60) == 1
-    os.close(leader)
-    assert "IAM is making the credential report" in seen.decode()
+    assert "IAM is making the credential report" in seen
     # Nothing of it stays on the screen.
-    assert seen.decode().rstrip().endswith("\x1b[2K")
+    assert seen.rstrip().endswith("\x1b[2K")
 
 
 def test_what_it_would_import_can_be_imported(emulator: Emulator, hub: Any, check: Run) -> None:

@@ -188,29 +188,11 @@ const NAMES: [&str; 22] = [
     "additional_credentials_info",
 ];
 
-/// What every report has had since there are reports, but `user` and `arn`, without which there is none.
-const STANDARD: [&str; 20] = [
-    "user_creation_time",
-    "password_enabled",
-    "password_last_used",
-    "password_last_changed",
-    "password_next_rotation",
-    "mfa_active",
-    "access_key_1_active",
-    "access_key_1_last_rotated",
-    "access_key_1_last_used_date",
-    "access_key_1_last_used_region",
-    "access_key_1_last_used_service",
-    "access_key_2_active",
-    "access_key_2_last_rotated",
-    "access_key_2_last_used_date",
-    "access_key_2_last_used_region",
-    "access_key_2_last_used_service",
-    "cert_1_active",
-    "cert_1_last_rotated",
-    "cert_2_active",
-    "cert_2_last_rotated",
-];
+/// What every report has had since there are reports, beside `user` and `arn`, without which it is none.
+fn standard() -> impl Iterator<Item = &'static str> {
+    let [_, _, known @ .., _] = &NAMES;
+    known.iter().copied().chain(["password_next_rotation"])
+}
 
 impl Column {
     /// The column's name in the report.
@@ -259,22 +241,35 @@ impl CredentialReport {
     /// When the bytes are no credential report; a damaged row or cell is no error, it is in the report as such.
     pub fn parse(bytes: &[u8]) -> Result<Self, ReportError> {
         let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
-        let mut lines = split(bytes)?.into_iter();
-        let (_, header) = lines.next().ok_or(ReportError::Empty)?;
-        let columns = Arc::new(Columns::new(&header)?);
+        let mut columns: Option<Arc<Columns>> = None;
+        let mut rows = Vec::new();
+        let mut record = ByteRecord::new();
+        for (before, piece) in pieces(bytes)? {
+            let mut reader = reader(piece);
+            while reader.read_byte_record(&mut record)? {
+                let line = before + record.position().map_or(0, csv::Position::line);
+                match &columns {
+                    None => columns = Some(Arc::new(Columns::new(&record)?)),
+                    Some(columns) => rows.push(Row::new(line, &record, columns)),
+                }
+            }
+        }
+        if columns.is_none() {
+            return Err(ReportError::Empty);
+        }
 
-        let mut rows: Vec<Row> = lines.map(|(line, record)| Row::new(line, &record, &columns)).collect();
         let mut users = BTreeSet::new();
         for row in rows.iter().filter(|row| row.damage.is_none()) {
-            if !users.insert(row.user.clone()) {
+            if !users.insert(row.user.as_str()) {
                 return Err(ReportError::RepeatedUser { user: inert(&row.user).into_owned(), line: row.line });
             }
         }
         // What a damaged row seems to be named is no reason to doubt a row that is whole.
-        for row in rows.iter_mut().filter(|row| row.damage.is_some()) {
-            if !users.insert(row.user.clone()) {
-                row.user = format!("line {}", row.line);
-            }
+        let damaged = rows.iter().enumerate().filter(|(_, row)| row.damage.is_some());
+        let nameless: Vec<usize> =
+            damaged.filter(|(_, row)| !users.insert(row.user.as_str())).map(|(place, _)| place).collect();
+        for place in nameless {
+            rows[place].user = format!("line {}", rows[place].line);
         }
 
         let mut report = Self { root: None, users: Vec::with_capacity(rows.len()) };
@@ -322,8 +317,8 @@ impl CredentialReport {
     /// A column that is missing, and one that nobody knows in a report that lacks it: the one is the other, damaged.
     pub fn garbled_column(&self) -> Option<(&'static str, &str)> {
         let columns = &self.rows().next()?.columns;
-        let missing = STANDARD.into_iter().find(|name| !columns.header.iter().any(|known| known == name))?;
-        let known = |name: &&String| STANDARD.contains(&name.as_str()) || NAMES.contains(&name.as_str());
+        let missing = standard().find(|name| !columns.header.iter().any(|known| known == name))?;
+        let known = |name: &&String| NAMES.into_iter().chain(standard()).any(|known| known == name.as_str());
         let unknown = columns.header.iter().find(|name| !known(name) && !name.is_empty())?;
         Some((missing, unknown))
     }
@@ -344,28 +339,32 @@ impl CredentialReport {
     }
 }
 
-/// The records with the lines they begin on. No cell of a report can hold a line break, so one that seems to is a stray
-/// quotation mark that swallows the rows after it: then each line is read alone, and only its own row is damaged.
-fn split(bytes: &[u8]) -> Result<Vec<(u64, ByteRecord)>, ReportError> {
-    let read = |bytes: &[u8]| -> Result<Vec<(u64, ByteRecord)>, csv::Error> {
-        let mut reader = csv::ReaderBuilder::new()
-            .has_headers(false)
-            .flexible(true)
-            .buffer_capacity(bytes.len().clamp(64, 8 * 1024))
-            .from_reader(bytes);
-        let with_line = |record: ByteRecord| (record.position().map_or(0, csv::Position::line), record);
-        reader.byte_records().map(|record| record.map(with_line)).collect()
-    };
-    let records = read(bytes)?;
-    let broken = |(_, record): &(u64, ByteRecord)| record.iter().any(|cell| cell.contains(&b'\n'));
-    if !records.iter().any(broken) {
-        return Ok(records);
+/// What is read in one go, with the number of lines before it: all of it. No cell of a report can hold a line break, so one
+/// that seems to is a stray quotation mark that swallows the rows after it: then each line is read alone, and only its own
+/// row is damaged.
+fn pieces(bytes: &[u8]) -> Result<Vec<(u64, &[u8])>, ReportError> {
+    if !(bytes.contains(&b'"') && has_line_break_in_cell(bytes)?) {
+        return Ok(vec![(0, bytes)]);
     }
-    let mut records = Vec::new();
-    for (number, line) in (1..).zip(bytes.split(|byte| *byte == b'\n')) {
-        records.extend(read(line)?.into_iter().map(|(_, record)| (number, record)));
+    Ok((0..).zip(bytes.split(|byte| *byte == b'\n')).collect())
+}
+
+fn has_line_break_in_cell(bytes: &[u8]) -> Result<bool, ReportError> {
+    let (mut reader, mut record) = (reader(bytes), ByteRecord::new());
+    while reader.read_byte_record(&mut record)? {
+        if record.as_slice().contains(&b'\n') {
+            return Ok(true);
+        }
     }
-    Ok(records)
+    Ok(false)
+}
+
+fn reader(bytes: &[u8]) -> csv::Reader<&[u8]> {
+    csv::ReaderBuilder::new()
+        .has_headers(false)
+        .flexible(true)
+        .buffer_capacity(bytes.len().clamp(64, 8 * 1024))
+        .from_reader(bytes)
 }
 
 /// Where each column is.
@@ -411,8 +410,9 @@ impl Columns {
         let column = |place: usize| self.header.get(place).map_or_else(String::new, |name| format!(" in `{name}`"));
         let cells = StringRecord::from_byte_record(record.clone())
             .map_err(|error| format!("what is{} is not UTF-8", column(error.utf8_error().field())))?;
-        if let Some(place) = cells.iter().position(|cell| cell.contains(['\n', '\r'])) {
-            return Err(format!("there is a line break{}", column(place)));
+        if record.as_slice().iter().any(|byte| matches!(byte, b'\n' | b'\r')) {
+            let place = cells.iter().position(|cell| cell.contains(['\n', '\r']));
+            return Err(format!("there is a line break{}", column(place.unwrap_or_default())));
         }
         let count = cells.len();
         let miscounted = || format!("it has {} for {} columns", counted(count as u64, "field"), self.header.len());
