@@ -66,14 +66,27 @@ pub fn write(view: &View<'_>, scope: &Scope, to: &mut dyn Write) -> io::Result<(
         sent.map_err(words)?;
         let body = wire.take();
         for finding in serde_json::from_slice::<Body>(&body)?.findings {
-            write!(to, "{separator}{finding}")?;
+            write!(to, "{separator}{}", sorted(finding))?;
             separator = ",\n";
         }
     }
     to.write_all(if separator == "[\n" { b"[]\n" } else { b"\n]\n" })
 }
 
-/// The body of `BatchImportFindings`, its maps in order: the SDK's are not, and the same input shall give the same bytes.
+/// In order by name: the SDK's maps are in none, and the same input shall give the same bytes. Whether `serde_json` sorts by
+/// itself depends on what else is compiled with it.
+fn sorted(value: Value) -> Value {
+    match value {
+        Value::Object(fields) => {
+            let fields: BTreeMap<_, _> = fields.into_iter().map(|(name, value)| (name, sorted(value))).collect();
+            Value::Object(fields.into_iter().collect())
+        }
+        Value::Array(items) => items.into_iter().map(sorted).collect(),
+        value => value,
+    }
+}
+
+/// The body of `BatchImportFindings`.
 #[derive(Deserialize)]
 struct Body {
     #[serde(rename = "Findings")]
