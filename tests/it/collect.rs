@@ -83,7 +83,8 @@ async fn collected(iam: &[&Rule]) -> Collected {
         sns: aws_sdk_sns::Client::from_conf(configured!(aws_sdk_sns).build()),
         region: "eu-central-1".to_owned(),
     };
-    collect(&clients, Instant::now() + Duration::from_mins(2)).await
+    let until = Instant::now() + Duration::from_mins(2);
+    collect(&clients, until, until + Duration::from_secs(20)).await
 }
 
 fn errors(collected: &Collected) -> Vec<String> {

@@ -3,6 +3,7 @@
 //! - [`account`] and [`clients`] are what the tests share
 //! - one module for each of the checker's modules, against the SDK's mocks
 //! - [`asff`]: the bytes that go to Security Hub, against the format's limits
+//! - [`converge`]: histories of an account in which everything goes wrong, in the [`world`]
 //! - [`documents`]: tables in the README are rendered from code; [`template`]: the template and the code agree
 
 #![allow(
@@ -15,9 +16,11 @@ mod account;
 mod asff;
 mod clients;
 mod collect;
+mod converge;
 mod documents;
 mod notify;
 mod pace;
 mod publish;
 mod recall;
 mod template;
+mod world;

@@ -41,8 +41,9 @@ pub struct Collected {
     pub errors: Vec<CollectError>,
 }
 
-/// Reads all sources, and gives up on what is not there by `until`.
-pub async fn collect(clients: &Clients, until: Instant) -> Collected {
+/// Reads all sources, and gives up on what is not there by `until`. Whose account it is may take until `account_until`: that is
+/// asked only when there is no report to say it, which may have taken all the time there was.
+pub async fn collect(clients: &Clients, until: Instant, account_until: Instant) -> Collected {
     let iam = &clients.iam;
     let (report, summary, devices) =
         tokio::join!(credential_report(iam, until), account_summary(iam, until), virtual_mfa_users(iam, until));
@@ -54,7 +55,7 @@ pub async fn collect(clients: &Clients, until: Instant) -> Collected {
     let known = report.as_ref().ok().and_then(|report| report.credentials.account());
     let mut account = known.map(|(account, partition)| (account.to_owned(), partition.to_owned()));
     if account.is_none() {
-        match caller(&clients.sts, until).await {
+        match caller(&clients.sts, account_until).await {
             Ok(caller) => account = Some(caller),
             Err(error) => errors.push(error),
         }

@@ -14,7 +14,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(10);
 pub struct Deadlines {
     /// The account's sources: what is known by then is evaluated.
     pub collect: Instant,
-    /// Our findings in Security Hub, and the keys' ids.
+    /// Whose account it is, our findings in Security Hub, and the keys' ids.
     pub recall: Instant,
     /// Writing what fails.
     pub publish: Instant,

@@ -118,7 +118,7 @@ pub async fn run(
     let deadlines = Deadlines::within(left);
     let mut problems = Problems::default();
 
-    let collected = collect(clients, deadlines.collect).await;
+    let collected = collect(clients, deadlines.collect, deadlines.recall).await;
     for error in &collected.errors {
         problems.fail(Step::Collect, chain(error));
     }

@@ -57,7 +57,10 @@ impl Live {
             return nothing(&reason);
         }
         let progress = spinner("Reading the account; IAM is making the credential report …");
-        let collected = self.runtime.block_on(async { collect(&self.clients, Instant::now() + PATIENCE).await });
+        let collected = self.runtime.block_on(async {
+            let until = Instant::now() + PATIENCE;
+            collect(&self.clients, until, until + PATIENCE / 4).await
+        });
         progress.finish_and_clear();
         (collected.snapshot, collected.errors.iter().map(|error| chain(error)).collect())
     }

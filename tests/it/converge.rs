@@ -1,0 +1,723 @@
+//! Histories of an account, with everything that can go wrong, against the promises. Each history is a list of steps: the
+//! account changes, people work in the console, runs fail, die or come in pairs. The real run is done, on the real clients,
+//! against the [world]; what has to hold is checked after each step, and at the end that all is as if nothing had
+//! gone wrong.
+//!
+//! [world]: crate::world
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::time::Duration;
+
+use checker::config::Config;
+use checker::run::{RunError, run};
+use checker::summary::Summary;
+use chrono::{DateTime, TimeDelta, Utc};
+use hygiene::alert::{AlertOn, AlertRules};
+use hygiene::checks::CHECKS;
+use hygiene::evaluate::{Evaluation, evaluate};
+use hygiene::finding::{Novelties, Severity, Status};
+use hygiene::policy::Policy;
+use hygiene::report::CredentialReport;
+use hygiene::snapshot::{AccountSummary, Report, Snapshot, Unavailable};
+use proptest::prelude::*;
+use proptest::test_runner::{Config as Cases, TestCaseError, TestRunner};
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use crate::account::{ACCOUNT, now};
+use crate::world::{Account, Damage, Effect, Failure, Fault, Key, Own, State, User, World, is_ours, moment, topic};
+
+/// What an invocation may take.
+const LEFT: Duration = Duration::from_mins(5);
+const USERS: u8 = 3;
+
+#[derive(Debug, Clone)]
+enum Step {
+    Change(Change),
+    Person(Person, u8),
+    /// From now on this check, or none, is disabled.
+    Disable(Option<u8>),
+    HubEnabled(bool),
+    Run(Invocation),
+}
+
+#[derive(Debug, Clone)]
+enum Change {
+    User(u8),
+    DeleteUser(u8),
+    Password(u8),
+    Mfa(u8),
+    NewKey(u8, u8),
+    UseKey(u8),
+    DeactivateKeys(u8),
+    DeleteKeys(u8),
+    NewRootKey(u8),
+    UseRoot,
+    DeactivateRootKeys,
+    DeleteRootKeys,
+    RootMfa,
+}
+
+/// What a person does to one of our findings in the console.
+#[derive(Debug, Clone, Copy)]
+enum Person {
+    Suppresses,
+    Resolves,
+    Reopens,
+}
+
+#[derive(Debug, Clone)]
+struct Invocation {
+    /// How long after what came before.
+    after: Pause,
+    /// The same event is delivered twice, and both runs go on at once.
+    twice: bool,
+    faults: Vec<Fault>,
+    damage: Option<Damage>,
+    /// `GetFindings` does not show yet what the run before wrote.
+    lags: bool,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Pause {
+    /// The event was delivered again.
+    None,
+    Minute,
+    Hours,
+    Day,
+    Months,
+}
+
+impl Pause {
+    fn time(self) -> TimeDelta {
+        match self {
+            Self::None => TimeDelta::zero(),
+            Self::Minute => TimeDelta::minutes(1),
+            Self::Hours => TimeDelta::hours(5),
+            Self::Day => TimeDelta::days(1),
+            Self::Months => TimeDelta::days(50),
+        }
+    }
+}
+
+const OPERATIONS: [&str; 10] = [
+    "GenerateCredentialReport",
+    "GetCredentialReport",
+    "GetAccountSummary",
+    "ListVirtualMFADevices",
+    "ListAccessKeys",
+    "GetCallerIdentity",
+    "GetFindings",
+    "BatchImportFindings",
+    "BatchUpdateFindings",
+    "Publish",
+];
+
+const FAILURES: [Failure; 11] = [
+    Failure::Denied,
+    Failure::Throttled,
+    Failure::Broken,
+    Failure::Cut(Effect::None),
+    Failure::Cut(Effect::Done),
+    Failure::Silent(Effect::None),
+    Failure::Silent(Effect::Done),
+    Failure::Garbage,
+    Failure::Refused,
+    Failure::Crash(Effect::None),
+    Failure::Crash(Effect::Done),
+];
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let user = || 0..USERS;
+    let change = prop_oneof![
+        user().prop_map(Change::User),
+        user().prop_map(Change::DeleteUser),
+        user().prop_map(Change::Password),
+        user().prop_map(Change::Mfa),
+        (user(), any::<u8>()).prop_map(|(user, age)| Change::NewKey(user, age)),
+        user().prop_map(Change::UseKey),
+        user().prop_map(Change::DeactivateKeys),
+        user().prop_map(Change::DeleteKeys),
+        any::<u8>().prop_map(Change::NewRootKey),
+        Just(Change::UseRoot),
+        Just(Change::DeactivateRootKeys),
+        Just(Change::DeleteRootKeys),
+        Just(Change::RootMfa),
+    ];
+    let person = prop_oneof![Just(Person::Suppresses), Just(Person::Resolves), Just(Person::Reopens)];
+    let times = prop_oneof![Just(1), Just(2), Just(u16::MAX)];
+    let fault = (prop::sample::select(&OPERATIONS[..]), prop::sample::select(&FAILURES[..]), 0..3_u8, times)
+        .prop_map(|(operation, failure, after, times)| Fault { operation, failure, after, times });
+    let damage = prop_oneof![
+        Just(Damage::NoRootRow),
+        Just(Damage::NoReport),
+        user().prop_map(Damage::ShortRow),
+        user().prop_map(Damage::UnreadableDate),
+    ];
+    let pause = prop_oneof![
+        1 => Just(Pause::None),
+        2 => Just(Pause::Minute),
+        2 => Just(Pause::Hours),
+        4 => Just(Pause::Day),
+        1 => Just(Pause::Months),
+    ];
+    let faults = prop_oneof![2 => Just(Vec::new()), 5 => prop::collection::vec(fault, 1..3)];
+    let invocation =
+        (pause, prop::bool::weighted(0.2), faults, prop::option::weighted(0.15, damage), prop::bool::weighted(0.1))
+            .prop_map(|(after, twice, faults, damage, lags)| {
+                Step::Run(Invocation { after, twice, faults, damage, lags })
+            });
+    let step = prop_oneof![
+        8 => change.prop_map(Step::Change),
+        3 => (person, any::<u8>()).prop_map(|(person, place)| Step::Person(person, place)),
+        1 => prop::option::of(0..u8::try_from(CHECKS.len()).unwrap()).prop_map(Step::Disable),
+        1 => prop::bool::weighted(0.7).prop_map(Step::HubEnabled),
+        10 => invocation,
+    ];
+    prop::collection::vec(step, 1..25)
+}
+
+/// What a run could see, and what it should have made of it.
+struct View {
+    /// The verdicts on what it was served.
+    seen: Evaluation,
+    disabled: Vec<&'static str>,
+}
+
+impl View {
+    /// Whether this view has what it takes to close the finding.
+    fn closes(&self, id: &str, stored: &Value) -> bool {
+        let check = stored["GeneratorId"].as_str().unwrap().trim_start_matches("credwarden/");
+        let verdict = self.seen.findings.iter().find(|finding| finding.id(Some(ACCOUNT)) == id);
+        let blurred = |user: &String| id.ends_with(&format!("/user/{user}")) || id.contains(&format!("/user/{user}/"));
+        self.disabled.contains(&check)
+            || match verdict {
+                Some(finding) => matches!(finding.status, Status::Passed | Status::NotApplicable),
+                None => self.seen.population.whole && !self.seen.population.blurred_users.iter().any(blurred),
+            }
+    }
+}
+
+/// The history so far, and what was promised in it.
+struct History {
+    world: World,
+    config: Config,
+    /// What people were told of each open finding since it was opened.
+    told: BTreeMap<String, Novelties>,
+    /// What a person wants to be told again.
+    owed: BTreeSet<String>,
+    created: BTreeMap<String, DateTime<Utc>>,
+    /// The hub before the last run wrote.
+    before_last: BTreeMap<String, Value>,
+    touched: BTreeSet<String>,
+    keys: u32,
+    figures: Figures,
+}
+
+/// How much was tried.
+#[derive(Debug, Default)]
+struct Figures {
+    histories: usize,
+    runs: usize,
+    met: BTreeMap<String, usize>,
+    crashes: usize,
+    mails: usize,
+    closed: usize,
+}
+
+type Checked = Result<(), TestCaseError>;
+
+macro_rules! check {
+    ($condition:expr, $($words:tt)*) => {
+        if !$condition {
+            return Err(TestCaseError::fail(format!($($words)*)));
+        }
+    };
+}
+
+impl History {
+    fn new(seed: u64) -> Self {
+        let user = |number: u8| (number, User { password: number == 1, ..User::default() });
+        let account = Account { root_mfa: true, users: (0..2).map(user).collect(), ..Account::default() };
+        let policy = Policy::cis();
+        let alert = AlertRules { on: AlertOn::Changes, min_severity: Severity::Low };
+        Self {
+            world: World::new(now(), account, seed),
+            config: Config { topic_arn: Some(topic()), security_hub: true, alert, policy, disabled_checks: Vec::new() },
+            told: BTreeMap::new(),
+            owed: BTreeSet::new(),
+            created: BTreeMap::new(),
+            before_last: BTreeMap::new(),
+            touched: BTreeSet::new(),
+            keys: 0,
+            figures: Figures { histories: 1, ..Figures::default() },
+        }
+    }
+
+    async fn take(&mut self, step: &Step) -> Checked {
+        match step {
+            Step::Change(change) => {
+                self.keys += 1;
+                let id = format!("AKIA{:016}", self.keys);
+                changed(&mut self.world.state(), change, id);
+                Ok(())
+            }
+            Step::Person(person, place) => {
+                self.work(*person, usize::from(*place));
+                Ok(())
+            }
+            Step::Disable(place) => {
+                self.config.disabled_checks = place.iter().map(|place| CHECKS[usize::from(*place)].id).collect();
+                Ok(())
+            }
+            Step::HubEnabled(enabled) => {
+                self.world.state().hub_enabled = *enabled;
+                Ok(())
+            }
+            Step::Run(invocation) => self.invoke(invocation).await.map(|_| ()),
+        }
+    }
+
+    fn work(&mut self, person: Person, place: usize) {
+        let mut world = self.world.state();
+        let ours: Vec<String> = world.hub.values().filter(|finding| is_ours(finding)).map(id).collect();
+        if ours.is_empty() {
+            return;
+        }
+        let id = &ours[place % ours.len()];
+        let status = match person {
+            Person::Suppresses => "SUPPRESSED",
+            Person::Resolves => "RESOLVED",
+            Person::Reopens => "NEW",
+        };
+        world.hub.get_mut(id).unwrap()["Workflow"] = json!({"Status": status});
+        self.touched.insert(id.clone());
+        if !matches!(person, Person::Suppresses) {
+            self.owed.insert(id.clone());
+        }
+    }
+
+    /// A run, or two at once; then everything that has to hold after it. Answers whether it was undisturbed.
+    async fn invoke(&mut self, invocation: &Invocation) -> Result<bool, TestCaseError> {
+        let before = self.begin(invocation);
+        let mails = self.world.state().mails.len();
+        let copies: usize = if invocation.twice { 2 } else { 1 };
+        let started = Instant::now();
+        let runs: Vec<_> = (0..copies)
+            .map(|copy| {
+                // The second delivery is an ordinary run.
+                let faults = if copy == 0 { invocation.faults.clone() } else { Vec::new() };
+                self.world.process(faults)
+            })
+            .collect();
+        let time = self.world.state().now;
+        let config = &self.config;
+        let outcomes = futures_util::future::join_all(runs.iter().map(async |process| {
+            let clients = process.clients().await;
+            tokio::select! {
+                biased;
+                () = process.crashed() => None,
+                outcome = run(&clients, config, time, LEFT, false) => Some(outcome),
+            }
+        }))
+        .await;
+        check!(started.elapsed() <= LEFT, "the run took {:?}", started.elapsed());
+
+        let told: Vec<Value> = self.world.state().mails[mails..].to_vec();
+        let views: Vec<View> = runs.iter().map(|process| self.view(&process.own())).collect();
+        let mut clean = self.world.state().hub_enabled && invocation.damage.is_none() && !invocation.lags;
+        for (process, outcome) in runs.iter().zip(&outcomes) {
+            let own = process.own();
+            clean &= own.met.is_empty();
+            self.figures.runs += 1;
+            self.figures.crashes += usize::from(outcome.is_none());
+            for fault in &own.met {
+                *self.figures.met.entry(format!("{:?}", fault.failure)).or_default() += 1;
+            }
+            failures_are_named(outcome.as_ref(), &own)?;
+        }
+        let after = self.world.state().hub.clone();
+        // SNS took them, and could not say so: nobody can know.
+        let unheard: usize =
+            runs.iter().map(|process| process.own().met.iter().filter(|fault| is_unheard(fault)).count()).sum();
+        check!(told.len() <= copies + unheard, "{} mails", told.len());
+        self.alerts_are_due(&told, &before, &views, invocation)?;
+        self.closings_are_justified(&before, &after, &views)?;
+        self.marks_are_true(&before, &after, invocation)?;
+        others_are_untouched(&before, &after)?;
+        if clean {
+            self.all_is_told(&after, &views[0], &outcomes)?;
+        }
+        self.before_last = before;
+        self.touched.clear();
+        let mut world = self.world.state();
+        (world.damage, world.lagging) = (None, None);
+        Ok(clean)
+    }
+
+    /// Sets the scene; answers the hub as it is then.
+    fn begin(&self, invocation: &Invocation) -> BTreeMap<String, Value> {
+        let mut world = self.world.state();
+        world.now += invocation.after.time();
+        world.damage.clone_from(&invocation.damage);
+        if invocation.lags {
+            // What a person did is shown; what the last run wrote is not.
+            let mut shown = world.hub.clone();
+            for id in world.hub.keys().filter(|id| !self.touched.contains(*id)) {
+                match self.before_last.get(id) {
+                    Some(old) => _ = shown.insert(id.clone(), old.clone()),
+                    None => _ = shown.remove(id),
+                }
+            }
+            world.lagging = Some(shown);
+        }
+        world.hub.clone()
+    }
+
+    /// What the process was served, evaluated.
+    fn view(&self, own: &Own) -> View {
+        let mut world = self.world.state();
+        let unread = || Unavailable::from("not served");
+        let (made, text) = world.served();
+        let report = CredentialReport::parse(text.as_bytes());
+        let report = report.map_err(|error| Unavailable::from(error.to_string().as_str()));
+        let report = report.map(|credentials| Report { generated_time: Some(made), credentials });
+        let summary = world.account.summary();
+        let summary = AccountSummary::of(|key| summary.get(key).copied());
+        let devices = world.account.virtual_mfa_users();
+        let snapshot = Snapshot {
+            account_id: Some(ACCOUNT.to_owned()),
+            partition: Some("aws".to_owned()),
+            report: if own.served.contains("report") { report } else { Err(unread()) },
+            summary: if own.served.contains("summary") { Ok(summary) } else { Err(unread()) },
+            virtual_mfa_users: if own.served.contains("devices") { Ok(devices) } else { Err(unread()) },
+        };
+        let disabled = self.config.disabled_checks.clone();
+        View { seen: evaluate(&snapshot, &self.config.policy, &disabled, world.now), disabled }
+    }
+
+    /// Nothing suppressed is alerted, nothing is alerted that does not fail, and what is alerted is remembered.
+    fn alerts_are_due(
+        &mut self,
+        mails: &[Value],
+        before: &BTreeMap<String, Value>,
+        views: &[View],
+        invocation: &Invocation,
+    ) -> Checked {
+        self.figures.mails += mails.len();
+        for mail in mails {
+            let errors = mail["errors"].to_string();
+            // A run that does not know what was told tells all.
+            let blind = invocation.lags || errors.contains("GetFindings") || mail["account_id"].is_null();
+            for finding in mail["findings"].as_array().unwrap() {
+                let account = mail["account_id"].as_str();
+                let id = finding["id"].as_str().unwrap();
+                let verdicts = views.iter().flat_map(|view| &view.seen.findings);
+                let failing = verdicts.filter(|seen| is_failing(seen) && seen.id(account) == id).next_back();
+                let Some(seen) = failing else {
+                    check!(false, "{id} was told, and does not fail");
+                    continue;
+                };
+                let stored = before.get(id).filter(|_| !blind);
+                check!(
+                    stored.is_none_or(|stored| workflow(stored) != "SUPPRESSED"),
+                    "{id} is suppressed, and was told"
+                );
+                let news = seen.novelties.clone().unwrap_or_default();
+                if let Some(stored) = stored.filter(|stored| is_open(stored) && workflow(stored) == "NOTIFIED") {
+                    let known = evidence(stored);
+                    let worse =
+                        Severity::from_label(stored["Severity"]["Label"].as_str().unwrap()) < Some(seen.severity);
+                    let same = news.last_used <= known.last_used && news.keys.is_subset(&known.keys);
+                    check!(worse || !same || invocation.twice, "{id} was told again, for nothing");
+                }
+                self.owed.remove(id);
+                let known = self.told.entry(id.to_owned()).or_default();
+                known.last_used = known.last_used.max(news.last_used);
+                known.keys.extend(news.keys);
+            }
+        }
+        Ok(())
+    }
+
+    /// Nothing is closed that fails, or that the run could not see; and what is closed as resolved was told as such.
+    fn closings_are_justified(
+        &mut self,
+        before: &BTreeMap<String, Value>,
+        after: &BTreeMap<String, Value>,
+        views: &[View],
+    ) -> Checked {
+        for (id, stored) in before.iter().filter(|(_, stored)| is_ours(stored) && is_open(stored)) {
+            let Some(now) = after.get(id) else {
+                check!(false, "{id} is gone");
+                continue;
+            };
+            if !is_open(now) {
+                check!(views.iter().any(|view| view.closes(id, stored)), "{id} was closed without a verdict");
+                let status = now["Compliance"]["Status"].as_str().unwrap();
+                check!(["PASSED", "NOT_AVAILABLE"].contains(&status), "{id} was closed as {status}");
+                self.figures.closed += 1;
+            }
+        }
+        for (id, _) in after.iter().filter(|(_, stored)| is_ours(stored) && !is_open(stored)) {
+            self.told.remove(id);
+            self.owed.remove(id);
+        }
+        Ok(())
+    }
+
+    /// What is marked as told was told, with all that is stored of it; a person's decision stays; `CreatedAt` too.
+    fn marks_are_true(
+        &mut self,
+        before: &BTreeMap<String, Value>,
+        after: &BTreeMap<String, Value>,
+        invocation: &Invocation,
+    ) -> Checked {
+        for (id, stored) in after.iter().filter(|(_, stored)| is_ours(stored)) {
+            if let Some(old) = before.get(id).filter(|old| workflow(old) == "SUPPRESSED") {
+                check!(workflow(stored) == workflow(old), "{id} is suppressed no longer");
+            }
+            if let Some(old) = before.get(id) {
+                check!(moment(old, "UpdatedAt") <= moment(stored, "UpdatedAt"), "{id}: UpdatedAt went back");
+            }
+            let created = moment(stored, "CreatedAt");
+            let known = *self.created.entry(id.clone()).or_insert(created);
+            // Where the run was not shown the finding, it cannot know.
+            if invocation.lags {
+                self.created.insert(id.clone(), created);
+            } else {
+                check!(created == known, "{id}: CreatedAt was {known}, is {created}");
+            }
+            if is_open(stored) && workflow(stored) == "NOTIFIED" {
+                let Some(told) = self.told.get(id).filter(|_| !self.owed.contains(id)) else {
+                    check!(false, "{id} is marked, and nobody was told");
+                    continue;
+                };
+                let known = evidence(stored);
+                check!(known.last_used <= told.last_used, "{id}: {known:?} is stored, and {told:?} was told");
+                check!(known.keys.is_subset(&told.keys), "{id}: {known:?} is stored, and {told:?} was told");
+            }
+        }
+        Ok(())
+    }
+
+    /// After an undisturbed run the open findings are those that fail, each of them told, or not to be told.
+    fn all_is_told(
+        &self,
+        after: &BTreeMap<String, Value>,
+        view: &View,
+        outcomes: &[Option<Result<Summary, RunError>>],
+    ) -> Checked {
+        for outcome in outcomes {
+            check!(matches!(outcome, Some(Ok(_))), "undisturbed, and yet {outcome:?}");
+        }
+        let failing = view.seen.findings.iter().filter(|finding| is_failing(finding));
+        let failing: BTreeMap<String, Severity> =
+            failing.map(|finding| (finding.id(Some(ACCOUNT)), finding.severity)).collect();
+        let open = after.values().filter(|stored| is_ours(stored) && is_open(stored)).map(id);
+        let (open, expected): (BTreeSet<_>, BTreeSet<_>) = (open.collect(), failing.keys().cloned().collect());
+        check!(open == expected, "open: {open:#?}, failing: {expected:#?}");
+        for (id, severity) in &failing {
+            let expected = match (workflow(&after[id]), *severity < self.config.alert.min_severity) {
+                ("SUPPRESSED", _) => continue,
+                (_, true) => ["NEW", "RESOLVED"],
+                (_, false) => ["NOTIFIED", "NOTIFIED"],
+            };
+            check!(expected.contains(&workflow(&after[id])), "{id} is {}, not {expected:?}", workflow(&after[id]));
+        }
+        Ok(())
+    }
+
+    /// Once nothing goes wrong any more, one run puts everything right, and the next has nothing to do.
+    async fn settle(&mut self) -> Checked {
+        self.world.state().hub_enabled = true;
+        let quiet = |after| Invocation { after, twice: false, faults: Vec::new(), damage: None, lags: false };
+        check!(self.invoke(&quiet(Pause::Hours)).await?, "it was disturbed");
+        let before = self.world.state().hub.clone();
+        let told = self.world.state().mails.len();
+        check!(self.invoke(&quiet(Pause::None)).await?, "it was disturbed");
+        let again = self.world.state().mails.get(told).cloned();
+        check!(again.is_none(), "the same was told twice: {again:#?}");
+        let same = |hub: &BTreeMap<String, Value>| -> BTreeMap<String, Value> {
+            let without = |(id, finding): (&String, &Value)| {
+                let mut finding = finding.clone();
+                for field in ["UpdatedAt", "LastObservedAt"] {
+                    finding.as_object_mut().unwrap().remove(field);
+                }
+                (id.clone(), finding)
+            };
+            hub.iter().map(without).collect()
+        };
+        let after = self.world.state().hub.clone();
+        let (before, after) = (same(&before), same(&after));
+        for (id, finding) in &before {
+            check!(after.get(id) == Some(finding), "the second run changed {finding:#} to {:#}", after[id]);
+        }
+        check!(before.len() == after.len(), "the second run found something");
+        Ok(())
+    }
+}
+
+/// A failure that stays is named in the answer or the error, by the operation.
+fn failures_are_named(outcome: Option<&Result<Summary, RunError>>, own: &Own) -> Checked {
+    let words = match outcome {
+        None => return Ok(()),
+        Some(Ok(summary)) => summary.errors.join("\n"),
+        Some(Err(error)) => error.to_string(),
+    };
+    for fault in &own.met {
+        let stays = match fault.failure {
+            Failure::Denied => true,
+            Failure::Refused | Failure::Crash(_) => false,
+            _ => fault.times == u16::MAX - 1,
+        };
+        // A report that cannot be had is one source, whichever of its two calls fails.
+        let operation = fault.operation.trim_start_matches("Generate").trim_start_matches("Get");
+        check!(!stays || words.contains(operation), "{fault:?} is not named in {words:?}");
+    }
+    Ok(())
+}
+
+fn others_are_untouched(before: &BTreeMap<String, Value>, after: &BTreeMap<String, Value>) -> Checked {
+    let others = |hub: &BTreeMap<String, Value>| -> Vec<Value> {
+        hub.values().filter(|finding| !is_ours(finding)).cloned().collect()
+    };
+    check!(others(before) == others(after), "a finding of another tool was touched");
+    Ok(())
+}
+
+fn is_unheard(fault: &Fault) -> bool {
+    fault.operation == "Publish"
+        && matches!(fault.failure, Failure::Cut(Effect::Done) | Failure::Silent(Effect::Done) | Failure::Garbage)
+}
+
+fn is_failing(finding: &hygiene::finding::Finding) -> bool {
+    finding.status == Status::Failed
+}
+
+fn is_open(finding: &Value) -> bool {
+    finding["RecordState"] == "ACTIVE"
+}
+
+fn workflow(finding: &Value) -> &str {
+    finding["Workflow"]["Status"].as_str().unwrap()
+}
+
+/// What is stored of what was told.
+fn evidence(finding: &Value) -> Novelties {
+    let fields = &finding["ProductFields"];
+    let keys = fields["credwarden/root-keys"].as_str();
+    Novelties {
+        last_used: fields["credwarden/root-last-used"].as_str().map(|_| moment(fields, "credwarden/root-last-used")),
+        keys: keys.into_iter().flat_map(|keys| keys.split(',')).map(str::to_owned).collect(),
+        keys_whole: false,
+    }
+}
+
+fn id(finding: &Value) -> String {
+    finding["Id"].as_str().unwrap().to_owned()
+}
+
+fn changed(world: &mut State, change: &Change, id: String) {
+    let now = world.now;
+    let key = |age: u8| Key { id, created: now - TimeDelta::days(age.into()), used: None, active: true };
+    let place = |keys: &mut [Option<Key>; 2], key: Key| {
+        let free = keys.iter().position(Option::is_none).unwrap_or(1);
+        keys[free] = Some(key);
+    };
+    let account = &mut world.account;
+    let mut user = |number: &u8, change: &mut dyn FnMut(&mut User)| {
+        if let Some(user) = account.users.get_mut(number) {
+            change(user);
+        }
+    };
+    match change {
+        Change::User(number) => _ = account.users.entry(*number).or_default(),
+        Change::DeleteUser(number) => _ = account.users.remove(number),
+        Change::Password(number) => user(number, &mut |user| user.password = !user.password),
+        Change::Mfa(number) => user(number, &mut |user| user.mfa = !user.mfa),
+        Change::NewKey(number, age) => {
+            let key = key(*age);
+            user(number, &mut |user| place(&mut user.keys, key.clone()));
+        }
+        Change::UseKey(number) => {
+            user(number, &mut |user| user.keys.iter_mut().flatten().for_each(|key| key.used = Some(now)));
+        }
+        Change::DeactivateKeys(number) => {
+            user(number, &mut |user| user.keys.iter_mut().flatten().for_each(|key| key.active = false));
+        }
+        Change::DeleteKeys(number) => user(number, &mut |user| user.keys = [None, None]),
+        Change::NewRootKey(age) => {
+            let key = key(*age);
+            place(&mut account.root_keys, key);
+        }
+        Change::UseRoot => account.root_keys.iter_mut().flatten().take(1).for_each(|key| key.used = Some(now)),
+        Change::DeactivateRootKeys => account.root_keys.iter_mut().flatten().for_each(|key| key.active = false),
+        Change::DeleteRootKeys => account.root_keys = [None, None],
+        Change::RootMfa => account.root_mfa = !account.root_mfa,
+    }
+}
+
+impl fmt::Display for Figures {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { histories, runs, met, crashes, mails, closed } = self;
+        writeln!(
+            formatter,
+            "{histories} histories, {runs} runs, {crashes} of them died, {mails} mails, {closed} closings"
+        )?;
+        met.iter().try_for_each(|(failure, count)| writeln!(formatter, "{count:6} {failure}"))
+    }
+}
+
+fn lived(steps: &[Step], seed: u64) -> Result<Figures, TestCaseError> {
+    fastrand::seed(seed);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+    runtime.block_on(async {
+        let mut history = History::new(seed);
+        for step in steps {
+            history.take(step).await?;
+        }
+        history.settle().await?;
+        Ok(history.figures)
+    })
+}
+
+/// `PROPTEST_CASES` says how many histories; `--nocapture` shows what was in them.
+#[test]
+fn whatever_happens_the_promises_are_kept() {
+    let mut total = Figures::default();
+    let cases = Cases { failure_persistence: None, ..Cases::default() };
+    let figures = std::cell::RefCell::new(&mut total);
+    let result = TestRunner::new(cases).run(&(steps(), any::<u64>()), |(steps, seed)| {
+        let lived = lived(&steps, seed)?;
+        let mut total = figures.borrow_mut();
+        total.histories += lived.histories;
+        total.runs += lived.runs;
+        total.crashes += lived.crashes;
+        total.mails += lived.mails;
+        total.closed += lived.closed;
+        for (failure, count) in lived.met {
+            *total.met.entry(failure).or_default() += count;
+        }
+        Ok(())
+    });
+    result.unwrap_or_else(|error| panic!("{error}"));
+    // A suite that meets nothing proves nothing.
+    assert!(FAILURES.iter().all(|failure| total.met.contains_key(&format!("{failure:?}"))), "{total}");
+    assert!(0 < total.mails && 0 < total.closed && 0 < total.crashes, "{total}");
+}
+
+/// A report that takes all the time there is leaves some to ask whose account it is: without that nothing is known of what
+/// was told before, and all of it would be told again.
+#[test]
+fn a_silent_iam_repeats_no_alert() {
+    let silent = |operation| Fault { operation, failure: Failure::Silent(Effect::None), after: 0, times: u16::MAX };
+    for operation in ["GenerateCredentialReport", "GetCredentialReport", "GetAccountSummary", "ListVirtualMFADevices"] {
+        let invocation =
+            |faults| Step::Run(Invocation { after: Pause::Day, twice: false, faults, damage: None, lags: false });
+        let steps =
+            [Step::Change(Change::NewRootKey(100)), invocation(Vec::new()), invocation(vec![silent(operation)])];
+        lived(&steps, 1).unwrap_or_else(|error| panic!("{operation}: {error}"));
+    }
+}

@@ -1,0 +1,613 @@
+//! AWS in memory, behind the real clients: an account, a Security Hub that is strict where AWS is, and a topic. Calls can be
+//! made to fail in every way there is, and the process that makes them to die before or after one.
+//!
+//! Time stands still but for the waits: each call takes a little of the tests' own time, so that two runs at once interleave.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::future::pending;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_smithy_runtime_api::http::StatusCode;
+use aws_smithy_types::body::SdkBody;
+use base64::Engine as _;
+use checker::aws::{Clients, load};
+use checker::config::TopicArn;
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use serde_json::{Value, json};
+use tokio::sync::{Notify, OnceCell};
+
+use crate::account::ACCOUNT;
+use crate::clients::credentials;
+
+pub(crate) const REGION: &str = "eu-central-1";
+/// IAM hands out a report that it made less than four hours ago.
+const REPORT_LIFETIME: TimeDelta = TimeDelta::hours(4);
+/// Small, so that a recall has pages.
+const PAGE: usize = 7;
+
+/// What all processes share.
+#[derive(Clone)]
+pub(crate) struct World(Arc<Mutex<State>>);
+
+pub(crate) struct State {
+    pub(crate) now: DateTime<Utc>,
+    pub(crate) account: Account,
+    /// Security Hub's findings by `Id`, ours and others' under the same product ARN.
+    pub(crate) hub: BTreeMap<String, Value>,
+    pub(crate) hub_enabled: bool,
+    /// What `GetFindings` shows instead, while it lags behind.
+    pub(crate) lagging: Option<BTreeMap<String, Value>>,
+    /// The machine-readable results that the topic accepted.
+    pub(crate) mails: Vec<Value>,
+    report: Option<(DateTime<Utc>, String)>,
+    /// Makes the report that is served something else.
+    pub(crate) damage: Option<Damage>,
+    random: fastrand::Rng,
+}
+
+/// The account, as IAM has it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Account {
+    pub(crate) root_keys: [Option<Key>; 2],
+    pub(crate) root_mfa: bool,
+    pub(crate) users: BTreeMap<u8, User>,
+}
+
+#[derive(Debug, Clone, Default)]
+pub(crate) struct User {
+    pub(crate) password: bool,
+    pub(crate) mfa: bool,
+    pub(crate) keys: [Option<Key>; 2],
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Key {
+    pub(crate) id: String,
+    pub(crate) created: DateTime<Utc>,
+    pub(crate) used: Option<DateTime<Utc>>,
+    pub(crate) active: bool,
+}
+
+/// What may be wrong with a report that is served.
+#[derive(Debug, Clone)]
+pub(crate) enum Damage {
+    NoRootRow,
+    NoReport,
+    ShortRow(u8),
+    UnreadableDate(u8),
+}
+
+/// How a call fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Failure {
+    Denied,
+    Throttled,
+    Broken,
+    /// The connection is cut: the call has had its effect, or not.
+    Cut(Effect),
+    /// There is never an answer.
+    Silent(Effect),
+    Garbage,
+    /// Security Hub answers well, but does not take the first finding.
+    Refused,
+    /// The process dies.
+    Crash(Effect),
+}
+
+/// Whether a call has its effect before it fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Effect {
+    None,
+    Done,
+}
+
+/// A call that fails the next `times` times, after letting `after` calls through.
+#[derive(Debug, Clone)]
+pub(crate) struct Fault {
+    pub(crate) operation: &'static str,
+    pub(crate) failure: Failure,
+    pub(crate) after: u8,
+    pub(crate) times: u16,
+}
+
+/// One process of the function: its own faults, and what it was served.
+#[derive(Clone)]
+pub(crate) struct Process(Arc<Inner>);
+
+struct Inner {
+    world: World,
+    crash: Notify,
+    own: Mutex<Own>,
+}
+
+#[derive(Default)]
+pub(crate) struct Own {
+    faults: Vec<Fault>,
+    /// Faults that came into play.
+    pub(crate) met: Vec<Fault>,
+    /// The sources that were served whole: `report`, `summary`, `devices`.
+    pub(crate) served: BTreeSet<&'static str>,
+    /// How many calls there were of each operation.
+    pub(crate) calls: BTreeMap<String, usize>,
+}
+
+impl fmt::Debug for Process {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Process")
+    }
+}
+
+pub(crate) fn topic() -> TopicArn {
+    TopicArn { arn: format!("arn:aws:sns:{REGION}:{ACCOUNT}:alerts"), region: REGION.to_owned() }
+}
+
+pub(crate) fn product_arn() -> String {
+    format!("arn:aws:securityhub:{REGION}:{ACCOUNT}:product/{ACCOUNT}/default")
+}
+
+/// Whether it is one of ours, by what Security Hub shows of it.
+pub(crate) fn is_ours(finding: &Value) -> bool {
+    finding["GeneratorId"].as_str().is_some_and(|generator| generator.starts_with("credwarden/"))
+}
+
+impl World {
+    pub(crate) fn new(now: DateTime<Utc>, account: Account, seed: u64) -> Self {
+        let foreign = |name: &str, generator: &str| {
+            let finding = json!({
+                "Id": name, "GeneratorId": generator, "ProductArn": product_arn(), "AwsAccountId": ACCOUNT,
+                "RecordState": "ACTIVE", "Workflow": {"Status": "NEW"}, "UpdatedAt": "2026-01-01T00:00:00Z",
+            });
+            (name.to_owned(), finding)
+        };
+        let hub = BTreeMap::from([
+            foreign("prowler-iam_root_hardware_mfa_enabled", "prowler-iam_root_hardware_mfa_enabled"),
+            foreign("credwardenish/1", "credwardenish/root-mfa-disabled"),
+        ]);
+        Self(Arc::new(Mutex::new(State {
+            now,
+            account,
+            hub,
+            hub_enabled: true,
+            lagging: None,
+            mails: Vec::new(),
+            report: None,
+            damage: None,
+            random: fastrand::Rng::with_seed(seed),
+        })))
+    }
+
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap()
+    }
+
+    /// A process that will meet those faults.
+    pub(crate) fn process(&self, faults: Vec<Fault>) -> Process {
+        let own = Mutex::new(Own { faults, ..Own::default() });
+        Process(Arc::new(Inner { world: self.clone(), crash: Notify::new(), own }))
+    }
+}
+
+impl Process {
+    pub(crate) fn own(&self) -> MutexGuard<'_, Own> {
+        self.0.own.lock().unwrap()
+    }
+
+    /// Until the process dies.
+    pub(crate) async fn crashed(&self) {
+        self.0.crash.notified().await;
+    }
+
+    /// The function's clients, with its own timeouts and retries, on this wire.
+    pub(crate) async fn clients(&self) -> Clients {
+        static LOADED: OnceCell<aws_types::SdkConfig> = OnceCell::const_new();
+        let loaded = LOADED.get_or_init(|| load(None, Some(REGION))).await;
+        let connector = SharedHttpConnector::new(self.clone());
+        let sdk = loaded
+            .to_builder()
+            .http_client(http_client_fn(move |_, _| connector.clone()))
+            .credentials_provider(aws_credential_types::provider::SharedCredentialsProvider::new(credentials()));
+        Clients::new(&sdk.build(), Some(&topic()))
+    }
+
+    /// The fault that this call meets, if it meets one.
+    fn fault(&self, operation: &str) -> Option<Failure> {
+        let mut own = self.own();
+        *own.calls.entry(operation.to_owned()).or_default() += 1;
+        let fault = own.faults.iter_mut().find(|fault| fault.operation == operation && 0 < fault.times)?;
+        if 0 < fault.after {
+            fault.after -= 1;
+            return None;
+        }
+        fault.times -= 1;
+        let fault = fault.clone();
+        let failure = fault.failure;
+        own.met.push(fault);
+        Some(failure)
+    }
+
+    async fn answer(self, request: HttpRequest) -> Result<HttpResponse, ConnectorError> {
+        let (operation, body) = Operation::of(&request);
+        let fault = self.fault(operation.name);
+        let delay = Duration::from_millis(self.0.world.state().random.u64(1..80));
+        tokio::time::sleep(delay).await;
+        let service = operation.service;
+        match fault {
+            Some(Failure::Denied) => return Ok(service.error(403, "AccessDenied", "you may not")),
+            Some(Failure::Throttled) => return Ok(service.error(400, "Throttling", "Rate exceeded")),
+            Some(Failure::Broken) => return Ok(service.error(500, "InternalFailure", "a bad day")),
+            Some(Failure::Cut(Effect::None)) => return Err(cut()),
+            Some(Failure::Silent(Effect::None)) => return pending().await,
+            Some(Failure::Crash(Effect::None)) => return self.die().await,
+            Some(Failure::Garbage) => {
+                self.serve(operation.name, &body, false, false);
+                return Ok(response(200, "<html>maintenance"));
+            }
+            _ => {}
+        }
+        let refuse = fault == Some(Failure::Refused);
+        let whole = !matches!(fault, Some(Failure::Cut(_) | Failure::Silent(_)));
+        let answer = self.serve(operation.name, &body, refuse, whole);
+        match fault {
+            Some(Failure::Cut(Effect::Done)) => Err(cut()),
+            Some(Failure::Silent(Effect::Done)) => pending().await,
+            Some(Failure::Crash(Effect::Done)) => self.die().await,
+            _ => Ok(answer),
+        }
+    }
+
+    async fn die(&self) -> Result<HttpResponse, ConnectorError> {
+        self.0.crash.notify_one();
+        pending().await
+    }
+
+    /// Does what the call asks for. `whole`: the caller gets the answer.
+    fn serve(&self, operation: &str, body: &Body, refuse: bool, whole: bool) -> HttpResponse {
+        let mut world = self.0.world.state();
+        let note = |source| {
+            if whole {
+                self.own().served.insert(source);
+            }
+        };
+        match operation {
+            "GenerateCredentialReport" => {
+                world.report();
+                xml(operation, "<State>COMPLETE</State>")
+            }
+            "GetCredentialReport" => {
+                note("report");
+                let (generated, text) = world.served();
+                let content = base64::engine::general_purpose::STANDARD.encode(text);
+                let generated = generated.to_rfc3339_opts(SecondsFormat::Secs, true);
+                xml(
+                    operation,
+                    &format!(
+                        "<Content>{content}</Content><ReportFormat>text/csv</ReportFormat>\
+                         <GeneratedTime>{generated}</GeneratedTime>"
+                    ),
+                )
+            }
+            "GetAccountSummary" => {
+                note("summary");
+                let entries = world.account.summary().into_iter();
+                let entries =
+                    entries.map(|(key, value)| format!("<entry><key>{key}</key><value>{value}</value></entry>"));
+                xml(operation, &format!("<SummaryMap>{}</SummaryMap>", entries.collect::<String>()))
+            }
+            "ListVirtualMFADevices" => {
+                note("devices");
+                let devices = world.account.virtual_mfa_users().into_iter().map(|arn| {
+                    format!(
+                        "<member><SerialNumber>arn:aws:iam::{ACCOUNT}:mfa/device</SerialNumber><User><Path>/</Path>\
+                         <UserName>root</UserName><UserId>{ACCOUNT}</UserId><Arn>{arn}</Arn>\
+                         <CreateDate>2019-01-02T03:04:05Z</CreateDate></User></member>"
+                    )
+                });
+                let devices: String = devices.collect();
+                xml(
+                    operation,
+                    &format!("<IsTruncated>false</IsTruncated><VirtualMFADevices>{devices}</VirtualMFADevices>"),
+                )
+            }
+            "ListAccessKeys" => world.list_access_keys(&body.parameter("UserName")),
+            "GetCallerIdentity" => xml(
+                operation,
+                &format!(
+                    "<Arn>arn:aws:sts::{ACCOUNT}:assumed-role/checker/run</Arn><UserId>AROA:run</UserId>\
+                     <Account>{ACCOUNT}</Account>"
+                ),
+            ),
+            "Publish" => {
+                let message: Value = serde_json::from_str(&body.parameter("Message")).unwrap();
+                world.mails.push(serde_json::from_str(message["sqs"].as_str().unwrap()).unwrap());
+                xml(operation, "<MessageId>1</MessageId>")
+            }
+            _ if !world.hub_enabled => {
+                Service::SecurityHub.error(401, "InvalidAccessException", "not subscribed to AWS Security Hub")
+            }
+            "GetFindings" => world.get_findings(&body.json()),
+            "BatchImportFindings" => world.import(&body.json(), refuse),
+            "BatchUpdateFindings" => world.update(&body.json(), refuse),
+            other => panic!("the world has no {other}"),
+        }
+    }
+}
+
+impl HttpConnector for Process {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        HttpConnectorFuture::new(self.clone().answer(request))
+    }
+}
+
+impl State {
+    /// The report as IAM has it now, a new one or one of the last four hours.
+    pub(crate) fn report(&mut self) -> (DateTime<Utc>, String) {
+        let now = self.now;
+        let fresh = |(made, _): &(DateTime<Utc>, String)| now - *made < REPORT_LIFETIME;
+        if !self.report.as_ref().is_some_and(fresh) {
+            self.report = Some((now, self.account.report()));
+        }
+        self.report.clone().unwrap()
+    }
+
+    /// The report as it is served.
+    pub(crate) fn served(&mut self) -> (DateTime<Utc>, String) {
+        let damage = self.damage.clone();
+        let (made, text) = self.report();
+        let of = |user: u8| format!("user-{user},");
+        let lines = text.lines().enumerate();
+        let text = match damage {
+            None => text,
+            Some(Damage::NoReport) => "<html>maintenance</html>".to_owned(),
+            Some(Damage::NoRootRow) => joined(lines.filter(|(line, _)| *line != 1).map(|(_, text)| text.to_owned())),
+            Some(Damage::ShortRow(user)) => joined(lines.map(|(_, text)| {
+                if text.starts_with(&of(user)) { format!("user-{user},what,is,this") } else { text.to_owned() }
+            })),
+            Some(Damage::UnreadableDate(user)) => joined(lines.map(|(_, text)| {
+                let mut cells: Vec<&str> = text.split(',').collect();
+                if text.starts_with(&of(user)) {
+                    cells[9] = "long ago";
+                }
+                cells.join(",")
+            })),
+        };
+        (made, text)
+    }
+
+    fn list_access_keys(&self, user: &str) -> HttpResponse {
+        let number: u8 = user.strip_prefix("user-").unwrap().parse().unwrap();
+        let Some(found) = self.account.users.get(&number) else {
+            return Service::Iam.error(404, "NoSuchEntity", "The user cannot be found.");
+        };
+        let keys = found.keys.iter().flatten().map(|key| {
+            let status = if key.active { "Active" } else { "Inactive" };
+            let created = key.created.to_rfc3339_opts(SecondsFormat::Secs, true);
+            format!(
+                "<member><UserName>{user}</UserName><AccessKeyId>{}</AccessKeyId><Status>{status}</Status>\
+                 <CreateDate>{created}</CreateDate></member>",
+                key.id
+            )
+        });
+        let keys: String = keys.collect();
+        xml("ListAccessKeys", &format!("<IsTruncated>false</IsTruncated><AccessKeyMetadata>{keys}</AccessKeyMetadata>"))
+    }
+
+    fn get_findings(&self, request: &Value) -> HttpResponse {
+        let filters = request["Filters"].as_object().unwrap();
+        let prefix = filters["GeneratorId"][0]["Value"].as_str().unwrap();
+        assert_eq!(filters["ProductArn"][0]["Value"], product_arn());
+        let shown = self.lagging.as_ref().unwrap_or(&self.hub);
+        let found = shown.values().filter(|finding| finding["GeneratorId"].as_str().unwrap().starts_with(prefix));
+        let found: Vec<&Value> = found.collect();
+        let start: usize = request["NextToken"].as_str().map_or(0, |token| token.parse().unwrap());
+        let end = (start + PAGE).min(found.len());
+        let mut answer = json!({"Findings": found[start..end]});
+        if end < found.len() {
+            answer["NextToken"] = end.to_string().into();
+        }
+        response(200, &answer.to_string())
+    }
+
+    /// An import of a known finding is a full replacement, unless it is not newer; what people work with stays, but a problem
+    /// that comes back is NEW again.
+    fn import(&mut self, request: &Value, refuse: bool) -> HttpResponse {
+        let findings = request["Findings"].as_array().unwrap();
+        assert!((1..=100).contains(&findings.len()));
+        let mut failed = Vec::new();
+        for (place, finding) in findings.iter().enumerate() {
+            let id = finding["Id"].as_str().unwrap();
+            assert_eq!((&finding["ProductArn"], &finding["AwsAccountId"]), (&product_arn().into(), &ACCOUNT.into()));
+            if refuse && place == 0 {
+                failed.push(json!({"Id": id, "ErrorCode": "InternalFailure", "ErrorMessage": "a bad day"}));
+                continue;
+            }
+            let mut given = finding.clone();
+            given["Workflow"] = json!({"Status": "NEW"});
+            if let Some(stored) = self.hub.get(id) {
+                if moment(finding, "UpdatedAt") <= moment(stored, "UpdatedAt") {
+                    continue;
+                }
+                let back = stored["RecordState"] == "ARCHIVED" && finding["RecordState"] == "ACTIVE"
+                    || stored["Compliance"]["Status"] == "PASSED" && finding["Compliance"]["Status"] != "PASSED";
+                let told = stored["Workflow"]["Status"] == "NOTIFIED" || stored["Workflow"]["Status"] == "RESOLVED";
+                if !(back && told) {
+                    given["Workflow"] = stored["Workflow"].clone();
+                }
+            }
+            self.hub.insert(id.to_owned(), given);
+        }
+        let done = findings.len() - failed.len();
+        let answer = json!({"SuccessCount": done, "FailedCount": failed.len(), "FailedFindings": failed});
+        response(200, &answer.to_string())
+    }
+
+    fn update(&mut self, request: &Value, refuse: bool) -> HttpResponse {
+        let identifiers = request["FindingIdentifiers"].as_array().unwrap();
+        assert!((1..=100).contains(&identifiers.len()));
+        let (mut done, mut failed) = (Vec::new(), Vec::new());
+        for (place, identifier) in identifiers.iter().enumerate() {
+            let refused = match self.hub.get_mut(identifier["Id"].as_str().unwrap()) {
+                None => Some("FindingNotFound"),
+                Some(_) if refuse && place == 0 => Some("ConcurrentUpdateError"),
+                Some(finding) => {
+                    finding["Workflow"] = request["Workflow"].clone();
+                    None
+                }
+            };
+            match refused {
+                None => done.push(identifier.clone()),
+                Some(code) => {
+                    failed.push(json!({"FindingIdentifier": identifier, "ErrorCode": code, "ErrorMessage": "no"}));
+                }
+            }
+        }
+        response(200, &json!({"ProcessedFindings": done, "UnprocessedFindings": failed}).to_string())
+    }
+}
+
+fn joined(lines: impl Iterator<Item = String>) -> String {
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+pub(crate) fn moment(finding: &Value, field: &str) -> DateTime<Utc> {
+    DateTime::parse_from_rfc3339(finding[field].as_str().unwrap()).unwrap().to_utc()
+}
+
+impl Account {
+    fn report(&self) -> String {
+        let row = |name: &str, arn: &str, password: &str, mfa: bool, keys: &[Option<Key>; 2]| {
+            let keys = keys.iter().map(|key| match key {
+                None => "false,N/A,N/A,N/A,N/A".to_owned(),
+                Some(key) => {
+                    let used =
+                        key.used.map_or("N/A,N/A,N/A".to_owned(), |used| format!("{},{REGION},iam", stamp(used)));
+                    format!("{},{},{used}", key.active, stamp(key.created))
+                }
+            });
+            let keys = keys.collect::<Vec<_>>().join(",");
+            format!("{name},{arn},2019-01-02T03:04:05Z,{password},{mfa},{keys},false,N/A,false,N/A")
+        };
+        let root = "true,no_information,2020-01-01T00:00:00Z,not_supported";
+        let root_arn = format!("arn:aws:iam::{ACCOUNT}:root");
+        let mut rows = vec![row("<root_account>", &root_arn, root, self.root_mfa, &self.root_keys)];
+        rows.extend(self.users.iter().map(|(number, user)| {
+            let password =
+                if user.password { "true,no_information,2020-01-01T00:00:00Z,N/A" } else { "false,N/A,N/A,N/A" };
+            let arn = format!("arn:aws:iam::{ACCOUNT}:user/user-{number}");
+            row(&format!("user-{number}"), &arn, password, user.mfa, &user.keys)
+        }));
+        let rows: Vec<&str> = rows.iter().map(String::as_str).collect();
+        crate::account::csv(&rows)
+    }
+
+    pub(crate) fn summary(&self) -> BTreeMap<&'static str, i32> {
+        BTreeMap::from([
+            ("AccountAccessKeysPresent", i32::from(self.root_keys.iter().any(Option::is_some))),
+            ("AccountMFAEnabled", i32::from(self.root_mfa)),
+            ("AccountPasswordPresent", 1),
+            ("AccountSigningCertificatesPresent", 0),
+        ])
+    }
+
+    pub(crate) fn virtual_mfa_users(&self) -> Vec<String> {
+        self.root_mfa.then(|| format!("arn:aws:iam::{ACCOUNT}:root")).into_iter().collect()
+    }
+}
+
+fn stamp(time: DateTime<Utc>) -> String {
+    time.to_rfc3339_opts(SecondsFormat::Secs, true)
+}
+
+/// Who answers, and so in which words.
+#[derive(Clone, Copy)]
+enum Service {
+    Iam,
+    SecurityHub,
+}
+
+impl Service {
+    fn error(self, status: u16, code: &str, message: &str) -> HttpResponse {
+        match self {
+            Self::Iam => {
+                let (status, body) = crate::clients::xml_error(status, code, message);
+                response(status, &body.unwrap_or_default())
+            }
+            Self::SecurityHub => {
+                let code = match code {
+                    "AccessDenied" => "AccessDeniedException",
+                    "Throttling" => "TooManyRequestsException",
+                    "InternalFailure" => "InternalException",
+                    code => code,
+                };
+                let mut answer = response(status, &json!({"Message": message}).to_string());
+                answer.headers_mut().insert("x-amzn-errortype", code.to_owned());
+                answer
+            }
+        }
+    }
+}
+
+struct Operation {
+    name: &'static str,
+    service: Service,
+}
+
+struct Body(Vec<u8>);
+
+impl Operation {
+    fn of(request: &HttpRequest) -> (Self, Body) {
+        const QUERIES: [&str; 7] = [
+            "GenerateCredentialReport",
+            "GetCredentialReport",
+            "GetAccountSummary",
+            "ListVirtualMFADevices",
+            "ListAccessKeys",
+            "GetCallerIdentity",
+            "Publish",
+        ];
+        let body = Body(request.body().bytes().unwrap_or_default().to_vec());
+        let path = request.uri().split("amazonaws.com").nth(1).unwrap_or_default();
+        let name = match path {
+            "/findings" => "GetFindings",
+            "/findings/import" => "BatchImportFindings",
+            "/findings/batchupdate" => "BatchUpdateFindings",
+            _ => {
+                let action = body.parameter("Action");
+                QUERIES.into_iter().find(|name| *name == action).unwrap_or_else(|| panic!("{path} {action}"))
+            }
+        };
+        let service = if QUERIES.contains(&name) { Service::Iam } else { Service::SecurityHub };
+        (Self { name, service }, body)
+    }
+}
+
+impl Body {
+    /// Of a form.
+    fn parameter(&self, name: &str) -> String {
+        let mut parameters = form_urlencoded::parse(&self.0);
+        parameters.find(|(known, _)| known == name).map(|(_, value)| value.into_owned()).unwrap_or_default()
+    }
+
+    fn json(&self) -> Value {
+        serde_json::from_slice(&self.0).unwrap()
+    }
+}
+
+fn xml(operation: &str, result: &str) -> HttpResponse {
+    response(
+        200,
+        &format!("<{operation}Response><{operation}Result>{result}</{operation}Result></{operation}Response>"),
+    )
+}
+
+fn response(status: u16, body: &str) -> HttpResponse {
+    HttpResponse::new(StatusCode::try_from(status).unwrap(), SdkBody::from(body))
+}
+
+fn cut() -> ConnectorError {
+    ConnectorError::io("connection reset by peer".into())
+}
