@@ -8,7 +8,7 @@
     GET    /_credwarden/findings                everything in the hub, of every account; no quota, no permission
     GET    /_credwarden/report                  the credential report as it would be generated now
     POST   /_credwarden/account/<operation>     see `OPERATIONS`; arguments as a JSON object
-    PUT    /_credwarden/faults                  [{"action", "code", "status", "times", "after"}, ...]
+    PUT    /_credwarden/faults                  [{"action", "how", ...}, ...]; see `traffic.Fault`
     PUT    /_credwarden/throttling              true or false
     PUT    /_credwarden/settling                seconds for which updates do not find what was just imported
     POST   /_credwarden/schedules/fire          every schedule is due now, and one sweep is made
@@ -21,7 +21,7 @@ import json
 from typing import Any, Callable
 
 from emulator import clock, sample
-from emulator.account import Key
+from emulator.account import ROOT, Key
 from emulator.answers import Answer, json_answer
 from emulator.identity import REPORT_LIFETIME, Identity
 from emulator.securityhub import Hub
@@ -105,7 +105,11 @@ def _deactivate_root_keys(identity: Identity) -> None:
 
 
 def _add_root_key(identity: Identity, created: str = "-1h", used: str | None = None) -> None:
-    keys = identity.account.root.keys
+    _add_key(identity, ROOT, created, used)
+
+
+def _add_key(identity: Identity, name: str, created: str = "-1h", used: str | None = None) -> None:
+    keys = identity.account.user(name).keys
     at = clock.now()
     key = Key(clock.stamp(clock.moment(created, at)), used and clock.stamp(clock.moment(used, at)))
     if None in keys:
@@ -152,6 +156,7 @@ OPERATIONS: dict[str, Callable[..., None]] = {
     "load": _load,
     "delete-root-keys": _delete_root_keys,
     "deactivate-root-keys": _deactivate_root_keys,
+    "add-key": _add_key,
     "add-root-key": _add_root_key,
     "use-root": _use_root,
     "root-mfa": _root_mfa,

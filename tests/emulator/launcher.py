@@ -14,9 +14,10 @@ import signal
 import socket
 import sys
 import threading
+import weakref
 from typing import Any, Callable
 
-from emulator import alarms, control, mail, sample, securityhub, transform
+from emulator import alarms, control, mail, sample, securityhub, transform, wire
 from emulator.answers import Answer, Refused
 from emulator.identity import Identity
 from emulator.traffic import Traffic
@@ -89,6 +90,8 @@ class Emulator:
         self._first_account = account
         self.traffic = Traffic()
         self.mailbox = mail.Mailbox()
+        self._connections = wire.Connections()
+        self._workers: weakref.WeakSet = weakref.WeakSet()
         self.hub = securityhub.SecurityHub()
         self.identity = Identity(self._modules["ministack.services.iam"], self._modules["ministack.core.responses"],
                                  ACCOUNT, REGION)
@@ -106,6 +109,8 @@ class Emulator:
         sns._publish = mail.publish(sns._publish, sns, self.mailbox)
         sns._fanout = mail.fanout(sns._fanout, sns, self.mailbox)
         self._modules["ministack.services.eventbridge"]._dispatch_to_lambda = self._invoke_scheduled
+        worker = self._modules["ministack.core.lambda_runtime"].ProvidedWorker
+        worker._spawn = self._spawn_noted(worker._spawn)
         apply_transforms = transform.with_parameters(self._modules["ministack.services.cloudformation.engine"])
         for name in ("changesets", "handlers"):
             self._modules[f"ministack.services.cloudformation.{name}"]._apply_transforms = apply_transforms
@@ -148,13 +153,32 @@ class Emulator:
         service = router.detect_service(method, path, headers, parameters)
         action = actions.extract_iam_action(service, method, path, headers, body, parameters) or f"{service}:{method}"
         try:
-            entry = self.traffic.arrive(action, router.extract_access_key_id(headers, query))
+            entry, fault = self.traffic.arrive(action, router.extract_access_key_id(headers, query))
         except Refused as refused:
             query_protocol = actions._SERVICE_PROTOCOL.get(service) == "query-xml"
             return refused.as_query_xml() if query_protocol else refused.as_json()
-        answer = await self._dispatch(method, path, headers, body, query, request_id)
-        self.traffic.depart(entry, answer)
+        answer = 200, {}, b""
+        if fault is None or fault.done:
+            answer = await self._dispatch(method, path, headers, body, query, request_id)
+            self.traffic.depart(entry, answer)
+        if fault is not None and fault.how == "kill":
+            self._kill_function()
+        elif fault is not None:
+            wire.CURRENT.get().fault = fault
         return answer
+
+    def _spawn_noted(self, spawn: Callable) -> Callable:
+        def spawned(worker: Any, *arguments: Any, **options: Any) -> Any:
+            self._workers.add(worker)
+            return spawn(worker, *arguments, **options)
+
+        return spawned
+
+    def _kill_function(self) -> None:
+        """As if the machine were gone: the process has no time for anything."""
+        for worker in self._workers:
+            if worker._proc is not None:
+                worker._proc.kill()
 
     def _invoke_scheduled(self, arn: str, payload: str) -> None:
         """What EventBridge does with a Lambda target: an asynchronous invocation, with its retries and destinations."""
@@ -198,6 +222,10 @@ class Emulator:
         self._modules["ministack.core.lambda_runtime"].ProvidedWorker._spawn = refused
         self._reset_ministack()
 
+    def watched(self, server: type) -> type:
+        """Hypercorn's server, whose connections can be cut."""
+        return self._connections.watch(server)
+
     def asgi(self, on_ready: Callable[[], None]) -> Callable:
         """The application: the control endpoint, and MiniStack for everything else."""
 
@@ -212,6 +240,9 @@ class Emulator:
                 send = _watched(send, on_ready)
             if scope["type"] == "http":
                 scope = _as_if_by_tls(scope)
+                way = wire.Wire(self._connections, scope["client"], receive, send)
+                wire.CURRENT.set(way)
+                send = way.send
             await self._app.app(scope, receive, send)
 
         return application
@@ -235,8 +266,11 @@ def serve(listener: socket.socket, account: str, exit_with_parent: bool, on_read
     """Serve until SIGTERM or SIGINT, or with `exit_with_parent` until standard input is closed."""
     emulator = Emulator(account)
     # After MiniStack, which brings it: so a missing MiniStack is told in one sentence.
+    from hypercorn.asyncio import run as hypercorn_run
     from hypercorn.asyncio import serve as hypercorn_serve
     from hypercorn.config import Config
+
+    hypercorn_run.TCPServer = emulator.watched(hypercorn_run.TCPServer)
 
     config = Config()
     config.bind = [f"fd://{listener.detach()}"]

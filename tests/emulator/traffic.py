@@ -30,14 +30,25 @@ _WIDE_MARGIN = 3.0
 
 @dataclass
 class Fault:
-    """An action that fails the next `times` times, after letting `after` calls through."""
+    """An action that fails the next `times` times, after letting `after` calls through.
+
+    `how` it fails: `refused` with AWS's words; or the connection is `cut`, there is `silence`, `garbage`, a body so `slow`
+    that it takes `seconds`; or the function is killed (`kill`). All but the refused may be `done`: the call has its effect.
+    """
 
     action: str
-    code: str
+    code: str = "InternalFailure"
     status: int = 400
     message: str = "made to fail by a test"
     times: int = 1
     after: int = 0
+    how: str = "refused"
+    done: bool = False
+    seconds: float = 0
+
+    def __post_init__(self) -> None:
+        if self.how not in ("refused", "cut", "silence", "garbage", "slow", "kill"):
+            raise ValueError(f"a call cannot fail by {self.how!r}")
 
 
 class Bucket:
@@ -86,16 +97,16 @@ class Traffic:
         self._counts: dict[str, dict[str, ActionCount]] = {"function": {}, "others": {}}
         self._buckets = {action: Bucket(*quota) for action, quota in QUOTAS.items()}
 
-    def arrive(self, action: str, access_key: str) -> ActionCount:
-        """Count a call; raise Refused when it is to fail."""
+    def arrive(self, action: str, access_key: str) -> tuple[ActionCount, Fault | None]:
+        """Count a call; raise Refused when it is to be refused, and answer how else it is to fail."""
         by_function = access_key.startswith("ASIA")
         counts = self._counts["function" if by_function else "others"]
         entry = counts.setdefault(action, ActionCount())
         entry.count += 1
         if by_function:
             self._check_rate(action, entry)
-            self._check_faults(action, entry)
-        return entry
+            return entry, self._fault(action, entry)
+        return entry, None
 
     def _check_rate(self, action: str, entry: ActionCount) -> None:
         bucket = self._buckets.get(action)
@@ -110,7 +121,7 @@ class Traffic:
             entry.errors["TooManyRequestsException"] += 1
             raise Refused(429, "TooManyRequestsException", "Rate exceeded")
 
-    def _check_faults(self, action: str, entry: ActionCount) -> None:
+    def _fault(self, action: str, entry: ActionCount) -> Fault | None:
         for fault in self.faults:
             if fault.action != action or fault.times <= 0:
                 continue
@@ -118,8 +129,12 @@ class Traffic:
                 fault.after -= 1
                 continue
             fault.times -= 1
+            if fault.how != "refused":
+                entry.errors[fault.how] += 1
+                return fault
             entry.errors[fault.code] += 1
             raise Refused(fault.status, fault.code, fault.message)
+        return None
 
     def depart(self, entry: ActionCount, answer: Answer) -> None:
         """Note how a counted call was answered."""

@@ -359,21 +359,25 @@ impl State {
         let damage = self.damage.clone();
         let (made, text) = self.report();
         let of = |user: u8| format!("user-{user},");
-        let lines = text.lines().enumerate();
+        let changed = |change: &dyn Fn(&str) -> Option<String>| {
+            let lines: Vec<String> = text.lines().filter_map(change).collect();
+            lines.join("\n")
+        };
         let text = match damage {
             None => text,
             Some(Damage::NoReport) => "<html>maintenance</html>".to_owned(),
-            Some(Damage::NoRootRow) => joined(lines.filter(|(line, _)| *line != 1).map(|(_, text)| text.to_owned())),
-            Some(Damage::ShortRow(user)) => joined(lines.map(|(_, text)| {
-                if text.starts_with(&of(user)) { format!("user-{user},what,is,this") } else { text.to_owned() }
-            })),
-            Some(Damage::UnreadableDate(user)) => joined(lines.map(|(_, text)| {
-                let mut cells: Vec<&str> = text.split(',').collect();
-                if text.starts_with(&of(user)) {
+            Some(Damage::NoRootRow) => changed(&|line| (!line.starts_with("<root_account>,")).then(|| line.to_owned())),
+            Some(Damage::ShortRow(user)) => changed(&|line| {
+                let short = line.starts_with(&of(user));
+                Some(if short { format!("user-{user},what,is,this") } else { line.to_owned() })
+            }),
+            Some(Damage::UnreadableDate(user)) => changed(&|line| {
+                let mut cells: Vec<&str> = line.split(',').collect();
+                if line.starts_with(&of(user)) {
                     cells[9] = "long ago";
                 }
-                cells.join(",")
-            })),
+                Some(cells.join(","))
+            }),
         };
         (made, text)
     }
@@ -467,10 +471,6 @@ impl State {
         }
         response(200, &json!({"ProcessedFindings": done, "UnprocessedFindings": failed}).to_string())
     }
-}
-
-fn joined(lines: impl Iterator<Item = String>) -> String {
-    lines.collect::<Vec<_>>().join("\n")
 }
 
 pub(crate) fn moment(finding: &Value, field: &str) -> DateTime<Utc> {

@@ -85,9 +85,9 @@ async fn credential_report(iam: &Client, until: Instant) -> Result<Report, Colle
     let mut waits = Waits::until(until);
     let mut last = None;
     loop {
-        let not_yet = match within("GetCredentialReport", until, last.as_ref(), generate_and_get(iam)).await {
+        let not_yet = match generate_and_get(iam, until, last.as_ref()).await {
             Ok(Some(output)) => return read(output),
-            Ok(None) => CallError::other("GenerateCredentialReport", "the report was not ready in time"),
+            Ok(None) => CallError::other(GENERATE, "the report was not ready in time"),
             Err(error) if error.cause.transient || is_not_ready(&error) => error,
             Err(error) => return Err(CollectError::CredentialReport(error)),
         };
@@ -100,14 +100,25 @@ async fn credential_report(iam: &Client, until: Instant) -> Result<Report, Colle
 
 type ReportOutput = aws_sdk_iam::operation::get_credential_report::GetCredentialReportOutput;
 
-async fn generate_and_get(iam: &Client) -> Result<Option<ReportOutput>, CallError> {
-    let generated = iam.generate_credential_report().send().await;
-    let generated = generated.map_err(|error| CallError::new("GenerateCredentialReport", &error))?;
-    if generated.state() != Some(&ReportStateType::Complete) {
+const GENERATE: &str = "GenerateCredentialReport";
+const GET: &str = "GetCredentialReport";
+
+/// One attempt; `last` is what went wrong with the one before.
+async fn generate_and_get(
+    iam: &Client,
+    until: Instant,
+    last: Option<&CallError>,
+) -> Result<Option<ReportOutput>, CallError> {
+    let generated = within(GENERATE, until, last, async {
+        iam.generate_credential_report().send().await.map_err(|error| CallError::new(GENERATE, &error))
+    });
+    if generated.await?.state() != Some(&ReportStateType::Complete) {
         return Ok(None);
     }
-    let report = iam.get_credential_report().send().await;
-    report.map(Some).map_err(|error| CallError::new("GetCredentialReport", &error))
+    let report = within(GET, until, last, async {
+        iam.get_credential_report().send().await.map_err(|error| CallError::new(GET, &error))
+    });
+    report.await.map(Some)
 }
 
 /// The codes on the wire; the SDK's names for them are `CredentialReport…Exception`.

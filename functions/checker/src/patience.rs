@@ -9,24 +9,42 @@ use crate::cause::CallError;
 const FIRST_WAIT: Duration = Duration::from_millis(500);
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
 
-/// Until when the parts of a run may take. Each has time of its own, so that a slow one does not cost the next.
+/// Until when each step of a run may take. Each has time of its own, so that a slow one does not cost the next; what one does
+/// not need is the next one's.
 #[derive(Debug, Clone, Copy)]
 pub struct Deadlines {
     /// The account's sources: what is known by then is evaluated.
     pub collect: Instant,
-    /// Whose account it is, our findings in Security Hub, and the keys' ids.
+    /// Whose account it is, and our findings in Security Hub.
     pub recall: Instant,
+    /// The keys' ids.
+    pub name: Instant,
+    /// Setting to NEW what is to be told again.
+    pub renew: Instant,
     /// Writing what fails.
-    pub publish: Instant,
-    /// The alert, the marks and the closings. What is left after it is for the answer.
-    pub finish: Instant,
+    pub import: Instant,
+    /// The message.
+    pub alert: Instant,
+    /// Marking what was told.
+    pub mark: Instant,
+    /// Writing what is resolved. What is left after it is for the answer.
+    pub close: Instant,
 }
 
 impl Deadlines {
     /// Shares out what is left of an invocation.
     pub fn within(left: Duration) -> Self {
         let at = |percent: u32| Instant::now() + left * percent / 100;
-        Self { collect: at(45), recall: at(60), publish: at(75), finish: at(93) }
+        Self {
+            collect: at(45),
+            recall: at(55),
+            name: at(61),
+            renew: at(66),
+            import: at(75),
+            alert: at(83),
+            mark: at(88),
+            close: at(93),
+        }
     }
 }
 

@@ -126,7 +126,7 @@ pub async fn run(
     drop(collected);
 
     let memory = remember(clients, config, &evaluation, &deadlines, &mut problems).await;
-    for error in access_keys::name(&clients.iam, &mut evaluation, &memory.stored, deadlines.recall).await {
+    for error in access_keys::name(&clients.iam, &mut evaluation, &memory.stored, deadlines.name).await {
         problems.note(error);
     }
     let plan = reconcile(&evaluation, &memory.stored, &config.disabled_checks);
@@ -206,7 +206,7 @@ impl<'a> Run<'a> {
             let all: Vec<&Failing<'_>> = current.chain(&kept).collect();
             let batch =
                 Batch { items: &all, id: |item| &item.id, worded: |item, scope, now| asff::failing(item, scope, now) };
-            imported = self.import("write", publisher, batch, self.deadlines.publish).await;
+            imported = self.import("write", publisher, batch, self.deadlines.import).await;
             unmarkable = outdated;
             unmarkable.extend(
                 self.failing().map(|failing| failing.id.as_str()).filter(|id| imported.failed.contains_key(*id)),
@@ -223,11 +223,11 @@ impl<'a> Run<'a> {
             if summary.alert == AlertState::Sent {
                 let told = alert.new.iter().map(|failing| failing.id.as_str()).filter(|id| !unmarkable.contains(id));
                 let told: Vec<&str> = told.collect();
-                self.mark(publisher, &told, &WorkflowStatus::Notified, self.deadlines.finish).await;
+                self.mark(publisher, &told, &WorkflowStatus::Notified, self.deadlines.mark).await;
             }
             let closings = &self.plan.closings;
             let batch = Batch { items: closings, id: |item| &item.stored.id, worded: asff::closing };
-            summary.imported += self.import("close", publisher, batch, self.deadlines.finish).await.count;
+            summary.imported += self.import("close", publisher, batch, self.deadlines.close).await.count;
         }
         summary.errors = self.problems.list();
         summary
@@ -247,7 +247,7 @@ impl<'a> Run<'a> {
     async fn renew(&mut self, publisher: &Publisher<'_>) -> BTreeSet<&'a str> {
         let ids: Vec<&str> =
             self.failing().filter(|failing| failing.renew).map(|failing| failing.id.as_str()).collect();
-        let failed = self.mark(publisher, &ids, &WorkflowStatus::New, self.deadlines.recall).await;
+        let failed = self.mark(publisher, &ids, &WorkflowStatus::New, self.deadlines.renew).await;
         let has_evidence = |failing: &&Failing<'_>| matches!(failing.standing, Standing::New(Reason::NewEvidence(_)));
         let outdated = self.failing().filter(|failing| failed.contains(&failing.id)).filter(has_evidence);
         outdated.map(|failing| failing.id.as_str()).collect()
@@ -276,7 +276,7 @@ impl<'a> Run<'a> {
         }
         let sent = Summary { alert: AlertState::Sent, ..summary.clone() };
         let message = notify::message(alert, &sent);
-        match notify::publish(&self.clients.sns, topic, &message, self.deadlines.finish).await {
+        match notify::publish(&self.clients.sns, topic, &message, self.deadlines.alert).await {
             Ok(()) => AlertState::Sent,
             Err(error) => {
                 self.problems.fail(Step::Alert, chain(&error));

@@ -85,10 +85,10 @@ impl Files<'_> {
             && is_standard_input(path)
             && is_standard_input(other)
         {
-            return Err(InputError { file: name(path), what: What::StandardInputTwice });
+            return Err(What::StandardInputTwice.of(&name(path)));
         }
-        let report = self.credential_report.map(|path| of(path, report)).transpose()?;
-        let summary = self.account_summary.map(|path| of(path, summary)).transpose()?;
+        let report = self.credential_report.map(|path| report(&name(path), &bytes(path)?)).transpose()?;
+        let summary = self.account_summary.map(|path| summary(&name(path), &bytes(path)?)).transpose()?;
         let account = report.as_ref().and_then(|report| report.credentials.account());
         let account = account.map(|(account, partition)| (account.to_owned(), partition.to_owned()));
         let (account_id, partition) = account.unzip();
@@ -102,9 +102,28 @@ impl Files<'_> {
     }
 }
 
-fn of<T>(path: &Path, parse: fn(&[u8]) -> Result<T, What>) -> Result<T, InputError> {
-    let parsed = bytes(path).and_then(|bytes| parse(&utf8(&bytes)));
-    parsed.map_err(|what| InputError { file: name(path), what })
+/// The credential report in a file's bytes: the CSV, or what `aws iam get-credential-report` prints.
+///
+/// # Errors
+///
+/// When it is neither, or damaged.
+pub fn report(file: &str, bytes: &[u8]) -> Result<Report, InputError> {
+    saved_report(&utf8(bytes)).map_err(|what| what.of(file))
+}
+
+/// The account summary in a file's bytes: what `aws iam get-account-summary` prints.
+///
+/// # Errors
+///
+/// When it is something else.
+pub fn summary(file: &str, bytes: &[u8]) -> Result<AccountSummary, InputError> {
+    saved_summary(&utf8(bytes)).map_err(|what| what.of(file))
+}
+
+impl What {
+    fn of(self, file: &str) -> InputError {
+        InputError { file: file.to_owned(), what: self }
+    }
 }
 
 fn is_standard_input(path: &Path) -> bool {
@@ -115,7 +134,11 @@ fn name(path: &Path) -> String {
     if is_standard_input(path) { "standard input".to_owned() } else { inert(&path.to_string_lossy()).into_owned() }
 }
 
-fn bytes(path: &Path) -> Result<Vec<u8>, What> {
+fn bytes(path: &Path) -> Result<Vec<u8>, InputError> {
+    read(path).map_err(|what| what.of(&name(path)))
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, What> {
     let source: Box<dyn Read> =
         if is_standard_input(path) { Box::new(io::stdin().lock()) } else { Box::new(File::open(PathBuf::from(path))?) };
     let mut bytes = Vec::new();
@@ -153,7 +176,7 @@ struct ReportAnswer {
     generated_time: Option<String>,
 }
 
-fn report(bytes: &[u8]) -> Result<Report, What> {
+fn saved_report(bytes: &[u8]) -> Result<Report, What> {
     if bytes.trim_ascii_start().first() != Some(&b'{') {
         return Ok(Report { generated_time: None, credentials: credentials(bytes, false)? });
     }
@@ -186,7 +209,7 @@ fn time(text: &str) -> Result<DateTime<Utc>, What> {
     DateTime::parse_from_rfc3339(text).map(|time| time.to_utc()).map_err(no_time)
 }
 
-fn summary(bytes: &[u8]) -> Result<AccountSummary, What> {
+fn saved_summary(bytes: &[u8]) -> Result<AccountSummary, What> {
     let answer: Map<String, Value> = serde_json::from_slice(bytes)?;
     let Some(Value::Object(map)) = answer.get("SummaryMap") else {
         return Err(What::NoSummaryAnswer("it has no \"SummaryMap\"".to_owned()));
@@ -209,7 +232,7 @@ mod tests {
     const CSV: &str = "user,arn,password_enabled\n<root_account>,arn:aws:iam::012345678901:root,false\nalice,,true";
 
     fn read(bytes: &[u8]) -> Result<Report, String> {
-        report(&utf8(bytes)).map_err(|what| chain(&what))
+        saved_report(&utf8(bytes)).map_err(|what| chain(&what))
     }
 
     fn answer(content: &str) -> String {
@@ -267,8 +290,8 @@ mod tests {
             account_access_keys_present: Some(0),
             ..AccountSummary::default()
         };
-        assert_eq!(summary(text).unwrap(), expected);
-        let refused = |bytes: &[u8]| chain(&summary(bytes).unwrap_err());
+        assert_eq!(saved_summary(text).unwrap(), expected);
+        let refused = |bytes: &[u8]| chain(&saved_summary(bytes).unwrap_err());
         insta::assert_snapshot!(refused(b"[]"), @"cannot be read as JSON: invalid type: sequence, expected a map at line 1 column 0");
         insta::assert_snapshot!(refused(b"{\"AccountMFAEnabled\": 1}"), @r#"not what `aws iam get-account-summary` prints: it has no "SummaryMap""#);
         insta::assert_snapshot!(refused(b"{\"SummaryMap\": {\"AccountMFAEnabled\": true}}"), @"not what `aws iam get-account-summary` prints: `AccountMFAEnabled` is true, not a whole number");

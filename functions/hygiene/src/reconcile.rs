@@ -236,16 +236,23 @@ fn plan_failing<'a>(
         first_observed_at: if stored.active { stored.first_observed_at.unwrap_or(stored.created_at) } else { now },
         updated_at: after(stored, now),
         severity: finding.severity,
-        novelties: merged(seen, &stored.novelties),
+        novelties: merged(seen, stored),
     }
 }
 
-/// What the next run compares with: a run that could not see everything does not make the rest forgotten.
-fn merged(mut seen: Novelties, stored: &Novelties) -> Novelties {
-    if !seen.keys_whole {
-        seen.keys.extend(stored.keys.iter().cloned());
+/// What the next run compares with: a run that could not see everything does not make forgotten what was told. What is stored
+/// of a finding that nobody was told of yet is not known to anybody.
+fn merged(mut seen: Novelties, stored: &Stored) -> Novelties {
+    let is_known = match stored.workflow {
+        Workflow::Notified | Workflow::Suppressed => true,
+        Workflow::New | Workflow::Resolved => false,
+    };
+    if is_known {
+        if !seen.keys_whole {
+            seen.keys.extend(stored.novelties.keys.iter().cloned());
+        }
+        seen.last_used = seen.last_used.max(stored.novelties.last_used);
     }
-    seen.last_used = seen.last_used.max(stored.last_used);
     seen
 }
 
@@ -511,6 +518,25 @@ user           | access_key_1_active | access_key_1_last_rotated | access_key_1_
         let failing = plan.failing.iter().find(|failing| failing.id == id).unwrap();
         assert_eq!(failing.standing, Standing::Told);
         assert_eq!(failing.novelties, novelties);
+    }
+
+    #[test]
+    fn evidence_that_nobody_was_told_of_is_not_kept() {
+        let mut snapshot = account(ROOT_KEY);
+        snapshot.report = unavailable("GetCredentialReport failed: AccessDenied.");
+        snapshot.summary.as_mut().unwrap().account_access_keys_present = Some(1);
+        let evaluation = evaluated(&snapshot);
+        let novelties = Novelties { keys: ["20190102T030405Z".to_owned()].into(), ..Novelties::default() };
+        let id = "credwarden/root-access-key-present/123456789012/root";
+        let written = |workflow| {
+            let stored = Stored { workflow, novelties: novelties.clone(), ..stored(id) };
+            let known = known([stored]);
+            let plan = reconcile(&evaluation, &known, &[]);
+            plan.failing.iter().find(|failing| failing.id == id).unwrap().novelties.keys.len()
+        };
+        // This run tells that there is a key, and cannot say which: the next one that sees it has to.
+        assert_eq!([Workflow::New, Workflow::Resolved].map(written), [0, 0]);
+        assert_eq!([Workflow::Notified, Workflow::Suppressed].map(written), [1, 1]);
     }
 
     #[test]

@@ -1,0 +1,30 @@
+//! What the fuzzers found worth keeping, and inputs that are made up here: none of it panics, or comes out as something that
+//! acts.
+
+use std::path::Path;
+
+use crate::inputs::{saved, served};
+
+/// Runs the function on every file that its fuzzer left.
+fn replay(target: &str, function: fn(&[u8])) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);
+    let mut count = 0;
+    for file in std::fs::read_dir(folder).unwrap() {
+        let path = file.unwrap().path();
+        let bytes = std::fs::read(&path).unwrap();
+        let outcome = std::panic::catch_unwind(|| function(&bytes));
+        assert!(outcome.is_ok(), "{}", path.display());
+        count += 1;
+    }
+    assert!(8 <= count, "the corpus of {target} has {count} files");
+}
+
+#[test]
+fn served_reports_of_the_corpus_are_harmless() {
+    replay("served", served);
+}
+
+#[test]
+fn saved_files_of_the_corpus_are_harmless() {
+    replay("saved", saved);
+}

@@ -1,0 +1,100 @@
+//! Whatever bytes come in: nothing panics, and what goes out is harmless. The fuzzers run these functions on bytes that they
+//! make up, the tests on the corpus that the fuzzers left, and on what proptest makes up.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, Utc};
+use cli::table::Screen;
+use cli::view::View;
+use cli::{input, json, page, spreadsheet, table};
+use hygiene::alert::{Alert, AlertOn, AlertRules, Hub};
+use hygiene::evaluate::evaluate;
+use hygiene::finding::{Severity, Status};
+use hygiene::mail;
+use hygiene::policy::Policy;
+use hygiene::reconcile::reconcile;
+use hygiene::report::CredentialReport;
+use hygiene::snapshot::{AccountSummary, Report, Snapshot, Unavailable};
+use hygiene::text::inert;
+
+/// What IAM serves the function as a credential report.
+#[allow(dead_code, reason = "each fuzzer has the other's too")]
+pub(crate) fn served(bytes: &[u8]) {
+    let report = CredentialReport::parse(bytes);
+    let report = report.map_err(|error| {
+        assert_inert(&error.to_string());
+        Unavailable::Unreadable(error.to_string())
+    });
+    let report = report.map(|credentials| Report { generated_time: None, credentials });
+    told(report, Ok(AccountSummary::of(|_| Some(1))));
+}
+
+/// A file for the command line: an account summary where it begins like one, otherwise a credential report.
+#[allow(dead_code, reason = "each fuzzer has the other's too")]
+pub(crate) fn saved(bytes: &[u8]) {
+    let message = |error: input::InputError| {
+        let text = checker::cause::chain(&error);
+        assert_inert(&text);
+        Unavailable::Unreadable(text)
+    };
+    let not_given = Unavailable::NotGiven("It was not given.");
+    if bytes.starts_with(b"{\"SummaryMap\"") {
+        told(Err(not_given), input::summary("file", bytes).map_err(message));
+    } else {
+        told(input::report("file", bytes).map_err(message), Err(not_given));
+    }
+}
+
+/// Everything that is told of such an account.
+fn told(report: Result<Report, Unavailable>, summary: Result<AccountSummary, Unavailable>) {
+    let account = report.as_ref().ok().and_then(|report| report.credentials.account());
+    let account = account.map(|(account, partition)| (account.to_owned(), partition.to_owned()));
+    let (account_id, partition) = account.unzip();
+    let snapshot = Snapshot { account_id, partition, report, summary, virtual_mfa_users: Ok(Vec::new()) };
+    let (now, policy) = (DateTime::<Utc>::UNIX_EPOCH + chrono::TimeDelta::days(20_000), Policy::cis());
+    let evaluation = evaluate(&snapshot, &policy, &[], now);
+    let account = evaluation.account_id.as_deref();
+    let ids: BTreeSet<String> = evaluation.findings.iter().map(|finding| finding.id(account)).collect();
+    assert_eq!(ids.len(), evaluation.findings.len(), "two findings have one identity");
+
+    let nothing = BTreeMap::new();
+    let plan = reconcile(&evaluation, &nothing, &[]);
+    assert_inert(&plan.to_string());
+    let rules = AlertRules { on: AlertOn::Always, min_severity: Severity::Informational };
+    let alert = Alert::new(&evaluation, &plan, rules, Hub::Off, &nothing_unwritten(), Vec::new(), false);
+    let subject = mail::subject(&alert);
+    assert!(subject.len() < 100 && subject.bytes().all(|byte| (b' '..=b'~').contains(&byte)), "{subject:?}");
+    assert_inert(&mail::text(&alert, 60_000));
+
+    let statuses = [Status::Failed, Status::Unknown, Status::Passed, Status::NotApplicable];
+    let view = View::new(&snapshot, &evaluation, &policy, &statuses);
+    let written = |write: &dyn Fn(&mut Vec<u8>) -> std::io::Result<()>| {
+        let mut bytes = Vec::new();
+        write(&mut bytes).expect("memory takes everything");
+        String::from_utf8(bytes).expect("what is written is UTF-8")
+    };
+    assert_inert(&written(&|to| table::write(&view, Screen { width: Some(80), colour: false }, to)));
+    let json: serde_json::Value = serde_json::from_str(&written(&|to| json::write(&view, to))).expect("it is JSON");
+    assert_eq!(json["findings"].as_array().map(Vec::len), Some(evaluation.findings.len()));
+    let sheet = written(&|to| spreadsheet::write(&view, to));
+    for row in csv::Reader::from_reader(sheet.as_bytes()).records() {
+        for cell in &row.expect("it is CSV") {
+            assert!(!cell.starts_with(['=', '+', '-', '@', '\t', '\r']), "a spreadsheet would run {cell:?}");
+        }
+    }
+    let page = written(&|to| page::write(&view, to));
+    assert_eq!(page.matches("<script").count(), 1, "there is one script, and it is ours");
+    assert_inert(&page);
+}
+
+fn nothing_unwritten() -> BTreeMap<String, String> {
+    BTreeMap::new()
+}
+
+/// Nothing in it acts on a terminal, or turns a line around; line breaks are ours.
+#[track_caller]
+fn assert_inert(text: &str) {
+    for line in text.lines() {
+        assert_eq!(inert(line), line);
+    }
+}
