@@ -8,7 +8,7 @@ use cli::table::Screen;
 use cli::view::View;
 use cli::{input, json, page, spreadsheet, table};
 use hygiene::alert::{Alert, AlertOn, AlertRules, Hub};
-use hygiene::evaluate::evaluate;
+use hygiene::evaluate::{Evaluation, evaluate};
 use hygiene::finding::{Severity, Status};
 use hygiene::mail;
 use hygiene::policy::Policy;
@@ -26,7 +26,7 @@ pub(crate) fn served(bytes: &[u8]) {
         Unavailable::Unreadable(error.to_string())
     });
     let report = report.map(|credentials| Report { generated_time: None, credentials });
-    told(report, Ok(AccountSummary::of(|_| Some(1))));
+    judged(&snapshot(report, Ok(AccountSummary::of(|_| Some(1)))));
 }
 
 /// A file for the command line: an account summary where it begins like one, otherwise a credential report.
@@ -39,24 +39,31 @@ pub(crate) fn saved(bytes: &[u8]) {
     };
     let not_given = Unavailable::NotGiven("It was not given.");
     if bytes.starts_with(b"{\"SummaryMap\"") {
-        told(Err(not_given), input::summary("file", bytes).map_err(message));
+        told(&snapshot(Err(not_given), input::summary("file", bytes).map_err(message)));
     } else {
-        told(input::report("file", bytes).map_err(message), Err(not_given));
+        told(&snapshot(input::report("file", bytes).map_err(message), Err(not_given)));
     }
 }
 
-/// Everything that is told of such an account.
-fn told(report: Result<Report, Unavailable>, summary: Result<AccountSummary, Unavailable>) {
+fn snapshot(report: Result<Report, Unavailable>, summary: Result<AccountSummary, Unavailable>) -> Snapshot {
     let account = report.as_ref().ok().and_then(|report| report.credentials.account());
     let account = account.map(|(account, partition)| (account.to_owned(), partition.to_owned()));
     let (account_id, partition) = account.unzip();
-    let snapshot = Snapshot { account_id, partition, report, summary, virtual_mfa_users: Ok(Vec::new()) };
-    let (now, policy) = (DateTime::<Utc>::UNIX_EPOCH + chrono::TimeDelta::days(20_000), Policy::cis());
-    let evaluation = evaluate(&snapshot, &policy, &[], now);
+    Snapshot { account_id, partition, report, summary, virtual_mfa_users: Ok(Vec::new()) }
+}
+
+fn judged(snapshot: &Snapshot) -> Evaluation {
+    let now = DateTime::<Utc>::UNIX_EPOCH + chrono::TimeDelta::days(20_000);
+    let evaluation = evaluate(snapshot, &Policy::cis(), &[], now);
     let account = evaluation.account_id.as_deref();
     let ids: BTreeSet<String> = evaluation.findings.iter().map(|finding| finding.id(account)).collect();
     assert_eq!(ids.len(), evaluation.findings.len(), "two findings have one identity");
+    evaluation
+}
 
+/// Everything that is told of such an account.
+fn told(snapshot: &Snapshot) {
+    let (evaluation, policy) = (judged(snapshot), Policy::cis());
     let nothing = BTreeMap::new();
     let plan = reconcile(&evaluation, &nothing, &[]);
     assert_inert(&plan.to_string());
@@ -67,7 +74,7 @@ fn told(report: Result<Report, Unavailable>, summary: Result<AccountSummary, Una
     assert_inert(&mail::text(&alert, 60_000));
 
     let statuses = [Status::Failed, Status::Unknown, Status::Passed, Status::NotApplicable];
-    let view = View::new(&snapshot, &evaluation, &policy, &statuses);
+    let view = View::new(snapshot, &evaluation, &policy, &statuses);
     let written = |write: &dyn Fn(&mut Vec<u8>) -> std::io::Result<()>| {
         let mut bytes = Vec::new();
         write(&mut bytes).expect("memory takes everything");

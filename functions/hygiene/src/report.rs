@@ -5,7 +5,7 @@
 //! belongs to, one bad row that row; see [`CredentialReport::is_whole`].
 
 use std::cmp::Ordering;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use chrono::{DateTime, Datelike as _, Utc};
@@ -268,8 +268,24 @@ impl CredentialReport {
         let damaged = rows.iter().enumerate().filter(|(_, row)| row.damage.is_some());
         let nameless: Vec<usize> =
             damaged.filter(|(_, row)| !users.insert(row.user.as_str())).map(|(place, _)| place).collect();
+        let mut names = BTreeMap::new();
+        let (mut last, mut copy) = (0, 1);
         for place in nameless {
-            rows[place].user = format!("line {}", rows[place].line);
+            let line = rows[place].line;
+            // What ends in a carriage return alone is a row, but no line to whoever counts them.
+            copy = if line == last { copy } else { 1 };
+            last = line;
+            loop {
+                let name = if copy == 1 { format!("line {line}") } else { format!("line {line}.{copy}") };
+                copy += 1;
+                if !users.contains(name.as_str()) {
+                    names.insert(name, place);
+                    break;
+                }
+            }
+        }
+        for (name, place) in names {
+            rows[place].user = name;
         }
 
         let mut report = Self { root: None, users: Vec::with_capacity(rows.len()) };
@@ -740,6 +756,17 @@ mod tests {
         let report =
             parse(&["user,arn,user_creation_time", "alice,,20.06.2021", "bob,,", "carol,,9999-12-31T23:59:59-18:00"]);
         assert!(report.users.iter().all(|user| user.user_creation_time.is_err()));
+    }
+
+    #[test]
+    fn damaged_rows_have_names_of_their_own() {
+        let report = parse(&["user,arn", "bob", "bob", "\"a\rb\",\"x", "y\"\r?\r?", "line 3,", "<root_account>,"]);
+        let mut names: Vec<&str> = report.users.iter().map(|row| row.user.as_str()).collect();
+        names.sort_unstable();
+        let count = names.len();
+        names.dedup();
+        assert_eq!(names.len(), count, "{names:?}");
+        assert!(6 <= count && names.contains(&"bob") && names.contains(&"line 3") && names.contains(&"line 3.2"));
     }
 
     #[test]
