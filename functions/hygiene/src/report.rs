@@ -128,10 +128,18 @@ pub enum ReportError {
     /// A header and nothing below it. Even a new account has its root user's row.
     #[error("the credential report has no rows")]
     NoRows,
+    /// More rows than any account has users: reading on would take memory without end.
+    #[error("not a credential report: it has more than {MOST_ROWS} rows, and an account has 5000 users at the most")]
+    TooManyRows,
     /// The CSV reader's own errors.
     #[error("could not read the credential report")]
     Csv(#[from] csv::Error),
 }
+
+/// The quota of users is 5,000, and cannot be raised.
+///
+/// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html>
+const MOST_ROWS: usize = 50_000;
 
 /// The report's columns, by IAM's names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -250,6 +258,7 @@ impl CredentialReport {
                 let line = before + record.position().map_or(0, csv::Position::line);
                 match &columns {
                     None => columns = Some(Arc::new(Columns::new(&record)?)),
+                    Some(_) if rows.len() == MOST_ROWS => return Err(ReportError::TooManyRows),
                     Some(columns) => rows.push(Row::new(line, &record, columns)),
                 }
             }
@@ -756,6 +765,14 @@ mod tests {
         let report =
             parse(&["user,arn,user_creation_time", "alice,,20.06.2021", "bob,,", "carol,,9999-12-31T23:59:59-18:00"]);
         assert!(report.users.iter().all(|user| user.user_creation_time.is_err()));
+    }
+
+    #[test]
+    fn rows_without_end_are_not_read() {
+        let endless = format!("user,arn\n{}", "a\r".repeat(MOST_ROWS + 1));
+        let error = CredentialReport::parse(endless.as_bytes()).unwrap_err().to_string();
+        let told = "not a credential report: it has more than 50000 rows, and an account has 5000 users at the most";
+        assert_eq!(error, told);
     }
 
     #[test]
