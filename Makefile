@@ -14,9 +14,22 @@ PORT ?= 0
 # More options for `sam local invoke`, such as --profile or --skip-pull-image.
 SAM_LOCAL_ARGS ?=
 
+# What `make audit` looks at; without a way to GitHub: CHECKS="bans licenses sources".
+CHECKS ?= advisories bans licenses sources
+# How long each fuzzer runs.
+FUZZ_SECONDS ?= 1800
+
 VENV := .venv
+TOOLS := $(VENV)/tools
+CARGO_DENY := 0.20.2
+CARGO_FUZZ := 0.13.2
+CARGO_CYCLONEDX := 0.5.9
+CFN_GUARD := 3.2.1
 SAM_VENV := $(VENV)/sam
 SAM := PATH="$(CURDIR)/$(SAM_VENV)/bin:$$PATH" SAM_CLI_TELEMETRY=0 $(SAM_VENV)/bin/sam
+
+# Where sources lie is told by panics, and differs from machine to machine: without it the same commit is the same bytes.
+REPRODUCIBLE := --remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)=/cargo --remap-path-prefix=$(CURDIR)=/credwarden
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
@@ -31,7 +44,7 @@ demo: $(VENV)/ready ## a day of credwarden on this machine, in an emulator (PORT
 	@cd tests && exec ../$(VENV)/bin/python -m emulator.demo --port $(PORT)
 
 .PHONY: test
-test: $(VENV)/ready ## every test: units, adapters, template, the whole system in the emulator
+test: $(VENV)/ready $(VENV)/checkov/ready $(TOOLS)/cfn-guard-$(CFN_GUARD) ## every test: units, adapters, template, the whole system in the emulator
 	cargo build --workspace
 	cargo test --workspace
 	$(VENV)/bin/python -m pytest tests/template tests/cli tests/system
@@ -46,7 +59,7 @@ check: $(VENV)/ready $(SAM_VENV)/ready ## formatter, clippy, template linters: w
 .PHONY: build
 build: $(SAM_VENV)/ready ## the function for Lambda (ARCHITECTURE=arm64 or x86_64)
 	rustup target add $(if $(filter arm64,$(ARCHITECTURE)),aarch64,x86_64)-unknown-linux-gnu
-	$(SAM) build --parameter-overrides Architecture=$(ARCHITECTURE)
+	RUSTFLAGS="$(REPRODUCIBLE)" $(SAM) build --parameter-overrides Architecture=$(ARCHITECTURE)
 
 .PHONY: deploy
 deploy: build ## build, then `sam deploy --guided`
@@ -65,6 +78,27 @@ local-invoke: ## a dry run in a container on this machine, with your AWS credent
 .PHONY: bench
 bench: ## how long parsing and judging a report take
 	cargo bench --package hygiene
+
+.PHONY: fuzz
+fuzz: $(TOOLS)/cargo-fuzz-$(CARGO_FUZZ) ## the fuzzers of everything that is parsed, half an hour each (FUZZ_SECONDS=1800)
+	for target in served saved; do \
+		new=$(CURDIR)/tests/fuzz/target/corpus/$$target; mkdir -p $$new; \
+		RUSTC_BOOTSTRAP=1 $(TOOLS)/bin/cargo-fuzz fuzz run --fuzz-dir tests/fuzz $$target \
+			$$new $(CURDIR)/tests/fuzz/corpus/$$target \
+			-- -max_total_time=$(FUZZ_SECONDS) -max_len=8192 -timeout=10 || exit; \
+	done
+
+.PHONY: audit
+audit: $(TOOLS)/cargo-deny-$(CARGO_DENY) ## licences, sources, bans and known flaws of what is compiled in
+	$(TOOLS)/bin/cargo-deny --locked check $(CHECKS)
+
+.PHONY: sbom
+sbom: $(TOOLS)/cargo-cyclonedx-$(CARGO_CYCLONEDX) ## what is in the function and in the command line (and what tests add to the same crates), as CycloneDX
+	$(TOOLS)/bin/cargo-cyclonedx cyclonedx --format json --spec-version 1.5 --no-build-deps --target all
+	mkdir -p target/sbom
+	mv functions/checker/checker.cdx.json functions/cli/cli.cdx.json target/sbom/
+	rm -f functions/hygiene/hygiene.cdx.json tests/credwarden-tests.cdx.json
+	@echo "target/sbom/checker.cdx.json target/sbom/cli.cdx.json"
 
 .PHONY: docs
 docs: ## the README's tables, from code
@@ -88,4 +122,17 @@ $(SAM_VENV)/ready: infra/requirements.txt | $(VENV)/ready
 	@echo "Installing the SAM CLI and cargo-lambda into $(SAM_VENV)."
 	@$(PYTHON) -m venv $(SAM_VENV)
 	@$(SAM_VENV)/bin/pip install --quiet --requirement infra/requirements.txt
+	@touch $@
+
+# checkov pins what others want in other versions.
+$(VENV)/checkov/ready: tests/template/checkov.txt | $(VENV)/ready
+	@echo "Installing checkov into $(VENV)/checkov."
+	@$(PYTHON) -m venv $(VENV)/checkov
+	@$(VENV)/checkov/bin/pip install --quiet --requirement tests/template/checkov.txt
+	@touch $@
+
+# Tools that come as source. They run for seconds, so they are not worth being optimized for minutes.
+$(TOOLS)/cargo-deny-$(CARGO_DENY) $(TOOLS)/cargo-fuzz-$(CARGO_FUZZ) $(TOOLS)/cargo-cyclonedx-$(CARGO_CYCLONEDX) \
+		$(TOOLS)/cfn-guard-$(CFN_GUARD): | $(VENV)/ready
+	name=$(notdir $@); cargo install --quiet --locked --debug --root $(TOOLS) "$${name%-*}@$${name##*-}"
 	@touch $@
