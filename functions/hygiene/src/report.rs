@@ -894,6 +894,53 @@ mod tests {
         );
     }
 
+    /// Rows below [`HEADER`]: the root user and users of every name that IAM allows, with cells of every kind.
+    fn rows() -> impl Strategy<Value = Vec<Vec<String>>> {
+        let cell = prop_oneof![
+            Just("true".to_owned()),
+            Just("FALSE".to_owned()),
+            Just("N/A".to_owned()),
+            Just("no_information".to_owned()),
+            Just("2021-06-20T05:16:50+00:00".to_owned()),
+            "[ -~]{1,8}",
+        ];
+        let names = proptest::collection::btree_set("[A-Za-z0-9+=,.@_-]{1,10}", 0..6);
+        names.prop_flat_map(move |names| {
+            let names: Vec<String> = std::iter::once(ROOT.to_owned()).chain(names).collect();
+            let cells = proptest::collection::vec(proptest::collection::vec(cell.clone(), 20), names.len());
+            cells.prop_map(move |cells| {
+                let arn = |name: &String| match name.as_str() {
+                    ROOT => "arn:aws:iam::123456789012:root".to_owned(),
+                    name => format!("arn:aws:iam::123456789012:user/{name}"),
+                };
+                names.iter().zip(cells).map(|(name, cells)| [vec![name.clone(), arn(name)], cells].concat()).collect()
+            })
+        })
+    }
+
+    /// The rows as a CSV file with the columns in that order.
+    fn printed(rows: &[Vec<String>], order: &[usize]) -> Vec<u8> {
+        let header: Vec<&str> = HEADER.split(',').collect();
+        let mut writer = csv::Writer::from_writer(Vec::new());
+        writer.write_record(order.iter().map(|place| header[*place])).unwrap();
+        for row in rows {
+            writer.write_record(order.iter().map(|place| &row[*place])).unwrap();
+        }
+        writer.into_inner().unwrap()
+    }
+
+    /// Everything that was read of each user, by name.
+    fn read_again(text: &[u8]) -> BTreeMap<String, String> {
+        let report = CredentialReport::parse(text).unwrap();
+        let facts = |row: &Row| {
+            let Row { arn, user_creation_time, password_enabled, password_last_used, password_last_changed, .. } = row;
+            let password = (password_enabled, password_last_used, password_last_changed, &row.mfa_active);
+            let facts = (arn, user_creation_time, password, &row.access_keys, &row.certificates, &row.damage);
+            (row.user.clone(), format!("{facts:?}"))
+        };
+        report.rows().map(facts).collect()
+    }
+
     proptest! {
         #[test]
         fn arbitrary_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
@@ -902,6 +949,34 @@ mod tests {
             below_a_header.push(b'\n');
             below_a_header.extend(bytes);
             let _ = CredentialReport::parse(&below_a_header);
+        }
+
+        #[test]
+        fn a_report_that_is_printed_is_read_as_it_was(rows in rows()) {
+            let order: Vec<usize> = (0..22).collect();
+            let report = CredentialReport::parse(&printed(&rows, &order)).unwrap();
+            prop_assert!(report.is_whole());
+            let header: Vec<&str> = HEADER.split(',').collect();
+            for row in report.rows() {
+                let printed = rows.iter().find(|cells| cells[0] == row.user).unwrap();
+                for (place, name) in NAMES.iter().enumerate().filter(|(_, name)| header.contains(name)) {
+                    let column = header.iter().position(|known| known == name).unwrap();
+                    let read = row.columns.places[place].and_then(|place| row.cells.get(place));
+                    prop_assert_eq!(read, Some(printed[column].as_str()));
+                }
+            }
+        }
+
+        #[test]
+        fn the_order_of_rows_and_columns_changes_nothing(
+            rows in rows(),
+            order in Just((0..22).collect::<Vec<usize>>()).prop_shuffle(),
+            turn in 0_usize..6,
+        ) {
+            let mut turned = rows.clone();
+            turned.rotate_left(turn % rows.len());
+            let known: Vec<usize> = (0..22).collect();
+            prop_assert_eq!(read_again(&printed(&rows, &known)), read_again(&printed(&turned, &order)));
         }
 
         #[test]
