@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use checker::asff;
 use checker::publish::{Batch, Publisher};
+use checker::recall::Scope;
 use hygiene::evaluate::Evaluation;
 use hygiene::finding::{Novelties, Severity, SubjectKind};
 use hygiene::reconcile::{Plan, Stored, Workflow, reconcile};
@@ -17,10 +18,9 @@ use crate::clients::security_hub;
 use crate::recall::scope;
 
 /// Every finding of the plan as it goes over the wire, and the size of the largest call.
-async fn sent(plan: &Plan<'_>) -> (Vec<Value>, usize) {
+pub(crate) async fn sent(plan: &Plan<'_>, scope: &Scope) -> (Vec<Value>, usize) {
     let (client, bodies) = security_hub(|_, _| json!({"SuccessCount": 0, "FailedCount": 0, "FailedFindings": []}));
-    let scope = scope();
-    let publisher = Publisher::new(&client, &scope);
+    let publisher = Publisher::new(&client, scope);
     let until = Instant::now() + Duration::from_mins(10);
     publisher.import(Batch { items: &plan.failing, id: |item| &item.id, worded: asff::failing }, now(), until).await;
     publisher
@@ -43,7 +43,7 @@ fn sort_fields(finding: &mut Value) {
 }
 
 pub(crate) async fn wire(evaluation: &Evaluation, stored: &BTreeMap<String, Stored>) -> Vec<Value> {
-    sent(&reconcile(evaluation, stored, &[])).await.0
+    sent(&reconcile(evaluation, stored, &[]), &scope()).await.0
 }
 
 fn stored(id: &str, active: bool) -> (String, Stored) {
@@ -155,7 +155,7 @@ async fn hostile_reports_stay_within_every_limit() {
     let nothing = BTreeMap::new();
     let plan = reconcile(&evaluation, &nothing, &[]);
     assert!(200 < plan.failing.len());
-    let (findings, largest_call) = sent(&plan).await;
+    let (findings, largest_call) = sent(&plan, &scope()).await;
     assert_eq!(findings.len(), plan.failing.len());
     for finding in &findings {
         assert_within_limits(finding);

@@ -22,6 +22,7 @@ mod documents;
 mod inputs;
 mod notify;
 mod pace;
+mod partitions;
 mod publish;
 mod recall;
 mod template;

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from pathlib import Path
 
 
 def descendants(parent: int) -> list[int]:
@@ -23,6 +24,13 @@ def descendants(parent: int) -> list[int]:
 def is_alive(process: int) -> bool:
     """Whether it runs; one that has ended and was not waited for yet does not."""
     return any(not state.strip().startswith("Z") for state in _ps("-o", "stat=", "-p", str(process)))
+
+
+def memory(process: int, what: str = "VmRSS") -> int:
+    """The bytes of memory that a process has, or with `VmHWM` ever had. Linux only."""
+    status = Path(f"/proc/{process}/status").read_text()
+    (line,) = [line for line in status.splitlines() if line.startswith(f"{what}:")]
+    return int(line.split()[1]) * 1024
 
 
 def _ps(*arguments: str) -> list[str]:

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import Callable
+
+import pytest
 
 from emulator.process import Emulator
 from emulator.stack import Stack
 from mails import numbers, section
+from processes import descendants, memory
 
 USERS = 5000
 MAX_MESSAGE_BYTES = 250_000
 MAX_LISTED = 100
 MAX_ANSWER_BYTES = 6_000_000
+LAMBDA_BYTES = 128 * 1024 * 1024
+"""The smallest function there is; the tests' own build takes more than the one that is deployed."""
+
+on_linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="memory is read from /proc")
 
 
 def test_the_largest_account(deploy: Callable[..., Stack], emulator: Emulator) -> None:
@@ -52,10 +60,32 @@ def test_the_largest_account(deploy: Callable[..., Stack], emulator: Emulator) -
     emulator.forget_mails()
     answer = stack.invoke()
     assert not answer.failed, answer.payload
+    if sys.platform.startswith("linux"):
+        assert memory(function(emulator), "VmHWM") < LAMBDA_BYTES
     assert answer.payload["alert"] == "not_needed"
     assert answer.payload["imported"] == answer.payload["open"] == 2 * USERS
     assert emulator.mails() == []
     kept_rates(emulator)
+
+
+def function(emulator: Emulator) -> int:
+    """The one process of the function."""
+    (process,) = descendants(emulator.pid)
+    return process
+
+
+@on_linux
+def test_thirty_runs_in_one_process_take_the_memory_of_five(deploy: Callable[..., Stack], emulator: Emulator) -> None:
+    emulator.change_account("load", name="failing:300")
+    stack = deploy()
+    sizes, processes = [], set()
+    for _ in range(30):
+        assert not stack.invoke().failed
+        sizes.append(memory(function(emulator)))
+        processes.add(function(emulator))
+    assert len(processes) == 1 and stack.finished_runs() == 30
+    # What a leak of a run's findings would add is ten times that.
+    assert sizes[-1] - sizes[4] < 2 * 1024 * 1024, sizes
 
 
 def kept_rates(emulator: Emulator) -> None:

@@ -1,0 +1,105 @@
+"""What must not get out, and who must not get in."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Callable
+
+import boto3
+import botocore.exceptions
+import pytest
+
+from emulator.launcher import ACCOUNT, REGION
+from emulator.process import Emulator
+from emulator.stack import FUNCTION, Stack
+from processes import descendants
+
+Deploy = Callable[..., Stack]
+STRANGER = "444455556666"
+
+
+def talkative(template: dict) -> None:
+    variables = template["Resources"][FUNCTION]["Properties"]["Environment"]["Variables"]
+    variables.update({"AWS_LAMBDA_LOG_LEVEL": "TRACE", "RUST_LOG": "trace"})
+
+
+def secrets(emulator: Emulator) -> dict[str, str]:
+    """The credentials that the running function has, as it has them."""
+    (process,) = descendants(emulator.pid)
+    environment = Path(f"/proc/{process}/environ").read_text().split("\0")
+    values = dict(line.split("=", 1) for line in environment if "=" in line)
+    return {name: values[name] for name in ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")}
+
+
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="the function's environment is read from /proc")
+def test_credentials_are_nowhere_even_at_trace(deploy: Deploy, emulator: Emulator) -> None:
+    stack = deploy(edit=talkative)
+    answers = [stack.invoke()]
+    for action, how in (("iam:GetAccountSummary", {"code": "SignatureDoesNotMatch", "status": 403}),
+                        ("securityhub:GetFindings", {"how": "garbage"}),
+                        ("securityhub:BatchImportFindings", {"how": "cut", "times": 2}),
+                        ("sns:Publish", {"code": "InvalidClientTokenId", "status": 403})):
+        emulator.fail({"action": action, **how})
+        answers.append(stack.invoke())
+    assert [answer.error_type for answer in answers][:2] == [None, "Collect"]
+    log = stack.log_lines()
+    # It does say more than usual.
+    assert any('"level":"DEBUG"' in line for line in log)
+    told = "\n".join([*log, *(json.dumps(answer.payload) for answer in answers), json.dumps(emulator.mails()),
+                      json.dumps(emulator.published()), json.dumps(emulator.stored_findings())])
+    held = secrets(emulator)
+    assert all(len(secret) > 10 for secret in held.values())
+    assert [name for name, secret in held.items() if secret in told] == []
+
+
+def test_names_of_users_are_not_in_the_log(deploy: Deploy, emulator: Emulator) -> None:
+    stack = deploy()
+    emulator.fail({"action": "iam:ListAccessKeys", "code": "AccessDenied", "status": 403, "times": 100,
+                   "message": "User: x is not authorized to perform: iam:ListAccessKeys on resource: user legacy-mailer"})
+    assert not stack.invoke().failed
+    assert not [line for line in stack.log_lines() if "legacy-mailer" in line]
+
+
+def stranger(emulator: Emulator, service: str) -> Any:
+    """The root user of another account, who may do everything there."""
+    return boto3.client(service, endpoint_url=emulator.url, region_name=REGION, aws_access_key_id=STRANGER,
+                        aws_secret_access_key="test")
+
+
+def colleague(emulator: Emulator, service: str) -> Any:
+    """A role of the same account that may do everything with topics and queues."""
+    iam = emulator.client("iam")
+    trust = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole",
+                                                    "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}}]}
+    role = iam.create_role(RoleName="colleague", AssumeRolePolicyDocument=json.dumps(trust))["Role"]
+    allowed = {"Version": "2012-10-17",
+               "Statement": [{"Effect": "Allow", "Action": ["sqs:*"], "Resource": "*"}]}
+    iam.put_role_policy(RoleName="colleague", PolicyName="all", PolicyDocument=json.dumps(allowed))
+    assumed = emulator.client("sts").assume_role(RoleArn=role["Arn"], RoleSessionName="test")["Credentials"]
+    return emulator.client(service, role=assumed)
+
+
+def refused(call: Callable[[], Any]) -> bool:
+    try:
+        call()
+    except botocore.exceptions.ClientError as error:
+        return error.response["Error"]["Code"] in ("AuthorizationError", "AccessDenied", "AccessDeniedException",
+                                                   "AWS.SimpleQueueService.NonExistentQueue", "NotFound", "QueueDoesNotExist")
+    return False
+
+
+def test_the_topic_takes_nothing_from_strangers(deploy: Deploy, emulator: Emulator) -> None:
+    topic = deploy().outputs["TopicArn"]
+    assert refused(lambda: stranger(emulator, "sns").publish(TopicArn=topic, Message="Please sign in here"))
+    assert refused(lambda: colleague(emulator, "sns").publish(TopicArn=topic, Message="Please sign in here"))
+    assert emulator.published() == [] and emulator.mails() == []
+
+
+@pytest.mark.parametrize("queue", ["FailedRunQueueUrl", "UndeliveredQueueUrl"])
+def test_the_queues_take_nothing_from_others(deploy: Deploy, emulator: Emulator, queue: str) -> None:
+    stack = deploy()
+    url = stack.outputs[queue]
+    assert refused(lambda: stranger(emulator, "sqs").send_message(QueueUrl=url, MessageBody="{}"))
+    assert refused(lambda: colleague(emulator, "sqs").send_message(QueueUrl=url, MessageBody="{}"))
+    assert stack.receive(url) == []
