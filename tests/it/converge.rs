@@ -309,7 +309,7 @@ impl History {
     /// A run, or two at once; then everything that has to hold after it. Answers whether it was undisturbed.
     async fn invoke(&mut self, invocation: &Invocation) -> Result<bool, TestCaseError> {
         let before = self.begin(invocation);
-        let mails = self.world.state().mails.len();
+        let mails = self.world.state().messages.len();
         let copies: usize = if invocation.twice { 2 } else { 1 };
         let started = Instant::now();
         let runs: Vec<_> = (0..copies)
@@ -332,7 +332,7 @@ impl History {
         .await;
         check!(started.elapsed() <= LEFT, "the run took {:?}", started.elapsed());
 
-        let told: Vec<Value> = self.world.state().mails[mails..].to_vec();
+        let told = self.world.results().split_off(mails);
         let views: Vec<View> = runs.iter().map(|process| self.view(&process.own())).collect();
         let mut clean = self.world.state().hub_enabled && invocation.damage.is_none() && !invocation.lags;
         for (process, outcome) in runs.iter().zip(&outcomes) {
@@ -560,9 +560,9 @@ impl History {
         let quiet = |after| Invocation { after, twice: false, faults: Vec::new(), damage: None, lags: false };
         check!(self.invoke(&quiet(Pause::Hours)).await?, "it was disturbed");
         let before = self.world.state().hub.clone();
-        let told = self.world.state().mails.len();
+        let told = self.world.state().messages.len();
         check!(self.invoke(&quiet(Pause::None)).await?, "it was disturbed");
-        let again = self.world.state().mails.get(told).cloned();
+        let again = self.world.results().into_iter().nth(told);
         check!(again.is_none(), "the same was told twice: {again:#?}");
         let same = |hub: &BTreeMap<String, Value>| -> BTreeMap<String, Value> {
             let without = |(id, finding): (&String, &Value)| {

@@ -62,7 +62,7 @@ fn judged(snapshot: &Snapshot) -> Evaluation {
 }
 
 /// Everything that is told of such an account.
-fn told(snapshot: &Snapshot) {
+pub(crate) fn told(snapshot: &Snapshot) {
     let (evaluation, policy) = (judged(snapshot), Policy::cis());
     let nothing = BTreeMap::new();
     let plan = reconcile(&evaluation, &nothing, &[]);
@@ -100,7 +100,7 @@ fn nothing_unwritten() -> BTreeMap<String, String> {
 
 /// Nothing in it acts on a terminal, or turns a line around; line breaks are ours.
 #[track_caller]
-fn assert_inert(text: &str) {
+pub(crate) fn assert_inert(text: &str) {
     for line in text.lines() {
         assert_eq!(inert(line), line);
     }

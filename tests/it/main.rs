@@ -19,6 +19,7 @@ mod collect;
 mod converge;
 mod corpus;
 mod documents;
+mod hostile;
 mod inputs;
 mod notify;
 mod pace;

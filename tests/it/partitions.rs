@@ -149,7 +149,7 @@ async fn a_region_without_security_hub_is_told() {
     let error = run(&clients, &config, now(), Duration::from_mins(5), false).await.unwrap_err();
     assert_eq!(error.step.name(), "Recall");
     assert!(error.to_string().contains("GetFindings failed"), "{error}");
-    let mails: Vec<Value> = world.state().mails.clone();
+    let mails: Vec<Value> = world.results();
     assert_eq!(mails.len(), 1);
     assert_eq!(mails[0]["findings"][0]["check"], "root-mfa-disabled");
     assert!(!process.own().calls.contains_key("BatchImportFindings"));

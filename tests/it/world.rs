@@ -42,8 +42,10 @@ pub(crate) struct State {
     pub(crate) hub_enabled: bool,
     /// What `GetFindings` shows instead, while it lags behind.
     pub(crate) lagging: Option<BTreeMap<String, Value>>,
-    /// The machine-readable results that the topic accepted.
-    pub(crate) mails: Vec<Value>,
+    /// The messages that the topic accepted, a text a protocol.
+    pub(crate) messages: Vec<Value>,
+    /// What AWS says when it denies something.
+    pub(crate) refusal: String,
     report: Option<(DateTime<Utc>, String)>,
     /// Makes the report that is served something else.
     pub(crate) damage: Option<Damage>,
@@ -174,11 +176,19 @@ impl World {
             hub,
             hub_enabled: true,
             lagging: None,
-            mails: Vec::new(),
+            messages: Vec::new(),
+            refusal: "you may not".to_owned(),
             report: None,
             damage: None,
             random: fastrand::Rng::with_seed(seed),
         })))
+    }
+
+    /// The machine-readable results of the messages.
+    pub(crate) fn results(&self) -> Vec<Value> {
+        let state = self.state();
+        let results = state.messages.iter().map(|message| message["sqs"].as_str().unwrap());
+        results.map(|result| serde_json::from_str(result).unwrap()).collect()
     }
 
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
@@ -237,7 +247,7 @@ impl Process {
         tokio::time::sleep(delay).await;
         let service = operation.service;
         match fault {
-            Some(Failure::Denied) => return Ok(service.error(403, "AccessDenied", "you may not")),
+            Some(Failure::Denied) => return Ok(service.error(403, "AccessDenied", &self.0.world.state().refusal)),
             Some(Failure::Throttled) => return Ok(service.error(400, "Throttling", "Rate exceeded")),
             Some(Failure::Broken) => return Ok(service.error(500, "InternalFailure", "a bad day")),
             Some(Failure::Cut(Effect::None)) => return Err(cut()),
@@ -322,8 +332,7 @@ impl Process {
                 ),
             ),
             "Publish" => {
-                let message: Value = serde_json::from_str(&body.parameter("Message")).unwrap();
-                world.mails.push(serde_json::from_str(message["sqs"].as_str().unwrap()).unwrap());
+                world.messages.push(serde_json::from_str(&body.parameter("Message")).unwrap());
                 xml(operation, "<MessageId>1</MessageId>")
             }
             _ if !world.hub_enabled => {
@@ -533,7 +542,8 @@ impl Service {
     fn error(self, status: u16, code: &str, message: &str) -> HttpResponse {
         match self {
             Self::Iam => {
-                let (status, body) = crate::clients::xml_error(status, code, message);
+                let message = message.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+                let (status, body) = crate::clients::xml_error(status, code, &message);
                 response(status, &body.unwrap_or_default())
             }
             Self::SecurityHub => {

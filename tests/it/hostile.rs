@@ -1,0 +1,124 @@
+//! Names, paths, cells and AWS's own words that would act where they are shown: on a terminal, in a mail, a spreadsheet, a
+//! browser, a log, a shell.
+
+use std::io;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use checker::config::Config;
+use checker::log::Lines;
+use checker::run::run;
+use hygiene::alert::{AlertOn, AlertRules};
+use hygiene::evaluate::evaluate;
+use hygiene::finding::{Severity, Status};
+use hygiene::policy::Policy;
+use hygiene::report::CredentialReport;
+use hygiene::snapshot::Snapshot;
+use serde_json::Value;
+use tracing_subscriber::layer::SubscriberExt as _;
+
+use crate::account::{ACCOUNT, ROOT, csv, now, snapshot, user};
+use crate::inputs::{assert_inert, told};
+use crate::world::{Account, Failure, Fault, World, topic};
+
+const HOSTILE: [&str; 14] = [
+    "<script>alert(1)</script>",
+    "\"><img src=x onerror=alert(1)>",
+    "</title><svg/onload=alert(1)>",
+    "=HYPERLINK(\"http://evil.example\")",
+    "@SUM(1+1)*cmd|' /C calc'!A0",
+    "-1+1",
+    "\u{202e}moc.elpmaxe\u{202c}",
+    "\u{1b}[2J\u{1b}]0;owned\u{7}",
+    "'; aws iam delete-user --user-name alice; '",
+    "$(touch /tmp/owned)`id`",
+    "line\u{2028}break\u{85}",
+    "{\"level\":\"ERROR\"}",
+    "https://evil.example/?q=%0aBcc:everybody@example.com",
+    "--generate-cli-skeleton",
+];
+
+/// An account in which everything that is text is this: a user's name, another's path, where root was last used.
+fn account(hostile: &str) -> Snapshot {
+    let quoted = |text: &str| format!("\"{}\"", text.replace('"', "\"\""));
+    let arn = |path: &str| format!("arn:aws:iam::{ACCOUNT}:user/{path}");
+    let named = user("NAME").replace(&arn("NAME"), "").replace("NAME", &quoted(hostile));
+    let placed = user("alice").replace(&arn("alice"), &quoted(&arn(&format!("{hostile}/alice"))));
+    let root = ROOT.replace("us-east-1,iam", &format!("{0},{0}", quoted(hostile)));
+    let mut snapshot = snapshot(&[ROOT]);
+    let text = csv(&[&root, &named, &placed]);
+    snapshot.report.as_mut().unwrap().credentials = CredentialReport::parse(text.as_bytes()).unwrap();
+    snapshot
+}
+
+#[test]
+fn what_is_in_a_report_acts_nowhere() {
+    for hostile in HOSTILE {
+        let account = account(hostile);
+        let evaluation = evaluate(&account, &Policy::cis(), &[], now());
+        for name in [hostile, "alice"] {
+            let named = evaluation.findings.iter().filter(|finding| finding.subject.user.as_deref() == Some(name));
+            let failing = named.filter(|finding| finding.status == Status::Failed).count();
+            assert_eq!(failing, 5, "of {name:?}");
+        }
+        told(&account);
+    }
+}
+
+/// What is written to a log.
+#[derive(Clone, Default)]
+struct Memory(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Memory {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// AWS repeats names in its refusals, and so whatever somebody named a user or a role.
+#[tokio::test(start_paused = true)]
+async fn what_aws_says_acts_nowhere() {
+    for hostile in HOSTILE {
+        let memory = Memory::default();
+        let writer = memory.clone();
+        let lines = tracing_subscriber::fmt::layer().event_format(Lines).with_writer(move || writer.clone());
+        let _logging = tracing::subscriber::set_default(tracing_subscriber::registry().with(lines));
+
+        let denied = |operation| Fault { operation, failure: Failure::Denied, after: 0, times: u16::MAX };
+        let faults = ["GetAccountSummary", "ListVirtualMFADevices", "BatchImportFindings"].map(denied).to_vec();
+        let world = World::new(now(), Account::default(), 7);
+        world.state().refusal = format!("User: {hostile} may not\nsecond line with a token");
+        let clients = world.process(faults).clients().await;
+        let config = Config {
+            topic_arn: Some(topic()),
+            security_hub: true,
+            alert: AlertRules { on: AlertOn::Changes, min_severity: Severity::Low },
+            policy: Policy::cis(),
+            disabled_checks: Vec::new(),
+        };
+        let error = run(&clients, &config, now(), Duration::from_mins(5), false).await.unwrap_err().to_string();
+        assert!(error.contains("BatchImportFindings failed: AccessDeniedException: User: "), "{error}");
+        assert!(!error.contains("token"), "{error}");
+        assert_inert(&error);
+
+        let messages = world.state().messages.clone();
+        let [message] = &messages[..] else { panic!("{} messages", messages.len()) };
+        for protocol in ["default", "email"] {
+            assert_inert(message[protocol].as_str().unwrap());
+        }
+        let errors = &world.results()[0]["errors"];
+        errors.as_array().unwrap().iter().for_each(|error| assert_inert(error.as_str().unwrap()));
+
+        let log = String::from_utf8(memory.0.lock().unwrap().clone()).unwrap();
+        assert!(log.contains("AccessDenied"), "{log}");
+        assert_inert(&log);
+        for line in log.lines() {
+            let line: Value = serde_json::from_str(line).unwrap();
+            assert!(line["level"] != "ERROR", "{line}");
+        }
+    }
+}
