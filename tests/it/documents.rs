@@ -134,6 +134,27 @@ async fn the_finding_is_a_real_one() {
     fresh("finding", &format!("```json\n{}\n```\n", serde_json::to_string_pretty(finding).unwrap()));
 }
 
+/// Each promise names the tests that keep it, and they are there.
+#[test]
+fn every_promise_is_kept_by_a_test() {
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = std::fs::read_to_string(tests.join("RELIABILITY.md")).unwrap();
+    let promises = page.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| promise |"));
+    let mut count = 0;
+    for promise in promises {
+        let (_, kept_by) = promise.trim_end_matches('|').rsplit_once('|').unwrap();
+        let named: Vec<(&str, &str)> = kept_by.split('`').filter_map(|word| word.split_once("::")).collect();
+        assert!(!named.is_empty(), "nothing keeps {promise}");
+        for (file, test) in named {
+            let source = std::fs::read_to_string(tests.join(file)).unwrap_or_else(|error| panic!("{file}: {error}"));
+            let is_there = [format!("fn {test}("), format!("def {test}(")].iter().any(|head| source.contains(head));
+            assert!(is_there, "{file} has no test {test}");
+        }
+        count += 1;
+    }
+    assert!(20 < count, "{count} promises");
+}
+
 /// The block between `<!-- name -->` and `<!-- /name -->` is this text.
 #[track_caller]
 fn fresh(name: &str, text: &str) {
