@@ -209,6 +209,23 @@ def test_a_call_that_fails(day: Day, undisturbed: dict[str, tuple], action: str,
     assert named(day.states()) == undisturbed
 
 
+@pytest.mark.parametrize("way", ["denied", "throttled", "broken", "cut", "no answer", "garbage"])
+def test_nobody_says_whose_account_it_is(day: Day, undisturbed: dict[str, tuple], way: str) -> None:
+    day.emulator.fail({"action": "iam:GetCredentialReport", **WAYS["denied"].fault("iam")},
+                      {"action": "sts:GetCallerIdentity", **WAYS[way].fault("iam")})
+    before = day.emulator.own_findings()
+    answer = invoke_in_time(day.stack)
+    assert answer.error_type == "Collect"
+    for operation in ("GetCredentialReport", "GetCallerIdentity"):
+        assert f"{operation} failed" in answer.error_message
+    # Nobody knows which findings are ours, so none is touched; people are told what the summary shows, and why no more.
+    assert day.emulator.own_findings() == before
+    assert len(day.told()) == 1
+    day.emulator.fail()
+    assert not day.stack.invoke().failed
+    everything_is_right(day, undisturbed)
+
+
 WRITES = {
     "what has news is set to NEW": ("securityhub:BatchUpdateFindings", 0),
     "what fails is imported": ("securityhub:BatchImportFindings", 0),
