@@ -13,11 +13,9 @@ use checker::config::Config;
 use checker::run::{RunError, run};
 use checker::summary::Summary;
 use chrono::{DateTime, TimeDelta, Utc};
-use hygiene::alert::{AlertOn, AlertRules};
 use hygiene::checks::CHECKS;
 use hygiene::evaluate::{Evaluation, evaluate};
 use hygiene::finding::{Novelties, Severity, Status};
-use hygiene::policy::Policy;
 use hygiene::report::CredentialReport;
 use hygiene::snapshot::{AccountSummary, Report, Snapshot, Unavailable};
 use proptest::prelude::*;
@@ -26,7 +24,9 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::account::{ACCOUNT, now};
-use crate::world::{Account, Damage, Effect, Failure, Fault, Key, Own, State, User, World, is_ours, moment, topic};
+use crate::world::{
+    Account, Damage, Effect, Failure, Fault, Key, OPERATIONS, Own, State, User, World, config, is_ours, moment,
+};
 
 /// What an invocation may take.
 const LEFT: Duration = Duration::from_mins(5);
@@ -100,19 +100,6 @@ impl Pause {
         }
     }
 }
-
-const OPERATIONS: [&str; 10] = [
-    "GenerateCredentialReport",
-    "GetCredentialReport",
-    "GetAccountSummary",
-    "ListVirtualMFADevices",
-    "ListAccessKeys",
-    "GetCallerIdentity",
-    "GetFindings",
-    "BatchImportFindings",
-    "BatchUpdateFindings",
-    "Publish",
-];
 
 const FAILURES: [Failure; 11] = [
     Failure::Denied,
@@ -247,11 +234,9 @@ impl History {
         };
         let root_keys = [key("AKIAROOT"), None];
         let account = Account { root_mfa: true, root_keys, users: (0..2).map(user).collect() };
-        let policy = Policy::cis();
-        let alert = AlertRules { on: AlertOn::Changes, min_severity: Severity::Low };
         Self {
             world: World::new(now(), account, seed),
-            config: Config { topic_arn: Some(topic()), security_hub: true, alert, policy, disabled_checks: Vec::new() },
+            config: config(),
             told: BTreeMap::new(),
             known: BTreeMap::new(),
             owed: BTreeSet::new(),

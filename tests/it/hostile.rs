@@ -5,12 +5,10 @@ use std::io;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use checker::config::Config;
 use checker::log::Lines;
 use checker::run::run;
-use hygiene::alert::{AlertOn, AlertRules};
 use hygiene::evaluate::evaluate;
-use hygiene::finding::{Severity, Status};
+use hygiene::finding::Status;
 use hygiene::policy::Policy;
 use hygiene::report::CredentialReport;
 use hygiene::snapshot::Snapshot;
@@ -19,7 +17,7 @@ use tracing_subscriber::layer::SubscriberExt as _;
 
 use crate::account::{ACCOUNT, ROOT, csv, now, snapshot, user};
 use crate::inputs::{assert_inert, told};
-use crate::world::{Account, Failure, Fault, World, topic};
+use crate::world::{Account, Failure, Fault, World, config};
 
 const HOSTILE: [&str; 14] = [
     "<script>alert(1)</script>",
@@ -93,14 +91,7 @@ async fn what_aws_says_acts_nowhere() {
         let world = World::new(now(), Account::default(), 7);
         world.state().refusal = format!("User: {hostile} may not\nsecond line with a token");
         let clients = world.process(faults).clients().await;
-        let config = Config {
-            topic_arn: Some(topic()),
-            security_hub: true,
-            alert: AlertRules { on: AlertOn::Changes, min_severity: Severity::Low },
-            policy: Policy::cis(),
-            disabled_checks: Vec::new(),
-        };
-        let error = run(&clients, &config, now(), Duration::from_mins(5), false).await.unwrap_err().to_string();
+        let error = run(&clients, &config(), now(), Duration::from_mins(5), false).await.unwrap_err().to_string();
         assert!(error.contains("BatchImportFindings failed: AccessDeniedException: User: "), "{error}");
         assert!(!error.contains("token"), "{error}");
         assert_inert(&error);

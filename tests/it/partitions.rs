@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use aws_smithy_mocks::mock;
-use checker::config::Config;
 use checker::recall::Scope;
 use checker::run::run;
 use cli::table::Screen;
@@ -22,7 +21,7 @@ use serde_json::Value;
 
 use crate::account::{ACCOUNT, ROOT, csv, now, snapshot, user};
 use crate::asff::sent;
-use crate::world::{Account, Effect, Failure, Fault, World, topic};
+use crate::world::{Account, Effect, Failure, Fault, World, config};
 
 /// Each with a region and where its console is.
 const PARTITIONS: [(&str, &str, &str); 3] = [
@@ -139,14 +138,7 @@ async fn a_region_without_security_hub_is_told() {
     let world = World::new(now(), Account { root_mfa: false, ..Account::default() }, 7);
     let process = world.process(vec![fault]);
     let clients = process.clients().await;
-    let config = Config {
-        topic_arn: Some(topic()),
-        security_hub: true,
-        alert: AlertRules { on: AlertOn::Changes, min_severity: Severity::Low },
-        policy: Policy::cis(),
-        disabled_checks: Vec::new(),
-    };
-    let error = run(&clients, &config, now(), Duration::from_mins(5), false).await.unwrap_err();
+    let error = run(&clients, &config(), now(), Duration::from_mins(5), false).await.unwrap_err();
     assert_eq!(error.step.name(), "Recall");
     assert!(error.to_string().contains("GetFindings failed"), "{error}");
     let mails: Vec<Value> = world.results();

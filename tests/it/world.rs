@@ -16,8 +16,11 @@ use aws_smithy_runtime_api::http::StatusCode;
 use aws_smithy_types::body::SdkBody;
 use base64::Engine as _;
 use checker::aws::{Clients, load};
-use checker::config::TopicArn;
+use checker::config::{Config, TopicArn};
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use hygiene::alert::{AlertOn, AlertRules};
+use hygiene::finding::Severity;
+use hygiene::policy::Policy;
 use serde_json::{Value, json};
 use tokio::sync::{Notify, OnceCell};
 
@@ -144,7 +147,32 @@ impl fmt::Debug for Process {
     }
 }
 
-pub(crate) fn topic() -> TopicArn {
+/// Every call that a run makes, by its API's name.
+pub(crate) const OPERATIONS: [&str; 10] = [
+    "GenerateCredentialReport",
+    "GetCredentialReport",
+    "GetAccountSummary",
+    "ListVirtualMFADevices",
+    "ListAccessKeys",
+    "GetCallerIdentity",
+    "GetFindings",
+    "BatchImportFindings",
+    "BatchUpdateFindings",
+    "Publish",
+];
+
+/// The defaults, and the topic.
+pub(crate) fn config() -> Config {
+    Config {
+        topic_arn: Some(topic()),
+        security_hub: true,
+        alert: AlertRules { on: AlertOn::Changes, min_severity: Severity::Low },
+        policy: Policy::cis(),
+        disabled_checks: Vec::new(),
+    }
+}
+
+fn topic() -> TopicArn {
     TopicArn { arn: format!("arn:aws:sns:{REGION}:{ACCOUNT}:alerts"), region: REGION.to_owned() }
 }
 
@@ -570,15 +598,6 @@ struct Body(Vec<u8>);
 
 impl Operation {
     fn of(request: &HttpRequest) -> (Self, Body) {
-        const QUERIES: [&str; 7] = [
-            "GenerateCredentialReport",
-            "GetCredentialReport",
-            "GetAccountSummary",
-            "ListVirtualMFADevices",
-            "ListAccessKeys",
-            "GetCallerIdentity",
-            "Publish",
-        ];
         let body = Body(request.body().bytes().unwrap_or_default().to_vec());
         let path = request.uri().split("amazonaws.com").nth(1).unwrap_or_default();
         let name = match path {
@@ -587,10 +606,10 @@ impl Operation {
             "/findings/batchupdate" => "BatchUpdateFindings",
             _ => {
                 let action = body.parameter("Action");
-                QUERIES.into_iter().find(|name| *name == action).unwrap_or_else(|| panic!("{path} {action}"))
+                OPERATIONS.into_iter().find(|name| *name == action).unwrap_or_else(|| panic!("{path} {action}"))
             }
         };
-        let service = if QUERIES.contains(&name) { Service::Iam } else { Service::SecurityHub };
+        let service = if path.starts_with("/findings") { Service::SecurityHub } else { Service::Iam };
         (Self { name, service }, body)
     }
 }
