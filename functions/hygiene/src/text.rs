@@ -20,6 +20,14 @@ pub fn age(age: TimeDelta) -> String {
     }
 }
 
+/// An age that is beyond a limit, so that one sees it: where whole days would be those of the limit, `45 days and 3 hours`.
+pub fn age_beyond(limit: TimeDelta, exact: TimeDelta) -> String {
+    if exact.num_days() != limit.num_days() {
+        return age(exact);
+    }
+    format!("{} and {}", age(limit), age(exact - limit))
+}
+
 /// `1 day`, `2 days`, `1,979 days`.
 pub fn counted(count: u64, noun: &str) -> String {
     let plural = if count == 1 { "" } else { "s" };
@@ -133,6 +141,14 @@ pub(crate) fn paragraph(text: &mut String, indent: &str, prose: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_age_beyond_a_limit_is_seen_to_be() {
+        let limit = TimeDelta::days(45);
+        assert_eq!(age_beyond(limit, limit + TimeDelta::minutes(200)), "45 days and 3 hours");
+        assert_eq!(age_beyond(limit, limit + TimeDelta::seconds(1)), "45 days and less than a minute");
+        assert_eq!(age_beyond(limit, limit + TimeDelta::days(1)), "46 days");
+    }
 
     #[test]
     fn ages_are_told_in_their_largest_whole_unit() {

@@ -1,7 +1,7 @@
 use super::{Check, Context, Rule, evidence};
 use crate::finding::{Severity, Subject, Verdict};
 use crate::report::{AccessKey, Cell, Row};
-use crate::text::{age, inert, moment};
+use crate::text::{age, age_beyond, inert, moment};
 use crate::{commands, requirements};
 
 pub(super) static CHECK: Check = Check {
@@ -33,7 +33,7 @@ fn rule(user: &Row, key: &AccessKey, context: &Context<'_>) -> Cell<Verdict> {
         key.slot,
         inert(&user.user),
         moment(created),
-        age(context.age(created)),
+        age_beyond(limit, context.age(created)),
         age(limit)
     );
     Ok(Verdict::failed(
@@ -64,7 +64,7 @@ user  | access_key_1_active | access_key_1_last_rotated | access_key_2_active | 
 alice | true                | 2026-08-22T06:00:00Z      | true                | 2026-08-22T05:59:59Z
 "), @"
         PASSED user/alice/key/20260822T060000Z: The access key is young enough.
-        FAILED user/alice/key/20260822T055959Z: Access key 2 of alice was created on 2026-08-22 05:59 UTC, 90 days ago; the limit is 90 days.
+        FAILED user/alice/key/20260822T055959Z: Access key 2 of alice was created on 2026-08-22 05:59 UTC, 90 days and less than a minute ago; the limit is 90 days.
         ");
     }
 

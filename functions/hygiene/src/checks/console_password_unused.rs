@@ -1,7 +1,7 @@
 use super::{Check, Context, Rule, evidence};
 use crate::finding::{Severity, Verdict};
 use crate::report::{Cell, Column, Row, Time};
-use crate::text::{age, inert, moment};
+use crate::text::{age, age_beyond, inert, moment};
 use crate::{commands, requirements};
 
 pub(super) static CHECK: Check = Check {
@@ -50,7 +50,7 @@ fn rule(user: &Row, context: &Context<'_>) -> Cell<Verdict> {
         "The console password of {} was {event} on {}, {} ago; the limit is {}.",
         inert(&user.user),
         moment(since),
-        age(context.age(since)),
+        age_beyond(limit, context.age(since)),
         age(limit)
     );
     let columns =
@@ -76,7 +76,7 @@ frank | true             | no_information       | N/A                   | 2019-0
 grace | true             | no_information       | N/A                   | 2026-11-01T03:04:05Z
 "), @"
         PASSED user/alice: The password is in use, or new.
-        FAILED user/bob: The console password of bob was last used on 2026-10-06 05:59 UTC, 45 days ago; the limit is 45 days.
+        FAILED user/bob: The console password of bob was last used on 2026-10-06 05:59 UTC, 45 days and less than a minute ago; the limit is 45 days.
         PASSED user/carol: The password is in use, or new.
         FAILED user/dave: The console password of dave was last changed, and not used since, on 2021-01-02 03:04 UTC, 2,148 days ago; the limit is 45 days.
         FAILED user/erin: The console password of erin was set, and never used, on 2021-01-02 03:04 UTC, 2,148 days ago; the limit is 45 days.

@@ -1,7 +1,7 @@
 use super::{Check, Context, Rule, evidence};
 use crate::finding::{Severity, Subject, Verdict};
 use crate::report::{AccessKey, Cell, Column, Row};
-use crate::text::{age, inert, moment};
+use crate::text::{age, age_beyond, inert, moment};
 use crate::{commands, requirements};
 
 pub(super) static CHECK: Check = Check {
@@ -46,7 +46,7 @@ fn rule(user: &Row, context: &Context<'_>) -> Cell<Verdict> {
         "Both access keys of {} are active, and the younger was created on {}, {} ago; a rotation has {}.",
         inert(&user.user),
         moment(younger),
-        age(context.age(younger)),
+        age_beyond(grace, context.age(younger)),
         age(grace)
     );
     let columns = [
@@ -93,7 +93,7 @@ erin  | true                | 2026-11-19T06:00:00Z      | true                | 
 frank | ?                   | 2019-01-02T03:04:05Z      | false               | N/A
 grace | ?                   | 2019-01-02T03:04:05Z      | true                | 2019-01-02T03:04:05Z
 "), @"
-        FAILED user/alice: Both access keys of alice are active, and the younger was created on 2026-11-13 05:59 UTC, 7 days ago; a rotation has 7 days.
+        FAILED user/alice: Both access keys of alice are active, and the younger was created on 2026-11-13 05:59 UTC, 7 days and less than a minute ago; a rotation has 7 days.
         PASSED user/bob: One of the two active access keys is new: a rotation is in progress.
         PASSED user/carol: The user has one active access key at the most.
         UNKNOWN user/dave: access_key_2_last_rotated is `?` in the credential report, not a date.
