@@ -699,6 +699,7 @@ fn lived(steps: &[Step], seed: u64) -> Result<Figures, TestCaseError> {
 
 /// `PROPTEST_CASES` says how many histories; `--nocapture` shows what was in them.
 #[test]
+#[expect(clippy::print_stdout, reason = "what was tried, for who asks for it")]
 fn whatever_happens_the_promises_are_kept() {
     let mut total = Figures::default();
     let cases = Cases { failure_persistence: None, ..Cases::default() };
@@ -720,6 +721,7 @@ fn whatever_happens_the_promises_are_kept() {
     // A suite that meets nothing proves nothing.
     assert!(FAILURES.iter().all(|failure| total.met.contains_key(&format!("{failure:?}"))), "{total}");
     assert!(0 < total.mails && 0 < total.closed && 0 < total.crashes, "{total}");
+    println!("{total}");
 }
 
 /// A report that takes all the time there is leaves some to ask whose account it is: without that nothing is known of what
