@@ -76,8 +76,10 @@ local-invoke: ## a dry run in a container on this machine, with your AWS credent
 		--event infra/local/event.json --env-vars infra/local/env.json $(SAM_LOCAL_ARGS)
 
 .PHONY: bench
-bench: ## how long parsing and judging a report take
+bench: $(VENV)/ready ## parts of a run, then the function as it is deployed: instructions, memory, calls, size
 	cargo bench --package hygiene
+	$(MAKE) build ARCHITECTURE=$(HERE)
+	cd tests && exec ../$(VENV)/bin/python -m emulator.bench ../.aws-sam/build/CheckerFunction/bootstrap
 
 .PHONY: fuzz
 fuzz: $(TOOLS)/cargo-fuzz-$(CARGO_FUZZ) ## the fuzzers of everything that is parsed, half an hour each (FUZZ_SECONDS=1800)

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -43,6 +44,27 @@ def wait_for(condition: Callable[[], T], seconds: float, what: str) -> T:
         time.sleep(0.02)
 
 
+class Interrupts:
+    """Holds back Ctrl-C while a process is started: in the middle of it nobody knows yet whom to end."""
+
+    def __init__(self) -> None:
+        self._held: list[tuple] = []
+
+    def __enter__(self) -> None:
+        # Only the main thread gets signals, and may say what they do.
+        self._main = threading.current_thread() is threading.main_thread()
+        if self._main:
+            self._handler = signal.signal(signal.SIGINT, lambda *received: self._held.append(received))
+
+    def __exit__(self, *_: object) -> None:
+        if self._main:
+            signal.signal(signal.SIGINT, self._handler)
+
+    def deliver(self) -> None:
+        if self._held and callable(self._handler):
+            self._handler(*self._held[0])
+
+
 class Emulator:
     """A running emulator; a context manager that ends it, and it ends by itself when this process does."""
 
@@ -51,9 +73,12 @@ class Emulator:
         self._log = tempfile.TemporaryFile("w+")
         command = [sys.executable, "-m", "emulator", "--port", str(port), "--account", account, "--exit-with-parent"]
         # In a group of its own, so that Ctrl-C reaches only the parent, which then ends the child in order.
-        self._process = subprocess.Popen(command, cwd=_TESTS, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                         stderr=self._log, text=True, start_new_session=True)
+        interrupts = Interrupts()
+        with interrupts:
+            self._process = subprocess.Popen(command, cwd=_TESTS, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                             stderr=self._log, text=True, start_new_session=True)
         try:
+            interrupts.deliver()
             self.url = self._wait_until_ready()
         except BaseException:
             self.stop()

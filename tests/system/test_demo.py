@@ -13,7 +13,7 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
-from emulator.process import wait_for
+from emulator.process import Interrupts, wait_for
 from processes import descendants, is_alive
 from sample_findings import RESOLVED_WITH_ROOT_KEYS, ROOT_CHECKS
 
@@ -89,6 +89,17 @@ def test_an_interrupt_ends_the_demo_quietly(bootstrap: Path, shown: str) -> None
     _, errors = process.communicate(timeout=60)
     assert (process.returncode, errors) == (130, STOPPED)
     assert [pid for pid in family if is_alive(pid)] == []
+
+
+def test_an_interrupt_waits_until_a_process_is_started() -> None:
+    interrupts = Interrupts()
+    with interrupts:
+        signal.raise_signal(signal.SIGINT)
+        started = True
+    with pytest.raises(KeyboardInterrupt):
+        interrupts.deliver()
+    assert started and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    Interrupts().deliver()
 
 
 @pytest.mark.parametrize("width", ["40", "80", "140"])
