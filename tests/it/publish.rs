@@ -49,6 +49,25 @@ async fn a_call_has_a_hundred_findings_at_the_most_and_a_second_ten_calls() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_call_has_six_megabytes_at_the_most() {
+    fn long(id: &String, _: &checker::recall::Scope, _: chrono::DateTime<chrono::Utc>) -> AwsSecurityFinding {
+        AwsSecurityFinding::builder().id(id).description("x".repeat(50_000)).build()
+    }
+    let (client, bodies) = security_hub(|_, _| answer(&[]));
+    let items = items(150);
+    let batch = Batch { items: &items, id: |item| item, worded: long };
+    let scope = scope();
+    let imported = Publisher::new(&client, &scope).import(batch, now(), Instant::now() + Duration::from_mins(1)).await;
+    assert_eq!((imported.count, imported.failed.len()), (150, 0));
+    let bodies = bodies.lock().unwrap();
+    assert!(bodies.iter().all(|body| body.len() <= 6 * 1024 * 1024));
+    let mut sent: Vec<String> = bodies.iter().flat_map(|body| ids(&serde_json::from_slice(body).unwrap())).collect();
+    sent.sort();
+    assert_eq!(sent, items);
+    assert_eq!(bodies.len(), 3, "a hundred are halved, fifty are not");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_refused_finding_is_named_and_the_others_are_written() {
     let (client, bodies) = security_hub(|_, request| {
         let refused = ["credwarden/x/0001", "credwarden/x/0002"];

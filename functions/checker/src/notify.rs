@@ -52,20 +52,17 @@ pub fn message(alert: &Alert<'_>, summary: &Summary) -> Message {
 }
 
 fn body(alert: &Alert<'_>, summary: &Summary) -> String {
+    let default = literal(&mail::summary(alert));
     let mut mail_bytes = MAIL_BYTES;
     loop {
-        let email = mail::text(alert, mail_bytes);
-        let default = mail::summary(alert);
-        let spent = escaped(&email) + escaped(&default);
-        let room = MESSAGE_BYTES.saturating_sub(spent) / MACHINES.len();
-        let machine = machine(alert, summary, room);
-        let mut protocols = serde_json::Map::new();
-        protocols.insert("default".to_owned(), default.into());
-        protocols.insert("email".to_owned(), email.into());
-        for protocol in MACHINES {
-            protocols.insert(protocol.to_owned(), machine.clone().into());
-        }
-        let body = Value::Object(protocols).to_string();
+        let email = literal(&mail::text(alert, mail_bytes));
+        let room = MESSAGE_BYTES.saturating_sub(email.len() + default.len()) / MACHINES.len();
+        // The largest part is put into words once.
+        let machine = literal(&machine(alert, summary, room));
+        let people = [("default", &default), ("email", &email)];
+        let protocols = people.into_iter().chain(MACHINES.map(|protocol| (protocol, &machine)));
+        let fields: Vec<String> = protocols.map(|(protocol, text)| format!("\"{protocol}\":{text}")).collect();
+        let body = format!("{{{}}}", fields.join(","));
         // The mail's limit is about its own length; what it has to escape may double that.
         if body.len() <= MESSAGE_BYTES || mail_bytes < 1000 {
             return body;
@@ -78,11 +75,11 @@ fn body(alert: &Alert<'_>, summary: &Summary) -> String {
 fn machine(alert: &Alert<'_>, summary: &Summary, room: usize) -> String {
     let account = alert.evaluation.account_id.as_deref();
     let mut result = serde_json::to_value(summary).unwrap_or_else(|_| json!({}));
-    let mut left = room.saturating_sub(escaped(&result.to_string()) + 100);
+    let mut left = room.saturating_sub(literal(&result.to_string()).len() + 100);
     let mut findings = Vec::new();
     for failing in alert.new.iter().take(LISTED) {
         let Ok(finding) = serde_json::to_value(FindingJson::new(failing.finding, account)) else { break };
-        let size = escaped(&finding.to_string()) + 1;
+        let size = literal(&finding.to_string()).len() + 1;
         if left < size {
             break;
         }
@@ -94,9 +91,9 @@ fn machine(alert: &Alert<'_>, summary: &Summary, room: usize) -> String {
     result.to_string()
 }
 
-/// The bytes of a string inside JSON.
-fn escaped(text: &str) -> usize {
-    Value::from(text).to_string().len()
+/// A string as JSON has it.
+fn literal(text: &str) -> String {
+    Value::from(text).to_string()
 }
 
 /// Sends the message.

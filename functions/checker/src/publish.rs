@@ -42,6 +42,14 @@ pub struct Imported {
     pub failed: BTreeMap<String, String>,
 }
 
+/// What came of one call.
+enum Sent {
+    /// Security Hub answered; these findings it did not take, with the reason.
+    Whole(BTreeMap<String, String>),
+    /// The findings have more bytes than a call may, and were not sent.
+    TooLarge,
+}
+
 /// Planned items and how each is worded as a finding. That is done anew for each attempt to send it: with 31 KB a resource,
 /// the SDK's findings are the largest thing in memory.
 #[derive(Debug)]
@@ -65,10 +73,10 @@ impl<'a> Publisher<'a> {
         let mut imported = Imported::default();
         let Batch { items, id, worded } = batch;
         let words = |item: &T| worded(item, self.scope, now);
-        let chunks = items.chunks(BATCH).flat_map(|chunk| split(chunk, |item| size_bound(&words(item))));
         let (words, id) = (&words, &id);
-        let mut outcomes =
-            stream::iter(chunks).map(|chunk| self.import_chunk(chunk, id, words, until)).buffer_unordered(AT_ONCE);
+        let mut outcomes = stream::iter(items.chunks(BATCH))
+            .map(|chunk| self.import_chunk(chunk, id, words, until))
+            .buffer_unordered(AT_ONCE);
         while let Some(failed) = outcomes.next().await {
             imported.failed.extend(failed);
         }
@@ -79,7 +87,8 @@ impl<'a> Publisher<'a> {
         imported
     }
 
-    /// One call's worth of items; answers those that were not taken, with the reason.
+    /// One call's worth of items, or two where their bytes are too many for one; answers those that were not taken, with the
+    /// reason.
     async fn import_chunk<T>(
         &self,
         chunk: &[T],
@@ -90,7 +99,13 @@ impl<'a> Publisher<'a> {
         let operation = "BatchImportFindings";
         let failed = |item: &T, reason: &str| (id(item).to_owned(), reason.to_owned());
         let refused = match self.send(|| chunk.iter().map(words).collect(), until).await {
-            Ok(refused) => refused,
+            Ok(Sent::Whole(refused)) => refused,
+            Ok(Sent::TooLarge) => {
+                let (first, second) = chunk.split_at(chunk.len() / 2);
+                let mut failed = Box::pin(self.import_chunk(first, id, words, until)).await;
+                failed.extend(Box::pin(self.import_chunk(second, id, words, until)).await);
+                return failed;
+            }
             Err(error) => {
                 let reason = chain(&error);
                 return chunk.iter().map(|item| failed(item, &reason)).collect();
@@ -108,28 +123,32 @@ impl<'a> Publisher<'a> {
             .partition(|(_, reason)| reason.starts_with("Invalid") || reason.starts_with("AccessDenied"));
         if !again.is_empty() {
             let retried = || chunk.iter().filter(|item| again.contains_key(id(item))).map(words).collect();
-            failed.extend(self.send(retried, until).await.unwrap_or_else(|_| again.clone()));
+            failed.extend(match self.send(retried, until).await {
+                Ok(Sent::Whole(refused)) => refused,
+                Ok(Sent::TooLarge) | Err(_) => again.clone(),
+            });
         }
         failed.into_iter().map(|(id, reason)| (id, format!("{operation}: {reason}"))).collect()
     }
 
-    /// The findings that were not taken, with the reason.
-    async fn send(
-        &self,
-        findings: impl Fn() -> Vec<AwsSecurityFinding>,
-        until: Instant,
-    ) -> Result<BTreeMap<String, String>, CallError> {
+    /// One call, whose findings are worded when it is its turn.
+    async fn send(&self, findings: impl Fn() -> Vec<AwsSecurityFinding>, until: Instant) -> Result<Sent, CallError> {
         let operation = "BatchImportFindings";
         let output = persist(operation, until, async || {
             self.pace.turn().await;
-            let request = self.client.batch_import_findings().set_findings(Some(findings()));
-            request.send().await.map_err(|error| CallError::new(operation, &error))
+            let findings = findings();
+            // One alone is far below what a finding may have: each of its strings has a limit.
+            if 1 < findings.len() && BATCH_BYTES < findings.iter().map(size_bound).sum() {
+                return Ok(None);
+            }
+            let request = self.client.batch_import_findings().set_findings(Some(findings));
+            request.send().await.map(Some).map_err(|error| CallError::new(operation, &error))
         });
-        let output = output.await?;
+        let Some(output) = output.await? else { return Ok(Sent::TooLarge) };
         let reason = |failed: &ImportFindingsError| {
             (failed.id().unwrap_or_default().to_owned(), said(failed.error_code(), failed.error_message()))
         };
-        Ok(output.failed_findings().iter().map(reason).collect())
+        Ok(Sent::Whole(output.failed_findings().iter().map(reason).collect()))
     }
 
     /// Sets the workflow status of the findings; answers those that could not be marked, with the reason. A finding that was
@@ -200,32 +219,4 @@ fn said(code: Option<&str>, message: Option<&str>) -> String {
 /// Whether the same mark may succeed later.
 fn is_passing(reason: &str) -> bool {
     ["FindingNotFound", "ConcurrentUpdateError", "InternalFailure"].iter().any(|code| reason.starts_with(code))
-}
-
-/// Splits items where their bytes would be too many for a call. One alone is far below what a finding may have: each of its
-/// strings has a limit.
-fn split<T>(items: &[T], size: impl Fn(&T) -> usize) -> Vec<&[T]> {
-    let mut parts = Vec::new();
-    let (mut start, mut bytes) = (0, 0);
-    for (place, item) in items.iter().enumerate() {
-        let size = size(item);
-        if BATCH_BYTES < bytes + size {
-            parts.push(&items[start..place]);
-            (start, bytes) = (place, 0);
-        }
-        bytes += size;
-    }
-    parts.push(&items[start..]);
-    parts
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_call_stays_below_its_bytes() {
-        let parts = split(&[2, 3, 1, 6, 1], |megabytes| megabytes * 1_000_000);
-        assert_eq!(parts, [&[2, 3, 1][..], &[6], &[1]]);
-    }
 }
