@@ -27,4 +27,5 @@ mod partitions;
 mod publish;
 mod recall;
 mod template;
+mod trust;
 mod world;

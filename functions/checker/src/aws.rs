@@ -5,9 +5,9 @@ use std::time::Duration;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_smithy_http_client::{Builder, tls};
 
 use crate::config::TopicArn;
+use crate::trust;
 
 /// What a run calls.
 #[derive(Debug, Clone)]
@@ -29,14 +29,10 @@ const ATTEMPT: Duration = Duration::from_secs(20);
 
 /// The environment's credentials and region, or those of that profile and that region; one HTTP client, which whatever is
 /// built from it shares with its connections.
-///
-/// The TLS provider is ring: AWS's default (aws-lc-rs) spends 415 M instructions on CPU-jitter entropy at the first
-/// handshake, most of a cold start at 128 MB.
 pub async fn load(profile: Option<&str>, region: Option<&str>) -> SdkConfig {
-    let http = Builder::new().tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring)).build_https();
     let timeouts = TimeoutConfig::builder().connect_timeout(Duration::from_secs(5)).operation_attempt_timeout(ATTEMPT);
     let mut loader = aws_config::defaults(BehaviorVersion::latest())
-        .http_client(http)
+        .http_client(trust::http_client())
         .timeout_config(timeouts.build())
         // `patience` tries again: it knows the run's deadlines, and keeps the reason.
         .retry_config(RetryConfig::disabled());

@@ -2,7 +2,8 @@
 //!
 //! # Layout, in the order of a run
 //!
-//! - [`config`] reads the environment, [`aws`] builds the clients, both once a process
+//! - [`config`] reads the environment, [`aws`] builds the clients, which [`trust`] Amazon's certificates first, both once a
+//!   process
 //! - [`run`] is a run from end to end
 //! - [`collect`] reads the account, [`recall`] what Security Hub has of ours, [`access_keys`] the ids of the keys
 //! - [`publish`] writes findings, as [`asff`] words them, and marks them; [`notify`] sends the one message
@@ -25,3 +26,4 @@ pub mod publish;
 pub mod recall;
 pub mod run;
 pub mod summary;
+pub mod trust;

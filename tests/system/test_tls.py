@@ -1,0 +1,44 @@
+"""Whom the function believes to be AWS."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from emulator.process import Emulator
+from emulator.stack import FUNCTION, Stack
+from emulator.tls import Tunnel
+
+
+@pytest.fixture
+def tunnel(emulator: Emulator) -> Any:
+    with Tunnel(emulator.url) as tunnel:
+        yield tunnel
+
+
+def test_an_authority_that_the_machine_trusts_is_trusted(
+        emulator: Emulator, hub: Any, bootstrap: Path, tunnel: Tunnel, tmp_path: Path) -> None:
+    stack = Stack(emulator, tunnel.function(bootstrap, tmp_path))
+    first = stack.invoke()
+    assert not first.failed, first.error_message
+    assert first.payload["alert"] == "sent"
+    # Generate, summary, devices and GetFindings at once; Publish's endpoint is the same one here.
+    opened = tunnel.connections
+    assert 0 < opened <= 4
+    second = stack.invoke()
+    assert not second.failed, second.error_message
+    assert tunnel.connections == opened, "connections are kept from run to run"
+
+
+def test_an_authority_that_nobody_knows_is_refused(
+        emulator: Emulator, hub: Any, bootstrap: Path, tunnel: Tunnel, tmp_path: Path) -> None:
+    def in_a_hurry(template: dict) -> None:
+        template["Resources"][FUNCTION]["Properties"]["Timeout"] = 6
+
+    stack = Stack(emulator, tunnel.function(bootstrap, tmp_path, trusted=False), edit=in_a_hurry)
+    answer = stack.invoke()
+    assert answer.failed
+    assert "invalid peer certificate: UnknownIssuer" in answer.error_message
+    assert emulator.calls() == {}
