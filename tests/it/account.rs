@@ -1,5 +1,8 @@
 //! An account whose report is a few lines of CSV.
 
+use std::time::Duration;
+
+use checker::run::Invocation;
 use chrono::{DateTime, Utc};
 use hygiene::evaluate::{Evaluation, evaluate};
 use hygiene::policy::Policy;
@@ -7,6 +10,12 @@ use hygiene::report::CredentialReport;
 use hygiene::snapshot::{AccountSummary, Report, Snapshot};
 
 pub(crate) const ACCOUNT: &str = "123456789012";
+
+/// An invocation of the account's function.
+pub(crate) fn invocation(now: DateTime<Utc>, left: Duration) -> Invocation {
+    let function_arn = format!("arn:aws:lambda:eu-central-1:{ACCOUNT}:function:credwarden");
+    Invocation { now, left, dry_run: false, function_arn }
+}
 
 const HEADER: &str = "user,arn,user_creation_time,password_enabled,password_last_used,password_last_changed,\
     password_next_rotation,mfa_active,access_key_1_active,access_key_1_last_rotated,access_key_1_last_used_date,\

@@ -23,7 +23,7 @@ use proptest::test_runner::{Config as Cases, TestCaseError, TestRunner};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use crate::account::{ACCOUNT, now};
+use crate::account::{self, ACCOUNT, now};
 use crate::world::{
     Account, Damage, Effect, Failure, Fault, Key, OPERATIONS, Own, State, User, World, config, is_ours, moment,
 };
@@ -306,12 +306,19 @@ impl History {
             .collect();
         let time = self.world.state().now;
         let config = &self.config;
+        let mut call = account::invocation(time, LEFT);
+        // Made up now and then, as on somebody's machine. What is asked for in vain may fail: nobody has to be told.
+        let harmless = |fault: &Fault| fault.operation != "GetFindings";
+        if self.figures.runs.is_multiple_of(3) && invocation.faults.iter().all(harmless) {
+            call.function_arn = call.function_arn.replace(ACCOUNT, "012345678901");
+        }
+        let call = &call;
         let outcomes = futures_util::future::join_all(runs.iter().map(async |process| {
             let clients = process.clients().await;
             tokio::select! {
                 biased;
                 () = process.crashed() => None,
-                outcome = run(&clients, config, time, LEFT, false) => Some(outcome),
+                outcome = run(&clients, config, call) => Some(outcome),
             }
         }))
         .await;
@@ -489,11 +496,16 @@ impl History {
                 check!(created == known, "{id}: CreatedAt was {known}, is {created}");
             }
             if is_open(stored) && workflow(stored) == "NOTIFIED" {
-                let Some(told) = self.told.get(id).filter(|_| !self.owed.contains(id)) else {
+                let Some(told) = self.told.get_mut(id).filter(|_| !self.owed.contains(id)) else {
                     check!(false, "{id} is marked, and nobody was told");
                     continue;
                 };
                 let known = evidence(stored);
+                if invocation.lags {
+                    // It cannot set to NEW what it was not shown; when it dies then, what it wrote counts as told.
+                    told.last_used = told.last_used.max(known.last_used);
+                    told.keys.extend(known.keys.iter().cloned());
+                }
                 check!(known.last_used <= told.last_used, "{id}: {known:?} is stored, and {told:?} was told");
                 check!(known.keys.is_subset(&told.keys), "{id}: {known:?} is stored, and {told:?} was told");
                 // A run that was not shown what there was may have written less, as may the second of two; and while it is to be
@@ -582,6 +594,8 @@ fn failures_are_named(outcome: Option<&Result<Summary, RunError>>, own: &Own) ->
             Failure::Refused | Failure::Crash(_) => false,
             _ => fault.times == u16::MAX - 1,
         };
+        // Where nobody says whose account it is, what Security Hub says does not matter, and that is told.
+        let stays = stays && !(fault.operation == "GetFindings" && words.contains("without the account's number"));
         // A report that cannot be had is one source, whichever of its two calls fails.
         let operation = fault.operation.trim_start_matches("Generate").trim_start_matches("Get");
         check!(!stays || words.contains(operation), "{fault:?} is not named in {words:?}");

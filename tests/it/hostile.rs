@@ -15,7 +15,7 @@ use hygiene::snapshot::Snapshot;
 use serde_json::Value;
 use tracing_subscriber::layer::SubscriberExt as _;
 
-use crate::account::{ACCOUNT, ROOT, csv, now, snapshot, user};
+use crate::account::{ACCOUNT, ROOT, csv, invocation, now, snapshot, user};
 use crate::inputs::{assert_inert, told};
 use crate::world::{Account, Failure, Fault, World, config};
 
@@ -91,7 +91,7 @@ async fn what_aws_says_acts_nowhere() {
         let world = World::new(now(), Account::default(), 7);
         world.state().refusal = format!("User: {hostile} may not\nsecond line with a token");
         let clients = world.process(faults).clients().await;
-        let error = run(&clients, &config(), now(), Duration::from_mins(5), false).await.unwrap_err().to_string();
+        let error = run(&clients, &config(), &invocation(now(), Duration::from_mins(5))).await.unwrap_err().to_string();
         assert!(error.contains("BatchImportFindings failed: AccessDeniedException: User: "), "{error}");
         assert!(!error.contains("token"), "{error}");
         assert_inert(&error);

@@ -19,7 +19,7 @@ use hygiene::report::CredentialReport;
 use hygiene::snapshot::Snapshot;
 use serde_json::Value;
 
-use crate::account::{ACCOUNT, ROOT, csv, now, snapshot, user};
+use crate::account::{ACCOUNT, ROOT, csv, invocation, now, snapshot, user};
 use crate::asff::sent;
 use crate::world::{Account, Effect, Failure, Fault, World, config};
 
@@ -138,7 +138,7 @@ async fn a_region_without_security_hub_is_told() {
     let world = World::new(now(), Account { root_mfa: false, ..Account::default() }, 7);
     let process = world.process(vec![fault]);
     let clients = process.clients().await;
-    let error = run(&clients, &config(), now(), Duration::from_mins(5), false).await.unwrap_err();
+    let error = run(&clients, &config(), &invocation(now(), Duration::from_mins(5))).await.unwrap_err();
     assert_eq!(error.step.name(), "Recall");
     assert!(error.to_string().contains("GetFindings failed"), "{error}");
     let mails: Vec<Value> = world.results();

@@ -440,10 +440,10 @@ impl State {
     fn get_findings(&self, request: &Value) -> HttpResponse {
         let filters = request["Filters"].as_object().unwrap();
         let prefix = filters["GeneratorId"][0]["Value"].as_str().unwrap();
-        assert_eq!(filters["ProductArn"][0]["Value"], product_arn());
-        let shown = self.lagging.as_ref().unwrap_or(&self.hub);
-        let found = shown.values().filter(|finding| finding["GeneratorId"].as_str().unwrap().starts_with(prefix));
-        let found: Vec<&Value> = found.collect();
+        let product = &filters["ProductArn"][0]["Value"];
+        let shown = self.lagging.as_ref().unwrap_or(&self.hub).values();
+        let found = shown.filter(|finding| finding["GeneratorId"].as_str().unwrap().starts_with(prefix));
+        let found: Vec<&Value> = found.filter(|finding| finding["ProductArn"] == *product).collect();
         let start: usize = request["NextToken"].as_str().map_or(0, |token| token.parse().unwrap());
         let end = (start + PAGE).min(found.len());
         let mut answer = json!({"Findings": found[start..end]});

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use checker::aws::{self, Clients};
 use checker::config::Config;
 use checker::log;
-use checker::run::{RunError, run};
+use checker::run::{Invocation, RunError, run};
 use checker::summary::Summary;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde_json::Value;
@@ -39,7 +39,8 @@ async fn handle(clients: &Clients, config: &Config, event: LambdaEvent<Value>) -
     let deadline = UNIX_EPOCH + Duration::from_millis(event.context.deadline);
     let left = deadline.duration_since(now).unwrap_or_default();
     let dry_run = event.payload.get("dry_run") == Some(&Value::Bool(true));
-    run(clients, config, now.into(), left, dry_run).await
+    let function_arn = event.context.invoked_function_arn;
+    run(clients, config, &Invocation { now: now.into(), left, dry_run, function_arn }).await
 }
 
 #[expect(clippy::disallowed_methods, reason = "the one place that reads the clock")]

@@ -16,7 +16,7 @@ use crate::pace::Pace;
 use crate::patience::persist;
 
 /// Which findings are ours: those under the account's and region's default product ARN with our `GeneratorId`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Scope {
     /// The account's 12 digits.
     pub account_id: String,
