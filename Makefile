@@ -16,6 +16,8 @@ SAM_LOCAL_ARGS ?=
 
 # What `make audit` looks at; without a way to GitHub: CHECKS="bans licenses sources".
 CHECKS ?= advisories bans licenses sources
+# `make bench BENCH_ARGS=--update` makes what it measures the baseline.
+BENCH_ARGS ?=
 # How long each fuzzer runs.
 FUZZ_SECONDS ?= 1800
 
@@ -77,9 +79,14 @@ local-invoke: ## a dry run in a container on this machine, with your AWS credent
 
 .PHONY: bench
 bench: $(VENV)/ready ## parts of a run, then the function as it is deployed: instructions, memory, calls, size
-	cargo bench --package hygiene
+	cargo bench --package hygiene --package checker
 	$(MAKE) build ARCHITECTURE=$(HERE)
-	cd tests && exec ../$(VENV)/bin/python -m emulator.bench ../.aws-sam/build/CheckerFunction/bootstrap
+	cd tests && exec ../$(VENV)/bin/python -m emulator.bench ../.aws-sam/build/CheckerFunction/bootstrap $(BENCH_ARGS)
+
+.PHONY: bench-peers
+bench-peers: $(VENV)/ready $(VENV)/peers/ready ## beside Prowler, Cloud Custodian and the AWS CLI: the same account, the same endpoint
+	cargo build --release --package cli
+	cd tests && exec ../$(VENV)/bin/python -m emulator.peers ../target/release/credwarden ../$(VENV)/peers
 
 .PHONY: fuzz
 fuzz: $(TOOLS)/cargo-fuzz-$(CARGO_FUZZ) ## the fuzzers of everything that is parsed, half an hour each (FUZZ_SECONDS=1800)
@@ -131,6 +138,15 @@ $(VENV)/checkov/ready: tests/template/checkov.txt | $(VENV)/ready
 	@echo "Installing checkov into $(VENV)/checkov."
 	@$(PYTHON) -m venv $(VENV)/checkov
 	@$(VENV)/checkov/bin/pip install --quiet --requirement tests/template/checkov.txt
+	@touch $@
+
+# What people use today, each in an environment of its own: they pin what others want in other versions.
+$(VENV)/peers/ready: tests/emulator/peers.txt | $(VENV)/ready
+	@echo "Installing Prowler, Cloud Custodian and the AWS CLI into $(VENV)/peers (2.6 GB)."
+	@sed '/^#/d' tests/emulator/peers.txt | while read -r peer; do \
+		folder=$(VENV)/peers/$${peer%%==*}; \
+		$(PYTHON) -m venv "$$folder" && "$$folder/bin/pip" install --quiet "$$peer" || exit; \
+	done
 	@touch $@
 
 # Tools that come as source. They run for seconds, so they are not worth being optimized for minutes.

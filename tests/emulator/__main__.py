@@ -20,7 +20,7 @@ def main() -> int:
     parser.add_argument("--port", type=port_number, default=4566,
                         help="port on 127.0.0.1; 0 takes a free one (default 4566)")
     parser.add_argument("--account", default="sample", metavar="NAME",
-                        help="sample, clean, bare, users:N or failing:N (default sample)")
+                        help="sample, clean, bare, users:N, failing:N or rooted:N (default sample)")
     parser.add_argument("--exit-with-parent", action="store_true", help="stop when standard input is closed")
     parser.add_argument("--log-level", default="ERROR", choices=["DEBUG", "INFO", "WARNING", "ERROR"])
     options = parser.parse_args()

@@ -2,35 +2,40 @@
 
     python -m emulator.bench PROGRAM [--update]
 
-Instructions are what valgrind counts: they repeat on a noisy machine where seconds do not, so they and the sizes are
-compared with `baseline.json` of this architecture; what has grown by more than a tenth is named, and fails. The endpoint is the emulator's,
-without TLS: a handshake costs 2.7 M instructions a service more.
+Time and memory are of a process that reaches the emulator by TLS; most of the time is the emulator's. Instructions are what
+valgrind counts: they repeat on a noisy machine, so they and the sizes are compared with `baseline.json` of this
+architecture, and what has grown by more than a tenth is named, and fails. They are counted without TLS, and once with it:
+how much a handshake takes depends on the certificates.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
-import os
 import re
 import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
-import time
 import zipfile
 from pathlib import Path
-from typing import Any
+from typing import Any, Iterator
 
+from emulator.launcher import ACCOUNT, REGION
 from emulator.process import Emulator
-from emulator.stack import Stack, architecture
+from emulator.runtime import Function
+from emulator.stack import architecture
+from emulator.tls import Tunnel
 
 BASELINE = Path(__file__).with_name("baseline.json")
-ACCOUNTS = ("users:100", "users:1000", "users:5000", "failing:5000")
-COUNTED = ACCOUNTS[:2]
+ACCOUNTS = ("users:50", "users:100", "users:1000", "users:5000", "failing:5000")
+"""With 50 users 10 findings fail, with 100 users 20, and so on; with `failing:5000` 10,000."""
+COUNTED = ("users:50", "users:1000", "users:5000")
 """Under valgrind a run takes fifty times its time."""
+STARTS = 15
 TOLERANCE = 0.1
-_TICK = os.sysconf("SC_CLK_TCK")
 
 
 def sizes(program: Path) -> dict[str, int]:
@@ -41,60 +46,84 @@ def sizes(program: Path) -> dict[str, int]:
         return {"binary bytes": program.stat().st_size, "zip bytes": package.stat().st_size}
 
 
-def deployed(emulator: Emulator, program: Path) -> Stack:
+def environment(emulator: Emulator) -> dict[str, str]:
+    """What the deployed function has: a role's credentials, a topic, and Security Hub turned on."""
     emulator.client("securityhub").enable_security_hub()
-    return Stack(emulator, program, Timeout="300", MemorySize="128")
+    topic = emulator.client("sns").create_topic(Name="credwarden")["TopicArn"]
+    iam, everybody = emulator.client("iam"), {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}
+    trust = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": everybody, "Action": "sts:AssumeRole"}]}
+    policy = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+    role = iam.create_role(RoleName="checker", AssumeRolePolicyDocument=json.dumps(trust))["Role"]
+    iam.put_role_policy(RoleName="checker", PolicyName="everything", PolicyDocument=json.dumps(policy))
+    session = emulator.client("sts").assume_role(RoleArn=role["Arn"], RoleSessionName="bench")["Credentials"]
+    emulator.forget_calls()
+    return {"AWS_ACCESS_KEY_ID": session["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": session["SecretAccessKey"],
+            "AWS_SESSION_TOKEN": session["SessionToken"], "AWS_REGION": REGION, "AWS_ENDPOINT_URL": emulator.url,
+            "CREDWARDEN_TOPIC_ARN": topic}
 
 
-def function(emulator: Emulator) -> int:
-    """The one process of the function."""
-    children = Path(f"/proc/{emulator.pid}/task").glob("*/children")
-    (process,) = [int(child) for task in children for child in task.read_text().split()]
-    return process
+@contextlib.contextmanager
+def account_by_tls(account: str) -> Iterator[tuple[Emulator, Tunnel, dict[str, str]]]:
+    with Emulator(account=account) as emulator, Tunnel(emulator.url) as tunnel:
+        settings = {"AWS_ENDPOINT_URL": tunnel.url, "SSL_CERT_FILE": str(tunnel.authority)}
+        yield emulator, tunnel, {**environment(emulator), **settings}
 
 
-def run(stack: Stack) -> float:
-    started = time.monotonic()
-    answer = stack.invoke()
-    if answer.failed:
-        raise SystemExit(f"the run failed: {answer.error_message}")
-    return time.monotonic() - started
+def start(program: Path) -> float:
+    """Seconds from the process's start until it asks for its first event: the median of some."""
+    with Emulator(account="bare") as emulator:
+        settings, seconds = environment(emulator), []
+        for _ in range(STARTS):
+            with Function([str(program)], settings) as function:
+                seconds.append(function.start)
+    return statistics.median(seconds)
 
 
-def instructions(program: Path, account: str) -> list[int]:
-    """From the process's start to the end of the first run, and of the second run alone."""
-    with tempfile.TemporaryDirectory() as folder:
-        counted = Path(folder, "bootstrap")
-        counted.write_text(f"#!/bin/sh\nexec valgrind --quiet --tool=callgrind --callgrind-out-file={folder}/counts "
-                           f"{program.resolve()}\n")
-        counted.chmod(0o755)
-        with Emulator(account=account) as emulator:
-            stack, counts = deployed(emulator, counted), []
-            for number in (1, 2):
-                run(stack)
-                subprocess.run(["callgrind_control", "--dump", str(function(emulator))], cwd=folder, check=True,
-                               capture_output=True)
-                dump = Path(folder, f"counts.{number}").read_text()
-                counts.append(int(re.search(r"(?m)^summary: (\d+)", dump)[1]))
-            return counts
+def cpu_seconds(process: int) -> float:
+    threads = Path(f"/proc/{process}/task").glob("*/schedstat")
+    return sum(int(thread.read_text().split()[0]) for thread in threads) / 1e9
 
 
-def measured(program: Path, account: str) -> list[dict[str, Any]]:
+def peak(process: int) -> float:
+    (kibibytes,) = re.findall(r"(?m)^VmHWM:\s+(\d+)", Path(f"/proc/{process}/status").read_text())
+    return int(kibibytes) / 1024
+
+
+def runs(program: Path, account: str) -> list[dict[str, Any]]:
     """Two runs of one process: the first, which finds everything, and one that finds it again."""
     rows = []
-    with Emulator(account=account) as emulator:
-        stack, spent = deployed(emulator, program), 0.0
+    with account_by_tls(account) as (emulator, tunnel, settings), Function([str(program)], settings) as function:
+        spent, shaken = 0.0, 0
         for _ in range(2):
-            emulator.forget_calls()
-            wall = run(stack)
-            process = function(emulator)
-            fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
-            cpu = (int(fields[11]) + int(fields[12])) / _TICK
-            (peak,) = re.findall(r"(?m)^VmHWM:\s+(\d+)", Path(f"/proc/{process}/status").read_text())
+            wall, _answer = function.invoke({})
+            cpu = cpu_seconds(function.pid)
             calls = {action.partition(":")[2]: counted["count"] for action, counted in emulator.calls().items()}
-            rows.append({"wall": wall, "cpu": cpu - spent, "peak": int(peak) / 1024, "calls": calls})
-            spent = cpu
+            rows.append({"wall": wall, "cpu": cpu - spent, "peak": peak(function.pid), "calls": calls,
+                         "handshakes": tunnel.connections - shaken})
+            spent, shaken = cpu, tunnel.connections
+            emulator.forget_calls()
     return rows
+
+
+def instructions(program: Path, account: str, by_tls: bool = False) -> dict[str, int]:
+    """Of the start, of the first run and of the second."""
+    counts = {}
+    with contextlib.ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory())
+        if by_tls:
+            _, _, settings = stack.enter_context(account_by_tls(account))
+        else:
+            settings = environment(stack.enter_context(Emulator(account=account)))
+        command = ["valgrind", "--quiet", "--tool=callgrind", f"--callgrind-out-file={folder}/counts", str(program)]
+        # A long enough time limit that none of the run's own deadlines is met.
+        function = stack.enter_context(Function(command, settings, timeout=3600))
+        for number, phase in enumerate(("start", "first run", "second run"), 1):
+            if phase != "start":
+                function.invoke({})
+            subprocess.run(["callgrind_control", "--dump", str(function.pid)], cwd=folder, check=True, capture_output=True)
+            dump = Path(folder, f"counts.{number}").read_text()
+            counts[phase] = int(re.search(r"(?m)^summary: (\d+)", dump)[1])
+    return counts
 
 
 def compared(now: dict[str, int], before: dict[str, int]) -> list[str]:
@@ -103,27 +132,42 @@ def compared(now: dict[str, int], before: dict[str, int]) -> list[str]:
             for name in now if name in before and now[name] > before[name] * (1 + TOLERANCE)]
 
 
+def table(*head: str) -> None:
+    print(f"\n| {' | '.join(head)} |\n|{'---|' * len(head)}", flush=True)
+
+
+def row(*cells: Any) -> None:
+    print(f"| {' | '.join(str(cell) for cell in cells)} |", flush=True)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m emulator.bench", description=__doc__.splitlines()[0])
     parser.add_argument("program", type=Path, help="the function, built for this machine")
     parser.add_argument("--update", action="store_true", help="make what is measured the baseline")
     options = parser.parse_args()
+    program = options.program.resolve()
 
-    figures = sizes(options.program)
-    print(f"binary {figures['binary bytes'] / 1e6:.1f} MB, zip {figures['zip bytes'] / 1e6:.1f} MB\n")
-    counting = shutil.which("valgrind") and shutil.which("callgrind_control")
-    if not counting:
-        print("There is no valgrind here (Debian: apt-get install valgrind), so instructions are not counted.\n")
-    print("| account | run | M instructions | wall s | CPU s | peak MiB | calls |\n|---|---|---|---|---|---|---|")
+    figures = sizes(program)
+    print(f"Binary {figures['binary bytes'] / 1e6:.2f} MB, zip {figures['zip bytes'] / 1e6:.2f} MB; "
+          f"from start to the first question for an event {1000 * start(program):.1f} ms (median of {STARTS}).")
+
+    table("account", "run", "wall s", "CPU s", "peak MiB", "handshakes", "calls")
     for account in ACCOUNTS:
-        counts = instructions(options.program, account) if counting and account in COUNTED else [None, None]
-        for number, (row, count) in enumerate(zip(measured(options.program, account), counts), 1):
-            if count is not None:
-                figures[f"instructions, {account}, run {number}"] = count
-            shown = "–" if count is None else f"{count / 1e6:.1f}"
-            calls = ", ".join(f"{action} {times}" for action, times in row["calls"].items())
-            print(f"| {account} | {number} | {shown} | {row['wall']:.2f} | {row['cpu']:.2f} | {row['peak']:.1f} "
-                  f"| {sum(row['calls'].values())}: {calls} |", flush=True)
+        for number, run in enumerate(runs(program, account), 1):
+            calls = ", ".join(f"{action} {times}" for action, times in run["calls"].items())
+            row(account, number, f"{run['wall']:.3f}", f"{run['cpu']:.3f}", f"{run['peak']:.1f}", run["handshakes"],
+                f"{sum(run['calls'].values())}: {calls}")
+
+    if shutil.which("valgrind") and shutil.which("callgrind_control"):
+        table("M instructions", "start", "first run", "second run")
+        for account in COUNTED:
+            counts = instructions(program, account)
+            figures.update({f"instructions, {account}, {phase}": count for phase, count in counts.items()})
+            row(account, *(f"{count / 1e6:.1f}" for count in counts.values()))
+        counts = instructions(program, COUNTED[0], by_tls=True)
+        row(f"{COUNTED[0]}, by TLS", *(f"{count / 1e6:.1f}" for count in counts.values()))
+    else:
+        print("\nThere is no valgrind here (Debian: apt-get install valgrind), so instructions are not counted.")
 
     baseline = json.loads(BASELINE.read_text()) if BASELINE.exists() else {}
     known = baseline.get(architecture(), {})

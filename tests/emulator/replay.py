@@ -1,0 +1,77 @@
+"""An endpoint that answers as the emulator did the first time, from memory: so that tools are measured and not the emulator."""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import threading
+from collections import Counter
+from concurrent.futures import Future
+from urllib.parse import parse_qs, urlsplit
+
+from emulator.launcher import HOST
+
+_LISTED = ("content-type", "x-amzn-errortype")
+
+
+class Replay:
+    """`url` is where it listens; a context manager. One question is what was asked, whoever signed it and when."""
+
+    def __init__(self, emulator_url: str) -> None:
+        self.calls: Counter[str] = Counter()
+        self._target = urlsplit(emulator_url)
+        self._known: dict[tuple, bytes] = {}
+
+    def __enter__(self) -> Replay:
+        started: Future[int] = Future()
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve(started)), daemon=True)
+        self._thread.start()
+        self.url = f"http://{HOST}:{started.result()}"
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join()
+
+    async def _serve(self, started: Future[int]) -> None:
+        self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
+        server = await asyncio.start_server(self._connected, HOST, 0, limit=1 << 20)
+        started.set_result(server.sockets[0].getsockname()[1])
+        await self._stop.wait()
+
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while True:
+                head = await reader.readuntil(b"\r\n\r\n")
+                first, *lines = head.decode("latin-1").split("\r\n")
+                headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+                body = await reader.readexactly(int(headers.get("content-length") or 0))
+                writer.write(await self._answer(*first.split()[:2], headers, body))
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            writer.close()
+
+    async def _answer(self, method: str, path: str, headers: dict[str, str], body: bytes) -> bytes:
+        # Credential=AKIA…/20261121/us-east-1/iam/aws4_request
+        scope = headers.get("authorization", "").partition("Credential=")[2].split("/")
+        service, target = scope[3] if len(scope) > 3 else "", headers.get("x-amz-target", "")
+        action = target.rpartition(".")[2] or next(iter(parse_qs(body.decode("latin-1")).get("Action", [])), path)
+        self.calls[f"{service}:{action}"] += 1
+        question = service, target, method, path, body
+        if question not in self._known:
+            self._known[question] = await asyncio.to_thread(self._ask, method, path, headers, body)
+        return self._known[question]
+
+    def _ask(self, method: str, path: str, headers: dict[str, str], body: bytes) -> bytes:
+        connection = http.client.HTTPConnection(self._target.hostname, self._target.port, timeout=120)
+        connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
+        for name, value in headers.items():
+            if name and name != "connection":
+                connection.putheader(name, value)
+        connection.endheaders(body)
+        answer = connection.getresponse()
+        content = answer.read()
+        connection.close()
+        listed = "".join(f"{name}: {answer.headers[name]}\r\n" for name in _LISTED if name in answer.headers)
+        return f"HTTP/1.1 {answer.status} {answer.reason}\r\n{listed}content-length: {len(content)}\r\n\r\n".encode() + content

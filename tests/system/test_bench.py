@@ -1,0 +1,39 @@
+"""What `make bench` and `make bench-peers` stand on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from emulator import bench, binaries, peers
+from emulator.process import Emulator
+from emulator.replay import Replay
+
+READS = {"GenerateCredentialReport": 1, "GetCredentialReport": 1, "GetAccountSummary": 1, "ListVirtualMFADevices": 1,
+         "GetFindings": 1}
+
+
+def test_a_run_takes_no_more_calls_than_it_has_to(bootstrap: Path) -> None:
+    first, second = bench.runs(bootstrap, "users:20")
+    # Two users fail, by two checks each.
+    assert first["calls"] == {**READS, "ListAccessKeys": 2, "BatchImportFindings": 1, "Publish": 1, "BatchUpdateFindings": 1}
+    assert second["calls"] == {**READS, "BatchImportFindings": 1}
+    assert second["handshakes"] == 0 < first["handshakes"]
+    assert all(run["cpu"] > 0 and run["peak"] > 1 for run in (first, second))
+
+
+@pytest.mark.parametrize(("now", "grown"), [(109, []), (90, []), (111, ["zip bytes: 111, +11% on 100"])])
+def test_what_has_grown_by_a_tenth_is_named(now: int, grown: list[str]) -> None:
+    assert bench.compared({"zip bytes": now, "new": 5}, {"zip bytes": 100, "old": 5}) == grown
+
+
+def test_the_replay_answers_as_the_emulator_did(tmp_path: Path) -> None:
+    ours, *_others = peers.tools(binaries.command_line(), tmp_path)
+    with Emulator(account="rooted:20") as emulator, Replay(emulator.url) as replay:
+        settings = bench.environment(emulator)
+        asked = [peers.measured(ours, replay, settings).calls for _ in range(2)]
+        calls = {action.partition(":")[2] for action in emulator.calls()}
+    # Four reads, and the keys of nobody: those of the root user have no list.
+    assert asked == [4, 4]
+    assert calls == set(READS) - {"GetFindings"}, "the second time the emulator was not asked"
