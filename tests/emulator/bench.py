@@ -152,11 +152,15 @@ def main() -> int:
           f"from start to the first question for an event {1000 * start(program):.1f} ms (median of {STARTS}).")
 
     table("account", "run", "wall s", "CPU s", "peak MiB", "handshakes", "calls")
+    calls: dict[str, dict[str, int]] = {}
     for account in ACCOUNTS:
         for number, run in enumerate(runs(program, account), 1):
-            calls = ", ".join(f"{action} {times}" for action, times in run["calls"].items())
             row(account, number, f"{run['wall']:.3f}", f"{run['cpu']:.3f}", f"{run['peak']:.1f}", run["handshakes"],
-                f"{sum(run['calls'].values())}: {calls}")
+                sum(run["calls"].values()))
+            calls[f"{account}, {number}"] = run["calls"]
+    table("calls", *calls)
+    for action in sorted({action for made in calls.values() for action in made}):
+        row(action, *(made.get(action, "") for made in calls.values()))
 
     if shutil.which("valgrind") and shutil.which("callgrind_control"):
         table("M instructions", "start", "first run", "second run")

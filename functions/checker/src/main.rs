@@ -17,6 +17,8 @@ use serde_json::Value;
 /// thread are too few without optimization. Only what is touched takes memory.
 const STACK: usize = 64 * 1024 * 1024;
 
+// One thread: a run waits for AWS nearly all the time, and a function of 128 MB has a fourteenth of a processor. The system's
+// allocator: mimalloc takes 8 % fewer instructions, and 3 to 5 MB more.
 fn main() -> Result<(), Error> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let thread = std::thread::Builder::new().name("runtime".to_owned()).stack_size(STACK);

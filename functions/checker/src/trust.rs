@@ -1,9 +1,10 @@
 //! Whose certificates a connection takes: those of Amazon's own authorities, and for other endpoints those of the system's.
 //!
-//! AWS's endpoints are signed by [Amazon Trust Services](https://www.amazontrust.com/repository/). Reading the five of them
-//! is nothing, where reading the 145 that Amazon Linux has is a fifth of a cold start. An endpoint of another authority (a
-//! partition with its own, a proxy that looks into what passes, an AWS that moved on) is tried once more with the system's
-//! (`SSL_CERT_FILE` included). So nothing is refused that the system would take; what is more is Amazon's five.
+//! AWS's endpoints are signed by [Amazon Trust Services](https://www.amazontrust.com/repository/), whose five certificates are
+//! read in no time. With the 145 that a machine has, which the SDK's own client goes through for each service, a start takes
+//! 23.6 M instructions instead of 3.2 M. An endpoint of another authority (a partition with its own, a proxy that looks into
+//! what passes, an AWS that moved on) is tried once more with the system's, `SSL_CERT_FILE` included. So nothing is refused
+//! that the system would take; what is more is Amazon's five.
 
 use std::error::Error;
 use std::io;
@@ -50,8 +51,8 @@ struct Clients {
     elsewhere: AtomicBool,
 }
 
-// The SDK's own client builds a connector for each service client it is given to, certificates and all, only to see that it
-// can be built. This one does not.
+// The SDK's own client builds a connector for each service it is given to, certificates and all, only to see that it can be
+// built. This one does not.
 #[derive(Debug, Clone)]
 struct Trusting(Arc<Clients>);
 
