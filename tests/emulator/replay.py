@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import http.client
-import threading
 from collections import Counter
-from concurrent.futures import Future
 from urllib.parse import parse_qs, urlsplit
 
+from emulator.background import Server
 from emulator.launcher import HOST
 
 _LISTED = ("content-type", "x-amzn-errortype")
@@ -21,23 +20,15 @@ class Replay:
         self.calls: Counter[str] = Counter()
         self._target = urlsplit(emulator_url)
         self._known: dict[tuple, bytes] = {}
+        self._server = Server(self._connected, limit=1 << 20)
 
     def __enter__(self) -> Replay:
-        started: Future[int] = Future()
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve(started)), daemon=True)
-        self._thread.start()
-        self.url = f"http://{HOST}:{started.result()}"
+        self._server.__enter__()
+        self.url = f"http://{HOST}:{self._server.port}"
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join()
-
-    async def _serve(self, started: Future[int]) -> None:
-        self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
-        server = await asyncio.start_server(self._connected, HOST, 0, limit=1 << 20)
-        started.set_result(server.sockets[0].getsockname()[1])
-        await self._stop.wait()
+    def __exit__(self, *error: object) -> None:
+        self._server.__exit__(*error)
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:

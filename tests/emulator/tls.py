@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import ssl
 import tempfile
-import threading
-from concurrent.futures import Future
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import trustme
+
+from emulator.background import Server
 
 
 class Tunnel:
@@ -21,30 +21,22 @@ class Tunnel:
         self._target = urlsplit(emulator_url)
         root = trustme.CA(key_type=trustme.KeyType.RSA)
         leaf = root.create_child_ca(key_type=trustme.KeyType.RSA).issue_cert("localhost", key_type=trustme.KeyType.RSA)
-        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self._context.set_alpn_protocols(["http/1.1"])
-        leaf.configure_cert(self._context)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.set_alpn_protocols(["http/1.1"])
+        leaf.configure_cert(context)
+        self._server = Server(self._connected, ssl=context)
         self._folder = tempfile.TemporaryDirectory()
         self.authority = Path(self._folder.name, "authority.pem")
         root.cert_pem.write_to_path(self.authority)
 
     def __enter__(self) -> Tunnel:
-        started: Future[int] = Future()
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve(started)), daemon=True)
-        self._thread.start()
-        self.url = f"https://localhost:{started.result()}"
+        self._server.__enter__()
+        self.url = f"https://localhost:{self._server.port}"
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join()
+    def __exit__(self, *error: object) -> None:
+        self._server.__exit__(*error)
         self._folder.cleanup()
-
-    async def _serve(self, started: Future[int]) -> None:
-        self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
-        server = await asyncio.start_server(self._connected, "127.0.0.1", 0, ssl=self._context)
-        started.set_result(server.sockets[0].getsockname()[1])
-        await self._stop.wait()
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """After a handshake that the caller was content with."""
