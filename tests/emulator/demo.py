@@ -22,6 +22,31 @@ _RUN_SECONDS = 60
 _SEVERITIES = ["CRITICAL", "HIGH", "MEDIUM", "LOW", "INFORMATIONAL"]
 
 
+class Interrupt:
+    """Ctrl-C, which is remembered too: what is raised while an object is destroyed, Python forgets."""
+
+    def __init__(self) -> None:
+        self._came = False
+        # Who starts this in the background may want it to be ignored.
+        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            signal.signal(signal.SIGINT, self._raise)
+            sys.unraisablehook = self._forget
+
+    def _raise(self, *_: object) -> None:
+        self._came = True
+        raise KeyboardInterrupt
+
+    def check(self) -> None:
+        """Raise what was forgotten."""
+        if self._came:
+            raise KeyboardInterrupt
+
+    @staticmethod
+    def _forget(forgotten: Any) -> None:
+        if not issubclass(forgotten.exc_type, KeyboardInterrupt):
+            sys.__unraisablehook__(forgotten)
+
+
 class DemoFailed(RuntimeError):
     """The demo cannot go on, for a reason that is said in the message."""
 
@@ -32,8 +57,9 @@ def main() -> int:
     parser.add_argument("--keep", action="store_true", help="keep the account running at the end, until Ctrl-C")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    interrupt = Interrupt()
     try:
-        demonstrate(Terminal(sys.stdout), options.port, options.keep)
+        demonstrate(Terminal(sys.stdout, interrupt.check), options.port, options.keep)
     except KeyboardInterrupt:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         print("\nStopped; the emulator is gone and left nothing behind.", file=sys.stderr)

@@ -6,7 +6,7 @@ import itertools
 import os
 import shutil
 import textwrap
-from typing import Iterable, TextIO
+from typing import Callable, Iterable, TextIO
 
 _COLOURS = {"CRITICAL": "1;31", "HIGH": "31", "MEDIUM": "33", "LOW": "36", "INFORMATIONAL": "2",
             "bold": "1", "dim": "2"}
@@ -14,14 +14,16 @@ _WIDEST, _NARROWEST = 120, 40
 
 
 class Terminal:
-    """Where the demo writes to. Colour only on a terminal, and never with NO_COLOR (https://no-color.org)."""
+    """Where the demo writes to. Colour only on a terminal, and never with NO_COLOR (https://no-color.org). Before each
+    line `before` is called, which may stop it all."""
 
-    def __init__(self, out: TextIO) -> None:
-        self._out = out
+    def __init__(self, out: TextIO, before: Callable[[], None] = lambda: None) -> None:
+        self._out, self._before = out, before
         self._colour = out.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
         self.width = max(_NARROWEST, min(_WIDEST, shutil.get_terminal_size((100, 24)).columns))
 
     def line(self, text: str = "") -> None:
+        self._before()
         print(text, file=self._out, flush=True)
 
     def paint(self, text: str, style: str) -> str:

@@ -102,6 +102,29 @@ def test_an_interrupt_waits_until_a_process_is_started() -> None:
     Interrupts().deliver()
 
 
+def test_an_interrupt_while_an_object_is_destroyed_is_not_lost() -> None:
+    program = """
+import signal, sys
+from emulator.demo import Interrupt
+from emulator.terminal import Terminal
+
+class Doomed:
+    def __del__(self):
+        signal.raise_signal(signal.SIGINT)
+        print("not reached")
+
+terminal = Terminal(sys.stdout, Interrupt().check)
+terminal.line("before")
+Doomed()
+try:
+    terminal.line("after")
+except KeyboardInterrupt:
+    print("stopped")
+"""
+    done = subprocess.run([sys.executable, "-c", program], cwd=TESTS, text=True, capture_output=True, check=True)
+    assert (done.stdout, done.stderr) == ("before\nstopped\n", "")
+
+
 @pytest.mark.parametrize("width", ["40", "80", "140"])
 def test_tables_fit_the_terminal(width: str) -> None:
     program = ("import sys; from emulator.terminal import Terminal; Terminal(sys.stdout).table(['SEVERITY', 'ON', "
