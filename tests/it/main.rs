@@ -27,5 +27,4 @@ mod partitions;
 mod publish;
 mod recall;
 mod template;
-mod trust;
 mod world;

@@ -9,14 +9,17 @@ use std::future::pending;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
+use aws_smithy_http_client::tls::TrustStore;
 use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn};
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::http::StatusCode;
 use aws_smithy_types::body::SdkBody;
+use aws_types::region::Region;
 use base64::Engine as _;
-use checker::aws::{Clients, load};
+use checker::aws::{Clients, loader};
 use checker::config::{Config, TopicArn};
+use checker::tls::http_client;
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use hygiene::alert::{AlertOn, AlertRules};
 use hygiene::finding::Severity;
@@ -243,7 +246,8 @@ impl Process {
     /// The function's clients, with its own timeouts and retries, on this wire.
     pub(crate) async fn clients(&self) -> Clients {
         static LOADED: OnceCell<aws_types::SdkConfig> = OnceCell::const_new();
-        let loaded = LOADED.get_or_init(|| load(None, Some(REGION))).await;
+        let loading = || loader(http_client(TrustStore::default())).region(Region::from_static(REGION)).load();
+        let loaded = LOADED.get_or_init(loading).await;
         let connector = SharedHttpConnector::new(self.clone());
         let sdk = loaded
             .to_builder()

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
-use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_config::{BehaviorVersion, ConfigLoader, Region, SdkConfig};
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
 
 use crate::config::TopicArn;
-use crate::trust;
 
 /// What a run calls.
 #[derive(Debug, Clone)]
@@ -27,22 +27,14 @@ pub struct Clients {
 /// An attempt that takes longer is hopeless: the largest answer, a report of 5,000 users, is 1.3 MB.
 const ATTEMPT: Duration = Duration::from_secs(20);
 
-/// The environment's credentials and region, or those of that profile and that region; one HTTP client, which whatever is
-/// built from it shares with its connections.
-pub async fn load(profile: Option<&str>, region: Option<&str>) -> SdkConfig {
+/// A configuration with that HTTP client and with the timeouts of a run; the rest is the environment's.
+pub fn loader(http_client: SharedHttpClient) -> ConfigLoader {
     let timeouts = TimeoutConfig::builder().connect_timeout(Duration::from_secs(5)).operation_attempt_timeout(ATTEMPT);
-    let mut loader = aws_config::defaults(BehaviorVersion::latest())
-        .http_client(trust::http_client())
+    aws_config::defaults(BehaviorVersion::latest())
+        .http_client(http_client)
         .timeout_config(timeouts.build())
         // `patience` tries again: it knows the run's deadlines, and keeps the reason.
-        .retry_config(RetryConfig::disabled());
-    if let Some(profile) = profile {
-        loader = loader.profile_name(profile);
-    }
-    if let Some(region) = region {
-        loader = loader.region(Region::new(region.to_owned()));
-    }
-    loader.load().await
+        .retry_config(RetryConfig::disabled())
 }
 
 impl Clients {

@@ -2,8 +2,9 @@
 
 use std::error::Error;
 use std::fmt;
+use std::iter::successors;
 
-use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use aws_smithy_types::error::metadata::{ErrorMetadata, ProvideErrorMetadata};
 use hygiene::text;
 
 use aws_sdk_iam::config::http::HttpResponse;
@@ -96,18 +97,23 @@ fn shown(message: &str) -> std::borrow::Cow<'_, str> {
     }
 }
 
-/// An error and all its causes, joined by colons.
-pub fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        let next = error.to_string();
-        if !text.ends_with(&next) {
-            text = format!("{text}: {next}");
+/// An error and all its causes, joined by colons. What AWS answered is its code and its words: the SDK shows it as a Rust value,
+/// below two errors that say no more than that it is one.
+pub fn chain(error: &(dyn Error + 'static)) -> String {
+    let mut parts: Vec<String> = Vec::new();
+    for error in successors(Some(error), |error| (*error).source()) {
+        let mut next = error.to_string();
+        if let Some(answer) = error.downcast_ref::<ErrorMetadata>() {
+            parts.pop_if(|part| part.starts_with("unhandled error"));
+            parts.pop_if(|part| part == "service error");
+            let said = [answer.code(), answer.message()].into_iter().flatten();
+            next = said.collect::<Vec<_>>().join(": ");
         }
-        source = error.source();
+        if !parts.last().is_some_and(|last| last.ends_with(&next)) {
+            parts.push(next);
+        }
     }
-    text
+    parts.join(": ")
 }
 
 impl fmt::Display for Cause {

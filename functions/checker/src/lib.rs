@@ -2,8 +2,7 @@
 //!
 //! # Layout, in the order of a run
 //!
-//! - [`config`] reads the environment, [`aws`] builds the clients, which [`trust`] Amazon's certificates first, both once a
-//!   process
+//! - [`environment`] says which variables are set to nothing, [`config`] reads the settings, [`aws`] builds the clients, which share the HTTP client of [`tls`], both once a process
 //! - [`run`] is a run from end to end
 //! - [`collect`] reads the account, [`recall`] what Security Hub has of ours, [`access_keys`] the ids of the keys
 //! - [`publish`] writes findings, as [`asff`] words them, and marks them; [`notify`] sends the one message
@@ -17,6 +16,7 @@ pub mod aws;
 pub mod cause;
 pub mod collect;
 pub mod config;
+pub mod environment;
 pub mod log;
 pub mod notify;
 pub mod pace;
@@ -26,4 +26,4 @@ pub mod publish;
 pub mod recall;
 pub mod run;
 pub mod summary;
-pub mod trust;
+pub mod tls;

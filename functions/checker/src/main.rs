@@ -5,11 +5,14 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use aws_smithy_http_client::tls::TrustStore;
 use checker::aws::{self, Clients};
 use checker::config::Config;
+use checker::environment::empty_variables;
 use checker::log;
 use checker::run::{Invocation, RunError, run};
 use checker::summary::Summary;
+use checker::tls::http_client;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde_json::Value;
 
@@ -20,17 +23,27 @@ const STACK: usize = 64 * 1024 * 1024;
 // One thread: a run waits for AWS nearly all the time, and a function of 128 MB has a fourteenth of a processor. The system's
 // allocator: mimalloc takes 8 % fewer instructions, and 3 to 5 MB more.
 fn main() -> Result<(), Error> {
+    unset_empty_variables();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let thread = std::thread::Builder::new().name("runtime".to_owned()).stack_size(STACK);
     let served = thread.spawn(move || runtime.block_on(serve()))?.join();
     served.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
+#[expect(unsafe_code, reason = "variables can only be unset so")]
+fn unset_empty_variables() {
+    for name in empty_variables(std::env::vars_os()) {
+        // SAFETY: this is the only thread.
+        unsafe { std::env::remove_var(name) };
+    }
+}
+
 async fn serve() -> Result<(), Error> {
     log::start(environment("AWS_LAMBDA_LOG_LEVEL").as_deref());
     let config =
         Config::read(environment).inspect_err(|error| tracing::error!(%error, "The settings cannot be used."))?;
-    let clients = Clients::new(&aws::load(None, None).await, config.topic_arn.as_ref());
+    let sdk = aws::loader(http_client(TrustStore::default())).load().await;
+    let clients = Clients::new(&sdk, config.topic_arn.as_ref());
     let (config, clients) = (&config, &clients);
     lambda_runtime::run(service_fn(async |event: LambdaEvent<Value>| handle(clients, config, event).await)).await
 }

@@ -206,7 +206,8 @@ fn moment(text: &str) -> Result<DateTime<Utc>, String> {
     time.map_err(|error| format!("{error}; a date and time such as 2026-11-20T06:00:00Z is wanted"))
 }
 
-fn region(text: &str) -> Result<String, &'static str> {
+/// A Region's name, which becomes a part of host names.
+pub(crate) fn region(text: &str) -> Result<String, &'static str> {
     let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     let is_region = text.contains('-') && text.bytes().all(plain);
     if is_region { Ok(text.to_owned()) } else { Err("a region such as eu-central-1 is wanted") }

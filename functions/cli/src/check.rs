@@ -11,8 +11,9 @@ use hygiene::text::{age, moment};
 
 use crate::arguments::{CheckArguments, FailOn, Format};
 use crate::asff::{self, NoAccount};
+use crate::configuration::{Configuration, ConfigurationError, Variables};
 use crate::input::{Files, InputError};
-use crate::live::Live;
+use crate::live::{Live, StartError};
 use crate::table::Screen;
 use crate::view::View;
 use crate::{json, page, spreadsheet, table};
@@ -26,9 +27,12 @@ pub enum CheckError {
     /// The findings cannot be told in the AWS Security Finding Format.
     #[error(transparent)]
     Asff(#[from] NoAccount),
-    /// No runtime for the calls.
-    #[error("could not start")]
-    Start(#[source] io::Error),
+    /// A setting of the environment or of a configuration file cannot be used.
+    #[error(transparent)]
+    Configuration(#[from] ConfigurationError),
+    /// The live account cannot be asked.
+    #[error(transparent)]
+    Start(#[from] StartError),
     /// The verdict could not be written.
     #[error("could not write {}", .0.display())]
     Output(PathBuf, #[source] io::Error),
@@ -50,7 +54,7 @@ pub enum Ending {
 /// A file without a date of its own whose newest date is older than this may be older than its reader thinks.
 const RECENT: TimeDelta = TimeDelta::days(7);
 
-/// Judges what is asked for. `clock` is the present, `note` takes what is worth a line on standard error.
+/// Judges what is asked for. `clock` is the present, `variables` the environment, `note` takes what is worth a line on standard error.
 ///
 /// # Errors
 ///
@@ -58,6 +62,7 @@ const RECENT: TimeDelta = TimeDelta::days(7);
 pub fn check(
     arguments: &CheckArguments,
     clock: DateTime<Utc>,
+    variables: Variables<'_>,
     note: &mut dyn FnMut(&str),
 ) -> Result<Ending, CheckError> {
     let files = Files {
@@ -71,7 +76,8 @@ pub fn check(
         let evaluation = evaluate(&snapshot, &policy, &disabled, now);
         (snapshot, evaluation, false)
     } else {
-        let live = Live::new(arguments.profile.as_deref(), arguments.region.as_deref()).map_err(CheckError::Start)?;
+        let (profile, region) = (arguments.profile.as_deref(), arguments.region.as_deref());
+        let live = Live::new(&Configuration::read(profile, region, variables)?)?;
         let (snapshot, errors) = live.read();
         let mut evaluation = evaluate(&snapshot, &policy, &disabled, arguments.now.unwrap_or(clock));
         errors.iter().chain(&live.name_keys(&mut evaluation)).for_each(|error| note(error));

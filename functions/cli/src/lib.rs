@@ -2,13 +2,16 @@
 //!
 //! # Layout
 //!
-//! - [`arguments`] is what can be said, [`input`] reads files, [`live`] reads the account
+//! - [`arguments`] is what can be said, [`input`] reads files, [`live`] reads the account, with the settings of
+//!   [`configuration`] and the [`credentials`] that they lead to
 //! - [`check`] judges and says how it ends; [`view`] is what there is to show
 //! - one module a format: [`table`], [`json`], [`spreadsheet`], [`asff`], [`page`]
 
 pub mod arguments;
 pub mod asff;
 pub mod check;
+pub mod configuration;
+pub mod credentials;
 pub mod input;
 pub mod json;
 pub mod live;

@@ -1,28 +1,30 @@
 //! Reads the live account, with the AWS CLI's own credentials, through the function's own hands.
 
 use std::collections::BTreeMap;
+use std::error::Error as _;
 use std::io;
 use std::time::Duration;
 
 use aws_config::{Region, SdkConfig};
-use aws_credential_types::provider::ProvideCredentials as _;
-use aws_credential_types::provider::error::CredentialsError;
+use aws_types::service_config::ServiceConfigKey;
 use checker::access_keys;
 use checker::aws::{self, Clients};
-use checker::cause::chain;
-use checker::collect::collect;
+use checker::cause::{CallError, chain};
+use checker::collect::{CollectError, collect};
+use checker::tls::http_client;
 use hygiene::evaluate::Evaluation;
 use hygiene::snapshot::{Snapshot, Unavailable};
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::runtime::Runtime;
 use tokio::time::Instant;
 
+use crate::configuration::{Configuration, ConfigurationError, check_endpoint};
+use crate::credentials;
+
 /// How long the sources are waited for: IAM takes seconds for a report, and longer for one of thousands of users.
 const PATIENCE: Duration = Duration::from_mins(2);
 /// How long the keys' ids are: with thousands of failing keys it is a call a user.
 const NAMING: Duration = Duration::from_mins(10);
-
-const NOT_FOUND: &str = "none in the environment, in a profile or from the machine";
 
 /// IAM is the same from every region of a partition; this one signs where none is configured.
 const ANY_REGION: &str = "us-east-1";
@@ -31,30 +33,50 @@ const ANY_REGION: &str = "us-east-1";
 #[derive(Debug)]
 pub struct Live {
     runtime: Runtime,
-    sdk: SdkConfig,
     clients: Clients,
+    unreadable: Option<String>,
+}
+
+/// Why the live account is not asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// There can be no runtime.
+    #[error("could not start")]
+    Runtime(#[from] io::Error),
+    /// A setting cannot be used.
+    #[error(transparent)]
+    Configuration(#[from] ConfigurationError),
 }
 
 impl Live {
-    /// The account of that profile, or of the environment.
+    /// The account whose credentials the configuration has. Fetching them may ask for the code of an MFA device.
     ///
     /// # Errors
     ///
-    /// When there can be no runtime.
-    pub fn new(profile: Option<&str>, region: Option<&str>) -> io::Result<Self> {
+    /// When there can be no runtime, or an endpoint is configured that is none. That there are no credentials is no error:
+    /// nothing is known of the account then.
+    pub fn new(configuration: &Configuration) -> Result<Self, StartError> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let mut sdk = runtime.block_on(aws::load(profile, region));
-        if sdk.region().is_none() {
-            sdk = sdk.into_builder().region(Region::from_static(ANY_REGION)).build();
-        }
-        let clients = Clients::new(&sdk, None);
-        Ok(Self { runtime, sdk, clients })
+        let region = configuration.region.clone().map_or(Region::from_static(ANY_REGION), Region::new);
+        let loader = aws::loader(http_client(configuration.trusted.clone()))
+            .no_credentials()
+            .region(region)
+            .profile_files(configuration.files.clone())
+            .profile_name(&configuration.profile);
+        let sdk = runtime.block_on(loader.load());
+        check_endpoints(&sdk)?;
+        let provider = credentials::provider(configuration, &sdk);
+        let (sdk, unreadable) = match runtime.block_on(credentials::fetch(configuration, provider)) {
+            Ok(provider) => (sdk.into_builder().credentials_provider(provider).build(), None),
+            Err(reason) => (sdk, Some(reason)),
+        };
+        Ok(Self { runtime, clients: Clients::new(&sdk, None), unreadable })
     }
 
     /// Reads all sources; answers why the rest could not be read, a line each.
     pub fn read(&self) -> (Snapshot, Vec<String>) {
-        if let Err(reason) = self.runtime.block_on(self.credentials()) {
-            return nothing(&reason);
+        if let Some(reason) = &self.unreadable {
+            return nothing(reason);
         }
         let progress = spinner("Reading the account; IAM is making the credential report …");
         let collected = self.runtime.block_on(async {
@@ -62,16 +84,25 @@ impl Live {
             collect(&self.clients, until, until + PATIENCE / 4).await
         });
         progress.finish_and_clear();
-        (collected.snapshot, collected.errors.iter().map(|error| chain(error)).collect())
+        let errors = match refused(&collected.errors) {
+            Some(refusal) => vec![self.refusal(refusal)],
+            None => collected.errors.iter().map(|error| chain(error)).collect(),
+        };
+        (collected.snapshot, errors)
     }
 
-    /// Whether there are credentials at all: without them every call would say so, in its own many words.
-    async fn credentials(&self) -> Result<(), String> {
-        let provider = self.sdk.credentials_provider().ok_or_else(|| "none are configured".to_owned())?;
-        provider.provide_credentials().await.map(drop).map_err(|error| match error {
-            CredentialsError::CredentialsNotLoaded(_) => NOT_FOUND.to_owned(),
-            error => chain(&error).lines().next().unwrap_or_default().to_owned(),
-        })
+    /// Says once what all calls would say, and what can be done.
+    fn refusal(&self, error: &CallError) -> String {
+        let cause = chain(&error.cause);
+        let region = &self.clients.region;
+        let advice = match error.cause.code.as_deref() {
+            Some("InvalidClientTokenId" | "UnrecognizedClientException") => format!(
+                "; the keys of another partition need a Region of theirs (this run used {region}): --region us-gov-west-1 for \
+                 GovCloud, --region cn-north-1 for China"
+            ),
+            _ => String::new(),
+        };
+        format!("AWS refuses the credentials: {}{advice}", cause.trim_end_matches('.'))
     }
 
     /// Gives the keys that fail their ids; answers what went wrong. A key without an id is told all the same.
@@ -84,6 +115,33 @@ impl Live {
         progress.finish_and_clear();
         errors
     }
+}
+
+/// Checks the endpoints that the environment or the profile sets for what is called.
+fn check_endpoints(sdk: &SdkConfig) -> Result<(), ConfigurationError> {
+    let services = ["IAM", "STS"].map(|service| {
+        let key = ServiceConfigKey::builder().service_id(service).env("AWS_ENDPOINT_URL").profile("endpoint_url");
+        sdk.service_config()?.load_config(key.build().ok()?)
+    });
+    services.into_iter().flatten().try_for_each(|endpoint| check_endpoint(&endpoint))
+}
+
+/// The codes with which AWS refuses the credentials themselves, whatever is called.
+const REFUSALS: [&str; 6] = [
+    "InvalidClientTokenId",
+    "UnrecognizedClientException",
+    "ExpiredToken",
+    "ExpiredTokenException",
+    "SignatureDoesNotMatch",
+    "IncompleteSignature",
+];
+
+/// The refusal of the credentials, where every call had the same.
+fn refused(errors: &[CollectError]) -> Option<&CallError> {
+    let mut calls = errors.iter().map(|error| error.source().and_then(|cause| cause.downcast_ref::<CallError>()));
+    let first = calls.next()??;
+    let code = first.cause.code.as_deref().filter(|code| REFUSALS.contains(code))?;
+    calls.all(|call| call.is_some_and(|call| call.cause.code.as_deref() == Some(code))).then_some(first)
 }
 
 /// What is known of an account without credentials for it.

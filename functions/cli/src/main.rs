@@ -5,15 +5,18 @@ use std::process::ExitCode;
 use std::time::SystemTime;
 
 use checker::cause::chain;
+use checker::environment::empty_variables;
 use chrono::{DateTime, SubsecRound as _, Utc};
 use clap::error::ErrorKind;
 use clap::{CommandFactory as _, Parser as _};
 use cli::arguments::{Arguments, CheckArguments, Command};
 use cli::check::{Ending, check};
+use cli::configuration::Variables;
 use hygiene::checks::{CHECKS, Check};
 use hygiene::text::inert;
 
 fn main() -> ExitCode {
+    unset_empty_variables();
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => return refused(&error),
@@ -33,11 +36,20 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
+#[expect(unsafe_code, reason = "variables can only be unset so")]
+fn unset_empty_variables() {
+    for name in empty_variables(std::env::vars_os()) {
+        // SAFETY: this is the only thread.
+        unsafe { std::env::remove_var(name) };
+    }
+}
+
 fn checked(arguments: &CheckArguments) -> ExitCode {
-    let ending = check(arguments, clock(), &mut complain).unwrap_or_else(|error| {
-        complain(&chain(&error));
-        Ending::Wrong
-    });
+    let ending =
+        check(arguments, clock(), Variables(&|name| std::env::var_os(name)), &mut complain).unwrap_or_else(|error| {
+            complain(&chain(&error));
+            Ending::Wrong
+        });
     ExitCode::from(ending as u8)
 }
 

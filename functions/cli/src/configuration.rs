@@ -1,0 +1,441 @@
+//! The AWS CLI's settings: the environment's variables and the two configuration files. Whatever cannot be used is refused here,
+//! in one line that names the variable, or the file and the line, before anything is called.
+
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use aws_config::profile::Profile;
+use aws_runtime::env_config::file::{EnvConfigFileKind, EnvConfigFiles};
+use aws_runtime::env_config::section::EnvConfigSections;
+use aws_smithy_http_client::tls::TrustStore;
+use aws_types::os_shim_internal::{Env, Fs};
+use futures_util::FutureExt as _;
+use hygiene::text::{cut, inert};
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject as _;
+
+use crate::arguments::region;
+
+/// The environment's variables. An empty variable is an unset one: `main` has unset it.
+#[derive(Clone, Copy)]
+pub struct Variables<'a>(pub &'a dyn Fn(&str) -> Option<OsString>);
+
+/// A setting that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigurationError {
+    /// A variable of the environment.
+    #[error("{0} {1}")]
+    Variable(&'static str, String),
+    /// A configuration file, or a file that a setting names.
+    #[error("{}: {what}", shown(path))]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it, and the line where it is known.
+        what: String,
+    },
+    /// A profile that is asked for and is in no file.
+    #[error("there is no profile {profile} ({origin}) in {files}")]
+    UnknownProfile {
+        /// Its name, quoted.
+        profile: String,
+        /// Who asks for it: an option, a variable, or another profile.
+        origin: String,
+        /// The files, in words.
+        files: String,
+    },
+    /// A setting of a profile.
+    #[error("{setting} of profile {profile} {what}")]
+    Setting {
+        /// The profile, quoted.
+        profile: String,
+        /// The setting.
+        setting: &'static str,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// An endpoint, by a variable `AWS_ENDPOINT_URL…` or by a profile.
+    #[error("the endpoint URL {0} is not one such as http://localhost:4566")]
+    Endpoint(String),
+    /// Profiles that refer to each other in a circle.
+    #[error("the profile {0} is its own source_profile by way of {1}")]
+    Circle(String, String),
+    /// The operating system has no certificate authorities that TLS could rely on.
+    #[error("the system has no certificate authorities{0}; SSL_CERT_FILE or AWS_CA_BUNDLE names a file of them")]
+    NoAuthorities(String),
+}
+
+/// The settings of one run.
+#[derive(Debug)]
+pub struct Configuration {
+    /// The profile: the one that was asked for, or `default`.
+    pub profile: String,
+    /// Whether `--profile` named it. Then the environment's credentials do not count, as with the AWS CLI.
+    pub is_explicit: bool,
+    /// Every profile of both files.
+    pub profiles: EnvConfigSections,
+    /// The files' contents, as the SDK takes them.
+    pub files: EnvConfigFiles,
+    /// The AWS region, where one is configured.
+    pub region: Option<String>,
+    /// The certificate authorities that connections are verified against.
+    pub trusted: TrustStore,
+}
+
+/// The variables and the keys of the files that hold credentials.
+const KEY_VARIABLES: [&str; 4] =
+    ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"];
+const KEY_PROPERTIES: [&str; 3] = ["aws_access_key_id", "aws_secret_access_key", "aws_session_token"];
+
+impl Configuration {
+    /// Reads the environment and the files. `profile` and `region` are the command line's.
+    ///
+    /// # Errors
+    ///
+    /// When a setting that this run would use cannot be used.
+    pub fn read(
+        profile: Option<&str>,
+        region: Option<&str>,
+        variables: Variables<'_>,
+    ) -> Result<Self, ConfigurationError> {
+        let config = File::read(EnvConfigFileKind::Config, variables)?;
+        let credentials = File::read(EnvConfigFileKind::Credentials, variables)?;
+        let files = [&config, &credentials];
+        let profiles = parsed(&files)?;
+
+        // In the AWS SDKs' documented order.
+        let named = profile.map(|name| ("--profile", name.to_owned()));
+        let named = match named {
+            None => variables.first(&["AWS_PROFILE", "AWS_DEFAULT_PROFILE"])?,
+            named => named,
+        };
+        if let Some((origin, name)) = named.as_ref().filter(|(_, name)| profiles.get_profile(name).is_none()) {
+            return Err(unknown_profile(name, (*origin).to_owned(), &files));
+        }
+        let name = named.map_or_else(|| "default".to_owned(), |(_, name)| name);
+
+        let configuration = Self {
+            is_explicit: profile.is_some(),
+            region: region_of(region, profiles.get_profile(&name), variables)?,
+            trusted: trusted(profiles.get_profile(&name), variables)?,
+            files: inline(&files),
+            profile: name,
+            profiles,
+        };
+        configuration.check_credentials(&files, variables)?;
+        check_proxies(variables)?;
+        Ok(configuration)
+    }
+
+    /// The profile that is used and those that it gets its credentials from, in this order; empty where the environment has the
+    /// credentials, or there is no such profile.
+    pub fn chain(&self) -> Vec<&Profile> {
+        let mut chain: Vec<&Profile> = Vec::new();
+        let mut next = self.profiles.get_profile(&self.profile);
+        while let Some(profile) = next.filter(|next| !chain.iter().any(|seen| seen.name() == next.name())) {
+            chain.push(profile);
+            next = source_of(profile).and_then(|source| self.profiles.get_profile(source));
+        }
+        chain
+    }
+
+    /// Checks the credentials that this run would use, as far as that can be done without using them.
+    fn check_credentials(&self, files: &[&File], variables: Variables<'_>) -> Result<(), ConfigurationError> {
+        let is_set = |name| (variables.0)(name).is_some();
+        if !self.is_explicit && is_set("AWS_ACCESS_KEY_ID") {
+            if !is_set("AWS_SECRET_ACCESS_KEY") && !is_set("SECRET_ACCESS_KEY") {
+                let what = "is set without AWS_SECRET_ACCESS_KEY".to_owned();
+                return Err(ConfigurationError::Variable("AWS_ACCESS_KEY_ID", what));
+            }
+            return variables.check_keys();
+        }
+        let chain = self.chain();
+        for profile in &chain {
+            let Some(source) = source_of(profile) else { continue };
+            let named = format!("source_profile of {}", quoted(profile.name()));
+            if self.profiles.get_profile(source).is_none() {
+                return Err(unknown_profile(source, named, files));
+            }
+            let is_last = chain.last().is_some_and(|last| last.name() == profile.name());
+            if is_last && source != profile.name() {
+                return Err(ConfigurationError::Circle(quoted(source), quoted(profile.name())));
+            }
+        }
+        if chain.last().is_some_and(|last| last.get("credential_source") == Some("Environment")) {
+            variables.check_keys()?;
+        }
+        let unusable = files.iter().flat_map(|file| file.unusable.iter().map(move |line| (file, line)));
+        let used = unusable.into_iter().find(|(_, line)| chain.iter().any(|profile| profile.name() == line.profile));
+        used.map_or(Ok(()), |(file, line)| Err(file.error(format!("line {} {}", line.number, line.what))))
+    }
+}
+
+/// The profile that a profile with a role gets its credentials from. Without a role the setting means nothing.
+fn source_of(profile: &Profile) -> Option<&str> {
+    profile.get("role_arn").and(profile.get("source_profile"))
+}
+
+/// One of the two configuration files.
+#[derive(Debug)]
+struct File {
+    kind: EnvConfigFileKind,
+    path: PathBuf,
+    /// Without byte order mark, and without settings that are empty: those are unset, as with the AWS CLI.
+    contents: String,
+    unusable: Vec<UnusableLine>,
+}
+
+/// A line that would make a request that cannot be sent. It matters only when its profile is used.
+#[derive(Debug)]
+struct UnusableLine {
+    profile: String,
+    number: usize,
+    what: &'static str,
+}
+
+impl File {
+    fn read(kind: EnvConfigFileKind, variables: Variables<'_>) -> Result<Self, ConfigurationError> {
+        let (variable, name) = match kind {
+            EnvConfigFileKind::Config => ("AWS_CONFIG_FILE", "config"),
+            EnvConfigFileKind::Credentials => ("AWS_SHARED_CREDENTIALS_FILE", "credentials"),
+        };
+        let home = ["HOME", "USERPROFILE"].into_iter().find_map(variables.0).filter(|home| !home.is_empty());
+        let home = home.map(PathBuf::from).unwrap_or_default();
+        let path = (variables.0)(variable).map_or_else(|| home.join(".aws").join(name), PathBuf::from);
+        let path = path.strip_prefix("~").map(|rest| home.join(rest)).unwrap_or(path);
+        let mut file = Self { kind, path, contents: String::new(), unusable: Vec::new() };
+        let bytes = match std::fs::read(&file.path) {
+            Ok(bytes) => bytes,
+            // Neither has to be there.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(file),
+            Err(error) => return Err(file.error(format!("cannot be read: {error}"))),
+        };
+        if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
+            return Err(file.error("line 1 is in UTF-16; save the file as UTF-8".to_owned()));
+        }
+        let text = String::from_utf8(bytes).map_err(|error| {
+            let before = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+            let line = before.split(|byte| *byte == b'\n').count();
+            file.error(format!("line {line} is not in UTF-8"))
+        })?;
+        file.take(text.strip_prefix('\u{feff}').unwrap_or(&text));
+        Ok(file)
+    }
+
+    fn error(&self, what: String) -> ConfigurationError {
+        ConfigurationError::File { path: self.path.clone(), what }
+    }
+
+    /// Takes over the text, line by line.
+    fn take(&mut self, text: &str) {
+        let (mut profile, mut is_credential) = (String::new(), false);
+        let mut lines = text.lines().enumerate().peekable();
+        while let Some((number, line)) = lines.next() {
+            let is_indented = line.starts_with([' ', '\t']);
+            let is_continued =
+                lines.peek().is_some_and(|(_, next)| next.starts_with([' ', '\t']) && !next.trim().is_empty());
+            let bare = without_comment(line);
+            if let Some(header) = bare.strip_prefix('[') {
+                section(header).clone_into(&mut profile);
+                is_credential = false;
+            } else if !is_indented && let Some((key, value)) = bare.split_once('=') {
+                is_credential = KEY_PROPERTIES.iter().any(|known| key.trim().eq_ignore_ascii_case(known));
+                if value.trim().is_empty() && !is_continued {
+                    self.contents.push('\n');
+                    continue;
+                }
+            }
+            let what = if bare.contains(|character: char| character.is_control() && character != '\t') {
+                Some("has a control character in it, such as a stray carriage return")
+            } else if is_credential && is_indented && !bare.trim().is_empty() {
+                Some("continues a credential, which has one line")
+            } else if is_credential && !bare.split_once('=').is_none_or(|(_, value)| is_header_text(value.trim())) {
+                Some("has a credential with a character in it that no credential has")
+            } else {
+                None
+            };
+            self.unusable.extend(what.map(|what| UnusableLine { profile: profile.clone(), number: number + 1, what }));
+            self.contents.push_str(line);
+            self.contents.push('\n');
+        }
+    }
+}
+
+/// The profile of a section's header, without its first bracket.
+fn section(header: &str) -> &str {
+    let name = header.trim_end().trim_end_matches(']').trim();
+    let profile = name.strip_prefix("profile").filter(|rest| rest.starts_with([' ', '\t']));
+    profile.map_or(name, str::trim)
+}
+
+/// A line without its comment, as the SDK takes it: a comment begins the line, or follows white space.
+fn without_comment(line: &str) -> &str {
+    if line.starts_with(['#', ';']) {
+        return "";
+    }
+    let comment = [" #", " ;", "\t#", "\t;"].iter().filter_map(|mark| line.find(mark)).min();
+    comment.map_or(line, |start| &line[..start])
+}
+
+/// Visible ASCII: what a request's headers can hold.
+fn is_header_text(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+/// Every profile of the files.
+fn parsed(files: &[&File]) -> Result<EnvConfigSections, ConfigurationError> {
+    let mut builder = EnvConfigFiles::builder();
+    let mut contents = HashMap::new();
+    for file in files {
+        let path = file.path.to_string_lossy().into_owned();
+        builder = builder.with_file(file.kind, &path);
+        contents.insert(path, file.contents.clone().into_bytes());
+    }
+    // With these shims nothing is read but what is given.
+    let (fs, env, paths) = (Fs::from_map(contents), Env::from_slice(&[]), builder.build());
+    let loaded = aws_config::profile::load(&fs, &env, &paths, None).now_or_never();
+    let Some(loaded) = loaded else { return Ok(EnvConfigSections::default()) };
+    loaded.map_err(|error| {
+        // `error parsing PATH on line N:\n  REASON`
+        let said = std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string);
+        let file = files.iter().find(|file| said.contains(&*file.path.to_string_lossy())).unwrap_or(&files[0]);
+        let place = said.rsplit_once(" on line ").map_or(said.as_str(), |(_, place)| place);
+        file.error(format!("line {}", place.split_whitespace().collect::<Vec<_>>().join(" ")))
+    })
+}
+
+/// The files for the SDK, which then reads none itself.
+fn inline(files: &[&File]) -> EnvConfigFiles {
+    let builder = files
+        .iter()
+        .fold(EnvConfigFiles::builder(), |builder, file| builder.with_contents(file.kind, file.contents.clone()));
+    builder.build()
+}
+
+impl fmt::Debug for Variables<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Variables")
+    }
+}
+
+impl Variables<'_> {
+    fn text(self, name: &'static str) -> Result<Option<String>, ConfigurationError> {
+        let value = (self.0)(name).map(OsString::into_string).transpose();
+        value.map_err(|_| ConfigurationError::Variable(name, "is not in UTF-8".to_owned()))
+    }
+
+    /// The first of the variables that is set, and its value.
+    fn first(self, names: &[&'static str]) -> Result<Option<(&'static str, String)>, ConfigurationError> {
+        for name in names {
+            if let Some(value) = self.text(name)? {
+                return Ok(Some((name, value)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Checks that the environment's credentials can be sent.
+    fn check_keys(self) -> Result<(), ConfigurationError> {
+        for name in KEY_VARIABLES {
+            let value = self.text(name)?.unwrap_or_default();
+            if !is_header_text(&value) {
+                let what =
+                    if value.contains(['\r', '\n']) { "a line end" } else { "a character that no credential has" };
+                return Err(ConfigurationError::Variable(name, format!("has {what} in it")));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn region_of(
+    option: Option<&str>,
+    profile: Option<&Profile>,
+    variables: Variables<'_>,
+) -> Result<Option<String>, ConfigurationError> {
+    if let Some(option) = option {
+        return Ok(Some(option.to_owned()));
+    }
+    if let Some((name, value)) = variables.first(&["AWS_REGION", "AWS_DEFAULT_REGION"])? {
+        let unusable = |error| ConfigurationError::Variable(name, format!("is {}: {error}", quoted(&value)));
+        return region(value.trim()).map(Some).map_err(unusable);
+    }
+    let Some((profile, value)) = profile.and_then(|profile| Some((profile, profile.get("region")?))) else {
+        return Ok(None);
+    };
+    region(value).map(Some).map_err(|error| ConfigurationError::Setting {
+        profile: quoted(profile.name()),
+        setting: "region",
+        what: format!("is {}: {error}", quoted(value)),
+    })
+}
+
+/// The system's certificate authorities, and those of `AWS_CA_BUNDLE` or the profile's `ca_bundle`.
+fn trusted(profile: Option<&Profile>, variables: Variables<'_>) -> Result<TrustStore, ConfigurationError> {
+    let bundle = variables.text("AWS_CA_BUNDLE")?.or_else(|| Some(profile?.get("ca_bundle")?.to_owned()));
+    let system = rustls_native_certs::load_native_certs();
+    if system.certs.is_empty() && bundle.is_none() {
+        let reason = system.errors.first().map_or_else(String::new, |error| format!(" ({error})"));
+        return Err(ConfigurationError::NoAuthorities(reason));
+    }
+    let trusted = TrustStore::empty().with_native_roots(!system.certs.is_empty());
+    let Some(bundle) = bundle else { return Ok(trusted) };
+    let path = PathBuf::from(bundle);
+    let error = |what| ConfigurationError::File { path: path.clone(), what };
+    let pem = std::fs::read(&path).map_err(|cause| error(format!("cannot be read: {cause}")))?;
+    // The SDK panics on a certificate that it cannot parse.
+    let mut roots = rustls::RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(&pem) {
+        let certificate = certificate.map_err(|_| error("is damaged: it is not in PEM format".to_owned()))?;
+        let number = roots.len() + 1;
+        roots.add(certificate).map_err(|cause| error(format!("certificate {number} cannot be used: {cause}")))?;
+    }
+    if roots.is_empty() {
+        return Err(error("has no certificate in PEM format".to_owned()));
+    }
+    Ok(trusted.with_pem_certificate(pem))
+}
+
+/// A proxy that the HTTP client could not use would be left out: the request would go past it.
+fn check_proxies(variables: Variables<'_>) -> Result<(), ConfigurationError> {
+    let proxies = [["HTTPS_PROXY", "https_proxy"], ["HTTP_PROXY", "http_proxy"], ["ALL_PROXY", "all_proxy"]];
+    for names in proxies {
+        let Some((name, value)) = variables.first(&names)? else { continue };
+        let uri = value.parse::<http::Uri>().ok().filter(|uri| uri.authority().is_some());
+        let is_usable = uri.is_some_and(|uri| matches!(uri.scheme_str(), None | Some("http" | "https")));
+        if !is_usable {
+            // Its text may have a password in it.
+            let what = "is not a proxy such as http://proxy.example.com:3128".to_owned();
+            return Err(ConfigurationError::Variable(name, what));
+        }
+    }
+    Ok(())
+}
+
+/// Checks an endpoint that is configured for a service: the SDK takes one without a scheme for a path.
+///
+/// # Errors
+///
+/// When it has no scheme or no host.
+pub fn check_endpoint(endpoint: &str) -> Result<(), ConfigurationError> {
+    let uri = endpoint.parse::<http::Uri>().ok().filter(|uri| uri.authority().is_some());
+    let is_usable = uri.is_some_and(|uri| matches!(uri.scheme_str(), Some("http" | "https")));
+    if is_usable { Ok(()) } else { Err(ConfigurationError::Endpoint(quoted(endpoint))) }
+}
+
+fn unknown_profile(name: &str, origin: String, files: &[&File]) -> ConfigurationError {
+    let files = files.iter().map(|file| shown(&file.path)).collect::<Vec<_>>().join(" or ");
+    ConfigurationError::UnknownProfile { profile: quoted(name), origin, files }
+}
+
+fn quoted(text: &str) -> String {
+    let shown = inert(text);
+    format!("`{}`", cut(&shown, 100))
+}
+
+fn shown(path: &Path) -> String {
+    inert(&path.to_string_lossy()).into_owned()
+}

@@ -1,0 +1,306 @@
+//! The live account's credentials: where the AWS CLI would get them from, in its order.
+
+use std::error::Error;
+use std::io::{self, IsTerminal as _, Write as _};
+use std::sync::{Mutex, PoisonError};
+use std::time::SystemTime;
+
+use aws_config::SdkConfig;
+use aws_config::ecs::EcsCredentialsProvider;
+use aws_config::environment::EnvironmentVariableCredentialsProvider;
+use aws_config::imds::credentials::ImdsCredentialsProvider;
+use aws_config::meta::credentials::CredentialsProviderChain;
+use aws_config::profile::{Profile, ProfileFileCredentialsProvider};
+use aws_config::provider_config::ProviderConfig;
+use aws_config::retry::RetryConfig;
+use aws_config::web_identity_token::WebIdentityTokenCredentialsProvider;
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::error::CredentialsError;
+use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider, future};
+use aws_smithy_runtime_api::client::result::ConnectorError;
+use checker::cause::{CallError, chain};
+use hygiene::text::inert;
+
+use crate::configuration::Configuration;
+
+/// Everything that credentials can come from. `sdk` is the configuration that they are asked for with: Region, HTTP client,
+/// endpoints.
+///
+/// Without `--profile`: the environment, the profile, a web identity, the container, the instance. A profile that `--profile`
+/// names comes before the environment, which then does not count.
+pub fn provider(configuration: &Configuration, sdk: &SdkConfig) -> SharedCredentialsProvider {
+    let mut config = ProviderConfig::without_region()
+        .with_region(sdk.region().cloned())
+        .with_use_fips(sdk.use_fips())
+        .with_use_dual_stack(sdk.use_dual_stack())
+        .with_behavior_version(sdk.behavior_version())
+        .with_retry_config(RetryConfig::standard());
+    if let Some(timeouts) = sdk.timeout_config() {
+        config = config.with_timeout_config(timeouts.clone());
+    }
+    if let Some(http_client) = sdk.http_client() {
+        config = config.with_http_client(http_client);
+    }
+    let profile = ProfileProvider::new(configuration, sdk, &config);
+    let chain = if configuration.is_explicit {
+        CredentialsProviderChain::first_try("Profile", profile)
+    } else {
+        CredentialsProviderChain::first_try("Environment", EnvironmentVariableCredentialsProvider::new())
+            .or_else("Profile", profile)
+            .or_else("WebIdentityToken", WebIdentityTokenCredentialsProvider::builder().configure(&config).build())
+    };
+    let chain = chain
+        .or_else("EcsContainer", EcsCredentialsProvider::builder().configure(&config).build())
+        .or_else("Ec2InstanceMetadata", ImdsCredentialsProvider::builder().configure(&config).build());
+    SharedCredentialsProvider::new(chain)
+}
+
+/// The credentials of the profile. The SDK does all that it knows of; what it does not know is a role that wants an MFA code.
+#[derive(Debug)]
+struct ProfileProvider {
+    sdk: SdkConfig,
+    /// The credentials that the first of the roles is assumed with.
+    base: Base,
+    /// The roles to be assumed, in order, from the first that wants an MFA code on.
+    roles: Vec<Role>,
+}
+
+#[derive(Debug)]
+enum Base {
+    Sdk(Box<ProfileFileCredentialsProvider>),
+    /// A profile that is its own `source_profile`: its keys.
+    Keys(Credentials),
+    Environment(EnvironmentVariableCredentialsProvider),
+    EcsContainer(Box<EcsCredentialsProvider>),
+    Ec2InstanceMetadata(Box<ImdsCredentialsProvider>),
+    Invalid(String),
+}
+
+/// A role that a profile names, with what `AssumeRole` takes from the profile.
+#[derive(Debug)]
+struct Role {
+    profile: String,
+    arn: String,
+    session_name: String,
+    external_id: Option<String>,
+    duration_seconds: Option<i32>,
+    mfa_serial: Option<String>,
+}
+
+impl Role {
+    fn of(profile: &Profile) -> Option<Self> {
+        let text = |key| profile.get(key).map(str::to_owned);
+        Some(Self {
+            profile: profile.name().to_owned(),
+            arn: text("role_arn")?,
+            session_name: text("role_session_name").unwrap_or_else(|| "credwarden".to_owned()),
+            external_id: text("external_id"),
+            duration_seconds: profile.get("duration_seconds").and_then(|seconds| seconds.parse().ok()),
+            mfa_serial: text("mfa_serial"),
+        })
+    }
+}
+
+impl ProfileProvider {
+    fn new(configuration: &Configuration, sdk: &SdkConfig, config: &ProviderConfig) -> Self {
+        let chain = configuration.chain();
+        let wants_code = |profile: &&Profile| profile.get("role_arn").is_some() && profile.get("mfa_serial").is_some();
+        // What is below the last profile that wants a code is the SDK's.
+        let last = chain.iter().rposition(wants_code);
+        let of = |name: &str| {
+            let provider = ProfileFileCredentialsProvider::builder().configure(config);
+            Box::new(provider.profile_files(configuration.files.clone()).profile_name(name).build())
+        };
+        let base = match last.map(|last| (chain[last], chain.get(last + 1))) {
+            None => match chain.last().and_then(|last| incomplete(last)) {
+                Some(what) => Base::Invalid(what),
+                None => Base::Sdk(of(&configuration.profile)),
+            },
+            Some((_, Some(source))) => Base::Sdk(of(source.name())),
+            Some((profile, None)) => match profile.get("credential_source") {
+                Some("Environment") => Base::Environment(EnvironmentVariableCredentialsProvider::new()),
+                Some("EcsContainer") => {
+                    Base::EcsContainer(Box::new(EcsCredentialsProvider::builder().configure(config).build()))
+                }
+                Some("Ec2InstanceMetadata") => {
+                    Base::Ec2InstanceMetadata(Box::new(ImdsCredentialsProvider::builder().configure(config).build()))
+                }
+                Some(other) => {
+                    let other = inert(other);
+                    Base::Invalid(format!("the credential_source of profile `{}` is `{other}`", inert(profile.name())))
+                }
+                None => keys(profile).map_or_else(Base::Invalid, Base::Keys),
+            },
+        };
+        let roles =
+            last.map_or_else(Vec::new, |last| chain[..=last].iter().rev().filter_map(|one| Role::of(one)).collect());
+        Self { sdk: sdk.clone(), base, roles }
+    }
+
+    async fn credentials(&self) -> Result<Credentials, CredentialsError> {
+        let mut credentials = match &self.base {
+            Base::Sdk(provider) => provider.provide_credentials().await,
+            Base::Keys(credentials) => Ok(credentials.clone()),
+            Base::Environment(provider) => provider.provide_credentials().await,
+            Base::EcsContainer(provider) => provider.provide_credentials().await,
+            Base::Ec2InstanceMetadata(provider) => provider.provide_credentials().await,
+            Base::Invalid(what) => Err(CredentialsError::invalid_configuration(what.clone())),
+        };
+        for role in &self.roles {
+            // Of a profile nothing may be left out: what comes next would be another account's credentials.
+            let source = credentials.map_err(CredentialsError::provider_error)?;
+            credentials = self.assume(role, source).await;
+        }
+        credentials
+    }
+
+    async fn assume(&self, role: &Role, source: Credentials) -> Result<Credentials, CredentialsError> {
+        let code = role.mfa_serial.as_deref().map(|serial| mfa_code(&role.profile, serial)).transpose()?;
+        let sdk = self.sdk.to_builder().credentials_provider(SharedCredentialsProvider::new(source));
+        let sts = aws_sdk_sts::Client::new(&sdk.retry_config(RetryConfig::standard()).build());
+        let request = sts
+            .assume_role()
+            .role_arn(&role.arn)
+            .role_session_name(&role.session_name)
+            .set_external_id(role.external_id.clone())
+            .set_duration_seconds(role.duration_seconds)
+            .set_serial_number(role.mfa_serial.clone())
+            .set_token_code(code);
+        let answer = request
+            .send()
+            .await
+            .map_err(|error| CredentialsError::provider_error(CallError::new("AssumeRole", &error)))?;
+        let missing = || CredentialsError::provider_error("AssumeRole returned no credentials");
+        let assumed = answer.credentials.ok_or_else(missing)?;
+        let expiry = SystemTime::try_from(assumed.expiration).map_err(CredentialsError::provider_error)?;
+        let (id, secret) = (assumed.access_key_id, assumed.secret_access_key);
+        Ok(Credentials::new(id, secret, Some(assumed.session_token), Some(expiry), "AssumeRole"))
+    }
+}
+
+impl ProvideCredentials for ProfileProvider {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        future::ProvideCredentials::new(self.credentials())
+    }
+}
+
+/// What a profile lacks for which the SDK would go on to the next source of credentials, and the AWS CLI stops.
+fn incomplete(profile: &Profile) -> Option<String> {
+    let signs_in = profile.get("sso_session").or(profile.get("sso_start_url")).is_some();
+    let missing = ["sso_account_id", "sso_role_name"].into_iter().find(|key| profile.get(key).is_none())?;
+    signs_in.then(|| format!("profile `{}` has no {missing}", inert(profile.name())))
+}
+
+/// The profile's own access key.
+fn keys(profile: &Profile) -> Result<Credentials, String> {
+    let text = |key| profile.get(key).map(str::to_owned);
+    let key = text("aws_access_key_id").zip(text("aws_secret_access_key"));
+    let (id, secret) = key.ok_or_else(|| {
+        format!(
+            "profile `{}` has a role_arn, but neither a source_profile nor a credential_source",
+            inert(profile.name())
+        )
+    })?;
+    Ok(Credentials::new(id, secret, text("aws_session_token"), None, "Profile"))
+}
+
+/// Asks for the code of an MFA device, where somebody is there to be asked.
+fn mfa_code(profile: &str, serial: &str) -> Result<String, CredentialsError> {
+    let (profile, serial) = (inert(profile), inert(serial));
+    if !(io::stdin().is_terminal() && io::stderr().is_terminal()) {
+        return Err(CredentialsError::invalid_configuration(format!(
+            "profile `{profile}` wants a code of the MFA device {serial}, and there is no terminal to ask for it; \
+             `eval \"$(aws configure export-credentials --profile {profile} --format env)\"` in a terminal puts its \
+             credentials into the environment"
+        )));
+    }
+    let asked = write!(io::stderr(), "MFA code of {serial}: ").and_then(|()| {
+        let mut line = String::new();
+        io::stdin().read_line(&mut line).map(|_| line)
+    });
+    let code = asked.map_err(CredentialsError::provider_error)?;
+    Ok(code.trim().to_owned())
+}
+
+/// Credentials that were fetched already, for the first who asks: fetching can mean running a program, or asking for a code
+/// that works once. When they have expired the provider is asked again.
+#[derive(Debug)]
+struct Fetched {
+    first: Mutex<Option<Credentials>>,
+    provider: SharedCredentialsProvider,
+}
+
+impl ProvideCredentials for Fetched {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        match self.first.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            Some(credentials) => future::ProvideCredentials::ready(Ok(credentials)),
+            None => self.provider.provide_credentials(),
+        }
+    }
+}
+
+/// Fetches the credentials; returns what provides them from now on.
+///
+/// # Errors
+///
+/// Why there are none, in one line.
+pub async fn fetch(
+    configuration: &Configuration,
+    provider: SharedCredentialsProvider,
+) -> Result<SharedCredentialsProvider, String> {
+    let credentials = provider.provide_credentials().await.map_err(|error| reason(configuration, &error))?;
+    let parts = [Some(credentials.access_key_id()), Some(credentials.secret_access_key()), credentials.session_token()];
+    if !parts.into_iter().flatten().all(|part| part.bytes().all(|byte| byte.is_ascii_graphic())) {
+        return Err("they have a character in them that no credential has".to_owned());
+    }
+    let first = Mutex::new(Some(credentials));
+    Ok(SharedCredentialsProvider::new(Fetched { first, provider }))
+}
+
+/// Why there are no credentials, and what can be done.
+fn reason(configuration: &Configuration, error: &CredentialsError) -> String {
+    if matches!(error, CredentialsError::CredentialsNotLoaded(_)) {
+        return NOT_FOUND.to_owned();
+    }
+    let mut cause: &(dyn Error + 'static) = error;
+    // Each of a profile's roles adds one more that says nothing.
+    while let (Some(CredentialsError::ProviderError(_)), Some(source)) = (cause.downcast_ref(), cause.source()) {
+        cause = source;
+    }
+    let said = chain(cause);
+    let profiles = configuration.chain();
+    let Some(base) = profiles.last() else { return one_line(&said) };
+    if base.get("credential_process").is_some() && base.get("role_arn").is_none() {
+        return failed_process(&said);
+    }
+    let signs_in = base.get("sso_session").or(base.get("sso_start_url")).is_some();
+    if signs_in && !is_network(error) {
+        let name = inert(base.name());
+        return format!("{}; `aws sso login --profile {name}` signs in anew", one_line(&said));
+    }
+    one_line(&said)
+}
+
+const NOT_FOUND: &str = "none in the environment, in a profile or from the machine";
+
+/// Whether the call did not reach anybody, so that signing in again would not help.
+fn is_network(error: &(dyn Error + 'static)) -> bool {
+    std::iter::successors(Some(error), |error| (*error).source()).any(<dyn Error>::is::<ConnectorError>)
+}
+
+/// What a `credential_process` wrote last, which is where programs say what went wrong.
+fn failed_process(said: &str) -> String {
+    let Some((failure, written)) = said.split_once(". Stderr: ") else { return one_line(said) };
+    let last = written.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("it wrote nothing to standard error");
+    format!("{}: {}", one_line(failure), inert(last.trim()))
+}
+
+fn one_line(text: &str) -> String {
+    inert(text.lines().next().unwrap_or_default()).into_owned()
+}

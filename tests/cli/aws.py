@@ -1,0 +1,194 @@
+"""What `credwarden check` calls of AWS, on loopback: it tells accounts apart by who signed, and keeps every request."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import ssl
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qs
+
+import trustme
+
+from emulator.background import Server
+from emulator.launcher import HOST
+from saved import account
+
+LATER = "2099-01-01T00:00:00Z"
+NOW = "2026-11-20T05:59:00Z"
+
+
+@dataclass
+class Request:
+    """One request, as it came."""
+
+    action: str
+    access_key: str
+    region: str
+    token: str | None
+    parameters: dict[str, str] = field(repr=False)
+
+
+class Aws:
+    """IAM, STS and IAM Identity Center. `accounts` has the account of each access key; others are unknown to it. A context
+    manager."""
+
+    def __init__(self, **accounts: str) -> None:
+        self.accounts = accounts
+        self.requests: list[Request] = []
+        self.refusals: dict[str, tuple[int, str, str]] = {}
+        self._server = Server(self.connected, limit=1 << 20)
+
+    def __enter__(self) -> Aws:
+        self._server.__enter__()
+        self.url = f"http://{HOST}:{self._server.port}"
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._server.__exit__(*error)
+
+    def actions(self) -> list[str]:
+        return [request.action for request in self.requests]
+
+    def assumed(self) -> list[dict[str, str]]:
+        """What each AssumeRole asked for."""
+        return [request.parameters for request in self.requests if request.action.startswith("AssumeRole")]
+
+    async def connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while True:
+                head = await reader.readuntil(b"\r\n\r\n")
+                first, *lines = head.decode("latin-1").split("\r\n")
+                headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+                body = await reader.readexactly(int(headers.get("content-length") or 0))
+                path = first.split()[1]
+                # Clients ask a proxy for the whole address.
+                status, kind, answer = self._answer(path.removeprefix(self.url), headers, body.decode())
+                reply = f"HTTP/1.1 {status} OK\r\ncontent-type: {kind}\r\ncontent-length: {len(answer.encode())}\r\n\r\n"
+                writer.write(reply.encode() + answer.encode())
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            writer.close()
+
+    def _answer(self, path: str, headers: dict[str, str], body: str) -> tuple[int, str, str]:
+        parameters = {name: values[0] for name, values in parse_qs(body, keep_blank_values=True).items()}
+        action = parameters.get("Action", path.partition("?")[0])
+        # Credential=AKIA…/20261121/us-east-1/iam/aws4_request
+        scope = headers.get("authorization", "").partition("Credential=")[2].split("/")
+        access_key, region = (scope[0], scope[2]) if len(scope) > 3 else ("", "")
+        token = headers.get("x-amz-security-token")
+        self.requests.append(Request(action, access_key, region, token, parameters))
+        if action in self.refusals:
+            return _refused(*self.refusals[action])
+        if action == "/federation/credentials":
+            if headers.get("x-amz-sso_bearer_token") != "signed-in":
+                return 401, "application/json", '{"__type": "UnauthorizedException", "message": "Session token not found or invalid"}'
+            return 200, "application/json", json.dumps({"roleCredentials": {
+                "accessKeyId": "ASIASSO", "secretAccessKey": "s", "sessionToken": "t", "expiration": 4070908800000}})
+        if action == "AssumeRoleWithWebIdentity":
+            return self._assume(parameters["RoleArn"], action)
+        if access_key not in self.accounts:
+            return _refused(403, "InvalidClientTokenId", "The security token included in the request is invalid.")
+        if action == "AssumeRole":
+            return self._assume(parameters["RoleArn"], action)
+        return 200, "text/xml", self._iam(action, self.accounts[access_key])
+
+    def _assume(self, role: str, action: str) -> tuple[int, str, str]:
+        """The role's name is the access key of its session."""
+        key = "ASIA" + role.rpartition("/")[2].upper()
+        self.accounts.setdefault(key, role.split(":")[4])
+        return 200, "text/xml", _result(action, f"""<Credentials><AccessKeyId>{key}</AccessKeyId>
+            <SecretAccessKey>s</SecretAccessKey><SessionToken>t</SessionToken><Expiration>{LATER}</Expiration></Credentials>
+            <AssumedRoleUser><Arn>{role}/session</Arn><AssumedRoleId>AROA:session</AssumedRoleId></AssumedRoleUser>""")
+
+    def _iam(self, action: str, number: str) -> str:
+        clean = account("clean")
+        match action:
+            case "GenerateCredentialReport":
+                return _result(action, "<State>COMPLETE</State>")
+            case "GetCredentialReport":
+                report = base64.b64encode(clean.report(number).encode()).decode()
+                return _result(action, f"<Content>{report}</Content><ReportFormat>text/csv</ReportFormat>"
+                                       f"<GeneratedTime>{NOW}</GeneratedTime>")
+            case "GetAccountSummary":
+                entries = "".join(f"<entry><key>{key}</key><value>{value}</value></entry>"
+                                  for key, value in clean.summary_map(number).items())
+                return _result(action, f"<SummaryMap>{entries}</SummaryMap>")
+            case "ListVirtualMFADevices":
+                return _result(action, "<IsTruncated>false</IsTruncated><VirtualMFADevices/>")
+        raise AssertionError(f"nobody expects {action}")
+
+
+def _result(action: str, body: str) -> str:
+    return (f"<{action}Response><{action}Result>{body}</{action}Result>"
+            f"<ResponseMetadata><RequestId>1</RequestId></ResponseMetadata></{action}Response>")
+
+
+def _refused(status: int, code: str, message: str) -> tuple[int, str, str]:
+    return status, "text/xml", (f"<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>{message}</Message></Error>"
+                                "<RequestId>1</RequestId></ErrorResponse>")
+
+
+class Proxy:
+    """An HTTP proxy in front of that AWS: whatever host it is asked for, it hands the connection to `aws`, for `CONNECT` with a
+    certificate of its own authority. `hosts` are those that it was asked for. A context manager."""
+
+    def __init__(self, aws: Aws, *names: str) -> None:
+        self.hosts: list[str] = []
+        self.authorizations: list[str | None] = []
+        self._aws = aws
+        authority = trustme.CA()
+        self.authority = authority.cert_pem.bytes().decode()
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        authority.issue_cert(*names or ("*.amazonaws.com",)).configure_cert(context)
+        self._inside = Server(aws.connected, ssl=context, limit=1 << 20)
+        self._server = Server(self._connected)
+
+    def __enter__(self) -> Proxy:
+        self._inside.__enter__()
+        self._server.__enter__()
+        self.url = f"http://{HOST}:{self._server.port}"
+        self.tls_port = self._inside.port
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._server.__exit__(*error)
+        self._inside.__exit__(*error)
+
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+        except (asyncio.IncompleteReadError, ConnectionError):
+            return writer.close()
+        method, host = head.split()[:2]
+        headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in head.split("\r\n"))}
+        self.authorizations.append(headers.get("proxy-authorization"))
+        self.hosts.append(host)
+        assert method == "CONNECT", head
+        writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        there = await asyncio.open_connection(HOST, self._inside.port)
+        await asyncio.gather(_pump(reader, there[1]), _pump(there[0], writer))
+
+
+async def _pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+    try:
+        while data := await source.read(65536):
+            sink.write(data)
+            await sink.drain()
+    except ConnectionError:
+        pass
+    finally:
+        sink.close()
+
+
+def config(**sections: dict[str, Any]) -> str:
+    """A configuration file with those profiles; `sso_session__name` is the section of a sign-in."""
+    def header(name: str) -> str:
+        kind, separator, rest = name.partition("__")
+        return f"[{kind.replace('_', '-')} {rest}]" if separator else "[default]" if name == "default" else f"[profile {name}]"
+
+    return "\n".join("\n".join([header(name), *(f"{key} = {value}" for key, value in values.items())])
+                     for name, values in sections.items()) + "\n"
