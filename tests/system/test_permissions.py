@@ -127,6 +127,7 @@ def test_the_schedules_role_may_start_the_function_and_nothing_else(deploy: Depl
         **{name: f"arn:aws:sqs:{REGION}:{ACCOUNT}:{queue}" for name, queue in queues.items()},
     }
     role = stack.physical_id(SCHEDULE_ROLE)
+    # Without the role's path: the emulator's simulation looks roles up by name.
     (result,) = emulator.client("iam").simulate_principal_policy(
         PolicySourceArn=f"arn:aws:iam::{ACCOUNT}:role/{role}", ActionNames=[action],
         ResourceArns=[arns[resource]])["EvaluationResults"]

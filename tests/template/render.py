@@ -61,6 +61,7 @@ class Rendered:
     parameters: dict[str, str] = field(default_factory=dict)
     stack: str = "credwarden"
     partition: str = "aws"
+    ending: str = ENDING
 
     def __post_init__(self) -> None:
         self.region = REGIONS[self.partition]
@@ -101,14 +102,16 @@ class Rendered:
         return all(self._work_out(assertion["Assert"]) for assertion in rule["Assertions"])
 
     def _named(self, logical_id: str, kind: str) -> Resource:
-        return Resource(kind, f"{self.stack}-{logical_id}-{ENDING}", "", {})
+        name = f"{self.stack}-{logical_id}-{self.ending}"
+        return Resource(kind, name.lower() if kind == "AWS::S3::Bucket" else name, "", {})
 
-    def _place(self, resource: Resource, path: str | None) -> None:
-        here = f"{self.region}:{ACCOUNT}"
+    def _place(self, resource: Resource, path: str | dict | None) -> None:
+        here, path = f"{self.region}:{ACCOUNT}", self._work_out(path)
         tail = {
             "AWS::Lambda::Function": f"lambda:{here}:function:",
             "AWS::IAM::Role": f"iam::{ACCOUNT}:role{path or '/'}",
             "AWS::IAM::ManagedPolicy": f"iam::{ACCOUNT}:policy{path or '/'}",
+            "AWS::S3::Bucket": "s3:::",
             "AWS::SNS::Topic": f"sns:{here}:",
             "AWS::SNS::Subscription": f"sns:{here}:",
             "AWS::SQS::Queue": f"sqs:{here}:",

@@ -169,17 +169,20 @@ def test_other_accounts_and_regions_are_out_of_reach() -> None:
             assert not role.permits(need._replace(resource=elsewhere)), need
 
 
+OWN_ROLE = "role/credwarden/credwarden/credwarden-x"
+
+
 @pytest.mark.parametrize(("action", "resource", "context"), [
     # A role without the boundary, or with another one, could be given every permission.
-    ("iam:CreateRole", "role/credwarden-x", {}),
-    ("iam:CreateRole", "role/credwarden-x", {"iam:permissionsboundary": f"arn:aws:iam::{ACCOUNT}:policy/mine"}),
-    ("iam:PutRolePolicy", "role/credwarden-x", {}),
-    ("iam:PutRolePermissionsBoundary", "role/credwarden-x",
+    ("iam:CreateRole", OWN_ROLE, {}),
+    ("iam:CreateRole", OWN_ROLE, {"iam:permissionsboundary": f"arn:aws:iam::{ACCOUNT}:policy/mine"}),
+    ("iam:PutRolePolicy", OWN_ROLE, {}),
+    ("iam:PutRolePermissionsBoundary", OWN_ROLE,
      {"iam:permissionsboundary": "arn:aws:iam::aws:policy/AdministratorAccess"}),
-    ("iam:DeleteRolePermissionsBoundary", "role/credwarden-x", {"iam:permissionsboundary": "the boundary"}),
-    ("iam:AttachRolePolicy", "role/credwarden-x", {"iam:permissionsboundary": "the boundary"}),
+    ("iam:DeleteRolePermissionsBoundary", OWN_ROLE, {"iam:permissionsboundary": "the boundary"}),
+    ("iam:AttachRolePolicy", OWN_ROLE, {"iam:permissionsboundary": "the boundary"}),
     # A role for a machine or a task to be used with.
-    ("iam:PassRole", "role/credwarden-x", {"iam:passedtoservice": "ec2.amazonaws.com"}),
+    ("iam:PassRole", OWN_ROLE, {"iam:passedtoservice": "ec2.amazonaws.com"}),
     ("iam:PassRole", "role/admin", {"iam:passedtoservice": "lambda.amazonaws.com"}),
     # Itself, and its boundary.
     ("iam:PutRolePolicy", "the role itself", {"iam:permissionsboundary": "the boundary"}),
@@ -197,6 +200,17 @@ def test_the_role_cannot_raise_itself(action: str, resource: str, context: dict[
     arns = {"*": "*", "the boundary": role.boundary, "the role itself": role.setup.resources["DeployRole"].arn}
     context = {key: arns.get(value, value) for key, value in context.items()}
     assert role.may(action, arns.get(resource, f"arn:aws:iam::{ACCOUNT}:{resource}"), **context) is None
+
+
+@pytest.mark.parametrize("name", [
+    "credwarden-admin", "credwarden/credwarden-admin", "credwarden/credwarden-prod/credwarden-prod-x",
+    "team/credwarden/credwarden/credwarden-x"])
+def test_only_roles_in_the_stacks_path_are_in_reach(name: str) -> None:
+    """A role that somebody else made may have no boundary, even when its name begins with the stack's."""
+    role = Role()
+    context = {"iam:permissionsboundary": role.boundary, "iam:passedtoservice": "lambda.amazonaws.com"}
+    actions = [*HANDLERS["AWS::IAM::Role"].split(), "iam:PassRole"]
+    assert [action for action in actions if role.may(action, f"arn:aws:iam::{ACCOUNT}:role/{name}", **context)] == []
 
 
 @pytest.mark.parametrize(("action", "resource"), [

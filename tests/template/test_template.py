@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from cfnlint.api import lint_file
 from cfnlint.config import ManualArgs
-from render import ACCOUNT, DEPLOY_ROLE, REGIONS, ROOT, TEMPLATE, Rendered, parse, strings
+from render import ACCOUNT, DEPLOY_ROLE, ENDING, REGIONS, ROOT, TEMPLATE, Rendered, parse, strings
 
 KEY = f"arn:aws:kms:eu-central-1:{ACCOUNT}:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 TOPIC = f"arn:aws:sns:eu-central-1:{ACCOUNT}:security"
@@ -179,6 +179,13 @@ def test_the_stack_has_two_roles_without_managed_policies() -> None:
     assert not any("ManagedPolicyArns" in role.properties for role in roles)
     assert [role.properties["PermissionsBoundary"] for role in roles] == [BOUNDARY, BOUNDARY]
     assert not any("PermissionsBoundary" in role.properties for role in stack().of_type("AWS::IAM::Role"))
+
+
+@pytest.mark.parametrize("name", ["credwarden", "credwarden-prod"])
+def test_the_stacks_roles_have_a_path_of_their_own(name: str) -> None:
+    deployed = Rendered(TEMPLATE, stack=name)
+    assert {role.properties["Path"] for role in deployed.of_type("AWS::IAM::Role")} == {f"/credwarden/{name}/"}
+    assert deployed.outputs["FunctionRoleArn"] == f"arn:aws:iam::{ACCOUNT}:role/credwarden/{name}/{name}-CheckerRole-{ENDING}"
 
 
 # The topic and the queues
