@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import subprocess
 from pathlib import Path
@@ -90,10 +91,13 @@ class Deployer:
                               cwd=self.folder, capture_output=True, text=True, timeout=120, check=False)
 
     def deploy(self, name: str = NAME, **parameters: str) -> subprocess.CompletedProcess:
-        given = {"PermissionsBoundaryArn": self.outputs["PermissionsBoundaryArn"], "Architecture": architecture(),
-                 **parameters}
-        return self.sam("deploy", "--no-confirm-changeset", "--template-file", "template.yaml", "--stack-name", name,
-                        "--parameter-overrides", *(f"{key}={value}" for key, value in given.items()))
+        """The command in the role's outputs; with more parameters, and for another stack if `name` says so."""
+        program, *command = shlex.split(self.outputs["DeployCommand"])
+        assert program == "sam" and command[-2] == "--parameter-overrides"
+        command[command.index("--stack-name") + 1] = name
+        given = {"Architecture": architecture(), **parameters}
+        return self.sam(*command, *(f"{key}={value}" for key, value in given.items()),
+                        "--no-confirm-changeset", "--template-file", "template.yaml")
 
     def delete(self) -> subprocess.CompletedProcess:
         return self.sam("delete", "--no-prompts", "--stack-name", NAME, "--region", REGION)
@@ -125,6 +129,10 @@ def test_the_role_deploys_updates_and_deletes_the_stack(deployer: Deployer, emul
     name = function["StackResourceDetail"]["PhysicalResourceId"]
     configuration = emulator.client("lambda").get_function_configuration(FunctionName=name)
     assert configuration["Environment"]["Variables"]["CREDWARDEN_ALERT_ON"] == "always"
+    artifacts = emulator.client("s3").list_objects_v2(Bucket=deployer.outputs["ArtifactBucketName"])["Contents"]
+    assert len(artifacts) > 1 and all(one["Key"].startswith(f"{NAME}/") for one in artifacts)
+    assert [bucket["Name"] for bucket in emulator.client("s3").list_buckets()["Buckets"]] == [
+        deployer.outputs["ArtifactBucketName"]]
     assert succeeded(deployer.delete())
     assert all(stack["StackName"] != NAME for stack in emulator.client("cloudformation").describe_stacks()["Stacks"])
 

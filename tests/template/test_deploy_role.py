@@ -6,6 +6,7 @@ handlers of the type's public schema; `HANDLERS` has those of them that the temp
 
 from __future__ import annotations
 
+import shlex
 from typing import Iterator, NamedTuple
 
 import pytest
@@ -17,6 +18,8 @@ PROVIDER = f"arn:aws:iam::{ACCOUNT}:oidc-provider/token.actions.githubuserconten
 SUBJECT = "repo:owner/name:environment:production"
 KEY = f"arn:aws:kms:eu-central-1:{ACCOUNT}:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 TOPIC = f"arn:aws:sns:eu-central-1:{ACCOUNT}:security"
+
+ARTIFACT_BUCKET = f"arn:aws:s3:::credwarden-deployment-artifactbucket-{ENDING.lower()}"
 
 HANDLERS = {
     "AWS::Lambda::Function": (
@@ -55,13 +58,7 @@ ON_STACK = (
     "cloudformation:CreateChangeSet cloudformation:DescribeChangeSet cloudformation:ExecuteChangeSet "
     "cloudformation:DescribeStacks cloudformation:DescribeStackEvents cloudformation:GetTemplateSummary "
     "cloudformation:GetTemplate cloudformation:DeleteStack cloudformation:TagResource cloudformation:UntagResource")
-ON_SAM_STACK = (
-    "cloudformation:CreateChangeSet cloudformation:DescribeChangeSet cloudformation:ExecuteChangeSet "
-    "cloudformation:DescribeStacks")
-ON_BUCKET = (
-    "s3:CreateBucket s3:PutBucketPolicy s3:GetBucketPolicy s3:PutBucketPublicAccessBlock s3:GetBucketPublicAccessBlock "
-    "s3:PutBucketTagging s3:GetBucketTagging s3:PutBucketVersioning s3:GetBucketVersioning s3:PutEncryptionConfiguration "
-    "s3:GetEncryptionConfiguration s3:ListBucket")
+ON_BUCKET = "s3:ListBucket"
 ON_ARTIFACTS = "s3:GetObject s3:PutObject s3:DeleteObject"
 
 # Actions that IAM knows no resource for.
@@ -111,10 +108,9 @@ class Role:
         for role, service in (("CheckerRole", "lambda"), ("ScheduleRole", "scheduler")):
             yield Need("iam:PassRole", self.stack.resources[role].arn, {"iam:passedtoservice": f"{service}.amazonaws.com"})
         stacks = f"arn:{partition}:cloudformation:{region}:{ACCOUNT}:stack"
-        name, bucket = self.stack.stack, f"arn:{partition}:s3:::aws-sam-cli-managed-default-samclisourcebucket-1a2b3c"
+        name, bucket = self.stack.stack, self.setup.resources["ArtifactBucket"].arn
         calls = {
             f"{stacks}/{name}/1a2b": ON_STACK,
-            f"{stacks}/aws-sam-cli-managed-default/1a2b": ON_SAM_STACK,
             f"{stacks}/{name}-1a2b3c4d-CompanionStack/*": "cloudformation:DescribeStacks",
             f"{stacks}/{name}-1a2b3c4d-WebFunctionCode/*": "cloudformation:DescribeStacks",
             f"arn:{partition}:cloudformation:{region}:aws:transform/Serverless-2016-10-31": "cloudformation:CreateChangeSet",
@@ -155,7 +151,7 @@ def test_other_stacks_and_their_resources_are_out_of_reach() -> None:
     role, other = Role(), Role(name="payroll")
     shared = {(need.action, need.resource) for need in role.needs()} & {(need.action, need.resource) for need in other.needs()}
     assert {resource.rpartition(":")[2].partition("/")[0] for _, resource in shared} == {
-        "*", "stack", "transform", "aws-sam-cli-managed-default-samclisourcebucket-1a2b3c"}
+        "*", "transform"}
     for need in other.needs():
         if (need.action, need.resource) not in shared:
             assert not role.may(need.action, need.resource, **need.context | {"iam:permissionsboundary": role.boundary}), need
@@ -214,10 +210,19 @@ def test_only_roles_in_the_stacks_path_are_in_reach(name: str) -> None:
 
 
 @pytest.mark.parametrize(("action", "resource"), [
-    ("s3:GetObject", "arn:aws:s3:::aws-sam-cli-managed-default-samclisourcebucket-1a2b/payroll/1a2b"),
     ("s3:PutObject", "arn:aws:s3:::payroll/credwarden/1a2b"),
-    ("s3:DeleteBucket", "arn:aws:s3:::aws-sam-cli-managed-default-samclisourcebucket-1a2b"),
-    ("cloudformation:DeleteStack", f"arn:aws:cloudformation:eu-central-1:{ACCOUNT}:stack/aws-sam-cli-managed-default/1a2b"),
+    # The bucket and the stack that all deployments of the account by "sam deploy --guided" share.
+    *((action, "arn:aws:s3:::aws-sam-cli-managed-default-samclisourcebucket-1a2b")
+      for action in ("s3:CreateBucket", "s3:DeleteBucket", "s3:ListBucket", "s3:PutBucketPolicy", "s3:PutBucketVersioning")),
+    *((action, "arn:aws:s3:::aws-sam-cli-managed-default-samclisourcebucket-1a2b/credwarden/1a2b")
+      for action in ("s3:GetObject", "s3:PutObject", "s3:DeleteObject")),
+    *((action, f"arn:aws:cloudformation:eu-central-1:{ACCOUNT}:stack/aws-sam-cli-managed-default/1a2b")
+      for action in ON_STACK.split()),
+    # The stack's own bucket: artifacts, not settings, and no version of an artifact for good.
+    *((action, ARTIFACT_BUCKET) for action in (
+        "s3:DeleteBucket", "s3:DeleteBucketPolicy", "s3:PutBucketPolicy", "s3:PutBucketPublicAccessBlock",
+        "s3:PutBucketVersioning", "s3:PutEncryptionConfiguration", "s3:PutLifecycleConfiguration")),
+    *((action, f"{ARTIFACT_BUCKET}/credwarden/1a2b") for action in ("s3:DeleteObjectVersion", "s3:PutObjectAcl")),
     ("cloudformation:DeleteStack", f"arn:aws:cloudformation:eu-central-1:{ACCOUNT}:stack/credwarden-two/1a2b"),
     ("cloudformation:DescribeStacks", f"arn:aws:cloudformation:eu-central-1:{ACCOUNT}:stack/credwarden-two/1a2b"),
     ("lambda:InvokeFunction", f"arn:aws:lambda:eu-central-1:{ACCOUNT}:function:credwarden-CheckerFunction-1A2B"),
@@ -229,6 +234,34 @@ def test_only_roles_in_the_stacks_path_are_in_reach(name: str) -> None:
 ])
 def test_the_role_deploys_and_does_nothing_else(action: str, resource: str) -> None:
     assert Role().may(action, resource) is None
+
+
+def test_the_artifact_bucket_is_private_encrypted_and_keeps_versions() -> None:
+    setup = Role().setup
+    bucket = setup.resources["ArtifactBucket"]
+    assert set(bucket.properties["PublicAccessBlockConfiguration"].values()) == {True}
+    assert len(bucket.properties["PublicAccessBlockConfiguration"]) == 4
+    assert bucket.properties["OwnershipControls"] == {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}
+    (encryption,) = bucket.properties["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+    assert encryption == {"ServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}
+    assert bucket.properties["VersioningConfiguration"] == {"Status": "Enabled"}
+    # No rule ends a current version: a rollback needs the artifacts of the deployment before.
+    (rule,) = bucket.properties["LifecycleConfiguration"]["Rules"]
+    assert rule == {"Status": "Enabled", "NoncurrentVersionExpiration": {"NoncurrentDays": 90},
+                    "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 7}}
+    (statement,) = setup.resources["ArtifactBucketPolicy"].properties["PolicyDocument"]["Statement"]
+    assert statement == {"Sid": "OnlyTls", "Effect": "Deny", "Principal": "*", "Action": "s3:*",
+                         "Resource": [bucket.arn, f"{bucket.arn}/*"], "Condition": {"Bool": {"aws:SecureTransport": "false"}}}
+    assert parse(DEPLOY_ROLE)["Resources"]["ArtifactBucket"]["DeletionPolicy"] == "Retain"
+
+
+def test_the_deploy_command_uses_the_bucket_and_the_boundary() -> None:
+    role = Role(name="credwarden-prod")
+    command = shlex.split(role.setup.outputs["DeployCommand"])
+    assert command == [
+        "sam", "deploy", "--region", "eu-central-1", "--stack-name", "credwarden-prod",
+        "--no-resolve-s3", "--s3-bucket", role.setup.resources["ArtifactBucket"].name, "--s3-prefix", "credwarden-prod",
+        "--parameter-overrides", f"PermissionsBoundaryArn={role.boundary}"]
 
 
 # The boundary
