@@ -7,7 +7,7 @@ handlers of the type's public schema; `HANDLERS` has those of them that the temp
 from __future__ import annotations
 
 import shlex
-from typing import Iterator, NamedTuple
+from typing import Any, Iterator, NamedTuple
 
 import pytest
 from ministack.core.iam_evaluator import EvalContext, evaluate, parse_policy_document
@@ -67,6 +67,10 @@ WITHOUT_RESOURCE = {
     "sns:GetSubscriptionAttributes", "sns:SetSubscriptionAttributes", "sns:Unsubscribe",
 }
 
+# Actions on any resource that change something: only CloudFormation may call them.
+ONLY_BY_CLOUDFORMATION = set(HANDLERS["AWS::SNS::Subscription"].split())
+CLOUDFORMATION = {"aws:calledvia": ["cloudformation.amazonaws.com"]}
+
 # Actions whose request can carry a permissions boundary, or that are about a role which has one.
 ABOUT_BOUNDARY = {"iam:CreateRole", "iam:PutRolePermissionsBoundary", "iam:PutRolePolicy"}
 
@@ -76,7 +80,7 @@ class Need(NamedTuple):
 
     action: str
     resource: str
-    context: dict[str, str] = {}
+    context: dict[str, Any] = {}
 
 
 class Role:
@@ -91,7 +95,7 @@ class Role:
         self._policies = [parse_policy_document(policy["PolicyDocument"])
                           for policy in self.setup.resources["DeployRole"].properties["Policies"]]
 
-    def may(self, action: str, resource: str, **context: str) -> str | None:
+    def may(self, action: str, resource: str, **context: Any) -> str | None:
         """The Sid of the statement that allows it, if one does."""
         result = evaluate(_context(action, resource, self.setup.region, context), self._policies)
         return result.matched_sid if result.decision == "Allow" else None
@@ -104,6 +108,7 @@ class Role:
         for resource in self.stack.resources.values():
             for action in HANDLERS[resource.type].split():
                 context = {"iam:permissionsboundary": self.boundary} if action in ABOUT_BOUNDARY else {}
+                context |= CLOUDFORMATION if action in ONLY_BY_CLOUDFORMATION else {}
                 yield Need(action, "*" if action in WITHOUT_RESOURCE else resource.arn, context)
         for role, service in (("CheckerRole", "lambda"), ("ScheduleRole", "scheduler")):
             yield Need("iam:PassRole", self.stack.resources[role].arn, {"iam:passedtoservice": f"{service}.amazonaws.com"})
@@ -120,7 +125,7 @@ class Role:
         yield from (Need(action, resource) for resource, actions in calls.items() for action in actions.split())
 
 
-def _context(action: str, resource: str, region: str, context: dict[str, str]) -> EvalContext:
+def _context(action: str, resource: str, region: str, context: dict[str, Any]) -> EvalContext:
     return EvalContext(principal_arn=f"arn:aws:sts::{ACCOUNT}:assumed-role/deploy/me", principal_type="AssumedRole",
                        principal_account=ACCOUNT, action=action, resource_arn=resource, region=region,
                        service_context=context)
@@ -135,15 +140,14 @@ def test_the_role_is_enough(partition: str) -> None:
 def test_every_permission_is_needed() -> None:
     role = Role()
     granted = {(sid, action) for sid, statement in role.setup.statements("DeployRole").items()
-               for action in statement["Action"]}
+               if statement["Effect"] == "Allow" for action in statement["Action"]}
     assert granted - {(role.permits(need), need.action) for need in role.needs()} == set()
 
 
 def test_no_action_is_a_wildcard() -> None:
     for statement in Role().setup.statements("DeployRole").values():
-        assert statement["Effect"] == "Allow"
         assert not [action for action in statement["Action"] if "*" in action]
-        if statement["Resource"] == ["*"]:
+        if statement["Effect"] == "Allow" and statement["Resource"] == ["*"]:
             assert set(statement["Action"]) <= WITHOUT_RESOURCE
 
 
@@ -155,6 +159,24 @@ def test_other_stacks_and_their_resources_are_out_of_reach() -> None:
     for need in other.needs():
         if (need.action, need.resource) not in shared:
             assert not role.may(need.action, need.resource, **need.context | {"iam:permissionsboundary": role.boundary}), need
+
+
+@pytest.mark.parametrize("caller", [{}, {"aws:calledvia": ["athena.amazonaws.com"]}])
+@pytest.mark.parametrize("action", sorted(ONLY_BY_CLOUDFORMATION))
+def test_subscriptions_are_in_reach_of_cloudformation_only(action: str, caller: dict[str, list[str]]) -> None:
+    """These actions have no resource: called directly, they would reach every subscription of the account."""
+    subscription = f"arn:aws:sns:eu-central-1:{ACCOUNT}:payroll:1234abcd-12ab-34cd-56ef-1234567890ab"
+    for resource in ("*", subscription):
+        assert Role().may(action, resource, **caller) is None
+    assert Role().may(action, "*", **CLOUDFORMATION)
+
+
+def test_resources_of_others_cannot_be_imported_into_the_stack() -> None:
+    """A stack that has imported a subscription can change and delete it through CloudFormation."""
+    stack = f"arn:aws:cloudformation:eu-central-1:{ACCOUNT}:stack/credwarden/1a2b"
+    assert Role().may("cloudformation:CreateChangeSet", stack)
+    imported = {"cloudformation:importresourcetypes": ["AWS::SNS::Subscription"]}
+    assert Role().may("cloudformation:CreateChangeSet", stack, **imported) is None
 
 
 def test_other_accounts_and_regions_are_out_of_reach() -> None:

@@ -303,7 +303,8 @@ def test_no_partition_is_hard_coded(partition: str) -> None:
         assert set(arns) == {partition}
         # Service principals have this ending in every partition; nothing else may have it.
         endings = {text for text in texts if "amazonaws.com" in text and not text.startswith("https://sqs.")}
-        assert endings <= {"lambda.amazonaws.com", "scheduler.amazonaws.com", "cloudwatch.amazonaws.com", "sts.amazonaws.com"}
+        assert endings <= {f"{service}.amazonaws.com"
+                           for service in ("cloudformation", "cloudwatch", "lambda", "scheduler", "sts")}
 
 
 @pytest.mark.parametrize("path", [TEMPLATE, DEPLOY_ROLE])
