@@ -6,7 +6,10 @@ handlers of the type's public schema; `HANDLERS` has those of them that the temp
 
 from __future__ import annotations
 
+import json
+import re
 import shlex
+from pathlib import Path
 from typing import Any, Iterator, NamedTuple
 
 import pytest
@@ -20,6 +23,8 @@ KEY = f"arn:aws:kms:eu-central-1:{ACCOUNT}:key/1234abcd-12ab-34cd-56ef-123456789
 TOPIC = f"arn:aws:sns:eu-central-1:{ACCOUNT}:security"
 
 ARTIFACT_BUCKET = f"arn:aws:s3:::credwarden-deployment-artifactbucket-{ENDING.lower()}"
+
+LONGEST_NAME = 24
 
 HANDLERS = {
     "AWS::Lambda::Function": (
@@ -71,6 +76,12 @@ WITHOUT_RESOURCE = {
 ONLY_BY_CLOUDFORMATION = set(HANDLERS["AWS::SNS::Subscription"].split())
 CLOUDFORMATION = {"aws:calledvia": ["cloudformation.amazonaws.com"]}
 
+# IAM checks some actions on the resource itself, some on one of its versions or on its log streams.
+FORMS = {"AWS::Lambda::Function": ["", ":$LATEST"], "AWS::Logs::LogGroup": ["", ":*"]}
+
+# CloudFormation ends names with 12 or 13 letters and digits.
+ENDINGS = [ENDING, ENDING[:12]]
+
 # Actions whose request can carry a permissions boundary, or that are about a role which has one.
 ABOUT_BOUNDARY = {"iam:CreateRole", "iam:PutRolePermissionsBoundary", "iam:PutRolePolicy"}
 
@@ -86,14 +97,16 @@ class Need(NamedTuple):
 class Role:
     """The deploy role, and the stack that it is for."""
 
-    def __init__(self, partition: str = "aws", name: str = "credwarden", **parameters: str) -> None:
+    def __init__(self, partition: str = "aws", name: str = "credwarden", *, ending: str = ENDING,
+                 template: Path = TEMPLATE, **parameters: str) -> None:
         self.setup = Rendered(DEPLOY_ROLE, {"StackName": name, "TrustedPrincipalArn": TRUSTED, **parameters},
                               stack=f"{name}-deployment", partition=partition)
         self.boundary = self.setup.resources["RoleBoundary"].arn
-        self.stack = Rendered(TEMPLATE, {"PermissionsBoundaryArn": self.boundary, "EmailAddress": "a@example.com"},
-                              stack=name, partition=partition)
+        self.stack = Rendered(template, {"PermissionsBoundaryArn": self.boundary, "EmailAddress": "a@example.com"},
+                              stack=name, partition=partition, ending=ending)
         self._policies = [parse_policy_document(policy["PolicyDocument"])
                           for policy in self.setup.resources["DeployRole"].properties["Policies"]]
+        self._boundary = parse_policy_document(self.setup.resources["RoleBoundary"].properties["PolicyDocument"])
 
     def may(self, action: str, resource: str, **context: Any) -> str | None:
         """The Sid of the statement that allows it, if one does."""
@@ -103,13 +116,23 @@ class Role:
     def permits(self, need: Need) -> str | None:
         return self.may(need.action, need.resource, **need.context)
 
+    def bounds(self, action: str, resource: str) -> bool:
+        """Whether the boundary keeps the stack's roles from it."""
+        return evaluate(_context(action, resource, self.setup.region, {}), [self._boundary]).decision != "Allow"
+
+    def missing(self) -> list[str]:
+        """What a deployment does and the role may not."""
+        return [f"{need.action} on {need.resource}" for need in self.needs() if not self.permits(need)]
+
     def needs(self) -> Iterator[Need]:
         partition, region = self.setup.partition, self.setup.region
-        for resource in self.stack.resources.values():
+        for name, resource in self.stack.resources.items():
+            assert resource.type in HANDLERS, f"{name}: which permissions does {resource.type} need?"
             for action in HANDLERS[resource.type].split():
                 context = {"iam:permissionsboundary": self.boundary} if action in ABOUT_BOUNDARY else {}
                 context |= CLOUDFORMATION if action in ONLY_BY_CLOUDFORMATION else {}
-                yield Need(action, "*" if action in WITHOUT_RESOURCE else resource.arn, context)
+                arns = ["*"] if action in WITHOUT_RESOURCE else [resource.arn + end for end in FORMS.get(resource.type, [""])]
+                yield from (Need(action, arn, context) for arn in arns)
         for role, service in (("CheckerRole", "lambda"), ("ScheduleRole", "scheduler")):
             yield Need("iam:PassRole", self.stack.resources[role].arn, {"iam:passedtoservice": f"{service}.amazonaws.com"})
         stacks = f"arn:{partition}:cloudformation:{region}:{ACCOUNT}:stack"
@@ -132,9 +155,19 @@ def _context(action: str, resource: str, region: str, context: dict[str, Any]) -
 
 
 @pytest.mark.parametrize("partition", REGIONS)
-def test_the_role_is_enough(partition: str) -> None:
-    role = Role(partition)
-    assert [need for need in role.needs() if not role.permits(need)] == []
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_the_role_is_enough(partition: str, ending: str) -> None:
+    """A resource that the template has and infra/deploy-role.yaml does not know is named here."""
+    assert Role(partition, ending=ending).missing() == []
+
+
+def test_a_new_resource_is_missed_by_name(tmp_path: Path) -> None:
+    changed = parse(TEMPLATE)
+    changed["Resources"]["AnotherQueue"] = changed["Resources"]["UndeliveredQueue"]
+    template = tmp_path / "template.yaml"
+    template.write_text(json.dumps(changed))
+    arn = f"arn:aws:sqs:eu-central-1:{ACCOUNT}:credwarden-AnotherQueue-{ENDING}"
+    assert Role(template=template).missing() == [f"{action} on {arn}" for action in HANDLERS["AWS::SQS::Queue"].split()]
 
 
 def test_every_permission_is_needed() -> None:
@@ -151,14 +184,60 @@ def test_no_action_is_a_wildcard() -> None:
             assert set(statement["Action"]) <= WITHOUT_RESOURCE
 
 
-def test_other_stacks_and_their_resources_are_out_of_reach() -> None:
-    role, other = Role(), Role(name="payroll")
-    shared = {(need.action, need.resource) for need in role.needs()} & {(need.action, need.resource) for need in other.needs()}
-    assert {resource.rpartition(":")[2].partition("/")[0] for _, resource in shared} == {
-        "*", "transform"}
-    for need in other.needs():
-        if (need.action, need.resource) not in shared:
-            assert not role.may(need.action, need.resource, **need.context | {"iam:permissionsboundary": role.boundary}), need
+# Stacks whose names begin with ours, also with the beginning of the name of one of our resources.
+OTHERS = ["payroll", "credwardens", "credwarden-prod", "credwarden-x",
+          *(f"credwarden-{logical_id}" for logical_id in Rendered(TEMPLATE).resources)]
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_other_stacks_and_their_resources_are_out_of_reach(name: str) -> None:
+    role = Role()
+    for ending in ENDINGS:
+        other = Role(name=name, ending=ending)
+        shared = {(need.action, need.resource) for need in role.needs()} & {
+            (need.action, need.resource) for need in other.needs()}
+        assert {resource.rpartition(":")[2].partition("/")[0] for _, resource in shared} == {"*", "transform"}
+        reached = [need for need in other.needs() if (need.action, need.resource) not in shared and role.may(
+            need.action, need.resource, **need.context | {"iam:permissionsboundary": role.boundary})]
+        assert reached == []
+
+
+def test_the_shortest_logical_id_of_another_stack_is_out_of_reach() -> None:
+    role = Role()
+    for need in role.needs():
+        if ENDING in need.resource:
+            for ending in ENDINGS:
+                foreign = need.resource.replace(ENDING, f"X-{ending}")
+                assert ":role/" in foreign or not role.permits(need._replace(resource=foreign)), foreign
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_the_boundary_keeps_the_stacks_roles_from_other_stacks(name: str) -> None:
+    role = Role()
+    actions = {"CheckerFunction": "lambda:InvokeFunction", "AlertTopic": "sns:Publish", "CheckerLogGroup": "logs:PutLogEvents",
+               "FailedRunQueue": "sqs:SendMessage", "UndeliveredQueue": "sqs:SendMessage"}
+    for ending in ENDINGS:
+        own, other = (Rendered(TEMPLATE, stack=stack, ending=ending) for stack in ("credwarden", name))
+        for logical_id, action in actions.items():
+            stream = ":log-stream:2026/11/20/[$LATEST]1a2b" if action.startswith("logs:") else ""
+            assert not role.bounds(action, own.resources[logical_id].arn + stream)
+            assert role.bounds(action, other.resources[logical_id].arn + stream), (logical_id, ending)
+
+
+@pytest.mark.parametrize("partition", REGIONS)
+def test_the_policies_are_within_iams_limits(partition: str) -> None:
+    """IAM counts all characters but white space, with the parameters as long as they can be."""
+    def size(document: dict) -> int:
+        return len("".join(json.dumps(document, separators=(",", ":")).split()))
+
+    region = REGIONS[partition]
+    role = Role(partition, "a" * LONGEST_NAME, TopicArn=f"arn:{partition}:sns:{region}:{ACCOUNT}:{'t' * 256}",
+                KmsKeyArn=f"arn:{partition}:kms:{region}:{ACCOUNT}:key/{'k' * 128}")
+    inline = [policy["PolicyDocument"] for policy in role.setup.resources["DeployRole"].properties["Policies"]]
+    assert sum(map(size, inline)) <= 10240
+    assert size(role.setup.resources["RoleBoundary"].properties["PolicyDocument"]) <= 6144
+    for function_role in role.stack.of_type("AWS::IAM::Role"):
+        assert sum(size(policy["PolicyDocument"]) for policy in function_role.properties["Policies"]) <= 10240
 
 
 @pytest.mark.parametrize("caller", [{}, {"aws:calledvia": ["athena.amazonaws.com"]}])
@@ -316,9 +395,9 @@ def test_the_boundary_holds_what_the_stack_s_roles_may_do_and_nothing_else(optio
 
 
 def test_the_boundary_names_an_existing_topic_and_key_only_when_they_are_given() -> None:
-    own = f"arn:aws:sns:eu-central-1:{ACCOUNT}:credwarden-*"
-    assert boundary_statements(Role().setup)["Alert"]["Resource"] == [own]
-    assert boundary_statements(Role(TopicArn=TOPIC).setup)["Alert"]["Resource"] == [own, TOPIC]
+    own = [f"arn:aws:sns:eu-central-1:{ACCOUNT}:credwarden-AlertTopic-{'?' * length}" for length in (12, 13)]
+    assert boundary_statements(Role().setup)["Alert"]["Resource"] == own
+    assert boundary_statements(Role(TopicArn=TOPIC).setup)["Alert"]["Resource"] == [*own, TOPIC]
     assert "EncryptAlert" not in boundary_statements(Role().setup)
     assert boundary_statements(Role(KmsKeyArn=KEY).setup)["EncryptAlert"]["Resource"] == KEY
 
@@ -360,9 +439,12 @@ def test_somebody_is_trusted_and_a_workflow_is_named(parameters: dict[str, str],
     assert {name for name, rule in parse(DEPLOY_ROLE)["Rules"].items() if not setup.holds(rule)} == refused
 
 
-def test_the_longest_stack_name_leaves_the_names_of_resources_whole() -> None:
-    # These names have at most 64 characters; the others have more room.
-    for resource in Rendered(TEMPLATE, stack="a" * 26).resources.values():
-        if resource.type in ("AWS::Lambda::Function", "AWS::IAM::Role", "AWS::Scheduler::Schedule"):
-            assert len(resource.name) <= 64, resource.name
-            assert resource.name.endswith(ENDING)
+def test_no_stack_name_is_cut_to_another_one_in_the_names_of_resources() -> None:
+    """CloudFormation cuts the name of a stack where it is too long for the name of a resource. What is left of it must be
+    longer than every name that this role can be made for, or two stacks would have resources of the same names."""
+    # These names have at most 64 characters; the others have more room. Roles have the whole name in their path.
+    for logical_id, resource in Rendered(TEMPLATE).resources.items():
+        if resource.type in ("AWS::Lambda::Function", "AWS::Scheduler::Schedule"):
+            assert 64 - len(f"-{logical_id}-{ENDING}") > LONGEST_NAME, logical_id
+    pattern = parse(DEPLOY_ROLE)["Parameters"]["StackName"]["AllowedPattern"]
+    assert re.fullmatch(pattern, "a" * LONGEST_NAME) and not re.fullmatch(pattern, "a" * (LONGEST_NAME + 1))

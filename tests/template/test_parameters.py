@@ -57,7 +57,7 @@ VALUES = {
                                    ["boundary", f"arn:aws:iam::{ACCOUNT}:role/boundary", f"arn:aws:iam::{ACCOUNT}:policy/*"]),
     },
     DEPLOY_ROLE: {
-        "StackName": (["credwarden", "C", "c-1", "a" * 26], ["", "1c", "-c", "c_1", "c*", "c/d", "a" * 27]),
+        "StackName": (["credwarden", "C", "c-1", "a" * 24], ["", "1c", "-c", "c_1", "c*", "c/d", "a" * 25]),
         "TopicArn": TOPICS,
         "KmsKeyArn": KEYS,
         "TrustedPrincipalArn": (["", f"arn:aws:iam::{ACCOUNT}:role/admin", f"arn:aws:iam::{ACCOUNT}:user/team/some.one@example.com",
