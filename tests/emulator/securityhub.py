@@ -261,6 +261,9 @@ def condition_context(operation: str, body: bytes) -> dict[str, Any]:
 
 
 def _leaves(value: Any, path: str = "") -> list[tuple[str, str]]:
+    if path == "UserDefinedFields":
+        # As AWS's own policies name them, such as AWSSystemsManagerOpsDataSyncServiceRolePolicy.
+        return [(f"{path}.key", str(list(value))), (f"{path}.value", str(list(value.values())))]
     if isinstance(value, dict):
         return [leaf for name, below in value.items() for leaf in _leaves(below, f"{path}.{name}" if path else name)]
     return [(path, str(value))]

@@ -167,6 +167,14 @@ class Stack:
         names = iam.list_role_policies(RoleName=role)["PolicyNames"]
         return {name: iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"] for name in names}
 
+    def role_credentials(self) -> dict:
+        """Temporary credentials of the function's role. Its trust is widened for that, its permissions stay."""
+        name, iam = self.physical_id(ROLE), self.emulator.client("iam")
+        iam.update_assume_role_policy(RoleName=name, PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [
+            {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}]}))
+        role = iam.get_role(RoleName=name)["Role"]["Arn"]
+        return self.emulator.client("sts").assume_role(RoleArn=role, RoleSessionName="test")["Credentials"]
+
     def granted_actions(self) -> list[str]:
         return granted_actions(self.policies())
 

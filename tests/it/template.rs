@@ -9,15 +9,17 @@ fn template() -> String {
     std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../template.yaml")).unwrap()
 }
 
-/// Everything in the template that looks like an IAM action of a service that the function calls.
+/// Everything in the template that looks like an IAM action of a service that the function calls. `ASFFSyntaxPath` is a
+/// condition key.
 fn actions(template: &str) -> BTreeSet<&str> {
     let word = |character: char| character.is_alphanumeric() || ":*".contains(character);
     let words =
         template.lines().filter(|line| !line.trim_start().starts_with('#')).flat_map(|line| line.split(|c| !word(c)));
     let services = ["iam", "securityhub", "logs", "sns", "sqs", "kms"];
     let is_action = |text: &&str| {
-        text.split_once(':')
-            .is_some_and(|(service, name)| services.contains(&service) && name.starts_with(char::is_uppercase))
+        text.split_once(':').is_some_and(|(service, name)| {
+            services.contains(&service) && name.starts_with(char::is_uppercase) && name != "ASFFSyntaxPath"
+        })
     };
     words.filter(is_action).collect()
 }

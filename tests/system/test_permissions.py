@@ -9,7 +9,9 @@ from __future__ import annotations
 import json
 from typing import Any, Callable
 
+import botocore.exceptions
 import pytest
+from update_fields import SET, fields, statuses, updates
 
 from emulator.launcher import ACCOUNT, REGION
 from emulator.process import Emulator
@@ -91,6 +93,8 @@ def test_every_call_of_a_run_is_granted_by_name(deploy: Deploy, emulator: Emulat
 def test_no_statement_grants_more_than_named_actions() -> None:
     for policy in (*role_policies(ROLE).values(), *role_policies(SCHEDULE_ROLE).values()):
         for statement in policy["Statement"]:
+            if statement["Effect"] == "Deny":
+                continue
             actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
             assert not [action for action in actions if "*" in action and action != "kms:GenerateDataKey*"]
             if statement["Resource"] == "*":
@@ -108,6 +112,28 @@ def test_with_a_key_its_permissions_are_granted_on_it_alone(deploy: Deploy) -> N
     (statement,) = [statement for policy in stack.policies().values() for statement in policy["Statement"]
                     if "kms:Decrypt" in statement["Action"]]
     assert statement["Resource"] == key
+
+
+def test_the_function_can_set_new_and_notified_and_nothing_else(deploy: Deploy, hub: Any, emulator: Emulator) -> None:
+    """By the role's own credentials: every field and every status that the API has."""
+    stack = deploy()
+    stack.invoke()
+    one = hub.get_findings(MaxResults=1)["Findings"][0]
+    client = emulator.client("securityhub", role=stack.role_credentials())
+
+    def update(**fields: Any) -> str:
+        try:
+            answer = client.batch_update_findings(
+                FindingIdentifiers=[{"Id": one["Id"], "ProductArn": one["ProductArn"]}], **fields)
+        except botocore.exceptions.ClientError as error:
+            return error.response["Error"]["Code"]
+        return "updated" if answer["ProcessedFindings"] else "unprocessed"
+
+    assert {status: update(Workflow={"Status": status}) for status in statuses()} == {
+        status: "updated" if status in SET else "AccessDeniedException" for status in statuses()}
+    refused = {field: [update(**fields), update(**fields, Workflow={"Status": "NOTIFIED"})]
+               for field, fields in updates().items()}
+    assert refused == {field: ["AccessDeniedException"] * 2 for field in fields()}
 
 
 @pytest.mark.parametrize(("action", "resource", "decision"), [

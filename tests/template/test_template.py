@@ -115,7 +115,8 @@ def test_schedule() -> None:
 # Permissions
 
 def granted(deployed: Rendered, role: str) -> dict[str, tuple[list[str], list[str]]]:
-    return {sid: (statement["Action"], statement["Resource"]) for sid, statement in deployed.statements(role).items()}
+    return {sid: (statement["Action"], statement["Resource"]) for sid, statement in deployed.statements(role).items()
+            if statement["Effect"] == "Allow"}
 
 
 def function_permissions(deployed: Rendered) -> dict[str, tuple[list[str], list[str]]]:

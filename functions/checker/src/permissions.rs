@@ -64,7 +64,7 @@ pub const PERMISSIONS: &[Permission] = &[
     Permission {
         action: "securityhub:BatchUpdateFindings",
         resource: "the region's hub",
-        purpose: "marks what was told NOTIFIED",
+        purpose: "sets the workflow status to NEW or NOTIFIED; other statuses and fields are denied",
         condition: HUB,
     },
     Permission { action: "sns:Publish", resource: "the topic", purpose: "sends the alert", condition: None },
