@@ -561,3 +561,16 @@ def test_an_alarm_reaches_the_same_people(deploy: Deploy, emulator: Emulator, al
     mail = wait_for(emulator.mails, 30, "mail of the alarm")[0]
     assert mail["to"] == MAIL_ADDRESS
     assert alarm in mail["subject"] + mail["body"]
+
+
+def test_an_alarm_about_a_broken_alert_topic_goes_to_another_topic(deploy: Deploy, emulator: Emulator) -> None:
+    sns = emulator.client("sns")
+    topic = sns.create_topic(Name="operations")["TopicArn"]
+    sns.subscribe(TopicArn=topic, Protocol="email", Endpoint="operations@example.com")
+    stack = deploy(AlarmTopicArn=topic)
+    sns.delete_topic(TopicArn=stack.outputs["TopicArn"])
+    assert stack.invoke().error_type == "Alert"
+    emulator.client("cloudwatch").set_alarm_state(AlarmName=stack.physical_id("RunFailedAlarm"), StateValue="ALARM",
+                                                  StateReason="a test")
+    mail = wait_for(emulator.mails, 30, "mail of the alarm")[0]
+    assert mail["to"] == "operations@example.com" and "RunFailedAlarm" in mail["subject"] + mail["body"]

@@ -29,6 +29,7 @@ VALUES = {
                          ["security", "@example.com", "a@b", "a b@example.com", "a@example.com,b@example.com", "a@example.com,b.org",
                           "a@example.com\n"]),
         "TopicArn": TOPICS,
+        "AlarmTopicArn": TOPICS,
         "KmsKeyArn": KEYS,
         "AlertOn": (["changes", "failures", "always"], ["", "Changes", "never"]),
         "AlertMinSeverity": (["CRITICAL", "HIGH", "MEDIUM", "LOW", "INFORMATIONAL"], ["", "low", "NONE"]),

@@ -14,6 +14,7 @@ from render import ACCOUNT, DEPLOY_ROLE, ENDING, REGIONS, ROOT, TEMPLATE, Render
 
 KEY = f"arn:aws:kms:eu-central-1:{ACCOUNT}:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 TOPIC = f"arn:aws:sns:eu-central-1:{ACCOUNT}:security"
+ALARM_TOPIC = f"arn:aws:sns:eu-central-1:{ACCOUNT}:operations"
 BOUNDARY = f"arn:aws:iam::{ACCOUNT}:policy/boundary"
 
 # The function's variables: the parameter that each is set from, and its default.
@@ -29,7 +30,7 @@ VARIABLES = {
 }
 
 OTHER_DEFAULTS = {
-    "EmailAddress": "", "TopicArn": "", "KmsKeyArn": "", "ScheduleExpression": "cron(0 6 * * ? *)",
+    "EmailAddress": "", "TopicArn": "", "AlarmTopicArn": "", "KmsKeyArn": "", "ScheduleExpression": "cron(0 6 * * ? *)",
     "ScheduleTimezone": "UTC", "SuccessWithinHours": "26", "Architecture": "arm64", "MemorySize": 256, "Timeout": 300,
     "MaximumRetryAttempts": 0, "LogRetentionDays": 365, "PermissionsBoundaryArn": "",
 }
@@ -149,6 +150,13 @@ def test_without_security_hub_the_function_has_no_permission_for_it() -> None:
     assert granted(deployed, "CheckerRole") == expected
 
 
+def test_a_topic_for_alarms_changes_nothing_else() -> None:
+    """The function does not publish to it, and CloudWatch asks for no permission of whoever makes an alarm."""
+    with_topic = stack(AlarmTopicArn=ALARM_TOPIC)
+    changed = {name for name, resource in stack().resources.items() if resource != with_topic.resources[name]}
+    assert changed == {resource.name.split("-")[1] for resource in with_topic.of_type("AWS::CloudWatch::Alarm")}
+
+
 def test_an_existing_topic_is_the_only_one_that_the_function_may_publish_to() -> None:
     assert granted(stack(TopicArn=TOPIC), "CheckerRole")["Alert"] == (["sns:Publish"], [TOPIC])
 
@@ -242,12 +250,16 @@ def test_a_queue_keeps_messages_encrypted_for_14_days_and_takes_them_from_one_ro
 # The alarms
 
 @pytest.mark.parametrize("topic", ["", TOPIC])
-def test_every_alarm_goes_to_the_topic_and_says_what_to_do(topic: str) -> None:
-    deployed = stack(TopicArn=topic)
+@pytest.mark.parametrize("alarm_topic", ["", ALARM_TOPIC])
+def test_every_alarm_goes_to_its_topic_and_says_what_to_do(topic: str, alarm_topic: str) -> None:
+    deployed = stack(TopicArn=topic, AlarmTopicArn=alarm_topic)
     alarms = deployed.of_type("AWS::CloudWatch::Alarm")
+    alert_topic = topic or deployed.resources["AlertTopic"].arn
     assert len(alarms) == 3
+    assert (deployed.outputs["TopicArn"], deployed.outputs["AlarmTopicArn"]) == (alert_topic, alarm_topic or alert_topic)
     for alarm in alarms:
-        assert alarm.properties["AlarmActions"] == [topic or deployed.resources["AlertTopic"].arn]
+        assert alarm.properties["AlarmActions"] == [alarm_topic or alert_topic]
+        assert alarm.properties.get("OKActions", alarm.properties["AlarmActions"]) == alarm.properties["AlarmActions"]
         assert "(stack credwarden)" in alarm.properties["AlarmDescription"]
         assert len(alarm.properties["AlarmDescription"]) < 1024
 
@@ -333,8 +345,8 @@ def test_two_stacks_share_only_what_belongs_to_the_account() -> None:
 
 def test_outputs() -> None:
     outputs = stack().outputs
-    assert set(outputs) == {"FunctionName", "FunctionArn", "FunctionRoleArn", "TopicArn", "LogGroupName", "FailedRunQueueUrl",
-                            "UndeliveredQueueUrl", "DryRunCommand", "RunCommand"}
+    assert set(outputs) == {"FunctionName", "FunctionArn", "FunctionRoleArn", "TopicArn", "AlarmTopicArn", "LogGroupName",
+                            "FailedRunQueueUrl", "UndeliveredQueueUrl", "DryRunCommand", "RunCommand"}
     assert outputs["FunctionName"] in outputs["DryRunCommand"]
     assert json.loads(outputs["DryRunCommand"].split("'")[1]) == {"dry_run": True}
 
