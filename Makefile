@@ -33,6 +33,13 @@ SAM := PATH="$(CURDIR)/$(SAM_VENV)/bin:$$PATH" SAM_CLI_TELEMETRY=0 $(SAM_VENV)/b
 # Where sources lie is told by panics, and differs from machine to machine: without it the same commit is the same bytes.
 REPRODUCIBLE := --remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)=/cargo --remap-path-prefix=$(CURDIR)=/credwarden
 
+# Where cargo builds. Absolute, since the SAM CLI calls cargo in the function's folder and the tests run in theirs.
+TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
+ifdef CARGO_TARGET_DIR
+override export CARGO_TARGET_DIR := $(TARGET)
+REPRODUCIBLE += --remap-path-prefix=$(TARGET)=/credwarden/target
+endif
+
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .PHONY: help
@@ -46,7 +53,7 @@ demo: $(VENV)/ready ## a day of credwarden on this machine, in an emulator (PORT
 	@cd tests && exec ../$(VENV)/bin/python -m emulator.demo --port $(PORT)
 
 .PHONY: test
-test: $(VENV)/ready $(VENV)/checkov/ready $(TOOLS)/cfn-guard-$(CFN_GUARD) ## every test: units, adapters, template, the whole system in the emulator
+test: $(VENV)/ready $(SAM_VENV)/ready $(VENV)/checkov/ready $(TOOLS)/cfn-guard-$(CFN_GUARD) ## every test: units, adapters, template, the whole system in the emulator
 	cargo build --workspace
 	cargo test --workspace
 	$(VENV)/bin/python -m pytest tests/template tests/cli tests/system
@@ -86,7 +93,7 @@ bench: $(VENV)/ready ## parts of a run, then the function as it is deployed: ins
 .PHONY: bench-peers
 bench-peers: $(VENV)/ready $(VENV)/peers/ready ## beside Prowler, Cloud Custodian and the AWS CLI: the same account, the same endpoint
 	cargo build --release --package cli
-	cd tests && exec ../$(VENV)/bin/python -m emulator.peers ../target/release/credwarden ../$(VENV)/peers
+	cd tests && exec ../$(VENV)/bin/python -m emulator.peers $(TARGET)/release/credwarden ../$(VENV)/peers
 
 .PHONY: fuzz
 fuzz: $(TOOLS)/cargo-fuzz-$(CARGO_FUZZ) ## the fuzzers of everything that is parsed, half an hour each (FUZZ_SECONDS=1800)
@@ -104,10 +111,10 @@ audit: $(TOOLS)/cargo-deny-$(CARGO_DENY) ## licences, sources, bans and known fl
 .PHONY: sbom
 sbom: $(TOOLS)/cargo-cyclonedx-$(CARGO_CYCLONEDX) ## what is in the function and in the command line (and what tests add to the same crates), as CycloneDX
 	$(TOOLS)/bin/cargo-cyclonedx cyclonedx --format json --spec-version 1.5 --no-build-deps --target all
-	mkdir -p target/sbom
-	mv functions/checker/checker.cdx.json functions/cli/cli.cdx.json target/sbom/
+	mkdir -p $(TARGET)/sbom
+	mv functions/checker/checker.cdx.json functions/cli/cli.cdx.json $(TARGET)/sbom/
 	rm -f functions/hygiene/hygiene.cdx.json tests/credwarden-tests.cdx.json
-	@echo "target/sbom/checker.cdx.json target/sbom/cli.cdx.json"
+	@echo "$(TARGET)/sbom/checker.cdx.json $(TARGET)/sbom/cli.cdx.json"
 
 .PHONY: docs
 docs: ## the README's tables, from code
@@ -115,7 +122,8 @@ docs: ## the README's tables, from code
 
 .PHONY: clean
 clean: ## remove what was built and installed
-	rm -rf target .aws-sam $(VENV)
+	cargo clean --quiet
+	rm -rf .aws-sam $(VENV)
 
 # The emulator and the tests.
 $(VENV)/ready: tests/requirements.txt

@@ -18,8 +18,13 @@ def command_line() -> Path:
     return _binary("CREDWARDEN_BINARY", "credwarden", "cli")
 
 
+def target() -> Path:
+    """Where cargo builds when it is called in the project's folder."""
+    return ROOT / (os.environ.get("CARGO_TARGET_DIR") or "target")
+
+
 def _binary(variable: str, name: str, package: str) -> Path:
-    path = Path(os.environ.get(variable) or ROOT / "target" / "debug" / name)
+    path = Path(os.environ.get(variable) or target() / "debug" / name)
     if not path.is_file():
         raise FileNotFoundError(f"there is no binary at {path}; build it with `cargo build --package {package}`, or name "
                                 f"another one in {variable}")

@@ -89,7 +89,7 @@ def demonstrate(terminal: Terminal, port: int, keep: bool) -> None:
         terminal.step(1, "An AWS account is emulated on this machine, with Security Hub enabled.")
         hub = emulator.client("securityhub")
         hub.enable_security_hub()
-        saved = _save(emulator.client("iam"), binaries.ROOT / "target" / "demo")
+        saved = _save(emulator.client("iam"), binaries.target() / "demo")
         terminal.note(f"It is at {emulator.url} and has a root user with access keys and without MFA, and "
                       f"{saved.users} IAM users. Nothing of it reaches AWS.")
 

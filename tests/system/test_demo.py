@@ -13,6 +13,7 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
+from emulator import binaries
 from emulator.process import Interrupts, wait_for
 from processes import descendants, is_alive
 from sample_findings import RESOLVED_WITH_ROOT_KEYS, ROOT_CHECKS
@@ -67,7 +68,8 @@ def test_the_demo_tells_the_whole_story(bootstrap: Path) -> None:
     after = mail(resolved).partition("\nRESOLVED\n")[2]
     assert all(f"({check})" in after for check in RESOLVED_WITH_ROOT_KEYS)
 
-    assert "credwarden check --credential-report target/demo/report.json" in page
+    report = os.path.relpath(binaries.target() / "demo" / "report.json", binaries.ROOT)
+    assert f"credwarden check --credential-report {report}" in page
     (uri,) = re.findall(r"file://\S+", page)
     html = Path(unquote(urlsplit(uri).path)).read_text(encoding="utf-8")
     assert html.startswith("<!doctype html>") and all(check in html for check in ROOT_CHECKS)

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import re
 import subprocess
+from pathlib import Path
 
+import pytest
+
+from emulator import binaries
 from emulator.binaries import ROOT
 
 
@@ -21,3 +27,51 @@ def test_the_sdk_is_compiled_once_for_builds_and_tests() -> None:
     tested = packages("--workspace", "--edges", "normal,build,dev")
     assert len(sdk) > 50 and sdk <= built.keys()
     assert {name: tested[name] for name in sdk} == {name: built[name] for name in sdk}
+
+
+def make(*arguments: str, **environment: str) -> str:
+    """What `make` prints, called as by a person and not from within `make test`."""
+    inherited = {name: value for name, value in os.environ.items()
+                 if name != "CARGO_TARGET_DIR" and not name.startswith("MAKE")}
+    return subprocess.run(["make", *arguments], cwd=ROOT, env={**inherited, **environment}, text=True,
+                          capture_output=True, check=True, timeout=60).stdout
+
+
+def would_do(*arguments: str, **environment: str) -> str:
+    """The commands, none of which is run."""
+    return make("--dry-run", *arguments, **environment)
+
+
+def test_the_tests_bring_the_sam_cli() -> None:
+    """Without it the tests of the deploy role could not run."""
+    assert "infra/requirements.txt" in would_do("--always-make", "test")
+
+
+@pytest.mark.parametrize("goal", ["bench", "bench-peers", "sbom"])
+@pytest.mark.parametrize("given", ["/elsewhere", "elsewhere"])
+def test_make_follows_cargo_target_dir(goal: str, given: str) -> None:
+    commands = would_do(goal, CARGO_TARGET_DIR=given)
+    assert not re.findall(r"(?<![\w-])target/\S*", commands)
+    if goal != "bench":
+        assert f"{(ROOT / given)}/" in commands
+        assert f"{ROOT}/target/" in would_do(goal)
+
+
+def test_make_hands_on_cargo_target_dir_as_an_absolute_path(tmp_path: Path) -> None:
+    """The SAM CLI calls cargo in the function's folder, the tests run in theirs."""
+    asks = tmp_path / "asks.mk"
+    asks.write_text(f"include {ROOT}/Makefile\nasks:\n\t@echo $$CARGO_TARGET_DIR\n")
+    for answer in (make("--file", str(asks), "asks", "CARGO_TARGET_DIR=elsewhere"),
+                   make("--file", str(asks), "asks", CARGO_TARGET_DIR="elsewhere")):
+        assert answer.strip() == str(ROOT / "elsewhere")
+
+
+@pytest.mark.parametrize("relative", [True, False])
+def test_the_binaries_are_looked_for_where_cargo_builds(relative: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("CREDWARDEN_BOOTSTRAP", "CREDWARDEN_BINARY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("CARGO_TARGET_DIR", os.path.relpath(tmp_path, ROOT) if relative else str(tmp_path))
+    (tmp_path / "debug").mkdir()
+    for name, find in (("checker", binaries.function), ("credwarden", binaries.command_line)):
+        (tmp_path / "debug" / name).touch()
+        assert find() == (tmp_path / "debug" / name).resolve()
