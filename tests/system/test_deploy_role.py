@@ -28,12 +28,12 @@ DEPLOY_ROLE = ROOT / "infra" / "deploy-role.yaml"
 NOT_USED = {"cloudformation:TagResource", "cloudformation:UntagResource"}
 
 
-def sam() -> str | None:
+def sam() -> str:
     beside = ROOT / ".venv" / "sam" / "bin" / "sam"
-    return shutil.which("sam") or (str(beside) if beside.is_file() else None)
-
-
-pytestmark = pytest.mark.skipif(not sam(), reason="the SAM CLI is not installed")
+    found = shutil.which("sam") or (str(beside) if beside.is_file() else None)
+    # A failure, not a skip: nobody would notice that the deploy role is not tested.
+    assert found, "there is no SAM CLI: `make test` installs it, and so does `pip install -r infra/requirements.txt`"
+    return found
 
 
 class Deployer:
@@ -151,6 +151,13 @@ def test_the_function_works_within_the_boundary(deployer: Deployer, emulator: Em
     body = json.loads(answer["Payload"].read())
     assert "FunctionError" not in answer, body
     assert (body["errors"], body["alert"]) == ([], "sent")
+
+
+def test_a_missing_sam_cli_is_a_failure_that_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(f"{__name__}.ROOT", tmp_path)
+    with pytest.raises(AssertionError, match="`make test` installs it"):
+        sam()
 
 
 def test_the_role_cannot_touch_another_stack(deployer: Deployer) -> None:
