@@ -193,8 +193,9 @@ def test_the_stack_has_two_roles_without_managed_policies() -> None:
 @pytest.mark.parametrize("name", ["credwarden", "credwarden-prod"])
 def test_the_stacks_roles_have_a_path_of_their_own(name: str) -> None:
     deployed = Rendered(TEMPLATE, stack=name)
-    assert {role.properties["Path"] for role in deployed.of_type("AWS::IAM::Role")} == {f"/credwarden/{name}/"}
-    assert deployed.outputs["FunctionRoleArn"] == f"arn:aws:iam::{ACCOUNT}:role/credwarden/{name}/{name}-CheckerRole-{ENDING}"
+    path = f"/credwarden/eu-central-1/{name}/"
+    assert {role.properties["Path"] for role in deployed.of_type("AWS::IAM::Role")} == {path}
+    assert deployed.outputs["FunctionRoleArn"] == f"arn:aws:iam::{ACCOUNT}:role{path}{name}-CheckerRole-{ENDING}"
 
 
 # The topic and the queues
