@@ -14,6 +14,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import botocore.exceptions
 import pytest
 import yaml
 
@@ -151,6 +152,27 @@ def test_the_function_works_within_the_boundary(deployer: Deployer, emulator: Em
     body = json.loads(answer["Payload"].read())
     assert "FunctionError" not in answer, body
     assert (body["errors"], body["alert"]) == ([], "sent")
+
+
+def test_the_role_cannot_leave_its_stack_by_direct_calls(deployer: Deployer, emulator: Emulator) -> None:
+    topic = emulator.client("sns").create_topic(Name="payroll")["TopicArn"]
+    subscription = emulator.client("sns").subscribe(TopicArn=topic, Protocol="email", Endpoint="payroll@example.com",
+                                                    ReturnSubscriptionArn=True)["SubscriptionArn"]
+    nobody = json.dumps({"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}]})
+    emulator.client("iam").create_role(RoleName=f"{NAME}-admin", AssumeRolePolicyDocument=nobody)
+    bucket = deployer.outputs["ArtifactBucketName"]
+    iam, sns, s3 = (emulator.client(service, role=deployer.credentials) for service in ("iam", "sns", "s3"))
+    s3.put_object(Bucket=bucket, Key=f"{NAME}/1a2b", Body=b"")
+    for call, arguments in (
+            (iam.update_assume_role_policy, {"RoleName": f"{NAME}-admin", "PolicyDocument": nobody}),
+            (iam.delete_role, {"RoleName": f"{NAME}-admin"}),
+            (sns.unsubscribe, {"SubscriptionArn": subscription}),
+            (s3.put_bucket_policy, {"Bucket": bucket, "Policy": nobody}),
+            (s3.put_object, {"Bucket": bucket, "Key": "payroll/1a2b", "Body": b""})):
+        with pytest.raises(botocore.exceptions.ClientError) as caught:
+            call(**arguments)
+        assert caught.value.response["Error"]["Code"] in ("AccessDenied", "AuthorizationError"), call
 
 
 def test_a_missing_sam_cli_is_a_failure_that_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
