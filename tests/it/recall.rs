@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use aws_sdk_securityhub::Client;
 use checker::cause::chain;
-use checker::recall::{Scope, recall};
+use checker::recall::{Recall, RecallError, Recalled, Scope};
 use hygiene::finding::Severity;
 use hygiene::reconcile::Workflow;
 use serde_json::{Value, json};
@@ -14,6 +15,10 @@ use crate::clients::security_hub;
 
 pub(crate) fn scope() -> Scope {
     Scope { account_id: ACCOUNT.to_owned(), partition: "aws".to_owned(), region: "eu-central-1".to_owned() }
+}
+
+async fn recall(client: &Client, scope: &Scope, until: Instant) -> Result<Recalled, RecallError> {
+    Recall::new(client, scope.clone()).open(until).await
 }
 
 const OURS: &str = "credwarden/root-user-recently-used/123456789012/root";
@@ -125,4 +130,40 @@ async fn a_recall_that_is_cut_short_is_none() {
 async fn a_status_that_is_not_known_silences_nothing() {
     let (client, _) = security_hub(|_, _| json!({"Findings": [with(&json!({"Workflow": {"Status": "ASSIGNED"}}))]}));
     assert_eq!(recall(&client, &scope(), soon()).await.unwrap()[OURS].workflow, Workflow::New);
+}
+
+/// Asks for closed findings among that many identities; returns what each call filtered by: states, and number of identities.
+async fn asked_for(count: usize) -> Vec<(Value, usize)> {
+    let (client, bodies) = security_hub(|_, _| json!({"Findings": [with(&json!({"RecordState": "ARCHIVED"}))]}));
+    let ids: Vec<String> =
+        (0..count).map(|number| format!("credwarden/root-mfa-disabled/{ACCOUNT}/{number}")).collect();
+    let mut known = Recalled::new();
+    Recall::new(&client, scope()).reopened(&ids, soon(), &mut known).await.unwrap();
+    assert_eq!(known.contains_key(OURS), 0 < count);
+    let bodies = bodies.lock().unwrap();
+    let requests = bodies.iter().map(|body| serde_json::from_slice::<Value>(body).unwrap()["Filters"].clone());
+    let states =
+        |filters: &Value| filters["RecordState"].as_array().unwrap().iter().map(|one| one["Value"].clone()).collect();
+    requests.map(|filters| (states(&filters), filters["Id"].as_array().map_or(0, Vec::len))).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn closed_findings_are_asked_for_by_identity_and_many_of_them_as_a_list() {
+    assert_eq!(asked_for(0).await, []);
+    let both = json!(["ACTIVE", "ARCHIVED"]);
+    assert_eq!(asked_for(21).await, [(both.clone(), 20), (both.clone(), 1)]);
+    assert_eq!(asked_for(400).await, vec![(both, 20); 20]);
+    assert_eq!(asked_for(401).await, [(json!(["ARCHIVED"]), 0)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn all_calls_of_a_run_share_one_rate() {
+    let (client, _) = security_hub(|_, _| json!({"Findings": []}));
+    let recall = Recall::new(&client, scope());
+    let before = Instant::now();
+    recall.open(soon()).await.unwrap();
+    let ids: Vec<String> = (0..220).map(|number| number.to_string()).collect();
+    recall.reopened(&ids, soon(), &mut Recalled::new()).await.unwrap();
+    let waited = before.elapsed();
+    assert!(Duration::from_millis(1990) <= waited && waited < Duration::from_millis(2100), "1 call and 11: {waited:?}");
 }

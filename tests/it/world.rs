@@ -447,8 +447,16 @@ impl State {
         let product = &filters["ProductArn"][0]["Value"];
         let shown = self.lagging.as_ref().unwrap_or(&self.hub).values();
         let found = shown.filter(|finding| finding["GeneratorId"].as_str().unwrap().starts_with(prefix));
-        let found: Vec<&Value> = found.filter(|finding| finding["ProductArn"] == *product).collect();
+        let asked = |name: &str, finding: &Value| {
+            filters
+                .get(name)
+                .is_none_or(|values| values.as_array().unwrap().iter().any(|value| value["Value"] == finding[name]))
+        };
+        let found = found.filter(|finding| finding["ProductArn"] == *product);
+        let found: Vec<&Value> = found.filter(|one| asked("RecordState", one) && asked("Id", one)).collect();
         let start: usize = request["NextToken"].as_str().map_or(0, |token| token.parse().unwrap());
+        // Another run may have closed findings since the page before.
+        let start = start.min(found.len());
         let end = (start + PAGE).min(found.len());
         let mut answer = json!({"Findings": found[start..end]});
         if end < found.len() {

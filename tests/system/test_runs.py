@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import time
 from typing import Any, Callable
 
 import pytest
@@ -11,7 +13,7 @@ from emulator import asff
 from emulator.launcher import ACCOUNT, REGION
 from emulator.neighbours import neighbours
 from emulator.process import Emulator, wait_for
-from emulator.stack import MAIL_ADDRESS, Stack
+from emulator.stack import FUNCTION, MAIL_ADDRESS, Stack, template
 from mails import numbers, section, unwrapped
 from sample_findings import KEY_CHECKS, RESOLVED_WITH_ROOT_KEYS, alerted, expected, identity
 
@@ -119,6 +121,8 @@ def test_the_first_run_asks_once_for_the_keys_of_a_user(deploy: Deploy, emulator
     users = {user for _, keys in KEY_CHECKS.values() for user, _ in keys}
     calls = {action: call["count"] for action, call in emulator.calls().items()}
     assert calls.pop("iam:ListAccessKeys") == len(users)
+    # What is open, and closed findings among those that fail, 20 a call.
+    assert calls.pop("securityhub:GetFindings") == 1 + math.ceil(len(expected(emulator)) / 20)
     assert set(calls.values()) == {1}
 
 
@@ -504,12 +508,40 @@ def test_the_schedule_starts_a_run(deploy: Deploy, emulator: Emulator) -> None:
 def test_the_one_log_line_is_the_summary(deploy: Deploy, emulator: Emulator) -> None:
     stack = deploy()
     summary = run(stack)
-    (line,) = [line for line in map(json.loads, filter(lambda line: line.startswith("{"), stack.log_lines()))
-               if line["level"] == "INFO"]
+    (line,) = [line for line in json_lines(stack) if line.get("level") == "INFO"]
     assert {name: line[name] for name in summary} == summary
     text = "\n".join(stack.log_lines())
     for name in ("bob", "intern-2021", "terraform"):
         assert name not in text
+
+
+def json_lines(stack: Stack) -> list[dict]:
+    return [json.loads(line) for line in stack.log_lines() if line.startswith("{")]
+
+
+def test_only_a_normal_run_that_succeeds_counts_as_one(deploy: Deploy, emulator: Emulator) -> None:
+    stack = deploy()
+
+    def metrics() -> list[dict]:
+        return [line for line in json_lines(stack) if "_aws" in line]
+
+    assert not stack.invoke({"dry_run": True}).failed
+    emulator.fail({"action": "iam:GetAccountSummary", "code": "AccessDenied", "status": 403, "times": 1})
+    assert stack.invoke().failed
+    assert metrics() == []
+    run(stack)
+    (line,) = metrics()
+    # The metric that the alarm watches, as CloudWatch would make it of the line.
+    (directive,) = line["_aws"]["CloudWatchMetrics"]
+    (metric,) = directive["Metrics"]
+    (dimensions,) = directive["Dimensions"]
+    alarm = template()["Resources"]["NoSuccessfulRunAlarm"]["Properties"]
+    (watched,) = [one["MetricStat"]["Metric"] for one in alarm["Metrics"] if "MetricStat" in one]
+    assert watched == {"Namespace": directive["Namespace"], "MetricName": metric["Name"],
+                       "Dimensions": [{"Name": name, "Value": {"Ref": FUNCTION}} for name in dimensions]}
+    assert [line[name] for name in dimensions] == [stack.outputs["FunctionName"]]
+    assert line[metric["Name"]] == 1 and abs(line["_aws"]["Timestamp"] / 1000 - time.time()) < 300
+    assert line["requestId"]
 
 
 def test_iam_takes_its_time_with_the_report(deploy: Deploy, emulator: Emulator) -> None:

@@ -6,7 +6,7 @@
 //! - [`run`] is a run from end to end
 //! - [`collect`] reads the account, [`recall`] what Security Hub has of ours, [`access_keys`] the ids of the keys
 //! - [`publish`] writes findings, as [`asff`] words them, and marks them; [`notify`] sends the one message
-//! - [`summary`] is the answer, and a line of the [`log`]
+//! - [`summary`] is the answer, and a line of the [`log`]; [`metric`] counts the run
 //!
 //! [`permissions`] are what all that needs; [`patience`] is how long a call is tried, [`pace`] how often, [`cause`] why it failed.
 
@@ -18,6 +18,7 @@ pub mod collect;
 pub mod config;
 pub mod environment;
 pub mod log;
+pub mod metric;
 pub mod notify;
 pub mod pace;
 pub mod patience;

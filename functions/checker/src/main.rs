@@ -3,6 +3,7 @@
 // The SDK's futures are nested deep, and the run nests them further.
 #![recursion_limit = "256"]
 
+use std::io::{self, Write as _};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_smithy_http_client::tls::TrustStore;
@@ -10,10 +11,11 @@ use checker::aws::{self, Clients};
 use checker::config::Config;
 use checker::environment::empty_variables;
 use checker::log;
-use checker::run::{Invocation, RunError, run};
+use checker::metric::successful_run;
+use checker::run::{Invocation, guarded, run};
 use checker::summary::Summary;
 use checker::tls::http_client;
-use lambda_runtime::{Error, LambdaEvent, service_fn};
+use lambda_runtime::{Diagnostic, Error, LambdaEvent, service_fn};
 use serde_json::Value;
 
 /// `aws-sdk-securityhub` moves its 31 KB `ResourceDetails` from frame to frame as it reads a finding: the 8 MB of the main
@@ -49,13 +51,20 @@ async fn serve() -> Result<(), Error> {
 }
 
 /// One invocation. Any JSON is an event; only `{"dry_run": true}` means something.
-async fn handle(clients: &Clients, config: &Config, event: LambdaEvent<Value>) -> Result<Summary, RunError> {
+async fn handle(clients: &Clients, config: &Config, event: LambdaEvent<Value>) -> Result<Summary, Diagnostic> {
     let now = clock();
-    let deadline = UNIX_EPOCH + Duration::from_millis(event.context.deadline);
+    let LambdaEvent { payload, context } = event;
+    let deadline = UNIX_EPOCH + Duration::from_millis(context.deadline);
     let left = deadline.duration_since(now).unwrap_or_default();
-    let dry_run = event.payload.get("dry_run") == Some(&Value::Bool(true));
-    let function_arn = event.context.invoked_function_arn;
-    run(clients, config, &Invocation { now: now.into(), left, dry_run, function_arn }).await
+    let dry_run = payload.get("dry_run") == Some(&Value::Bool(true));
+    let invocation = Invocation { now: now.into(), left, dry_run, function_arn: context.invoked_function_arn };
+    let summary = guarded(run(clients, config, &invocation)).await?;
+    if !dry_run {
+        let line = successful_run(invocation.now, &context.env_config.function_name, &context.request_id);
+        // Not through the log: the metric is the same at every log level.
+        let _ = writeln!(io::stdout(), "{line}");
+    }
+    Ok(summary)
 }
 
 #[expect(clippy::disallowed_methods, reason = "the one place that reads the clock")]

@@ -1,7 +1,9 @@
-//! What Security Hub has of ours: all of it or nothing, since a plan made from a part would close or repeat the rest.
+//! What Security Hub has of ours: all that is open, and what there is of that which fails and is not open. All of it or
+//! nothing, since a plan made from a part would close or repeat the rest.
 
 use std::collections::BTreeMap;
 
+use aws_sdk_securityhub::types::builders::AwsSecurityFindingFiltersBuilder;
 use aws_sdk_securityhub::types::{
     AwsSecurityFinding, AwsSecurityFindingFilters, RecordState, StringFilter, StringFilterComparison, WorkflowStatus,
 };
@@ -45,49 +47,106 @@ pub enum RecallError {
     NoAccount,
 }
 
-/// Our findings, open and closed, by identity.
-pub async fn recall(
-    security_hub: &aws_sdk_securityhub::Client,
-    scope: &Scope,
-    until: Instant,
-) -> Result<BTreeMap<String, Stored>, RecallError> {
-    let product_arn = scope.product_arn();
-    let filters = AwsSecurityFindingFilters::builder()
-        .product_arn(filter(StringFilterComparison::Equals, &product_arn))
-        .aws_account_id(filter(StringFilterComparison::Equals, &scope.account_id))
-        .generator_id(filter(StringFilterComparison::Prefix, GENERATOR))
-        .record_state(filter(StringFilterComparison::Equals, RecordState::Active.as_str()))
-        .record_state(filter(StringFilterComparison::Equals, RecordState::Archived.as_str()))
-        .build();
-    let pace = Pace::read();
-    let mut known = BTreeMap::new();
-    let mut token: Option<String> = None;
-    loop {
-        let page = persist("GetFindings", until, async || {
-            pace.turn().await;
-            let request = security_hub.get_findings().filters(filters.clone()).max_results(100);
-            let page = request.set_next_token(token.clone()).send().await;
-            page.map_err(|error| CallError::new("GetFindings", &error))
-        });
-        let page = page.await.map_err(RecallError::Read)?;
-        for finding in page.findings() {
-            // In an administrator's account the members' findings are there too: what is ours is checked, not believed.
-            let ours = finding.product_arn() == Some(&product_arn)
-                && finding.aws_account_id() == Some(&scope.account_id)
-                && finding.generator_id().is_some_and(|generator| generator.starts_with(GENERATOR));
-            if ours {
-                let stored = stored(finding).map_err(RecallError::Read)?;
-                known.insert(stored.id.clone(), stored);
+/// Reads our findings, at Security Hub's rate for `GetFindings`.
+#[derive(Debug)]
+pub struct Recall<'a> {
+    security_hub: &'a aws_sdk_securityhub::Client,
+    scope: Scope,
+    pace: Pace,
+}
+
+/// Our findings, by identity.
+pub type Recalled = BTreeMap<String, Stored>;
+
+/// More closed findings than that are read as a list: then there may be hundreds of pages, but a call has only 20 identities.
+const MOST_BY_ID: usize = 400;
+/// The most values of one field that a filter takes.
+const IDS: usize = 20;
+
+impl<'a> Recall<'a> {
+    /// A reader of the account's findings.
+    pub fn new(security_hub: &'a aws_sdk_securityhub::Client, scope: Scope) -> Self {
+        Self { security_hub, scope, pace: Pace::read() }
+    }
+
+    /// Whose findings it reads.
+    pub fn scope(&self) -> &Scope {
+        &self.scope
+    }
+
+    /// Our open findings.
+    ///
+    /// # Errors
+    ///
+    /// When they could not be read whole.
+    pub async fn open(&self, until: Instant) -> Result<Recalled, RecallError> {
+        let mut open = Recalled::new();
+        self.list(self.filters(&[RecordState::Active]), until, &mut open).await?;
+        Ok(open)
+    }
+
+    /// Reads what there is, open or closed, of these findings: they fail, and are not open. An unchanged day has none of them.
+    ///
+    /// # Errors
+    ///
+    /// When it could not be read whole.
+    pub async fn reopened(&self, ids: &[String], until: Instant, known: &mut Recalled) -> Result<(), RecallError> {
+        if MOST_BY_ID < ids.len() {
+            return self.list(self.filters(&[RecordState::Archived]), until, known).await;
+        }
+        let both = [RecordState::Active, RecordState::Archived];
+        for ids in ids.chunks(IDS) {
+            let ids = ids.iter().map(|id| filter(StringFilterComparison::Equals, id)).collect();
+            self.list(self.filters(&both).set_id(Some(ids)), until, known).await?;
+        }
+        Ok(())
+    }
+
+    fn filters(&self, states: &[RecordState]) -> AwsSecurityFindingFiltersBuilder {
+        let states = states.iter().map(|state| filter(StringFilterComparison::Equals, state.as_str())).collect();
+        AwsSecurityFindingFilters::builder()
+            .product_arn(filter(StringFilterComparison::Equals, &self.scope.product_arn()))
+            .aws_account_id(filter(StringFilterComparison::Equals, &self.scope.account_id))
+            .generator_id(filter(StringFilterComparison::Prefix, GENERATOR))
+            .set_record_state(Some(states))
+    }
+
+    /// Reads every page.
+    async fn list(
+        &self,
+        filters: AwsSecurityFindingFiltersBuilder,
+        until: Instant,
+        known: &mut Recalled,
+    ) -> Result<(), RecallError> {
+        let (filters, product_arn) = (filters.build(), self.scope.product_arn());
+        let mut token: Option<String> = None;
+        loop {
+            let page = persist("GetFindings", until, async || {
+                self.pace.turn().await;
+                let request = self.security_hub.get_findings().filters(filters.clone()).max_results(100);
+                let page = request.set_next_token(token.clone()).send().await;
+                page.map_err(|error| CallError::new("GetFindings", &error))
+            });
+            let page = page.await.map_err(RecallError::Read)?;
+            for finding in page.findings() {
+                // In an administrator's account the members' findings are there too: what is ours is checked, not believed.
+                let ours = finding.product_arn() == Some(&product_arn)
+                    && finding.aws_account_id() == Some(&self.scope.account_id)
+                    && finding.generator_id().is_some_and(|generator| generator.starts_with(GENERATOR));
+                if ours {
+                    let stored = stored(finding).map_err(RecallError::Read)?;
+                    known.insert(stored.id.clone(), stored);
+                }
             }
+            let next = page.next_token().filter(|token| !token.is_empty()).map(str::to_owned);
+            if next.is_none() {
+                return Ok(());
+            }
+            if next == token {
+                return Err(RecallError::Read(CallError::other("GetFindings", "the same page came twice")));
+            }
+            token = next;
         }
-        let next = page.next_token().filter(|token| !token.is_empty()).map(str::to_owned);
-        if next.is_none() {
-            return Ok(known);
-        }
-        if next == token {
-            return Err(RecallError::Read(CallError::other("GetFindings", "the same page came twice")));
-        }
-        token = next;
     }
 }
 

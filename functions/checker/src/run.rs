@@ -5,14 +5,17 @@
 //! alert rather than losing one.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use aws_sdk_securityhub::types::WorkflowStatus;
 use chrono::{DateTime, Utc};
+use futures_util::FutureExt as _;
 use hygiene::alert::{Alert, Hub};
 use hygiene::evaluate::{Evaluation, evaluate};
-use hygiene::reconcile::{Failing, Plan, Reason, Standing, Stored, reconcile};
-use hygiene::text::counted;
+use hygiene::finding::Status;
+use hygiene::reconcile::{Failing, Plan, Reason, Standing, reconcile};
+use hygiene::text::{counted, inert};
 use lambda_runtime::Diagnostic;
 use tokio::time::Instant;
 
@@ -25,7 +28,7 @@ use crate::config::Config;
 use crate::notify;
 use crate::patience::Deadlines;
 use crate::publish::{Batch, Imported, Publisher};
-use crate::recall::{RecallError, Scope, recall};
+use crate::recall::{Recall, RecallError, Recalled, Scope};
 use crate::summary::{AlertState, Summary, findings};
 
 /// A step of a run that can fail it. The names are public: alarms and automation match on them.
@@ -55,6 +58,25 @@ impl From<RunError> for Diagnostic {
     fn from(error: RunError) -> Self {
         Self { error_type: error.step.name().to_owned(), error_message: error.to_string() }
     }
+}
+
+/// The `errorType` of a run that panicked. The names of types that Lambda's runtime would give it are no interface.
+const PANIC: &str = "Panic";
+
+/// Runs, and makes an error of a panic, so that it is counted, kept and alarmed like any other.
+///
+/// # Errors
+///
+/// The run's own, and a panic's.
+pub async fn guarded(run: impl Future<Output = Result<Summary, RunError>>) -> Result<Summary, Diagnostic> {
+    let panic = match AssertUnwindSafe(run).catch_unwind().await {
+        Ok(done) => return done.map_err(Diagnostic::from),
+        Err(panic) => panic,
+    };
+    let message = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
+    let error_message = format!("the run panicked: {}", inert(message.unwrap_or("it is not said why")));
+    tracing::error!(error = error_message, "The run panicked.");
+    Err(Diagnostic { error_type: PANIC.to_owned(), error_message })
 }
 
 impl Step {
@@ -156,38 +178,41 @@ struct Memory {
     hub: Hub,
     /// Where findings go; none: nowhere.
     scope: Option<Scope>,
-    stored: BTreeMap<String, Stored>,
+    stored: Recalled,
 }
 
-/// Findings that were asked for while the report was read, and of which account.
-type Early = (Scope, Result<BTreeMap<String, Stored>, RecallError>);
+/// Our open findings, which were asked for while the report was read.
+struct Early<'a> {
+    recall: Recall<'a>,
+    open: Result<Recalled, RecallError>,
+}
 
 /// Asks for our findings before the report says whose they are, which saves a round trip: a function's account is in its ARN.
-async fn recall_early(
-    clients: &Clients,
+async fn recall_early<'a>(
+    clients: &'a Clients,
     config: &Config,
     invocation: &Invocation,
     deadlines: &Deadlines,
-) -> Option<Early> {
+) -> Option<Early<'a>> {
     let mut arn = invocation.function_arn.splitn(6, ':').skip(1);
     let (partition, account_id) = (arn.next()?.to_owned(), arn.nth(2)?.to_owned());
     if !config.security_hub {
         return None;
     }
-    let scope = Scope { account_id, partition, region: clients.region.clone() };
-    let stored = recall(&clients.security_hub, &scope, deadlines.recall).await;
-    Some((scope, stored))
+    let recall = Recall::new(&clients.security_hub, Scope { account_id, partition, region: clients.region.clone() });
+    let open = recall.open(deadlines.recall).await;
+    Some(Early { recall, open })
 }
 
 async fn remember(
     clients: &Clients,
     config: &Config,
     evaluation: &Evaluation,
-    early: Option<Early>,
+    early: Option<Early<'_>>,
     deadlines: &Deadlines,
     problems: &mut Problems,
 ) -> Memory {
-    let nothing = |hub| Memory { hub, scope: None, stored: BTreeMap::new() };
+    let nothing = |hub| Memory { hub, scope: None, stored: Recalled::new() };
     if !config.security_hub {
         return nothing(Hub::Off);
     }
@@ -196,18 +221,37 @@ async fn remember(
         return nothing(Hub::Unread);
     };
     let scope = Scope { account_id, partition: evaluation.partition.clone(), region: clients.region.clone() };
-    let stored = match early {
-        Some((asked, stored)) if asked == scope => stored,
+    let early = match early {
+        Some(early) if *early.recall.scope() == scope => early,
         // On somebody's machine the function's ARN is made up.
-        _ => recall(&clients.security_hub, &scope, deadlines.recall).await,
+        Some(_) | None => {
+            let recall = Recall::new(&clients.security_hub, scope.clone());
+            let open = recall.open(deadlines.recall).await;
+            Early { recall, open }
+        }
     };
-    match stored {
+    match with_reopened(early, evaluation, deadlines).await {
         Ok(stored) => Memory { hub: Hub::Read { region: scope.region.clone() }, scope: Some(scope), stored },
         Err(error) => {
             problems.fail(Step::Recall, chain(&error));
             nothing(Hub::Unread)
         }
     }
+}
+
+/// The open findings, and what there is of those that fail and are not open.
+async fn with_reopened(
+    Early { recall, open }: Early<'_>,
+    evaluation: &Evaluation,
+    deadlines: &Deadlines,
+) -> Result<Recalled, RecallError> {
+    let mut stored = open?;
+    let account = evaluation.account_id.as_deref();
+    let failing = evaluation.findings.iter().filter(|finding| finding.status == Status::Failed);
+    let not_open: Vec<String> =
+        failing.map(|finding| finding.id(account)).filter(|id| !stored.contains_key(id)).collect();
+    recall.reopened(&not_open, deadlines.recall, &mut stored).await?;
+    Ok(stored)
 }
 
 struct Run<'a> {
@@ -363,4 +407,21 @@ fn tally<'r>(reasons: impl Iterator<Item = &'r String>) -> BTreeMap<&'r str, u64
         *counts.entry(reason.as_str()).or_default() += 1;
     }
     counts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_is_an_error_of_a_type_of_its_own() {
+        let panicked = guarded(async { panic!("no such\nfinding: {}", 7) }).await.unwrap_err();
+        assert_eq!(
+            (panicked.error_type.as_str(), panicked.error_message.as_str()),
+            ("Panic", "the run panicked: no such\\u{a}finding: 7")
+        );
+        let failed = RunError { step: Step::Import, causes: vec!["refused".to_owned()] };
+        let failed = guarded(std::future::ready(Err(failed))).await.unwrap_err();
+        assert_eq!((failed.error_type.as_str(), failed.error_message.as_str()), ("Import", "refused"));
+    }
 }
