@@ -58,7 +58,7 @@ async fn handle(clients: &Clients, config: &Config, event: LambdaEvent<Value>) -
     let left = deadline.duration_since(now).unwrap_or_default();
     let dry_run = payload.get("dry_run") == Some(&Value::Bool(true));
     let invocation = Invocation { now: now.into(), left, dry_run, function_arn: context.invoked_function_arn };
-    let summary = guarded(run(clients, config, &invocation)).await?;
+    let summary = guarded(Box::pin(run(clients, config, &invocation))).await?;
     if !dry_run {
         let line = successful_run(invocation.now, &context.env_config.function_name, &context.request_id);
         // Not through the log: the metric is the same at every log level.
