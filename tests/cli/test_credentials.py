@@ -186,7 +186,16 @@ def test_the_last_line_of_a_credential_process_that_fails_is_shown(unread: Calla
     program = process(tmp_path, "echo 'Looking for the vault ...' >&2\necho 'vault: sealed' >&2\necho >&2\nexit 3")
     (folder / "config").write_text(config(audit={"credential_process": program}))
     line = unread("--profile", "audit", **KEYS)
-    assert "exit status: 3: vault: sealed;" in line.replace(". `aws", "; `aws"), line
+    assert line.endswith("exit status: 3: vault: sealed."), line
+
+
+@pytest.mark.parametrize("by_profile", [True, False])
+def test_a_web_identity_without_its_token_is_named(refused: Callable, folder: Path, tmp_path: Path, by_profile: bool) -> None:
+    missing = tmp_path / "token"
+    if by_profile:
+        (folder / "config").write_text(config(default={"role_arn": ROLE, "web_identity_token_file": missing}))
+    environment = {} if by_profile else {"AWS_ROLE_ARN": ROLE, "AWS_WEB_IDENTITY_TOKEN_FILE": str(missing)}
+    assert refused(**environment) == f"{missing}: cannot be read: No such file or directory (os error 2)"
 
 
 def sso(folder: Path, token: str | None, expires: str = LATER) -> dict[str, dict[str, str]]:

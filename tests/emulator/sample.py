@@ -9,10 +9,9 @@ from emulator.account import ROOT, Account, Certificate, Key, Password, User
 
 def named(name: str) -> Account:
     """`sample`, `clean`, `bare`, `users:N` (N users, one in ten failing), `failing:N` (all of them), `crammed:N` (all of them,
-    five times each) or `rooted:N` (none of them, but the root user)."""
+    three times each) or `rooted:N` (none of them, but the root user)."""
     kind, _, count = name.partition(":")
     if kind == "crammed" and count.isdigit():
-        # Two old keys that nobody uses.
         return crowd(int(count), every=1, second_key=True)
     if kind == "rooted" and count.isdigit():
         return crowd(int(count), every=None, root_keys=[Key("-700d", used="-90d")])
@@ -81,11 +80,12 @@ def bare() -> Account:
 
 
 def crowd(count: int, every: int | None, root_keys: Sequence[Key] = (), second_key: bool = False) -> Account:
-    """`count` users with an access key each; of `every` so many, one has an old key that nobody uses, or two of them."""
+    """`count` users with an access key each; of `every` so many, one has an old key that nobody uses, and with
+    `second_key` an inactive one."""
     users = []
     for number in range(count):
         key = Key("-700d", "-90d") if every and number % every == 0 else Key("-60d", used="-1h")
-        keys = [key, Key("-600d", "-80d")] if second_key else [key]
+        keys = [key, Key("-900d", active=False)] if second_key else [key]
         users.append(User(f"user-{number:04d}", created="-800d", keys=keys))
     root = User(ROOT, created="-2300d", password=Password("-200d", "-1500d"), mfa="hardware", keys=list(root_keys))
     return Account(root=root, users=users)

@@ -50,7 +50,7 @@ VALUES = {
         "SuccessWithinHours": HOURS,
         "Architecture": (["arm64", "x86_64"], ["", "aarch64", "x86"]),
         "MemorySize": (["128", "256", "10240"], ["0", "127", "10241"]),
-        "Timeout": (["60", "300", "900"], ["0", "59", "901"]),
+        "Timeout": (["120", "300", "900"], ["0", "119", "901"]),
         "MaximumRetryAttempts": (["0", "1", "2"], ["-1", "3"]),
         "LogRetentionDays": (["1", "365", "3653"], ["0", "2", "364"]),
         "PermissionsBoundaryArn": (["", f"arn:aws:iam::{ACCOUNT}:policy/boundary", "arn:aws-cn:iam::aws:policy/ReadOnlyAccess",

@@ -31,7 +31,7 @@ VARIABLES = {
 
 OTHER_DEFAULTS = {
     "EmailAddress": "", "TopicArn": "", "AlarmTopicArn": "", "KmsKeyArn": "", "ScheduleExpression": "cron(0 6 * * ? *)",
-    "ScheduleTimezone": "UTC", "SuccessWithinHours": "26", "Architecture": "arm64", "MemorySize": 256, "Timeout": 300,
+    "ScheduleTimezone": "UTC", "SuccessWithinHours": "26", "Architecture": "arm64", "MemorySize": 256, "Timeout": 900,
     "MaximumRetryAttempts": 0, "LogRetentionDays": 365, "PermissionsBoundaryArn": "",
 }
 

@@ -167,6 +167,16 @@ impl Configuration {
         if chain.last().is_some_and(|last| last.get("credential_source") == Some("Environment")) {
             variables.check_keys()?;
         }
+        let token_file = match chain.last() {
+            Some(last) => last.get("web_identity_token_file").map(str::to_owned),
+            None if self.is_explicit => None,
+            None => variables.text("AWS_WEB_IDENTITY_TOKEN_FILE")?,
+        };
+        if let Some(path) = token_file.map(PathBuf::from)
+            && let Err(error) = std::fs::File::open(&path)
+        {
+            return Err(ConfigurationError::File { path, what: format!("cannot be read: {error}") });
+        }
         let unusable = files.iter().flat_map(|file| file.unusable.iter().map(move |line| (file, line)));
         let used = unusable.into_iter().find(|(_, line)| chain.iter().any(|profile| profile.name() == line.profile));
         used.map_or(Ok(()), |(file, line)| Err(file.error(format!("line {} {}", line.number, line.what))))

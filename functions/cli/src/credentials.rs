@@ -270,24 +270,32 @@ fn reason(configuration: &Configuration, error: &CredentialsError) -> String {
     }
     let mut cause: &(dyn Error + 'static) = error;
     // Each of a profile's roles adds one more that says nothing.
-    while let (Some(CredentialsError::ProviderError(_)), Some(source)) = (cause.downcast_ref(), cause.source()) {
+    while let Some(source) = cause.source().filter(|_| cause.is::<CredentialsError>()) {
         cause = source;
     }
     let said = chain(cause);
     let profiles = configuration.chain();
-    let Some(base) = profiles.last() else { return one_line(&said) };
+    // Nothing else has credentials, so it is the machine that was asked for them.
+    let Some(base) = profiles.last() else { return format!("{NOT_FOUND}: {}", one_line(&said)) };
     if base.get("credential_process").is_some() && base.get("role_arn").is_none() {
         return failed_process(&said);
     }
-    let signs_in = base.get("sso_session").or(base.get("sso_start_url")).is_some();
-    if signs_in && !is_network(error) {
-        let name = inert(base.name());
-        return format!("{}; `aws sso login --profile {name}` signs in anew", one_line(&said));
+    let sign_in = if base.get("sso_session").or(base.get("sso_start_url")).is_some() {
+        "aws sso login"
+    } else if base.get("login_session").is_some() {
+        "aws login"
+    } else {
+        return one_line(&said);
+    };
+    let is_setting = matches!(error, CredentialsError::InvalidConfiguration(_));
+    if is_setting || is_network(error) {
+        return one_line(&said);
     }
-    one_line(&said)
+    format!("{}; `{sign_in} --profile {}` signs in anew", one_line(&said), inert(base.name()))
 }
 
-const NOT_FOUND: &str = "none in the environment, in a profile or from the machine";
+/// Nothing has credentials: neither a setting nor the machine.
+pub const NOT_FOUND: &str = "none in the environment, in a profile or from the machine";
 
 /// Whether the call did not reach anybody, so that signing in again would not help.
 fn is_network(error: &(dyn Error + 'static)) -> bool {

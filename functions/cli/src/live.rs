@@ -154,9 +154,12 @@ fn nothing(reason: &str) -> (Snapshot, Vec<String>) {
         summary: Err(unread.clone()),
         virtual_mfa_users: Err(unread.clone()),
     };
-    let advice =
-        "`aws sts get-caller-identity` shows what the AWS CLI would use; --credential-report takes a saved report";
-    (snapshot, vec![format!("{unread} {advice}")])
+    let advice = if reason.starts_with(credentials::NOT_FOUND) {
+        " `aws sts get-caller-identity` shows what the AWS CLI would use; --credential-report takes a saved report"
+    } else {
+        ""
+    };
+    (snapshot, vec![format!("{unread}{advice}")])
 }
 
 /// Something to look at on a terminal; nothing where standard error is none.
