@@ -54,7 +54,7 @@ fn what_is_in_a_report_acts_nowhere() {
     for hostile in HOSTILE {
         let account = account(hostile);
         let evaluation = evaluate(&account, &Policy::cis(), &[], now());
-        for name in [hostile, "alice"] {
+        for name in [hostile.trim(), "alice"] {
             let named = evaluation.findings.iter().filter(|finding| finding.subject.user.as_deref() == Some(name));
             let failing = named.filter(|finding| finding.status == Status::Failed).count();
             assert_eq!(failing, 5, "of {name:?}");

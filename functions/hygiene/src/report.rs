@@ -441,11 +441,15 @@ impl Columns {
         }
         let count = cells.len();
         let miscounted = || format!("it has {} for {} columns", counted(count as u64, "field"), self.header.len());
-        let (cells, is_as_read) = match count.cmp(&self.header.len()) {
+        let (mut cells, is_as_read) = match count.cmp(&self.header.len()) {
             Ordering::Less => return Err(format!("{} and ends{}", miscounted(), column(count - 1))),
             Ordering::Equal => (cells, true),
             Ordering::Greater => (self.rejoin(&cells).ok_or_else(miscounted)?, false),
         };
+        // Trimming makes a copy, which few reports need.
+        if cells.iter().any(|cell| cell.len() != cell.trim().len()) {
+            cells.trim();
+        }
         let [user, arn] = [Column::User, Column::Arn].map(|column| cells.get(self.place(column)?));
         let (user, arn) = (user.unwrap_or_default(), arn.unwrap_or_default());
         if user.is_empty() || LONGEST_NAME < user.chars().count() {
@@ -549,7 +553,7 @@ impl Row {
         if let Some(damage) = &self.damage {
             return Err(damage.into());
         }
-        let info = self.cell(Column::AdditionalCredentialsInfo).unwrap_or_default().trim();
+        let info = self.cell(Column::AdditionalCredentialsInfo).unwrap_or_default();
         let nothing = ["", "N/A", "no_information", "not_supported"];
         Ok(Some(info).filter(|info| !nothing.iter().any(|word| word.eq_ignore_ascii_case(info))))
     }
@@ -557,7 +561,7 @@ impl Row {
     /// Whether `password_enabled` is `not_supported`, as it was for root until AWS could manage root credentials centrally.
     /// It means that the report does not know.
     pub fn password_unknown(&self) -> bool {
-        self.cell(Column::PasswordEnabled).is_some_and(|cell| cell.trim().eq_ignore_ascii_case("not_supported"))
+        self.cell(Column::PasswordEnabled).is_some_and(|cell| cell.eq_ignore_ascii_case("not_supported"))
     }
 
     /// Every date of the row.
@@ -624,7 +628,7 @@ fn is_plausible(column: &str, cell: &str) -> bool {
 
 /// The name that a damaged row seems to be about, if it could be one.
 fn damaged_name(record: &ByteRecord, columns: &Columns) -> Option<String> {
-    let name = str::from_utf8(record.get(columns.place(Column::User)?)?).ok()?;
+    let name = str::from_utf8(record.get(columns.place(Column::User)?)?).ok()?.trim();
     let plausible = |character: char| character.is_alphanumeric() || "_+=,.@-<>".contains(character);
     (!name.is_empty() && name.chars().count() <= LONGEST_NAME && name.chars().all(plausible)).then(|| name.to_owned())
 }
@@ -642,7 +646,7 @@ impl CellReader<'_> {
         }
         let cell = self.columns.place(column).and_then(|place| self.cells.get(place));
         let missing = || Unreadable(format!("The credential report has no column {}.", column.name()).into());
-        cell.map(str::trim).ok_or_else(missing)
+        cell.ok_or_else(missing)
     }
 
     fn flag(&self, column: Column) -> Cell<bool> {
@@ -862,6 +866,16 @@ mod tests {
     }
 
     #[test]
+    fn every_cell_is_trimmed() {
+        let spaced = row(" alice ", "  arn:aws:iam::123456789012:user/alice\t").replace(",true", ", true ");
+        let report = parse(&[HEADER, ROOT_ROW, &spaced]);
+        assert!(report.is_whole());
+        assert_eq!(report.users[0].user, "alice");
+        assert_eq!(report.users[0].arn.as_deref(), Some("arn:aws:iam::123456789012:user/alice"));
+        assert_eq!(report.users[0].cell(Column::AccessKey1Active), Some("true"));
+    }
+
+    #[test]
     fn a_damaged_row_does_not_take_a_whole_ones_name() {
         let short = "alice,x";
         for rows in [[short, &alice()], [&alice(), short]] {
@@ -962,7 +976,7 @@ mod tests {
                 for (place, name) in NAMES.iter().enumerate().filter(|(_, name)| header.contains(name)) {
                     let column = header.iter().position(|known| known == name).unwrap();
                     let read = row.columns.places[place].and_then(|place| row.cells.get(place));
-                    prop_assert_eq!(read, Some(printed[column].as_str()));
+                    prop_assert_eq!(read, Some(printed[column].trim()));
                 }
             }
         }
