@@ -254,8 +254,9 @@ impl CredentialReport {
         let mut record = ByteRecord::new();
         for (before, piece) in pieces(bytes)? {
             let mut reader = reader(piece);
+            let mut lines = Lines { bytes: piece, at: 0, line: before + 1 };
             while reader.read_byte_record(&mut record)? {
-                let line = before + record.position().map_or(0, csv::Position::line);
+                let line = lines.at(record.position().map_or(0, csv::Position::byte));
                 match &columns {
                     None => columns = Some(Arc::new(Columns::new(&record)?)),
                     Some(_) if rows.len() == MOST_ROWS => return Err(ReportError::TooManyRows),
@@ -361,6 +362,25 @@ impl CredentialReport {
     pub fn is_whole(&self) -> bool {
         self.root.as_ref().is_some_and(|root| root.damage.is_none())
             && self.users.iter().all(|user| user.damage.is_none())
+    }
+}
+
+/// The line that each record begins on. The reader's own count is that of the blank lines above the record.
+struct Lines<'a> {
+    bytes: &'a [u8],
+    at: usize,
+    line: u64,
+}
+
+impl Lines<'_> {
+    /// The line of the record that was read from there on. Records come in the order of the bytes.
+    fn at(&mut self, start: u64) -> u64 {
+        let start = usize::try_from(start).unwrap_or(usize::MAX);
+        while let Some(byte) = self.bytes.get(self.at).filter(|byte| self.at < start || matches!(byte, b'\r' | b'\n')) {
+            self.line += u64::from(*byte == b'\n');
+            self.at += 1;
+        }
+        self.line
     }
 }
 
@@ -873,6 +893,17 @@ mod tests {
         assert_eq!(report.users[0].user, "alice");
         assert_eq!(report.users[0].arn.as_deref(), Some("arn:aws:iam::123456789012:user/alice"));
         assert_eq!(report.users[0].cell(Column::AccessKey1Active), Some("true"));
+    }
+
+    #[test]
+    fn the_line_of_a_row_is_that_of_the_file() {
+        for end in ["\n", "\r\n", "\n\n", "\r\n\r\n\n"] {
+            let text = ["user,arn", "alice,", "bob", "\"carol", "dave"].join(end);
+            let report = CredentialReport::parse(text.as_bytes()).unwrap();
+            let lines: Vec<u64> = report.users.iter().map(|row| row.line).collect();
+            let step = end.matches('\n').count() as u64;
+            assert_eq!(lines, [1 + step, 1 + 2 * step, 1 + 3 * step, 1 + 4 * step], "{end:?}");
+        }
     }
 
     #[test]
