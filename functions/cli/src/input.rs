@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, Utc};
-use hygiene::report::{CredentialReport, Damage, ReportError};
+use hygiene::report::{CredentialReport, Damage, Origin, ReportError, rfc3339};
 use hygiene::snapshot::{AccountSummary, Report, Snapshot, Unavailable};
 use hygiene::text::{cut, inert};
 use serde::Deserialize;
@@ -178,19 +178,20 @@ struct ReportAnswer {
 
 fn saved_report(bytes: &[u8]) -> Result<Report, What> {
     if bytes.trim_ascii_start().first() != Some(&b'{') {
-        return Ok(Report { generated_time: None, credentials: credentials(bytes, false)? });
+        return Ok(Report { generated_time: None, credentials: credentials(bytes, Origin::File)? });
     }
     let answer: ReportAnswer = serde_json::from_slice(bytes)?;
     let content = answer.content.ok_or_else(|| What::NoReportAnswer("it has no \"Content\"".to_owned()))?;
     let generated_time = answer.generated_time.as_deref().map(time).transpose()?;
     let decoded = STANDARD.decode(content.trim())?;
-    let credentials = credentials(&decoded, true).map_err(|what| What::Content(Box::new(what)))?;
+    let credentials = credentials(&decoded, Origin::Answer).map_err(|what| What::Content(Box::new(what)))?;
     Ok(Report { generated_time, credentials })
 }
 
-/// The report in those bytes, which are IAM's own where it `served` them.
-fn credentials(bytes: &[u8], served: bool) -> Result<CredentialReport, What> {
-    let report = CredentialReport::parse(bytes)?;
+/// The report in those bytes.
+fn credentials(bytes: &[u8], origin: Origin) -> Result<CredentialReport, What> {
+    let report = CredentialReport::parse_from(bytes, origin)?;
+    let served = origin != Origin::File;
     if let Some((missing, garbled)) = report.garbled_column().filter(|_| served) {
         return Err(What::Garbled(missing, garbled.to_owned()));
     }
@@ -205,8 +206,8 @@ fn credentials(bytes: &[u8], served: bool) -> Result<CredentialReport, What> {
 
 fn time(text: &str) -> Result<DateTime<Utc>, What> {
     let shown = inert(text);
-    let no_time = |_| What::NoReportAnswer(format!("\"GeneratedTime\" is `{}`, not a date", cut(&shown, 64)));
-    DateTime::parse_from_rfc3339(text).map(|time| time.to_utc()).map_err(no_time)
+    let no_time = || What::NoReportAnswer(format!("\"GeneratedTime\" is `{}`, not a date", cut(&shown, 64)));
+    rfc3339(text).ok_or_else(no_time)
 }
 
 fn saved_summary(bytes: &[u8]) -> Result<AccountSummary, What> {

@@ -11,6 +11,8 @@ use std::sync::Arc;
 use chrono::{DateTime, Datelike as _, Utc};
 use csv::{ByteRecord, StringRecord};
 
+use crate::dialect::Dialect;
+pub use crate::dialect::NoHeader;
 use crate::text::{counted, cut, inert};
 
 /// The account's root user in the `user` column.
@@ -26,6 +28,17 @@ pub struct CredentialReport {
     pub root: Option<Row>,
     /// The IAM users, in the report's order.
     pub users: Vec<Row>,
+}
+
+/// Where a report comes from, and so what can have happened to it since IAM made it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// IAM's answer to this program.
+    Live,
+    /// IAM's answer to the AWS CLI, saved as JSON.
+    Answer,
+    /// A CSV file. A spreadsheet can have saved it in its own dialect.
+    File,
 }
 
 /// One row: a user's credentials.
@@ -112,11 +125,24 @@ pub enum ReportError {
     #[error("not a credential report: line 1 has no column `{0}`")]
     MissingColumn(&'static str),
     /// A header that is not text: then no column can be trusted.
-    #[error("not a credential report: line 1 is damaged in column {0}")]
-    DamagedHeader(usize),
+    #[error("not a credential report: line {line} is damaged in column {column}")]
+    DamagedHeader {
+        /// The line, from 1.
+        line: u64,
+        /// The column, from 1.
+        column: usize,
+    },
     /// A header that is there twice: which one counts?
-    #[error("not a credential report: line 1 has the column `{0}` twice")]
-    RepeatedColumn(String),
+    #[error("not a credential report: line {line} has the column `{column}` twice")]
+    RepeatedColumn {
+        /// The line, from 1.
+        line: u64,
+        /// The column, escaped.
+        column: String,
+    },
+    /// A saved file without a header.
+    #[error(transparent)]
+    NoHeader(#[from] NoHeader),
     /// A user that is there twice: two reports in one file, or a damaged one.
     #[error("not one credential report: line {line} has the user `{user}` again")]
     RepeatedUser {
@@ -242,32 +268,27 @@ const KEY_COLUMNS: [KeyColumns; 2] = [
 ];
 
 impl CredentialReport {
-    /// Reads a report as IAM serves it, or as a spreadsheet saved it: LF or CRLF, with or without BOM, columns in any order.
+    /// Reads a report as IAM serves it: LF or CRLF, with or without BOM, columns in any order.
     ///
     /// # Errors
     ///
     /// When the bytes are no credential report; a damaged row or cell is no error, it is in the report as such.
     pub fn parse(bytes: &[u8]) -> Result<Self, ReportError> {
-        let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
-        let mut columns: Option<Arc<Columns>> = None;
-        let mut rows = Vec::new();
-        let mut record = ByteRecord::new();
-        for (before, piece) in pieces(bytes)? {
-            let mut reader = reader(piece);
-            let mut lines = Lines { bytes: piece, at: 0, line: before + 1 };
-            while reader.read_byte_record(&mut record)? {
-                let line = lines.at(record.position().map_or(0, csv::Position::byte));
-                match &columns {
-                    None => columns = Some(Arc::new(Columns::new(&record)?)),
-                    Some(_) if rows.len() == MOST_ROWS => return Err(ReportError::TooManyRows),
-                    Some(columns) => rows.push(Row::new(line, &record, columns)),
-                }
-            }
-        }
-        if columns.is_none() {
-            return Err(ReportError::Empty);
-        }
+        Self::parse_from(bytes, Origin::Live)
+    }
 
+    /// Reads a report from that origin. A CSV file can have another separator, lines that are quoted as one cell, blank rows,
+    /// and notes above the header.
+    ///
+    /// # Errors
+    ///
+    /// As for [`parse`](Self::parse).
+    pub fn parse_from(bytes: &[u8], origin: Origin) -> Result<Self, ReportError> {
+        let Sheet { columns, rows } = Sheet::read(bytes, origin)?;
+        Self::of(rows.into_iter().map(|row| Row::new(row, &columns)).collect())
+    }
+
+    fn of(mut rows: Vec<Row>) -> Result<Self, ReportError> {
         let mut users = BTreeSet::new();
         for row in rows.iter().filter(|row| row.damage.is_none()) {
             if !users.insert(row.user.as_str()) {
@@ -344,8 +365,7 @@ impl CredentialReport {
     pub fn garbled_column(&self) -> Option<(&'static str, &str)> {
         let columns = &self.rows().next()?.columns;
         let missing = standard().find(|name| !columns.header.iter().any(|known| known == name))?;
-        let known = |name: &&String| NAMES.into_iter().chain(standard()).any(|known| known == name.as_str());
-        let unknown = columns.header.iter().find(|name| !known(name) && !name.is_empty())?;
+        let unknown = columns.header.iter().find(|name| !is_known(name) && !name.is_empty())?;
         Some((missing, unknown))
     }
 
@@ -362,6 +382,55 @@ impl CredentialReport {
     pub fn is_whole(&self) -> bool {
         self.root.as_ref().is_some_and(|root| root.damage.is_none())
             && self.users.iter().all(|user| user.damage.is_none())
+    }
+}
+
+/// The header and the rows of a report, before their cells have types.
+struct Sheet {
+    columns: Arc<Columns>,
+    rows: Vec<SheetRow>,
+}
+
+/// A row, and its cells by column.
+struct SheetRow {
+    line: u64,
+    cells: Result<StringRecord, Unassigned>,
+}
+
+/// A row whose fields could not be told apart.
+struct Unassigned {
+    what: String,
+    /// The name that it seems to be about.
+    name: Option<String>,
+}
+
+impl Sheet {
+    fn read(bytes: &[u8], origin: Origin) -> Result<Self, ReportError> {
+        let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
+        let dialect = match origin {
+            Origin::Live | Origin::Answer => Dialect::SERVED,
+            Origin::File => Dialect::of(bytes)?,
+        };
+        let mut columns: Option<Arc<Columns>> = None;
+        let mut rows = Vec::new();
+        let mut record = ByteRecord::new();
+        for (before, piece) in pieces(bytes, dialect)? {
+            let mut reader = dialect.reader(piece);
+            let mut lines = Lines { bytes: piece, at: 0, line: before + 1 };
+            while reader.read_byte_record(&mut record)? {
+                let line = lines.at(record.position().map_or(0, csv::Position::byte));
+                if dialect.is_skipped(&record, columns.is_none()) {
+                    continue;
+                }
+                dialect.split(&mut record);
+                match &columns {
+                    None => columns = Some(Arc::new(Columns::new(line, &record, dialect)?)),
+                    Some(_) if rows.len() == MOST_ROWS => return Err(ReportError::TooManyRows),
+                    Some(columns) => rows.push(SheetRow { line, cells: columns.row(&record) }),
+                }
+            }
+        }
+        Ok(Self { columns: columns.ok_or(ReportError::Empty)?, rows })
     }
 }
 
@@ -387,15 +456,15 @@ impl Lines<'_> {
 /// What is read in one go, with the number of lines before it: all of it. No cell of a report can hold a line break, so one
 /// that seems to is a stray quotation mark that swallows the rows after it: then each line is read alone, and only its own
 /// row is damaged.
-fn pieces(bytes: &[u8]) -> Result<Vec<(u64, &[u8])>, ReportError> {
-    if !(bytes.contains(&b'"') && has_line_break_in_cell(bytes)?) {
+fn pieces(bytes: &[u8], dialect: Dialect) -> Result<Vec<(u64, &[u8])>, ReportError> {
+    if !(bytes.contains(&b'"') && has_line_break_in_cell(bytes, dialect)?) {
         return Ok(vec![(0, bytes)]);
     }
     Ok((0..).zip(bytes.split(|byte| *byte == b'\n')).collect())
 }
 
-fn has_line_break_in_cell(bytes: &[u8]) -> Result<bool, ReportError> {
-    let (mut reader, mut record) = (reader(bytes), ByteRecord::new());
+fn has_line_break_in_cell(bytes: &[u8], dialect: Dialect) -> Result<bool, ReportError> {
+    let (mut reader, mut record) = (dialect.reader(bytes), ByteRecord::new());
     while reader.read_byte_record(&mut record)? {
         if record.as_slice().contains(&b'\n') {
             return Ok(true);
@@ -404,36 +473,29 @@ fn has_line_break_in_cell(bytes: &[u8]) -> Result<bool, ReportError> {
     Ok(false)
 }
 
-fn reader(bytes: &[u8]) -> csv::Reader<&[u8]> {
-    csv::ReaderBuilder::new()
-        .has_headers(false)
-        .flexible(true)
-        .buffer_capacity(bytes.len().clamp(64, 8 * 1024))
-        .from_reader(bytes)
-}
-
 /// Where each column is.
 #[derive(Debug)]
 struct Columns {
     places: [Option<usize>; NAMES.len()],
     /// Every column as the report has it, made harmless.
     header: Vec<String>,
+    separator: char,
 }
 
 impl Columns {
-    fn new(header: &ByteRecord) -> Result<Self, ReportError> {
+    fn new(line: u64, header: &ByteRecord, dialect: Dialect) -> Result<Self, ReportError> {
         let mut places = [None; NAMES.len()];
         let mut seen = BTreeSet::new();
         let mut shown = Vec::with_capacity(header.len());
         for (place, name) in header.iter().enumerate() {
             let name = str::from_utf8(name).ok().filter(|name| !name.contains(char::is_control));
-            let name = name.ok_or(ReportError::DamagedHeader(place + 1))?.trim().to_lowercase();
+            let name = name.ok_or(ReportError::DamagedHeader { line, column: place + 1 })?.trim().to_lowercase();
             shown.push(cut(&inert(&name), 64).into_owned());
             if let Some(known) = NAMES.iter().position(|known| *known == name) {
                 places[known] = Some(place);
             }
             if !name.is_empty() && !seen.insert(name.clone()) {
-                return Err(ReportError::RepeatedColumn(shown.swap_remove(place)));
+                return Err(ReportError::RepeatedColumn { line, column: shown.swap_remove(place) });
             }
         }
         for required in [Column::User, Column::Arn] {
@@ -441,11 +503,16 @@ impl Columns {
                 return Err(ReportError::MissingColumn(required.name()));
             }
         }
-        Ok(Self { places, header: shown })
+        Ok(Self { places, header: shown, separator: char::from(dialect.cell_separator()) })
     }
 
     fn place(&self, column: Column) -> Option<usize> {
         self.places[column as usize]
+    }
+
+    /// The row in that record.
+    fn row(&self, record: &ByteRecord) -> Result<StringRecord, Unassigned> {
+        self.assign(record).map_err(|what| Unassigned { what, name: damaged_name(record, self) })
     }
 
     /// The record with as many fields as there are columns, or what is wrong with it. It is not known how AWS quotes a name
@@ -472,8 +539,11 @@ impl Columns {
         }
         let [user, arn] = [Column::User, Column::Arn].map(|column| cells.get(self.place(column)?));
         let (user, arn) = (user.unwrap_or_default(), arn.unwrap_or_default());
-        if user.is_empty() || LONGEST_NAME < user.chars().count() {
+        if user.is_empty() {
             return Err("it has no user name".to_owned());
+        }
+        if LONGEST_NAME < user.chars().count() {
+            return Err(format!("its user name is longer than {LONGEST_NAME} characters"));
         }
         match ArnOwner::of(arn) {
             Some(ArnOwner::Root) if user == ROOT => Ok(cells),
@@ -493,8 +563,8 @@ impl Columns {
         if arn != user + 1 {
             return None;
         }
-        let joined = cells.iter().skip(user).take(surplus + 2).collect::<Vec<_>>().join(",");
-        let border = joined.find(",arn:")?;
+        let joined = cells.iter().skip(user).take(surplus + 2).collect::<Vec<_>>().join(&self.separator.to_string());
+        let border = joined.find(&format!("{}arn:", self.separator))?;
         let before = cells.iter().take(user);
         let after = cells.iter().skip(user + surplus + 2);
         Some(before.chain([&joined[..border], &joined[border + 1..]]).chain(after).collect())
@@ -519,15 +589,16 @@ impl<'a> ArnOwner<'a> {
 }
 
 impl Row {
-    fn new(line: u64, record: &ByteRecord, columns: &Arc<Columns>) -> Self {
-        let (cells, damage) = match columns.assign(record) {
-            Ok(cells) => (cells, None),
-            Err(what) => (StringRecord::new(), Some(Damage { line, what })),
+    fn new(row: SheetRow, columns: &Arc<Columns>) -> Self {
+        let line = row.line;
+        let (cells, damage, name) = match row.cells {
+            Ok(cells) => (cells, None, None),
+            Err(Unassigned { what, name }) => (StringRecord::new(), Some(Damage { line, what }), name),
         };
         let reader = CellReader { columns, cells: &cells, damage: damage.as_ref() };
         let user = match &damage {
             None => cells.get(columns.place(Column::User).unwrap_or_default()).unwrap_or_default().to_owned(),
-            Some(_) => damaged_name(record, columns).unwrap_or_else(|| format!("line {line}")),
+            Some(_) => name.unwrap_or_else(|| format!("line {line}")),
         };
         let arn = columns.place(Column::Arn).and_then(|place| cells.get(place));
         let arn = arn.filter(|arn| ArnOwner::of(arn).is_some()).map(str::to_owned);
@@ -628,6 +699,16 @@ impl AccessKey {
     }
 }
 
+/// Whether a column of that name has dates.
+fn holds_dates(column: &str) -> bool {
+    ["_time", "_date", "_used", "_changed", "_rotated", "_rotation"].iter().any(|end| column.ends_with(end))
+}
+
+/// Whether IAM has a column of that name.
+fn is_known(column: &str) -> bool {
+    NAMES.into_iter().chain(standard()).any(|known| known == column)
+}
+
 /// Whether IAM could have written that in a column of that name. A word that is new is plausible, half a date is not.
 fn is_plausible(column: &str, cell: &str) -> bool {
     let word =
@@ -637,9 +718,9 @@ fn is_plausible(column: &str, cell: &str) -> bool {
         "user" => cell == ROOT || (word("_+=,.@-") && cell.len() <= 64),
         "arn" => cell.is_empty() || ArnOwner::of(cell).is_some(),
         _ if ends(&["_active", "_enabled"]) => word("_/") && !cell.contains(|digit: char| digit.is_ascii_digit()),
-        _ if ends(&["_time", "_date", "_used", "_changed", "_rotated", "_rotation"]) => {
+        _ if holds_dates(column) => {
             let has_digits = cell.contains(|digit: char| digit.is_ascii_digit());
-            if has_digits { DateTime::parse_from_rfc3339(cell).is_ok() } else { word("_/") }
+            if has_digits { rfc3339(cell).is_some() } else { word("_/") }
         }
         _ if ends(&["_region", "_service"]) => word("_/-."),
         _ => true,
@@ -685,11 +766,16 @@ impl CellReader<'_> {
         if cell.eq_ignore_ascii_case("N/A") || cell.eq_ignore_ascii_case("no_information") {
             return Ok(None);
         }
-        let time = DateTime::parse_from_rfc3339(cell).ok().map(|time| time.with_timezone(&Utc));
-        // An offset can carry a time out of the years that have four digits, and so out of every format it is written in.
-        let time = time.filter(|time| (0..=9999).contains(&time.year()));
+        let time = rfc3339(cell);
         time.map(Some).ok_or_else(|| unreadable(column, cell, "a date"))
     }
+}
+
+/// The moment in any form of RFC 3339. An offset can carry it out of the years that have four digits, and so out of every
+/// format that it is written in: then it is none.
+pub fn rfc3339(text: &str) -> Option<Time> {
+    let time = DateTime::parse_from_rfc3339(text).ok().map(|time| time.to_utc());
+    time.filter(|time| (0..=9999).contains(&time.year()))
 }
 
 fn unreadable(column: Column, cell: &str, wanted: &str) -> Unreadable {
@@ -907,6 +993,16 @@ mod tests {
     }
 
     #[test]
+    fn blank_rows_and_notes_are_skipped_in_a_saved_file_only() {
+        let text = "sep=,\n\n,,,\nuser,arn\n , \nalice,\n;;;\n\"\"\nbob,";
+        let report = CredentialReport::parse_from(text.as_bytes(), Origin::File).unwrap();
+        let users: Vec<_> = report.users.iter().map(|row| (row.user.as_str(), row.line)).collect();
+        assert_eq!(users, [("alice", 6), ("bob", 9)]);
+        assert!(CredentialReport::parse(text.as_bytes()).is_err());
+        assert!(parse(&["user,arn", ",", "alice,"]).first_damage().is_some(), "IAM serves no blank row");
+    }
+
+    #[test]
     fn a_damaged_row_does_not_take_a_whole_ones_name() {
         let short = "alice,x";
         for rows in [[short, &alice()], [&alice(), short]] {
@@ -976,7 +1072,11 @@ mod tests {
 
     /// Everything that was read of each user, by name.
     fn read_again(text: &[u8]) -> BTreeMap<String, String> {
-        let report = CredentialReport::parse(text).unwrap();
+        read_from(text, Origin::Live)
+    }
+
+    fn read_from(text: &[u8], origin: Origin) -> BTreeMap<String, String> {
+        let report = CredentialReport::parse_from(text, origin).unwrap();
         let facts = |row: &Row| {
             let Row { arn, user_creation_time, password_enabled, password_last_used, password_last_changed, .. } = row;
             let password = (password_enabled, password_last_used, password_last_changed, &row.mfa_active);
@@ -990,10 +1090,35 @@ mod tests {
         #[test]
         fn arbitrary_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
             let _ = CredentialReport::parse(&bytes);
-            let mut below_a_header = HEADER.as_bytes().to_vec();
-            below_a_header.push(b'\n');
-            below_a_header.extend(bytes);
-            let _ = CredentialReport::parse(&below_a_header);
+            for header in [HEADER.to_owned(), HEADER.replace(',', ";"), format!("\"{HEADER}\"\t")] {
+                let below_a_header = [header.as_bytes(), b"\n", &bytes].concat();
+                for origin in [Origin::Live, Origin::Answer, Origin::File] {
+                    if let Ok(report) = CredentialReport::parse_from(&below_a_header, origin) {
+                        let _ = (report.first_damage(), report.newest_time());
+                    }
+                }
+            }
+        }
+
+        #[test]
+        fn every_dialect_of_a_report_is_read_as_it_was(rows in rows()) {
+            let order: Vec<usize> = (0..22).collect();
+            let served = String::from_utf8(printed(&rows, &order)).unwrap();
+            let expected = read_again(served.as_bytes());
+            let cells = csv::ReaderBuilder::new().has_headers(false).from_reader(served.as_bytes()).into_records();
+            let cells: Vec<StringRecord> = cells.map(Result::unwrap).collect();
+            for separator in [b';', b'\t'] {
+                let mut writer = csv::WriterBuilder::new().delimiter(separator).from_writer(b"sep=x\n".to_vec());
+                for row in &cells {
+                    writer.write_record(row).unwrap();
+                }
+                prop_assert_eq!(&read_from(&writer.into_inner().unwrap(), Origin::File), &expected);
+            }
+            let mut writer = csv::WriterBuilder::new().quote_style(csv::QuoteStyle::Always).from_writer(Vec::new());
+            for line in served.lines() {
+                writer.write_record([line]).unwrap();
+            }
+            prop_assert_eq!(&read_from(&writer.into_inner().unwrap(), Origin::File), &expected);
         }
 
         #[test]

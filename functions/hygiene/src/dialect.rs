@@ -1,0 +1,175 @@
+//! How a file writes the rows of a credential report: which character separates the cells, and what stands above the header.
+//!
+//! IAM serves one dialect. A file can have another one after a spreadsheet or PowerShell saved it again.
+
+use csv::ByteRecord;
+
+use crate::text::{cut, inert};
+
+/// The separators that spreadsheets use, depending on the locale.
+const SEPARATORS: [u8; 3] = [b',', b';', b'\t'];
+
+/// How the rows of a report are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Dialect {
+    /// Between two cells.
+    separator: u8,
+    /// Between two cells of a line that is quoted as one cell.
+    nested: u8,
+    /// Whether a program other than IAM may have written the file.
+    is_saved: bool,
+}
+
+/// The first line of a file that is no credential report.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("not a credential report: line {line} is `{text}`, not a header with `user` and `arn`")]
+pub struct NoHeader {
+    /// The line, from 1.
+    pub line: u64,
+    /// Its text, escaped and cut.
+    pub text: String,
+}
+
+impl Dialect {
+    /// The dialect of IAM.
+    pub(crate) const SERVED: Self = Self { separator: b',', nested: b',', is_saved: false };
+
+    /// The dialect of a saved file, from its first line that is neither blank nor a note of the program that wrote it.
+    pub(crate) fn of(bytes: &[u8]) -> Result<Self, NoHeader> {
+        let saved = Self { is_saved: true, ..Self::SERVED };
+        let lines = (1..).zip(bytes.split(|byte| *byte == b'\n'));
+        let mut lines = lines.flat_map(|(line, text)| text.split(|byte| *byte == b'\r').map(move |text| (line, text)));
+        let Some((line, header)) = lines.find(|(_, text)| !is_blank(text) && !is_preamble(text)) else {
+            return Ok(saved);
+        };
+        for separator in SEPARATORS {
+            if has_owner(&fields(header, separator)) {
+                return Ok(Self { separator, nested: separator, ..saved });
+            }
+        }
+        for separator in SEPARATORS {
+            let outer = fields(header, separator);
+            // A separator that is not the file's leaves the whole line in one cell.
+            let is_split = 1 < outer.len() || header.trim_ascii_end().ends_with(b"\"");
+            let Some(quoted) = only_cell(&outer).filter(|_| is_split) else { continue };
+            if let Some(nested) = SEPARATORS.into_iter().find(|nested| has_owner(&fields(quoted, *nested))) {
+                return Ok(Self { separator, nested, ..saved });
+            }
+        }
+        match str::from_utf8(header) {
+            Ok(text) if !text.contains(|character: char| character.is_control() && character != '\t') => {
+                Err(NoHeader { line, text: cut(&inert(text.trim()), 64).into_owned() })
+            }
+            // The parser names the damaged column.
+            Ok(_) | Err(_) => Ok(saved),
+        }
+    }
+
+    /// What is between two cells of a row, after [splitting](Self::split).
+    pub(crate) fn cell_separator(self) -> u8 {
+        self.nested
+    }
+
+    /// A reader of the records in those bytes.
+    pub(crate) fn reader(self, bytes: &[u8]) -> csv::Reader<&[u8]> {
+        reader(bytes, self.separator)
+    }
+
+    /// Whether the record has no cell of a report: a blank line, or a note above the header.
+    pub(crate) fn is_skipped(self, record: &ByteRecord, is_above_header: bool) -> bool {
+        self.is_saved && (record.iter().all(is_blank) || (is_above_header && record.get(0).is_some_and(is_preamble)))
+    }
+
+    /// Splits a line that is quoted as one cell, as a spreadsheet saves a line that it did not split.
+    pub(crate) fn split(self, record: &mut ByteRecord) {
+        let quoted = only_cell(record).filter(|cell| self.is_saved && cell.contains(&self.nested));
+        if let Some(fields) = quoted.map(|cell| fields(cell, self.nested)) {
+            *record = fields;
+        }
+    }
+}
+
+fn reader(bytes: &[u8], separator: u8) -> csv::Reader<&[u8]> {
+    csv::ReaderBuilder::new()
+        .delimiter(separator)
+        .has_headers(false)
+        .flexible(true)
+        .buffer_capacity(bytes.len().clamp(64, 8 * 1024))
+        .from_reader(bytes)
+}
+
+/// The cells of one line.
+fn fields(line: &[u8], separator: u8) -> ByteRecord {
+    let mut record = ByteRecord::new();
+    // Reading from memory cannot fail, and any bytes are a record of as many fields as there are.
+    let _ = reader(line, separator).read_byte_record(&mut record);
+    record
+}
+
+/// The first cell, if all others are empty.
+fn only_cell(record: &ByteRecord) -> Option<&[u8]> {
+    let mut cells = record.iter();
+    cells.next().filter(|_| cells.all(|cell| cell.trim_ascii().is_empty()))
+}
+
+fn has_owner(header: &ByteRecord) -> bool {
+    let has = |name: &[u8]| header.iter().any(|cell| cell.trim_ascii().eq_ignore_ascii_case(name));
+    has(b"user") && has(b"arn")
+}
+
+/// Whether a line or a cell has nothing but separators, quotation marks and white space.
+fn is_blank(text: &[u8]) -> bool {
+    text.iter().all(|byte| SEPARATORS.contains(byte) || *byte == b'"' || byte.is_ascii_whitespace())
+}
+
+/// `#TYPE …` is what `Export-Csv` of Windows PowerShell writes first, `sep=…` tells Excel the separator.
+fn is_preamble(text: &[u8]) -> bool {
+    let text = text.trim_ascii_start();
+    let text = text.strip_prefix(b"\"").unwrap_or(text);
+    let begins = |word: &[u8]| text.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word));
+    begins(b"#type") || begins(b"sep=")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_header_tells_the_separator() {
+        let told = |text: &str| {
+            Dialect::of(text.as_bytes()).map(|dialect| (char::from(dialect.separator), char::from(dialect.nested)))
+        };
+        let dialects = [
+            ("user,arn", (',', ',')),
+            (" User ; ARN ;;", (';', ';')),
+            ("\n;;;\nsep=;\nuser;arn", (';', ';')),
+            ("#TYPE x\r\n\"user\"\t\"arn\"", ('\t', '\t')),
+            ("\"user,arn,\"\"x\"\"\";;", (';', ',')),
+            ("\"user;arn\"", (',', ';')),
+            ("", (',', ',')),
+        ];
+        for (text, dialect) in dialects {
+            assert_eq!(told(text), Ok(dialect), "{text}");
+        }
+        let refused = told("\n \u{202e}user, mail").unwrap_err().to_string();
+        assert_eq!(
+            refused,
+            "not a credential report: line 2 is `\\u{202e}user, mail`, not a header with `user` and `arn`"
+        );
+        assert_eq!(told("\u{1}x"), Ok((',', ',')), "the parser names the column");
+    }
+
+    #[test]
+    fn only_a_saved_file_has_lines_to_skip_and_to_split() {
+        let saved = Dialect::of(b"user,arn").unwrap();
+        let mut record = ByteRecord::from(vec!["alice,\"arn\"", "", ""]);
+        assert!(saved.is_skipped(&ByteRecord::from(vec![" ", ";;", "\""]), false));
+        assert!(saved.is_skipped(&ByteRecord::from(vec!["SEP=;"]), true));
+        assert!(!saved.is_skipped(&ByteRecord::from(vec!["sep=;"]), false), "below the header it is a name");
+        assert!(!Dialect::SERVED.is_skipped(&ByteRecord::from(vec!["", ""]), false));
+        Dialect::SERVED.split(&mut record);
+        assert_eq!(record.len(), 3);
+        saved.split(&mut record);
+        assert_eq!(record, vec!["alice", "arn"]);
+    }
+}
