@@ -20,8 +20,8 @@ from emulator.launcher import ACCOUNT
 from saved import NOW, Ended, account
 
 Run = Callable[..., Ended]
-HOSTILE = ["<script>document.title='owned'</script>", "\"onmouseover=alert(1) x=\"", "'><img src=x onerror=alert(1)>",
-           "</script><script>alert(1)</script>", "{{7*7}}{%if%}", "rtl\u202egnp.exe", "&lt;b&gt;", "=1+1", "a`b$(c)", "zero\u200bwidth"]
+HOSTILE = ["<script>document.title='owned'", "\"onmouseover=alert(1) x=\"", "'><img src=x onerror=alert(1)>",
+           "<script><script>alert(1)", "{{7*7}}{%if%}", "rtl\u202egnp.exe", "&lt;b&gt;", "=1+1", "a`b$(c)", "zero\u200bwidth"]
 
 
 def browser_path() -> str | None:
@@ -51,7 +51,8 @@ def opened(browser: Browser, credwarden: Run, tmp_path: Path) -> Iterator[Callab
     def page_of(report: Path, *options: str | Path, status: int = 1, **context: Any) -> Page:
         path = tmp_path / "page.html"
         done = credwarden("check", "--credential-report", report, "--now", NOW, "--format", "html", "--output", path, *options)
-        assert (done.status, done.errors) == (status, "")
+        assert done.status == status
+        assert done.errors == "" or (report.stem == "hostile" and "IAM allows no such user name" in done.errors)
         return opened_in(browser, path, complaints, contexts, **context)
 
     yield page_of
@@ -203,10 +204,10 @@ def hostile(tmp_path: Path) -> Path:
     for name in ["<root_account>", *HOSTILE]:
         row = dict(zip(columns, (root if name == "<root_account>" else user).split(",")))
         row |= {"user": name, "access_key_1_active": "true", "access_key_1_last_rotated": "2020-01-02T03:04:05Z",
-                "access_key_1_last_used_date": "2026-11-19T03:04:05Z", "access_key_1_last_used_region": "<img src=x onerror=alert(2)>",
+                "access_key_1_last_used_date": "2026-11-19T03:04:05Z", "access_key_1_last_used_region": "</script><img src=x onerror=alert(2)>",
                 "access_key_1_last_used_service": "\"><svg onload=alert(3)>", "password_enabled": "<b>true</b>"}
         if name != "<root_account>":
-            row["arn"] = f"arn:aws:iam::{ACCOUNT}:user/<u>/{name}" if "/" not in name else ""
+            row["arn"] = f"arn:aws:iam::{ACCOUNT}:user/<u>/{name}"
         writer.writerow(row.values())
     path = tmp_path / "hostile.csv"
     path.write_text(text.getvalue(), newline="")

@@ -41,7 +41,11 @@ pub(crate) fn saved(bytes: &[u8]) {
     if bytes.starts_with(b"{\"SummaryMap\"") {
         told(&snapshot(Err(not_given), input::summary("file", bytes).map_err(message)));
     } else {
-        told(&snapshot(input::report("file", bytes).map_err(message), Err(not_given)));
+        let report = input::report("file", bytes).map_err(message);
+        if let Ok(report) = &report {
+            report.credentials.notes().iter().for_each(|note| assert_inert(note));
+        }
+        told(&snapshot(report, Err(not_given)));
     }
 }
 

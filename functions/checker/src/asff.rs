@@ -195,8 +195,8 @@ fn resources(subject: &Subject, scope: &Scope) -> Vec<Resource> {
         return resources;
     }
     let name = subject.shown_user();
-    let arn =
-        subject.arn.clone().unwrap_or_else(|| format!("arn:{}:iam::{}:user/{name}", scope.partition, scope.account_id));
+    // The row of a pseudonymised report has no ARN, and one that is made up would be nobody's.
+    let arn = subject.arn.clone().unwrap_or_else(|| format!("AWS::IAM::User:{name}"));
     if subject.kind == SubjectKind::AccessKey {
         let created = subject.path.rsplit('/').next().unwrap_or_default();
         let id = match &subject.access_key_id {

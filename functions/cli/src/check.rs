@@ -72,6 +72,7 @@ pub fn check(
     let (policy, disabled) = (arguments.policy(), arguments.disabled());
     let (snapshot, evaluation, unread) = if files.are_given() {
         let snapshot = files.read()?;
+        files.notes(&snapshot).iter().for_each(|told| note(told));
         let now = arguments.now.unwrap_or_else(|| present(&snapshot, clock, note));
         let evaluation = evaluate(&snapshot, &policy, &disabled, now);
         (snapshot, evaluation, false)

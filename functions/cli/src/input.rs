@@ -9,6 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, Utc};
 use hygiene::report::{CredentialReport, Damage, Origin, ReportError, rfc3339};
+use hygiene::saved::OwnerError;
 use hygiene::snapshot::{AccountSummary, Report, Snapshot, Unavailable};
 use hygiene::text::{cut, inert};
 use serde::Deserialize;
@@ -54,6 +55,8 @@ enum What {
     Report(#[from] ReportError),
     #[error("line {} is damaged: {}", .0.line, .0.what)]
     Damaged(Damage),
+    #[error(transparent)]
+    Owner(#[from] OwnerError),
     #[error("line {0} is damaged: what is in `{1}` cannot be there")]
     Corrupt(u64, String),
     #[error("line 1 is damaged: it has no column `{0}`, but a column `{1}`")]
@@ -99,6 +102,16 @@ impl Files<'_> {
             summary: summary.ok_or(Unavailable::NotGiven("The account summary was not given.")),
             virtual_mfa_users: Err(NOT_IN_FILES),
         })
+    }
+
+    /// What people should know of the files, a line each.
+    pub fn notes(&self, snapshot: &Snapshot) -> Vec<String> {
+        let report = self.credential_report.zip(snapshot.report.as_ref().ok());
+        let notes = report.map(|(path, report)| (name(path), report.credentials.notes()));
+        notes
+            .into_iter()
+            .flat_map(|(file, notes)| notes.into_iter().map(move |note| format!("{file}: {note}")))
+            .collect()
     }
 }
 
@@ -198,6 +211,7 @@ fn credentials(bytes: &[u8], origin: Origin) -> Result<CredentialReport, What> {
     if let Some(damage) = report.first_damage() {
         return Err(What::Damaged(damage.clone()));
     }
+    report.check_owners()?;
     match report.first_corruption(served) {
         Some((line, column)) => Err(What::Corrupt(line, column.to_owned())),
         None => Ok(report),

@@ -132,6 +132,10 @@ fn evaluate_user(
     into: &mut Vec<Finding>,
 ) {
     let arn = user.arn.clone().or_else(|| {
+        // The user's name is not the one in the account, so the ARN would be nobody's, or another user's.
+        if user.is_pseudonymised {
+            return None;
+        }
         let (account, partition) = (snapshot.account_id.as_deref()?, snapshot.partition.as_deref()?);
         Some(format!("arn:{partition}:iam::{account}:user/{}", user.user))
     });

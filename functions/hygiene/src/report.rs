@@ -35,9 +35,9 @@ pub struct CredentialReport {
 pub enum Origin {
     /// IAM's answer to this program.
     Live,
-    /// IAM's answer to the AWS CLI, saved as JSON.
+    /// IAM's answer to the AWS CLI, saved as JSON. The report can have been pseudonymised.
     Answer,
-    /// A CSV file. A spreadsheet can have saved it in its own dialect.
+    /// A CSV file. A spreadsheet can have saved it in its own dialect, and the report can have been pseudonymised.
     File,
 }
 
@@ -50,6 +50,9 @@ pub struct Row {
     pub user: String,
     /// The ARN, where the cell holds one.
     pub arn: Option<String>,
+    /// Whether the ARN names another user than `user` does, so that the row has none. Only in saved reports: in a live one
+    /// such a row is damaged.
+    pub is_pseudonymised: bool,
     /// What is wrong with the row as a whole, if its fields could not be told apart.
     pub damage: Option<Damage>,
     /// `user_creation_time`
@@ -343,21 +346,16 @@ impl CredentialReport {
         self.rows().filter_map(|row| row.damage.as_ref()).min_by_key(|damage| damage.line)
     }
 
-    /// The first row, by its line, and the column of what IAM does not write, so that the bytes were damaged on the way. A
-    /// file that was `served` by IAM and not touched since has no cell that is nearly a date or nearly a name either; one
-    /// that a spreadsheet has saved may, and then the cell speaks for itself.
+    /// The line and the column of the first cell that IAM does not write, so that the bytes were damaged on the way. A file that
+    /// was `served` by IAM and not touched since has no cell that is nearly a date either; a file that a spreadsheet saved
+    /// may have one, and then the cell is unreadable.
     pub fn first_corruption(&self, served: bool) -> Option<(u64, &str)> {
-        let account = self.account();
-        let foreign = |row: &Row| account.is_some() && row.account().is_some() && row.account() != account;
-        let corrupt = |row: &Row, column: &str, cell: &str| {
-            let implausible = || !is_plausible(column, cell) || (column == Column::Arn.name() && foreign(row));
-            cell.contains(char::is_control) || (served && implausible())
-        };
-        let place = |row: &Row| {
-            let mut cells = row.columns.header.iter().zip(&row.cells);
-            cells.position(|(column, cell)| corrupt(row, column, cell))
-        };
-        let found = self.rows().filter_map(|row| Some((row.line, row.columns.header.get(place(row)?)?.as_str())));
+        let corrupt =
+            |column: &str, cell: &str| cell.contains(char::is_control) || (served && !is_plausible(column, cell));
+        let found = self.rows().filter_map(|row| {
+            let (column, _) = row.named_cells().find(|(column, cell)| corrupt(column, cell))?;
+            Some((row.line, column))
+        });
         found.min_by_key(|(line, _)| *line)
     }
 
@@ -374,7 +372,7 @@ impl CredentialReport {
         self.rows().flat_map(Row::times).max()
     }
 
-    fn rows(&self) -> impl Iterator<Item = &Row> {
+    pub(crate) fn rows(&self) -> impl Iterator<Item = &Row> {
         self.root.iter().chain(&self.users)
     }
 
@@ -394,7 +392,13 @@ struct Sheet {
 /// A row, and its cells by column.
 struct SheetRow {
     line: u64,
-    cells: Result<StringRecord, Unassigned>,
+    cells: Result<Assigned, Unassigned>,
+}
+
+/// A row with as many cells as there are columns.
+struct Assigned {
+    cells: StringRecord,
+    is_pseudonymised: bool,
 }
 
 /// A row whose fields could not be told apart.
@@ -426,7 +430,7 @@ impl Sheet {
                 match &columns {
                     None => columns = Some(Arc::new(Columns::new(line, &record, dialect)?)),
                     Some(_) if rows.len() == MOST_ROWS => return Err(ReportError::TooManyRows),
-                    Some(columns) => rows.push(SheetRow { line, cells: columns.row(&record) }),
+                    Some(columns) => rows.push(SheetRow { line, cells: columns.row(&record, origin) }),
                 }
             }
         }
@@ -511,14 +515,14 @@ impl Columns {
     }
 
     /// The row in that record.
-    fn row(&self, record: &ByteRecord) -> Result<StringRecord, Unassigned> {
-        self.assign(record).map_err(|what| Unassigned { what, name: damaged_name(record, self) })
+    fn row(&self, record: &ByteRecord, origin: Origin) -> Result<Assigned, Unassigned> {
+        self.assign(record, origin).map_err(|what| Unassigned { what, name: damaged_name(record, self) })
     }
 
     /// The record with as many fields as there are columns, or what is wrong with it. It is not known how AWS quotes a name
     /// or a path with a comma; where it does not, the row has too many fields, and all of the surplus lies between the start
     /// of the name and the end of the ARN: no other cell can have a comma.
-    fn assign(&self, record: &ByteRecord) -> Result<StringRecord, String> {
+    fn assign(&self, record: &ByteRecord, origin: Origin) -> Result<Assigned, String> {
         let column = |place: usize| self.header.get(place).map_or_else(String::new, |name| format!(" in `{name}`"));
         let cells = StringRecord::from_byte_record(record.clone())
             .map_err(|error| format!("what is{} is not UTF-8", column(error.utf8_error().field())))?;
@@ -545,12 +549,16 @@ impl Columns {
         if LONGEST_NAME < user.chars().count() {
             return Err(format!("its user name is longer than {LONGEST_NAME} characters"));
         }
-        match ArnOwner::of(arn) {
-            Some(ArnOwner::Root) if user == ROOT => Ok(cells),
-            Some(ArnOwner::User(name)) if user == name => Ok(cells),
-            Some(ArnOwner::Root | ArnOwner::User(_)) if is_as_read => Err("its ARN is another user's".to_owned()),
-            Some(ArnOwner::Root | ArnOwner::User(_)) => Err(miscounted()),
-            None => Ok(cells),
+        let names_one_user = match ArnOwner::of(arn) {
+            Some(ArnOwner::Root) => user == ROOT,
+            Some(ArnOwner::User(name)) => user == name,
+            None => true,
+        };
+        match origin {
+            _ if names_one_user => Ok(Assigned { cells, is_pseudonymised: false }),
+            _ if !is_as_read => Err(miscounted()),
+            Origin::Live => Err("its ARN is another user's".to_owned()),
+            Origin::Answer | Origin::File => Ok(Assigned { cells, is_pseudonymised: true }),
         }
     }
 
@@ -573,13 +581,13 @@ impl Columns {
 
 /// Whom a principal's ARN names.
 #[derive(Debug, PartialEq, Eq)]
-enum ArnOwner<'a> {
+pub(crate) enum ArnOwner<'a> {
     Root,
     User(&'a str),
 }
 
 impl<'a> ArnOwner<'a> {
-    fn of(arn: &'a str) -> Option<Self> {
+    pub(crate) fn of(arn: &'a str) -> Option<Self> {
         let resource = arn.strip_prefix("arn:")?.splitn(5, ':').nth(4)?;
         if resource == "root" {
             return Some(Self::Root);
@@ -591,9 +599,9 @@ impl<'a> ArnOwner<'a> {
 impl Row {
     fn new(row: SheetRow, columns: &Arc<Columns>) -> Self {
         let line = row.line;
-        let (cells, damage, name) = match row.cells {
-            Ok(cells) => (cells, None, None),
-            Err(Unassigned { what, name }) => (StringRecord::new(), Some(Damage { line, what }), name),
+        let (cells, is_pseudonymised, damage, name) = match row.cells {
+            Ok(Assigned { cells, is_pseudonymised }) => (cells, is_pseudonymised, None, None),
+            Err(Unassigned { what, name }) => (StringRecord::new(), false, Some(Damage { line, what }), name),
         };
         let reader = CellReader { columns, cells: &cells, damage: damage.as_ref() };
         let user = match &damage {
@@ -601,7 +609,7 @@ impl Row {
             Some(_) => name.unwrap_or_else(|| format!("line {line}")),
         };
         let arn = columns.place(Column::Arn).and_then(|place| cells.get(place));
-        let arn = arn.filter(|arn| ArnOwner::of(arn).is_some()).map(str::to_owned);
+        let arn = arn.filter(|arn| !is_pseudonymised && ArnOwner::of(arn).is_some()).map(str::to_owned);
         let key = |slot: u8| {
             let columns = &KEY_COLUMNS[usize::from(slot - 1)];
             AccessKey {
@@ -617,6 +625,7 @@ impl Row {
             line,
             user,
             arn,
+            is_pseudonymised,
             user_creation_time: reader.time(Column::UserCreationTime),
             password_enabled: reader.flag(Column::PasswordEnabled),
             password_last_used: reader.time(Column::PasswordLastUsed),
@@ -631,6 +640,11 @@ impl Row {
             damage,
             cells,
         }
+    }
+
+    /// Every cell, with its column as the report has it.
+    pub(crate) fn named_cells(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.columns.header.iter().map(String::as_str).zip(&self.cells)
     }
 
     /// A cell as the report has it; `None` where the column or the row's fields are missing.
@@ -700,12 +714,12 @@ impl AccessKey {
 }
 
 /// Whether a column of that name has dates.
-fn holds_dates(column: &str) -> bool {
+pub(crate) fn holds_dates(column: &str) -> bool {
     ["_time", "_date", "_used", "_changed", "_rotated", "_rotation"].iter().any(|end| column.ends_with(end))
 }
 
 /// Whether IAM has a column of that name.
-fn is_known(column: &str) -> bool {
+pub(crate) fn is_known(column: &str) -> bool {
     NAMES.into_iter().chain(standard()).any(|known| known == column)
 }
 
@@ -715,7 +729,6 @@ fn is_plausible(column: &str, cell: &str) -> bool {
         |extra: &str| cell.chars().all(|character| character.is_ascii_alphanumeric() || extra.contains(character));
     let ends = |ends: &[&str]| ends.iter().any(|end| column.ends_with(end));
     match column {
-        "user" => cell == ROOT || (word("_+=,.@-") && cell.len() <= 64),
         "arn" => cell.is_empty() || ArnOwner::of(cell).is_some(),
         _ if ends(&["_active", "_enabled"]) => word("_/") && !cell.contains(|digit: char| digit.is_ascii_digit()),
         _ if holds_dates(column) => {
@@ -952,7 +965,6 @@ mod tests {
         assert_eq!(corruption("N/A", "not_recorded"), None, "a new word is no damage");
         assert_eq!(corruption("2021-06-20T05:16:50Z", "2021-06-2005:16:50Z").unwrap(), "3 access_key_1_last_rotated");
         assert_eq!(corruption(",true,2021", ",tr5e,2021").unwrap(), "3 access_key_1_active");
-        assert_eq!(corruption("alice,arn:aws:iam::123456789012", "alice,arn:aws:iam::123456789013").unwrap(), "3 arn");
         assert_eq!(corruption("alice,arn:aws", "alice,arm:aws").unwrap(), "3 arn");
     }
 
@@ -1094,7 +1106,7 @@ mod tests {
                 let below_a_header = [header.as_bytes(), b"\n", &bytes].concat();
                 for origin in [Origin::Live, Origin::Answer, Origin::File] {
                     if let Ok(report) = CredentialReport::parse_from(&below_a_header, origin) {
-                        let _ = (report.first_damage(), report.newest_time());
+                        let _ = (report.check_owners(), report.notes(), report.newest_time());
                     }
                 }
             }
