@@ -4,7 +4,7 @@
 //! # Layout, in the order the data flows
 //!
 //! - [`report`] reads the credential report, [`snapshot`] holds it beside the account summary and the MFA devices
-//! - `dialect` is what spreadsheets do to a saved report, [`saved`] is what people do to it
+//! - `dialect` and `local_date` are what spreadsheets do to a saved report, [`saved`] is what people do to it
 //! - [`checks`] are the rules, one file each; [`evaluate`] applies them under a [`policy`] and gives [`finding`]s
 //! - [`reconcile`] compares the findings with what Security Hub knows and plans what to write and whom to tell
 //! - [`alert`] chooses what of that is told, and [`mail`] words it
@@ -20,6 +20,7 @@ mod dialect;
 pub mod evaluate;
 pub mod explain;
 pub mod finding;
+mod local_date;
 pub mod mail;
 pub mod policy;
 pub mod reconcile;

@@ -13,6 +13,8 @@ use csv::{ByteRecord, StringRecord};
 
 use crate::dialect::Dialect;
 pub use crate::dialect::NoHeader;
+pub use crate::local_date::LocalDateError;
+use crate::local_date::{DateCell, DateForm};
 use crate::text::{counted, cut, inert};
 
 /// The account's root user in the `user` column.
@@ -28,6 +30,8 @@ pub struct CredentialReport {
     pub root: Option<Row>,
     /// The IAM users, in the report's order.
     pub users: Vec<Row>,
+    /// The form of its dates.
+    pub(crate) dates: DateForm,
 }
 
 /// Where a report comes from, and so what can have happened to it since IAM made it.
@@ -146,6 +150,9 @@ pub enum ReportError {
     /// A saved file without a header.
     #[error(transparent)]
     NoHeader(#[from] NoHeader),
+    /// A saved file whose local dates cannot be read safely.
+    #[error(transparent)]
+    LocalDate(#[from] LocalDateError),
     /// A user that is there twice: two reports in one file, or a damaged one.
     #[error("not one credential report: line {line} has the user `{user}` again")]
     RepeatedUser {
@@ -281,17 +288,24 @@ impl CredentialReport {
     }
 
     /// Reads a report from that origin. A CSV file can have another separator, lines that are quoted as one cell, blank rows,
-    /// and notes above the header.
+    /// notes above the header, and local dates.
     ///
     /// # Errors
     ///
-    /// As for [`parse`](Self::parse).
+    /// As for [`parse`](Self::parse), and when local dates cannot be read safely.
     pub fn parse_from(bytes: &[u8], origin: Origin) -> Result<Self, ReportError> {
         let Sheet { columns, rows } = Sheet::read(bytes, origin)?;
-        Self::of(rows.into_iter().map(|row| Row::new(row, &columns)).collect())
+        let dates = match origin {
+            Origin::Live | Origin::Answer => DateForm::Rfc3339,
+            // Damage is reported first: it can be the reason why a date is not where it belongs.
+            Origin::File if rows.iter().any(|row| row.cells.is_err()) => DateForm::Rfc3339,
+            Origin::File => DateForm::of(rows.iter().flat_map(|row| columns.dates(row)))?,
+        };
+        let rows = rows.into_iter().map(|row| Row::new(row, &columns, &dates)).collect();
+        Self::of(rows, dates)
     }
 
-    fn of(mut rows: Vec<Row>) -> Result<Self, ReportError> {
+    fn of(mut rows: Vec<Row>, dates: DateForm) -> Result<Self, ReportError> {
         let mut users = BTreeSet::new();
         for row in rows.iter().filter(|row| row.damage.is_none()) {
             if !users.insert(row.user.as_str()) {
@@ -322,7 +336,7 @@ impl CredentialReport {
             rows[place].user = name;
         }
 
-        let mut report = Self { root: None, users: Vec::with_capacity(rows.len()) };
+        let mut report = Self { root: None, users: Vec::with_capacity(rows.len()), dates };
         for row in rows {
             if row.user == ROOT {
                 report.root = Some(row);
@@ -483,6 +497,8 @@ struct Columns {
     places: [Option<usize>; NAMES.len()],
     /// Every column as the report has it, made harmless.
     header: Vec<String>,
+    /// The places of the columns that IAM has dates in.
+    dates: Vec<usize>,
     separator: char,
 }
 
@@ -507,7 +523,9 @@ impl Columns {
                 return Err(ReportError::MissingColumn(required.name()));
             }
         }
-        Ok(Self { places, header: shown, separator: char::from(dialect.cell_separator()) })
+        let has_dates = |place: &usize| is_known(&shown[*place]) && holds_dates(&shown[*place]);
+        let dates = (0..shown.len()).filter(has_dates).collect();
+        Ok(Self { places, header: shown, dates, separator: char::from(dialect.cell_separator()) })
     }
 
     fn place(&self, column: Column) -> Option<usize> {
@@ -517,6 +535,12 @@ impl Columns {
     /// The row in that record.
     fn row(&self, record: &ByteRecord, origin: Origin) -> Result<Assigned, Unassigned> {
         self.assign(record, origin).map_err(|what| Unassigned { what, name: damaged_name(record, self) })
+    }
+
+    /// The dates of a row in the columns that IAM has dates in.
+    fn dates<'a>(&'a self, row: &'a SheetRow) -> impl Iterator<Item = DateCell<'a>> + Clone {
+        let rows = row.cells.iter().flat_map(|row| self.dates.iter().map(move |place| (*place, row.cells.get(*place))));
+        rows.filter_map(|(place, cell)| Some(DateCell { line: row.line, column: &self.header[place], cell: cell? }))
     }
 
     /// The record with as many fields as there are columns, or what is wrong with it. It is not known how AWS quotes a name
@@ -597,13 +621,13 @@ impl<'a> ArnOwner<'a> {
 }
 
 impl Row {
-    fn new(row: SheetRow, columns: &Arc<Columns>) -> Self {
+    fn new(row: SheetRow, columns: &Arc<Columns>, dates: &DateForm) -> Self {
         let line = row.line;
         let (cells, is_pseudonymised, damage, name) = match row.cells {
             Ok(Assigned { cells, is_pseudonymised }) => (cells, is_pseudonymised, None, None),
             Err(Unassigned { what, name }) => (StringRecord::new(), false, Some(Damage { line, what }), name),
         };
-        let reader = CellReader { columns, cells: &cells, damage: damage.as_ref() };
+        let reader = CellReader { columns, cells: &cells, damage: damage.as_ref(), dates };
         let user = match &damage {
             None => cells.get(columns.place(Column::User).unwrap_or_default()).unwrap_or_default().to_owned(),
             Some(_) => name.unwrap_or_else(|| format!("line {line}")),
@@ -751,6 +775,7 @@ struct CellReader<'a> {
     columns: &'a Columns,
     cells: &'a StringRecord,
     damage: Option<&'a Damage>,
+    dates: &'a DateForm,
 }
 
 impl CellReader<'_> {
@@ -779,7 +804,7 @@ impl CellReader<'_> {
         if cell.eq_ignore_ascii_case("N/A") || cell.eq_ignore_ascii_case("no_information") {
             return Ok(None);
         }
-        let time = rfc3339(cell);
+        let time = self.dates.time(cell);
         time.map(Some).ok_or_else(|| unreadable(column, cell, "a date"))
     }
 }
@@ -1012,6 +1037,22 @@ mod tests {
         assert_eq!(users, [("alice", 6), ("bob", 9)]);
         assert!(CredentialReport::parse(text.as_bytes()).is_err());
         assert!(parse(&["user,arn", ",", "alice,"]).first_damage().is_some(), "IAM serves no blank row");
+    }
+
+    #[test]
+    fn local_dates_are_read_in_a_saved_file_only() {
+        let text = "user;arn;user_creation_time;password_last_used;review_date\nalice;;20.06.2021 05:16;a while ago;x\n\
+            bob;;01.02.2022;N/A;2026-01-01T00:00:00Z";
+        let report = CredentialReport::parse_from(text.as_bytes(), Origin::File).unwrap();
+        assert_eq!(report.users[0].user_creation_time, Ok(Some(time("2021-06-20T05:16:00Z"))));
+        assert_eq!(report.users[0].cell(Column::UserCreationTime), Some("20.06.2021 05:16"));
+        assert!(report.users[0].password_last_used.is_err());
+        assert_eq!(report.users[1].user_creation_time, Ok(Some(time("2022-02-01T00:00:00Z"))));
+        let commas = text.replace(';', ",");
+        for origin in [Origin::Live, Origin::Answer] {
+            let report = CredentialReport::parse_from(commas.as_bytes(), origin).unwrap();
+            assert!(report.users.iter().all(|user| user.user_creation_time.is_err()));
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What a saved report can have that IAM does not serve, beside its [dialect](crate::dialect): pseudonyms, and names that IAM does
 //! not allow. What is plausible is judged, with a note; what could be damage is refused.
 
-use crate::report::{ArnOwner, Column, CredentialReport, ROOT, Row, holds_dates, is_known, rfc3339};
+use crate::report::{ArnOwner, Column, CredentialReport, ROOT, Row, holds_dates, is_known};
 use crate::text::{cut, grouped, inert};
 
 /// A row that belongs to no user, so that nothing in the file can be trusted.
@@ -45,7 +45,7 @@ impl CredentialReport {
         });
         let names = lines(&|row| row.user != ROOT && !is_iam_name(&row.user))
             .map(|lines| format!("{lines}: IAM allows no such user name; judged all the same"));
-        [pseudonyms, names].into_iter().flatten().collect()
+        [self.dates.note(), pseudonyms, names].into_iter().flatten().collect()
     }
 
     /// Why it is in doubt whose the row is.
@@ -70,7 +70,7 @@ impl CredentialReport {
         if !row.is_pseudonymised {
             return None;
         }
-        let misplaced = row.named_cells().find(|(column, cell)| !Self::holds(column, cell));
+        let misplaced = row.named_cells().find(|(column, cell)| !self.holds(column, cell));
         let doubt = match (misplaced, other_account) {
             (Some((column, _)), _) => format!("what is in `{column}` cannot be there"),
             (None, Some(other)) => {
@@ -89,13 +89,13 @@ impl CredentialReport {
     }
 
     /// Whether the cell is what the column of that name holds. A column that IAM does not have can hold anything.
-    fn holds(column: &str, cell: &str) -> bool {
+    fn holds(&self, column: &str, cell: &str) -> bool {
         let is_one_of = |words: &[&str]| words.iter().any(|word| word.eq_ignore_ascii_case(cell));
         let has_only = |allowed: fn(u8) -> bool| !cell.is_empty() && cell.bytes().all(allowed);
         let no_value = is_one_of(&["N/A", "no_information", "not_supported"]);
         match column {
             _ if !is_known(column) => true,
-            _ if holds_dates(column) => no_value || rfc3339(cell).is_some(),
+            _ if holds_dates(column) => no_value || self.dates.time(cell).is_some(),
             _ if column.ends_with("_active") || column.ends_with("_enabled") => {
                 is_one_of(&["true", "false", "not_supported"])
             }
