@@ -206,8 +206,8 @@ BAD = {
     "two reports": (f"{SAMPLE}\n{SAMPLE}".encode(), "not one credential report: line 24 has the user `<root_account>` again"),
     "truncated JSON": (as_json(SAMPLE)[:-200].encode(), "cannot be read as JSON: EOF while parsing a string at line 2 column "),
     "two answers": ((as_json(SAMPLE) * 2).encode(), "cannot be read as JSON: trailing characters at line 6 column 1"),
-    "another answer": (b'{"State": "COMPLETE"}',
-                       'not what `aws iam get-credential-report` prints: it has no "Content"'),
+    "another answer": (b'{"State": "COMPLETE"}', "the file looks like the output of `aws iam generate-credential-report`; save "
+                       "the output of `aws iam get-credential-report --output json`"),
     "Content of another type": (b'{"Content": 7}', "cannot be read as JSON: invalid type: integer `7`, expected a string"),
     "broken base64": (as_json(SAMPLE).replace("dXNl", "d%Nl").encode(), '"Content" is not base64: Invalid symbol 37, offset 1.'),
     "base64 of something else": (b'{"Content": "aGVsbG8="}',

@@ -13,7 +13,10 @@ use hygiene::saved::OwnerError;
 use hygiene::snapshot::{AccountSummary, Report, Snapshot, Unavailable};
 use hygiene::text::{cut, inert};
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::{Map, Value};
+
+use crate::wrong_output::{Format, Output};
 
 /// The largest file that is read. An account has 5,000 users at the most, whose report takes 6 MB, or 8 MB in base64.
 const LARGEST: u64 = 32 * 1024 * 1024;
@@ -43,6 +46,10 @@ enum What {
     StandardInputTwice,
     #[error("cannot be read as JSON")]
     Json(#[from] serde_json::Error),
+    #[error("the file looks like {0}; save the output of `aws iam get-credential-report --output json`")]
+    NoReport(String),
+    #[error("the file looks like {0}; save the output of `aws iam get-account-summary --output json`")]
+    NoSummary(String),
     #[error("not what `aws iam get-credential-report` prints: {0}")]
     NoReportAnswer(String),
     #[error("not what `aws iam get-account-summary` prints: {0}")]
@@ -187,18 +194,49 @@ struct ReportAnswer {
     content: Option<String>,
     #[serde(rename = "GeneratedTime")]
     generated_time: Option<String>,
+    #[serde(rename = "State")]
+    state: Option<IgnoredAny>,
+    #[serde(rename = "SummaryMap")]
+    summary_map: Option<IgnoredAny>,
 }
 
 fn saved_report(bytes: &[u8]) -> Result<Report, What> {
     if bytes.trim_ascii_start().first() != Some(&b'{') {
-        return Ok(Report { generated_time: None, credentials: credentials(bytes, Origin::File)? });
+        return match credentials(bytes, Origin::File) {
+            Ok(credentials) => Ok(Report { generated_time: None, credentials }),
+            Err(error @ What::Report(ReportError::NoHeader(_))) => {
+                Err(Output::of(bytes).map_or(error, |output| What::NoReport(in_place_of_report(output))))
+            }
+            Err(error) => Err(error),
+        };
     }
     let answer: ReportAnswer = serde_json::from_slice(bytes)?;
-    let content = answer.content.ok_or_else(|| What::NoReportAnswer("it has no \"Content\"".to_owned()))?;
+    let content = match (answer.content, answer.summary_map, answer.state) {
+        (Some(content), _, _) => content,
+        (None, Some(_), _) => return Err(What::NoReport(in_place_of_report(Output::Summary(Format::Json)))),
+        (None, None, Some(_)) => return Err(What::NoReport(in_place_of_report(Output::Generated))),
+        (None, None, None) => return Err(What::NoReport("JSON without \"Content\"".to_owned())),
+    };
     let generated_time = answer.generated_time.as_deref().map(time).transpose()?;
     let decoded = STANDARD.decode(content.trim())?;
     let credentials = credentials(&decoded, Origin::Answer).map_err(|what| What::Content(Box::new(what)))?;
     Ok(Report { generated_time, credentials })
+}
+
+/// The description of an output that was given as a report.
+fn in_place_of_report(output: Output) -> String {
+    match output {
+        Output::Summary(_) => "an account summary (--account-summary)".to_owned(),
+        Output::Report(_) | Output::Content | Output::Generated | Output::Csv => output.to_string(),
+    }
+}
+
+/// The description of an output that was given as a summary.
+fn in_place_of_summary(output: Output) -> String {
+    match output {
+        Output::Report(_) | Output::Content | Output::Csv => "a credential report (--credential-report)".to_owned(),
+        Output::Summary(_) | Output::Generated => output.to_string(),
+    }
 }
 
 /// The report in those bytes.
@@ -225,8 +263,14 @@ fn time(text: &str) -> Result<DateTime<Utc>, What> {
 }
 
 fn saved_summary(bytes: &[u8]) -> Result<AccountSummary, What> {
-    let answer: Map<String, Value> = serde_json::from_slice(bytes)?;
+    let no_summary = |output| What::NoSummary(in_place_of_summary(output));
+    let answer: Map<String, Value> =
+        serde_json::from_slice(bytes).map_err(|error| Output::of(bytes).map_or(error.into(), no_summary))?;
     let Some(Value::Object(map)) = answer.get("SummaryMap") else {
+        let other = answer.keys().find_map(|name| Output::with_member(name, Format::Json));
+        if let Some(other @ (Output::Report(_) | Output::Generated)) = other {
+            return Err(no_summary(other));
+        }
         return Err(What::NoSummaryAnswer("it has no \"SummaryMap\"".to_owned()));
     };
     let number = |value: &Value| value.as_i64().and_then(|number| i32::try_from(number).ok());
@@ -287,7 +331,7 @@ mod tests {
         insta::assert_snapshot!(refused(CSV.replace("arn,", "a\u{1}n,").as_bytes()), @"not a credential report: line 1 is damaged in column 2");
         insta::assert_snapshot!(refused(b"{\"Content\": \"dXNlci"), @"cannot be read as JSON: EOF while parsing a string at line 1 column 19");
         insta::assert_snapshot!(refused(b"{\"Content\": 7}"), @"cannot be read as JSON: invalid type: integer `7`, expected a string at line 1 column 13");
-        insta::assert_snapshot!(refused(b"{\"State\": \"STARTED\"}"), @r#"not what `aws iam get-credential-report` prints: it has no "Content""#);
+        insta::assert_snapshot!(refused(b"{\"State\": \"STARTED\"}"), @"the file looks like the output of `aws iam generate-credential-report`; save the output of `aws iam get-credential-report --output json`");
         insta::assert_snapshot!(refused(answer("dXNlcixhcm4=!").as_bytes()), @r#""Content" is not base64: Invalid symbol 33, offset 12."#);
         insta::assert_snapshot!(refused(answer(&STANDARD.encode(&damaged)).as_bytes()), @r#""Content": line 3 is damaged: it has 2 fields for 3 columns and ends in `arn`"#);
         insta::assert_snapshot!(refused(answer(&STANDARD.encode("user,name")).as_bytes()), @r#""Content": not a credential report: line 1 has no column `arn`"#);

@@ -2,8 +2,8 @@
 //!
 //! # Layout
 //!
-//! - [`arguments`] is what can be said, [`input`] reads files, [`live`] reads the account, with the settings of
-//!   [`configuration`] and the [`credentials`] that they lead to
+//! - [`arguments`] is what can be said, [`input`] reads files ([`wrong_output`] names one that is something else), [`live`]
+//!   reads the account, with the settings of [`configuration`] and the [`credentials`] that they lead to
 //! - [`check`] judges and says how it ends; [`view`] is what there is to show
 //! - one module a format: [`table`], [`json`], [`spreadsheet`], [`asff`], [`page`]
 
@@ -19,3 +19,4 @@ pub mod page;
 pub mod spreadsheet;
 pub mod table;
 pub mod view;
+pub mod wrong_output;

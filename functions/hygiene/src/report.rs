@@ -397,6 +397,11 @@ impl CredentialReport {
     }
 }
 
+/// Whether those bytes have the header of a report, in any dialect.
+pub fn is_report(bytes: &[u8]) -> bool {
+    Sheet::read(bytes, Origin::File).is_ok()
+}
+
 /// The header and the rows of a report, before their cells have types.
 struct Sheet {
     columns: Arc<Columns>,
