@@ -91,8 +91,8 @@ def test_limits_are_inclusive_to_the_second(credwarden: Run, tmp_path: Path) -> 
         path.write_text(changed({("ci-deploy", "access_key_1_last_rotated"): created}))
         done = credwarden("check", "--credential-report", path, "--now", NOW, "--access-key-max-age-days", "7")
         assert done.status == status
-    path.write_text(changed({("ci-deploy", "access_key_1_last_rotated"): "2036-01-01T00:00:00Z"}))
-    assert credwarden("check", "--credential-report", path, "--now", NOW).status == 0, "the future is age 0"
+    path.write_text(changed({("ci-deploy", "access_key_1_last_rotated"): "2026-11-20T06:05:00Z"}))
+    assert credwarden("check", "--credential-report", path, "--now", NOW).status == 0, "five minutes ahead are age 0"
 
 
 def test_a_report_that_says_when_it_was_made_is_judged_as_of_then(credwarden: Run, tmp_path: Path) -> None:
@@ -122,6 +122,8 @@ WRONG = {
     "another check to explain": (["explain", "iam-9"], "invalid value 'iam-9'"),
     "another severity": (["check", "--fail-on", "SEVERE"], "[possible values: CRITICAL, HIGH, MEDIUM, LOW, INFORMATIONAL, never]"),
     "a day without time": (["check", "--now", "2026-11-20"], "such as 2026-11-20T06:00:00Z"),
+    "a time after the year 9999": (["check", "--now", "9999-12-31T23:59:59-18:00"], "such as 2026-11-20T06:00:00Z"),
+    "a time before the year 0": (["check", "--now", "0000-01-01T00:00:00+18:00"], "such as 2026-11-20T06:00:00Z"),
     "no days": (["check", "--access-key-max-age-days", "0"], "0 is not in 1..=65535"),
     "half days": (["check", "--credential-unused-days", "7.5"], "invalid value '7.5'"),
     "a profile of a file": (["check", "--credential-report", "r.csv", "--profile", "audit"], "cannot be used with"),
@@ -231,3 +233,33 @@ def test_a_saved_report_needs_neither_network_nor_configuration(credwarden: Run,
         server.setblocking(False)
         with pytest.raises(BlockingIOError):
             server.accept()
+
+
+@pytest.mark.parametrize("form", ["CSV", "JSON"])
+def test_a_now_before_the_newest_date_is_refused(credwarden: Run, tmp_path: Path, form: str) -> None:
+    path = tmp_path / "report"
+    text = changed({("ci-deploy", "access_key_1_last_used_date"): "2026-11-20T05:55:00Z"})
+    path.write_text(as_json(text) if form == "JSON" else text)
+    options = ["check", "--credential-report", path, "--format", "json", "--output", "out"]
+    assert credwarden(*options, "--now", "2026-11-20T05:50:00Z").status == 0, "five minutes are a clock's"
+    (tmp_path / "out").unlink()
+    done = credwarden(*options, "--now", "2026-11-20T07:49:59+02:00")
+    assert (done.status, done.output) == (2, "") and not (tmp_path / "out").exists()
+    assert done.errors == ("credwarden: --now is 2026-11-20T05:49:59Z, more than five minutes before the newest date in the "
+                           "credential report, 2026-11-20T05:55:00Z\n")
+
+
+def test_a_date_after_generated_time_is_not_the_newest(credwarden: Run, tmp_path: Path) -> None:
+    path = tmp_path / "report"
+    cells = {("ci-deploy", "access_key_1_last_used_date"): "2036-01-01T00:00:00Z"}
+    path.write_text(as_json(changed(cells)))
+    assert credwarden("check", "--credential-report", path, "--now", NOW).status != 2
+    path.write_text(changed(cells))
+    done = credwarden("check", "--credential-report", path, "--now", NOW)
+    assert done.status == 2 and "2036-01-01T00:00:00Z" in done.errors, "without GeneratedTime every date counts"
+
+
+def test_the_next_rotation_is_ahead_and_not_the_newest(credwarden: Run, tmp_path: Path) -> None:
+    path = tmp_path / "report.csv"
+    path.write_text(changed({("ci-deploy", "password_next_rotation"): "2027-01-01T00:00:00Z"}))
+    assert credwarden("check", "--credential-report", path, "--now", NOW).status == 0

@@ -261,7 +261,8 @@ def test_damaged_base64_that_still_decodes_is_refused(credwarden: Run, tmp_path:
         statuses.append(done.status)
         if done.status == 2:
             assert done.output == "" and done.errors.count("\n") == 1
-            assert done.errors.startswith(f'credwarden: {path}: "Content"')
+            # A damaged date can be a later one.
+            assert done.errors.startswith((f'credwarden: {path}: "Content"', "credwarden: --now is "))
     # A changed letter of a name makes another name, and of a digit in a date another date; little else can be missed.
     assert statuses.count(2) > len(statuses) * {"removed": 0.8, "replaced": 0.5, "doubled": 0.7}[change]
 

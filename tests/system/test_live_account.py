@@ -71,6 +71,13 @@ def test_the_live_account_is_judged_as_by_the_function(emulator: Emulator, check
     assert set(emulator.calls()) == READING
 
 
+def test_a_now_before_the_reports_newest_date_is_refused(check: Run) -> None:
+    done = check("--format", "json", "--now", "2020-01-01T00:00:00Z")
+    assert (done.returncode, done.stdout) == (2, "")
+    start = "credwarden: --now is 2020-01-01T00:00:00Z, more than five minutes before the newest date in the credential report, "
+    assert done.stderr.startswith(start) and done.stderr.count("\n") == 1
+
+
 def test_a_source_that_is_refused_is_told_in_awss_words(emulator: Emulator, check: Run) -> None:
     emulator.change_account("load", name="clean")
     assert check("--format", "json").returncode == 0

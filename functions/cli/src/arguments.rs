@@ -9,6 +9,7 @@ use clap_complete::Shell;
 use hygiene::checks::{CHECKS, Check, find};
 use hygiene::finding::{Severity, Status};
 use hygiene::policy::Policy;
+use hygiene::report::rfc3339;
 
 /// Finds long-lived AWS credentials: root access keys, keys years old, keys never used, users who cannot sign in.
 #[derive(Debug, Parser)]
@@ -202,8 +203,9 @@ fn days() -> clap::builder::RangedI64ValueParser<i64> {
 }
 
 fn moment(text: &str) -> Result<DateTime<Utc>, String> {
-    let time = DateTime::parse_from_rfc3339(text).map(|time| time.to_utc());
-    time.map_err(|error| format!("{error}; a date and time such as 2026-11-20T06:00:00Z is wanted"))
+    let wanted = "a date and time such as 2026-11-20T06:00:00Z is wanted";
+    DateTime::parse_from_rfc3339(text).map_err(|error| format!("{error}; {wanted}"))?;
+    rfc3339(text).ok_or_else(|| format!("its year in UTC is not one of 0000 to 9999; {wanted}"))
 }
 
 /// A Region's name, which becomes a part of host names.
@@ -278,13 +280,15 @@ mod tests {
 
     #[test]
     fn nonsense_is_refused() {
-        let nonsense: [&[&str]; 9] = [
+        let nonsense: [&[&str]; 11] = [
             &["--access-key-max-age-days", "0"],
             &["--access-key-max-age-days", "-3"],
             &["--credential-unused-days", "65536"],
             &["--disable", "root-mfa"],
             &["--now", "yesterday"],
             &["--now", "2026-11-20"],
+            &["--now", "9999-12-31T23:59:59-18:00"],
+            &["--now", "0000-01-01T00:00:00+18:00"],
             &["--status", "OPEN"],
             &["--region", "Frankfurt"],
             &["--credential-report", "r.csv", "--profile", "audit"],

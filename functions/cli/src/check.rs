@@ -3,10 +3,11 @@
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use hygiene::evaluate::{Evaluation, evaluate};
 use hygiene::finding::Status;
-use hygiene::snapshot::Snapshot;
+use hygiene::report::CLOCK_SKEW;
+use hygiene::snapshot::{Report, Snapshot};
 use hygiene::text::{age, moment};
 
 use crate::arguments::{CheckArguments, FailOn, Format};
@@ -33,6 +34,18 @@ pub enum CheckError {
     /// The live account cannot be asked.
     #[error(transparent)]
     Start(#[from] StartError),
+    /// The moment that was asked for is before what the report says.
+    #[error(
+        "--now is {}, more than five minutes before the newest date in the credential report, {}",
+        exact(*.now),
+        exact(*.newest)
+    )]
+    BeforeReport {
+        /// `--now`
+        now: DateTime<Utc>,
+        /// The report's newest date.
+        newest: DateTime<Utc>,
+    },
     /// The verdict could not be written.
     #[error("could not write {}", .0.display())]
     Output(PathBuf, #[source] io::Error),
@@ -72,6 +85,7 @@ pub fn check(
     let (policy, disabled) = (arguments.policy(), arguments.disabled());
     let (snapshot, evaluation, unread) = if files.are_given() {
         let snapshot = files.read()?;
+        not_before(arguments.now, &snapshot)?;
         files.notes(&snapshot).iter().for_each(|told| note(told));
         let now = arguments.now.unwrap_or_else(|| present(&snapshot, clock, note));
         let evaluation = evaluate(&snapshot, &policy, &disabled, now);
@@ -80,6 +94,7 @@ pub fn check(
         let (profile, region) = (arguments.profile.as_deref(), arguments.region.as_deref());
         let live = Live::new(&Configuration::read(profile, region, variables)?)?;
         let (snapshot, errors) = live.read();
+        not_before(arguments.now, &snapshot)?;
         let mut evaluation = evaluate(&snapshot, &policy, &disabled, arguments.now.unwrap_or(clock));
         errors.iter().chain(&live.name_keys(&mut evaluation)).for_each(|error| note(error));
         (snapshot, evaluation, !errors.is_empty())
@@ -101,12 +116,25 @@ pub fn check(
     Ok(ending(&evaluation, arguments.fail_on, unread))
 }
 
+/// Refuses a moment before the report's newest date: nothing can be said of a time at which that had not happened yet.
+fn not_before(now: Option<DateTime<Utc>>, snapshot: &Snapshot) -> Result<(), CheckError> {
+    match now.zip(snapshot.report.as_ref().ok().and_then(Report::newest_time)) {
+        Some((now, newest)) if CLOCK_SKEW < newest - now => Err(CheckError::BeforeReport { now, newest }),
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// To the second, as `--now` is given.
+fn exact(time: DateTime<Utc>) -> String {
+    time.to_rfc3339_opts(SecondsFormat::AutoSi, true)
+}
+
 /// The time to judge a saved report by: its own where it says, else the present.
 fn present(snapshot: &Snapshot, clock: DateTime<Utc>, note: &mut dyn FnMut(&str)) -> DateTime<Utc> {
     if let Some(generated) = snapshot.report_generated_at() {
         return generated;
     }
-    let newest = snapshot.report.as_ref().ok().and_then(|report| report.credentials.newest_time());
+    let newest = snapshot.report.as_ref().ok().and_then(Report::newest_time);
     if let Some(newest) = newest.filter(|newest| RECENT < clock - *newest) {
         let (newest, ago) = (moment(newest), age(clock - newest));
         note(&format!(

@@ -90,7 +90,7 @@ impl<'a> View<'a> {
                     format!("Credential report of {}, {before} before that.", moment(time))
                 }
                 Some(time) => format!("Credential report of {}.", moment(time)),
-                None => match report.credentials.newest_time() {
+                None => match report.newest_time() {
                     Some(newest) => {
                         format!("Credential report of an unknown time; its newest date is {}.", moment(newest))
                     }

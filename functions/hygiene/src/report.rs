@@ -8,7 +8,7 @@ use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use chrono::{DateTime, Datelike as _, Utc};
+use chrono::{DateTime, Datelike as _, TimeDelta, Utc};
 use csv::{ByteRecord, StringRecord};
 
 use crate::dialect::Dialect;
@@ -245,6 +245,9 @@ impl Column {
     }
 }
 
+/// How far two clocks differ: a time that is later by no more is no time in the future.
+pub const CLOCK_SKEW: TimeDelta = TimeDelta::minutes(5);
+
 /// The columns of one access key slot.
 #[derive(Debug)]
 pub struct KeyColumns {
@@ -381,9 +384,11 @@ impl CredentialReport {
         Some((missing, unknown))
     }
 
-    /// The latest moment that the report has: it was made then, or later.
-    pub fn newest_time(&self) -> Option<Time> {
-        self.rows().flat_map(Row::times).max()
+    /// The latest moment that the report has: it was made then, or later. A cell more than five minutes after the
+    /// `generated` time is a value that IAM does not write, and does not count.
+    pub fn newest_time(&self, generated: Option<Time>) -> Option<Time> {
+        let limit = generated.and_then(|generated| generated.checked_add_signed(CLOCK_SKEW)).unwrap_or(Time::MAX_UTC);
+        self.rows().flat_map(Row::times).filter(|time| *time <= limit).max()
     }
 
     pub(crate) fn rows(&self) -> impl Iterator<Item = &Row> {
@@ -1009,8 +1014,19 @@ mod tests {
     #[test]
     fn the_newest_date_is_found_in_any_column() {
         let report = parse(&[HEADER, ROOT_ROW, &alice()]);
-        assert_eq!(report.newest_time(), Some(time("2021-06-20T05:16:50Z")));
-        assert_eq!(parse(&["user,arn", "alice,"]).newest_time(), None);
+        assert_eq!(report.newest_time(None), Some(time("2021-06-20T05:16:50Z")));
+        assert_eq!(parse(&["user,arn", "alice,"]).newest_time(None), None);
+    }
+
+    #[test]
+    fn a_date_over_five_minutes_after_the_reports_own_time_is_not_the_newest() {
+        let report = parse(&[
+            "user,arn,user_creation_time,password_last_used,password_next_rotation",
+            "alice,,2021-06-20T05:16:50Z,2026-01-01T00:05:00Z,2027-01-01T00:00:00Z",
+        ]);
+        assert_eq!(report.newest_time(None), Some(time("2026-01-01T00:05:00Z")));
+        assert_eq!(report.newest_time(Some(time("2026-01-01T00:00:00Z"))), Some(time("2026-01-01T00:05:00Z")));
+        assert_eq!(report.newest_time(Some(time("2025-12-31T23:59:59Z"))), Some(time("2021-06-20T05:16:50Z")));
     }
 
     #[test]
@@ -1152,7 +1168,7 @@ mod tests {
                 let below_a_header = [header.as_bytes(), b"\n", &bytes].concat();
                 for origin in [Origin::Live, Origin::Answer, Origin::File] {
                     if let Ok(report) = CredentialReport::parse_from(&below_a_header, origin) {
-                        let _ = (report.check_owners(), report.notes(), report.newest_time());
+                        let _ = (report.check_owners(), report.notes(), report.newest_time(None));
                     }
                 }
             }

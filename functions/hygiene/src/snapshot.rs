@@ -71,6 +71,13 @@ pub struct Report {
     pub credentials: CredentialReport,
 }
 
+impl Report {
+    /// The latest moment in its cells.
+    pub fn newest_time(&self) -> Option<DateTime<Utc>> {
+        self.credentials.newest_time(self.generated_time)
+    }
+}
+
 /// What `GetAccountSummary` says of the root user. It is live where the report may be four hours old. A key that the map
 /// lacks (older partitions do not have `AccountPasswordPresent`) is `None`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
