@@ -55,7 +55,7 @@ def hostile(tmp_path: Path) -> Path:
 
 def checked(run: Run, report: Path, *options: str | Path) -> str:
     done = run("check", "--credential-report", report, "--now", NOW, *options)
-    note = f"{report}: lines 3, 4 and 7 to 16: IAM allows no such user name; judged all the same\n"
+    note = f"{report}: lines 3, 4 and 7 to 16: IAM does not allow such a user name; each row is judged all the same\n"
     assert (done.status, done.errors) == (1, f"credwarden: {note}" if report.stem == "hostile" else "")
     return done.output
 

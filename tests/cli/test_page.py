@@ -52,7 +52,7 @@ def opened(browser: Browser, credwarden: Run, tmp_path: Path) -> Iterator[Callab
         path = tmp_path / "page.html"
         done = credwarden("check", "--credential-report", report, "--now", NOW, "--format", "html", "--output", path, *options)
         assert done.status == status
-        assert done.errors == "" or (report.stem == "hostile" and "IAM allows no such user name" in done.errors)
+        assert done.errors == "" or (report.stem == "hostile" and "IAM does not allow such a user name" in done.errors)
         return opened_in(browser, path, complaints, contexts, **context)
 
     yield page_of

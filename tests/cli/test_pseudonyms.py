@@ -123,7 +123,7 @@ WRONG = {
                                     "line 5: the ARN `arn:aws:iam::999988887777:user/bob` is of another account than the root "
                                     f"user's, `{ROOT}`"),
     "a slash in a name": (at(at(ROWS, 5, "user", "teams/bob"), 5, "arn", ""),
-                          "line 5: the user name `teams/bob` has a `/`, which no user name can have"),
+                          "line 5: the user name `teams/bob` contains a `/`, which IAM does not allow"),
 }
 
 
@@ -139,6 +139,6 @@ def test_a_name_that_iam_does_not_allow_is_judged_with_a_note(credwarden: Run, t
     rows = at(at(ROWS, 5, "user", name), 5, "arn", f"arn:aws:iam::{ACCOUNT}:user/{name}")
     for text in (written(rows), as_json(written(rows))):
         done = checked(credwarden, tmp_path, text)
-        assert done.errors == "credwarden: saved.csv: line 5: IAM allows no such user name; judged all the same\n"
+        assert done.errors == "credwarden: saved.csv: line 5: IAM does not allow such a user name; each row is judged all the same\n"
         by_user = [one for one in json.loads(done.output)["findings"] if one["subject"]["user"] == name]
         assert by_user and "UNKNOWN" not in {one["status"] for one in by_user}

@@ -165,7 +165,7 @@ ODD = {
                               "has the month first, and `20/06/2021 05:16` in `user_creation_time` of line 2 the day"),
     "a month of 13 with dots": ("20.06.2021 05:16", "06.21.2021 05:16", "has the month first, and"),
     "12 and 24 hours": ("6/20/2021 5:16 PM", "6/21/2021 17:16", "has no AM or PM, unlike `6/20/2021 5:16 PM` in"),
-    "no day of the calendar": ("20.06.2021 05:16", "31.02.2021 05:16", "is no date of the calendar"),
+    "no day of the calendar": ("20.06.2021 05:16", "31.02.2021 05:16", "is not a calendar date"),
     "a year of two digits": ("20.06.2021 05:16", "20.06.21 05:16", "has a year of two digits"),
 }
 

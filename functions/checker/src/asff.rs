@@ -195,7 +195,7 @@ fn resources(subject: &Subject, scope: &Scope) -> Vec<Resource> {
         return resources;
     }
     let name = subject.shown_user();
-    // The row of a pseudonymised report has no ARN, and one that is made up would be nobody's.
+    // A pseudonymised row has no ARN, and an ARN made from its name would not exist.
     let arn = subject.arn.clone().unwrap_or_else(|| format!("AWS::IAM::User:{name}"));
     if subject.kind == SubjectKind::AccessKey {
         let created = subject.path.rsplit('/').next().unwrap_or_default();

@@ -86,7 +86,7 @@ pub fn check(
     let (snapshot, evaluation, unread) = if files.are_given() {
         let snapshot = files.read()?;
         not_before(arguments.now, &snapshot)?;
-        files.notes(&snapshot).iter().for_each(|told| note(told));
+        files.notes(&snapshot).iter().for_each(|line| note(line));
         let now = arguments.now.unwrap_or_else(|| present(&snapshot, clock, note));
         let evaluation = evaluate(&snapshot, &policy, &disabled, now);
         (snapshot, evaluation, false)

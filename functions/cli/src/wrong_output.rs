@@ -1,5 +1,5 @@
-//! Recognizes outputs of the AWS CLI that are not the file that was asked for. They are named, not read: only one output of each
-//! operation is public interface.
+//! Recognizes outputs of the AWS CLI that are not the file that was asked for. They are named, not read: only one output of
+//! each operation is public interface.
 
 use std::fmt;
 

@@ -65,7 +65,7 @@ impl Dialect {
         }
     }
 
-    /// What is between two cells of a row, after [splitting](Self::split).
+    /// The separator of the cells of a row, after [splitting](Self::split).
     pub(crate) fn cell_separator(self) -> u8 {
         self.nested
     }
@@ -136,7 +136,7 @@ mod tests {
 
     #[test]
     fn the_header_tells_the_separator() {
-        let told = |text: &str| {
+        let dialect_of = |text: &str| {
             Dialect::of(text.as_bytes()).map(|dialect| (char::from(dialect.separator), char::from(dialect.nested)))
         };
         let dialects = [
@@ -149,14 +149,14 @@ mod tests {
             ("", (',', ',')),
         ];
         for (text, dialect) in dialects {
-            assert_eq!(told(text), Ok(dialect), "{text}");
+            assert_eq!(dialect_of(text), Ok(dialect), "{text}");
         }
-        let refused = told("\n \u{202e}user, mail").unwrap_err().to_string();
+        let refused = dialect_of("\n \u{202e}user, mail").unwrap_err().to_string();
         assert_eq!(
             refused,
             "not a credential report: line 2 is `\\u{202e}user, mail`, not a header with `user` and `arn`"
         );
-        assert_eq!(told("\u{1}x"), Ok((',', ',')), "the parser names the column");
+        assert_eq!(dialect_of("\u{1}x"), Ok((',', ',')), "the parser names the column");
     }
 
     #[test]

@@ -132,7 +132,7 @@ fn evaluate_user(
     into: &mut Vec<Finding>,
 ) {
     let arn = user.arn.clone().or_else(|| {
-        // The user's name is not the one in the account, so the ARN would be nobody's, or another user's.
+        // The name is not the one in the account: an ARN made from it would not exist, or be another user's.
         if user.is_pseudonymised {
             return None;
         }

@@ -54,7 +54,7 @@ pub struct LocalDateError {
     pub column: String,
     /// The date, escaped and cut.
     pub cell: String,
-    /// What is wrong with it.
+    /// Why it cannot be read.
     pub what: String,
 }
 
@@ -69,7 +69,7 @@ impl DateForm {
         let Some(form) = LocalForm::of(local.clone())? else { return Ok(Self::Rfc3339) };
         for (date, local) in local {
             if local.time(form.order).is_none() {
-                return Err(date.error("is no date of the calendar".to_owned()));
+                return Err(date.error("is not a calendar date".to_owned()));
             }
         }
         Ok(Self::Local(form))
@@ -167,7 +167,7 @@ impl<'a> Seen<'a> {
         if self.shape.year == Year::First {
             return Ok(());
         }
-        // A number over 12 is no month.
+        // A number over 12 cannot be a month.
         let [first, second] = [local.numbers[0], local.numbers[1]].map(|number| 12 < number);
         if first {
             self.day_first.get_or_insert(date);
@@ -176,7 +176,7 @@ impl<'a> Seen<'a> {
             self.month_first.get_or_insert(date);
         }
         match (self.day_first, self.month_first) {
-            (Some(_), Some(_)) if first && second => Err(date.error("is no date of the calendar".to_owned())),
+            (Some(_), Some(_)) if first && second => Err(date.error("is not a calendar date".to_owned())),
             (Some(other), Some(_)) if second => {
                 Err(date.error(format!("has the month first, and {} the day", other.shown())))
             }
@@ -359,8 +359,9 @@ mod tests {
     #[test]
     fn dates_that_cannot_be_read_safely_are_refused() {
         let refused = |dates: &[&str]| {
-            let told = read(dates).unwrap_err();
-            told.strip_suffix("; save the output of `aws iam get-credential-report --output json` as it is")
+            let message = read(dates).unwrap_err();
+            message
+                .strip_suffix("; save the output of `aws iam get-credential-report --output json` as it is")
                 .unwrap()
                 .to_owned()
         };
@@ -370,8 +371,8 @@ mod tests {
         insta::assert_snapshot!(refused(&["20.06.2021", "20/06/2021"]), @"line 3: `20/06/2021` in `user_creation_time` has another form than `20.06.2021` in `user_creation_time` of line 2");
         insta::assert_snapshot!(refused(&["2021-06-20", "20-06-2021"]), @"line 3: `20-06-2021` in `user_creation_time` has another form than `2021-06-20` in `user_creation_time` of line 2");
         insta::assert_snapshot!(refused(&["06-20-2021"]), @"line 2: `06-20-2021` in `user_creation_time` has the month first, which no form with `-` has");
-        insta::assert_snapshot!(refused(&["20.06.2021", "31.02.2021"]), @"line 3: `31.02.2021` in `user_creation_time` is no date of the calendar");
-        insta::assert_snapshot!(refused(&["20.06.2021", "20.20.2021"]), @"line 3: `20.20.2021` in `user_creation_time` is no date of the calendar");
+        insta::assert_snapshot!(refused(&["20.06.2021", "31.02.2021"]), @"line 3: `31.02.2021` in `user_creation_time` is not a calendar date");
+        insta::assert_snapshot!(refused(&["20.06.2021", "20.20.2021"]), @"line 3: `20.20.2021` in `user_creation_time` is not a calendar date");
         insta::assert_snapshot!(refused(&["20.06.2021", "20.06.21"]), @"line 3: `20.06.21` in `user_creation_time` has a year of two digits");
         insta::assert_snapshot!(refused(&["6/20/2021 5:16 PM", "N/A", "6/20/2021 17:16"]), @"line 4: `6/20/2021 17:16` in `user_creation_time` has no AM or PM, unlike `6/20/2021 5:16 PM` in `user_creation_time` of line 2");
     }

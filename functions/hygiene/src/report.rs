@@ -245,7 +245,7 @@ impl Column {
     }
 }
 
-/// How far two clocks differ: a time that is later by no more is no time in the future.
+/// How far two clocks may differ. A time that is later by at most this counts as now.
 pub const CLOCK_SKEW: TimeDelta = TimeDelta::minutes(5);
 
 /// The columns of one access key slot.
@@ -819,8 +819,8 @@ impl CellReader<'_> {
     }
 }
 
-/// The moment in any form of RFC 3339. An offset can carry it out of the years that have four digits, and so out of every
-/// format that it is written in: then it is none.
+/// The moment in any form of RFC 3339. `None` where the offset carries it out of the years 0000 to 9999: no format that this
+/// program writes has room for it.
 pub fn rfc3339(text: &str) -> Option<Time> {
     let time = DateTime::parse_from_rfc3339(text).ok().map(|time| time.to_utc());
     time.filter(|time| (0..=9999).contains(&time.year()))

@@ -1,10 +1,10 @@
-//! What a saved report can have that IAM does not serve, beside its [dialect](crate::dialect): pseudonyms, and names that IAM does
-//! not allow. What is plausible is judged, with a note; what could be damage is refused.
+//! Pseudonyms in a saved report, and user names that IAM does not allow. A row that is plausible is judged, with a note; a row
+//! that may be damaged is refused.
 
 use crate::report::{ArnOwner, Column, CredentialReport, ROOT, Row, holds_dates, is_known};
 use crate::text::{cut, grouped, inert};
 
-/// A row that belongs to no user, so that nothing in the file can be trusted.
+/// A row whose owner is in doubt, so that nothing in the file can be trusted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}: {what}")]
 pub struct OwnerError {
@@ -15,8 +15,8 @@ pub struct OwnerError {
 }
 
 impl CredentialReport {
-    /// Checks whose each row is. A row whose ARN names another user is its `user`'s, as in a pseudonymised report, unless another
-    /// cell shows that it may be damaged instead.
+    /// Checks which user each row belongs to. A row whose ARN names another user is its `user`'s, as in a pseudonymised report,
+    /// unless another cell shows that it may be damaged instead.
     ///
     /// # Errors
     ///
@@ -44,11 +44,11 @@ impl CredentialReport {
             )
         });
         let names = lines(&|row| row.user != ROOT && !is_iam_name(&row.user))
-            .map(|lines| format!("{lines}: IAM allows no such user name; judged all the same"));
+            .map(|lines| format!("{lines}: IAM does not allow such a user name; each row is judged all the same"));
         [self.dates.note(), pseudonyms, names].into_iter().flatten().collect()
     }
 
-    /// Why it is in doubt whose the row is.
+    /// Why the owner of the row is in doubt.
     fn owner_fault(&self, row: &Row, other_account: Option<&Row>) -> Option<String> {
         let both = || (shown(&row.user), shown(arn_cell(row)));
         if row.user != ROOT && arn_cell(row).ends_with(":root") {
@@ -60,7 +60,7 @@ impl CredentialReport {
             return Some(format!("the user is `{user}`, but the ARN `{arn}` is not the root user's"));
         }
         if row.user.contains('/') {
-            return Some(format!("the user name `{}` has a `/`, which no user name can have", shown(&row.user)));
+            return Some(format!("the user name `{}` contains a `/`, which IAM does not allow", shown(&row.user)));
         }
         let root = self.root.as_ref().filter(|root| is_other(account(root), account(row)));
         if let Some(root) = root {
@@ -217,7 +217,7 @@ mod tests {
         insta::assert_snapshot!(fault(&[(ROOT, "root"), ("alice", "root")]), @"line 3: the user is `alice`, but the ARN `arn:aws:iam::123456789012:root` is the root user's");
         insta::assert_snapshot!(fault(&[(ROOT, "user/alice")]), @"line 2: the user is `<root_account>`, but the ARN `arn:aws:iam::123456789012:user/alice` is not the root user's");
         insta::assert_snapshot!(fault(&[("x:root", "user/x:root")]), @"line 2: the user is `x:root`, but the ARN `arn:aws:iam::123456789012:user/x:root` is the root user's");
-        insta::assert_snapshot!(fault(&[("a/b", "user/a/b")]), @"line 2: the user name `a/b` has a `/`, which no user name can have");
+        insta::assert_snapshot!(fault(&[("a/b", "user/a/b")]), @"line 2: the user name `a/b` contains a `/`, which IAM does not allow");
     }
 
     #[test]
