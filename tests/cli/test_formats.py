@@ -28,7 +28,7 @@ SCHEMA = binaries.ROOT / "functions" / "cli" / "findings.schema.json"
 SEVERITIES = ["CRITICAL", "HIGH", "MEDIUM", "LOW", "INFORMATIONAL"]
 # Each would act somewhere: in a page, a terminal, a spreadsheet or a shell.
 HOSTILE = ["<script>alert(1)", "=cmd|' C calc'!A0", "+1", "-rf", "@SUM(A1)", "$(touch x)", "a`id`b", "o'neil\"x",
-           "rtl\u202egnp", "zero\u200bwidth", "{{7*7}}", "<b>", "%s%n", "＝1"]
+           "rtl\u202egnp", "zero\u200bwidth", "filler\u3164", "{{7*7}}", "<b>", "%s%n", "＝1"]
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def hostile(tmp_path: Path) -> Path:
 
 def checked(run: Run, report: Path, *options: str | Path) -> str:
     done = run("check", "--credential-report", report, "--now", NOW, *options)
-    note = f"{report}: lines 3, 4 and 7 to 16: IAM does not allow such a user name; each row is judged all the same\n"
+    note = f"{report}: lines 3, 4 and 7 to 17: IAM does not allow such a user name; each row is judged all the same\n"
     assert (done.status, done.errors) == (1, f"credwarden: {note}" if report.stem == "hostile" else "")
     return done.output
 
@@ -213,7 +213,7 @@ def test_hostile_names_do_nothing_to_a_terminal(binary: Path, hostile: Path) -> 
                  on_a_terminal(binary, 100, "check", "--credential-report", hostile, "--now", NOW, "--status", "PASSED")):
         left = ESCAPE.sub("", text)
         assert all(character == "\n" or character.isprintable() for character in left)
-        assert r"rtl\u{202e}gnp" in left
+        assert r"rtl\u{202e}gnp" in left and r"filler\u{3164}" in left and "\u3164" not in left
 
 
 def test_commands_are_one_word_for_each_hostile_name(credwarden: Run, hostile: Path, tmp_path: Path) -> None:

@@ -4,6 +4,8 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use icu_properties::props::{DefaultIgnorableCodePoint, GeneralCategory, GeneralCategoryGroup};
+use icu_properties::{CodePointMapData, CodePointSetData};
 
 /// A moment in UTC to the minute, as `2021-06-20 05:16 UTC`.
 pub fn moment(time: DateTime<Utc>) -> String {
@@ -47,15 +49,15 @@ pub fn grouped(count: u64) -> String {
     text
 }
 
-/// The text with every character escaped that acts instead of being seen: controls, line breaks, direction marks,
-/// zero-width characters. IAM refuses such names, but a report is a file, and files can say anything.
+/// The text with control, bidirectional and invisible characters escaped, as `\u{202e}`. IAM refuses such names, but a report
+/// is a file, and files can say anything.
 pub fn inert(text: &str) -> Cow<'_, str> {
-    if !text.contains(acts) {
+    if !text.contains(is_escaped) {
         return Cow::Borrowed(text);
     }
     let mut shown = String::with_capacity(text.len() + 8);
     for character in text.chars() {
-        if acts(character) {
+        if is_escaped(character) {
             shown.extend(character.escape_unicode());
         } else {
             shown.push(character);
@@ -64,12 +66,25 @@ pub fn inert(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
-fn acts(character: char) -> bool {
-    character.is_control()
-        || matches!(character,
-            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+/// Whether a character has no appearance of its own, by Unicode's properties: <https://www.unicode.org/reports/tr44/>.
+///
+/// Controls, format characters and line separators change how the text around them is shown. Default-ignorable characters,
+/// among them fillers and variation selectors, are shown as nothing at all. Private-use and unassigned characters are shown as
+/// the same box each, and a later version of Unicode can make an unassigned one invisible. (Surrogates are no `char`.) Spaces
+/// other than U+0020 are kept: they are seen.
+fn is_escaped(character: char) -> bool {
+    // Nearly all text is ASCII, and needs no table.
+    if character.is_ascii() {
+        return character.is_ascii_control();
+    }
+    let category = CodePointMapData::<GeneralCategory>::new().get(character);
+    ESCAPED_CATEGORIES.contains(category) || CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(character)
 }
+
+/// `Other` is controls, format characters, private use, unassigned (and surrogates).
+const ESCAPED_CATEGORIES: GeneralCategoryGroup = GeneralCategoryGroup::Other
+    .union(GeneralCategoryGroup::LineSeparator)
+    .union(GeneralCategoryGroup::ParagraphSeparator);
 
 /// At most `limit` characters, the last one an ellipsis where something was cut.
 pub fn cut(text: &str, limit: usize) -> Cow<'_, str> {
@@ -94,7 +109,7 @@ pub fn shell_word(value: &str) -> Cow<'_, str> {
     if !value.is_empty() && !value.starts_with('=') && value.bytes().all(plain) {
         return Cow::Borrowed(value);
     }
-    if !value.contains(acts) {
+    if !value.contains(is_escaped) {
         return Cow::Owned(format!("'{}'", value.replace('\'', r"'\''")));
     }
     // A raw control character would act on the terminal it is pasted into; `$'…'` names its bytes (bash, zsh, ksh).
@@ -173,9 +188,67 @@ mod tests {
     }
 
     #[test]
-    fn what_acts_is_escaped_and_what_is_seen_is_kept() {
-        assert_eq!(inert("žofie.o'neil@example.com"), "žofie.o'neil@example.com");
+    fn control_characters_and_invisible_characters_are_escaped() {
         assert_eq!(inert("a\nb\u{202e}c\u{200b}\u{1b}[31m"), "a\\u{a}b\\u{202e}c\\u{200b}\\u{1b}[31m");
+        let escaped = [
+            ('\u{0}', "NULL"),
+            ('\u{7f}', "DELETE"),
+            ('\u{85}', "NEXT LINE"),
+            ('\u{ad}', "SOFT HYPHEN"),
+            ('\u{34f}', "COMBINING GRAPHEME JOINER"),
+            ('\u{600}', "ARABIC NUMBER SIGN, a format character"),
+            ('\u{115f}', "HANGUL CHOSEONG FILLER"),
+            ('\u{1160}', "HANGUL JUNGSEONG FILLER"),
+            ('\u{17b4}', "KHMER VOWEL INHERENT AQ"),
+            ('\u{180b}', "MONGOLIAN FREE VARIATION SELECTOR ONE"),
+            ('\u{180e}', "MONGOLIAN VOWEL SEPARATOR"),
+            ('\u{200b}', "ZERO WIDTH SPACE"),
+            ('\u{200d}', "ZERO WIDTH JOINER"),
+            ('\u{202e}', "RIGHT-TO-LEFT OVERRIDE"),
+            ('\u{2028}', "LINE SEPARATOR"),
+            ('\u{2029}', "PARAGRAPH SEPARATOR"),
+            ('\u{2065}', "unassigned, reserved as ignorable"),
+            ('\u{2066}', "LEFT-TO-RIGHT ISOLATE"),
+            ('\u{3164}', "HANGUL FILLER"),
+            ('\u{e000}', "private use"),
+            ('\u{fe0f}', "VARIATION SELECTOR-16"),
+            ('\u{feff}', "ZERO WIDTH NO-BREAK SPACE"),
+            ('\u{ffa0}', "HALFWIDTH HANGUL FILLER"),
+            ('\u{ffff}', "noncharacter"),
+            ('\u{378}', "unassigned"),
+            ('\u{1bca0}', "SHORTHAND FORMAT LETTER OVERLAP"),
+            ('\u{1d173}', "MUSICAL SYMBOL BEGIN BEAM"),
+            ('\u{e0041}', "TAG LATIN CAPITAL LETTER A"),
+            ('\u{e0100}', "VARIATION SELECTOR-17"),
+            ('\u{10ffff}', "noncharacter"),
+        ];
+        for (character, name) in escaped {
+            let text = format!("a{character}b");
+            assert_eq!(inert(&text), format!("a{}b", character.escape_unicode()), "{name}");
+        }
+    }
+
+    #[test]
+    fn visible_characters_are_kept() {
+        let kept = [
+            "žofie.o'neil@example.com",
+            "z\u{30c}ofie", // a combining caron
+            "Ελένη Юлия שרה فاطمة नीता 김민준 คุณ",
+            "田中さくら ﾀﾅｶ",
+            "𠮷野家",
+            "🔑👩🏽☃",
+            "a b\u{a0}c\u{3000}d",
+            "†½€\u{fffd}",
+        ];
+        for text in kept {
+            assert_eq!(inert(text), text);
+        }
+    }
+
+    #[test]
+    fn invisible_characters_are_escaped_for_the_shell_too() {
+        assert_eq!(shell_word("a\u{3164}b"), r"$'a\xe3\x85\xa4b'");
+        assert_eq!(shell_word("žofie"), "'žofie'");
     }
 
     #[test]
