@@ -4,8 +4,12 @@ cannot be undone comes after what can."""
 from __future__ import annotations
 
 import json
+import os
+import pty
 import re
+import shutil
 import subprocess
+import threading
 from pathlib import Path
 from typing import Callable
 
@@ -14,6 +18,8 @@ import pytest
 from botocore import xform_name
 
 from emulator import binaries
+from processes import shown_on
+from remediation import ENABLE, with_codes
 from saved import NOW, Ended
 
 PAGES = sorted((binaries.ROOT / "functions" / "hygiene" / "docs").glob("*.md"))
@@ -38,14 +44,40 @@ class Shell:
         program = folder / "aws"
         program.write_text(_PROGRAM)
         program.chmod(0o755)
+        self._kept = folder / "calls"
+        self._environment = {"PATH": f"{folder}:{os.environ['PATH']}"}
 
     def calls(self, commands: str) -> list[tuple[str, str, list[str]]]:
         """Service, command and the rest of each call that the commands make."""
-        kept = self._folder / "calls"
-        kept.write_text("")
-        subprocess.run(["bash", "-euo", "pipefail", "-c", commands], cwd=self._folder, check=True, timeout=60, text=True,
-                       input="123456\n654321\n", capture_output=True, env={"PATH": f"{self._folder}:/usr/bin:/bin"})
-        found = [line.split("\0")[:-1] for line in kept.read_text().split("\n")[:-1]]
+        self._kept.write_text("")
+        subprocess.run(["bash", "-euo", "pipefail", "-c", with_codes(commands)], cwd=self._folder, check=True, timeout=60,
+                       text=True, stdin=subprocess.DEVNULL, capture_output=True, env=self._environment)
+        return self._made()
+
+    def pasted(self, shell: list[str], lines: str, bracketed: bool) -> tuple[list[tuple[str, str, list[str]]], str]:
+        """The calls that an interactive shell makes of lines that are pasted into its terminal, and what it shows."""
+        self._kept.write_text("")
+        leader, follower = pty.openpty()
+        shown: list[str] = []
+        with subprocess.Popen(shell, cwd=self._folder, stdin=follower, stdout=follower, stderr=follower, start_new_session=True,
+                              env={**self._environment, "HOME": str(self._folder), "TERM": "xterm"}) as process:
+            os.close(follower)
+            writer = os.dup(leader)
+            reader = threading.Thread(target=lambda: shown.append(shown_on(leader)))
+            reader.start()
+            # Without the marks (older shells and terminals), a program that reads from the terminal gets the pasted lines.
+            paste = f"\033[200~{lines}\033[201~" if bracketed else lines
+            os.write(writer, f"{paste}\n{ENABLE}\nexit\n".encode())
+            try:
+                process.wait(60)
+            finally:
+                process.kill()
+                os.close(writer)
+                reader.join(60)
+        return self._made(), shown[0]
+
+    def _made(self) -> list[tuple[str, str, list[str]]]:
+        found = [line.split("\0")[:-1] for line in self._kept.read_text().split("\n")[:-1]]
         return [(service, command, rest) for service, command, *rest in found]
 
 
@@ -97,3 +129,26 @@ def test_every_findings_commands_are_the_aws_clis(credwarden: Callable[..., Ende
                 if command.startswith("delete-") and one["check"] not in ("access-key-inactive", "user-without-credentials"):
                     assert command in deactivated | {"delete-login-profile"}, one["remediation"]
     assert len(checked) > 10
+
+
+SHELLS = {"bash": ["bash", "--norc", "--noprofile", "-i"], "zsh": ["zsh", "-f", "-i"]}
+
+
+@pytest.mark.parametrize("bracketed", [False, True], ids=["plain", "bracketed"])
+@pytest.mark.parametrize("name", SHELLS)
+def test_pasted_commands_leave_the_next_line_to_the_shell(credwarden: Callable[..., Ended], shell: Shell, report: Path,
+                                                          name: str, bracketed: bool) -> None:
+    if not shutil.which(name):
+        pytest.skip(f"there is no {name} on this machine")
+    done = credwarden("check", "--credential-report", report, "--now", NOW, "--format", "json", "--status", "FAILED")
+    commands = {one["check"]: one["remediation"] for one in json.loads(done.output)["findings"] if one["subject"]["type"] != "root"}
+    assert "console-user-mfa-disabled" in commands
+    for check, block in commands.items():
+        expected = shell.calls(block)
+        calls, shown = shell.pasted(SHELLS[name], f"{block}\naws the next-line", bracketed)
+        # In a paste the next line runs before a person can type the codes.
+        following = calls.index(("the", "next-line", []))
+        assert calls[:following] + calls[following + 1:] == expected, (check, shown)
+        if check == "console-user-mfa-disabled":
+            assert calls[-1][1] == "enable-mfa-device" and following == len(calls) - 2
+            assert calls[-1][2][-4:] == ["--authentication-code1", "123456", "--authentication-code2", "654321"]

@@ -21,6 +21,7 @@ import pytest
 from emulator import binaries
 from emulator.launcher import ACCOUNT
 from processes import shown_on
+from remediation import with_codes
 from saved import NOW, Ended, account, as_json
 
 Run = Callable[..., Ended]
@@ -225,8 +226,8 @@ def test_commands_are_one_word_for_each_hostile_name(credwarden: Run, hostile: P
     for one in in_json(credwarden, hostile, "--status", "FAILED")["findings"]:
         if one["subject"]["user"] is None:
             continue
-        done = subprocess.run(["bash", "-c", one["remediation"]], capture_output=True, cwd=tmp_path, timeout=60, check=False,
-                              env={"PATH": f"{shim.parent}:/usr/bin:/bin"})
+        done = subprocess.run(["bash", "-c", with_codes(one["remediation"])], capture_output=True, cwd=tmp_path, timeout=60,
+                              check=False, env={"PATH": f"{shim.parent}:/usr/bin:/bin"})
         words = done.stdout.decode().split("\0")
         name = one["subject"]["user"]
         assert name in words or f"--user-name={name}" in words, (name, one["remediation"], done.stderr)

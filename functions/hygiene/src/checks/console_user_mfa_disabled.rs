@@ -52,13 +52,16 @@ fn rule(user: &Row, _: &Context<'_>) -> Cell<Verdict> {
 fn remediation(subject: &Subject) -> String {
     let user = commands::user(subject);
     let device = shell_option("--virtual-mfa-device-name", subject.user.as_deref().unwrap_or_default());
+    // The codes are arguments of a function: `read` would take the lines that are pasted after it for them.
     format!(
-        "# The user adds a passkey or an authenticator app under Security credentials in the console; or you do, with two codes:\n\
+        "# The user adds a passkey or an authenticator app under Security credentials in the console; or you do:\n\
          SERIAL=$(aws iam create-virtual-mfa-device {device} --outfile mfa-qr.png --bootstrap-method QRCodePNG \\\n\
          \x20 --query VirtualMFADevice.SerialNumber --output text)\n\
-         printf 'Two codes in a row from the app: '; read -r CODE1 CODE2\n\
-         aws iam enable-mfa-device {user} --serial-number \"$SERIAL\" \\\n\
-         \x20 --authentication-code1 \"$CODE1\" --authentication-code2 \"$CODE2\"\n\
+         enable_mfa() {{\n\
+         \x20 aws iam enable-mfa-device {user} --serial-number \"$SERIAL\" \\\n\
+         \x20   --authentication-code1 \"$1\" --authentication-code2 \"$2\"\n\
+         }}\n\
+         # Scan mfa-qr.png with the app, then type, with two codes in a row from it: enable_mfa CODE1 CODE2\n\
          # Or, until then, no console:\n\
          # {}",
         commands::delete_password(subject)
