@@ -160,11 +160,19 @@ fn new_findings(text: &mut String, alert: &Alert<'_>, limit: usize) {
         if limit < text.len() + one.len() + 200 && number != 0 {
             let findings = counted((alert.new.len() - told) as u64, "new finding");
             let subjects = counted((groups.len() - number) as u64, "more user");
-            let _ = write!(text, "\nAnd {findings} on {subjects}, in Security Hub or in the function's answer.\n");
+            let _ = write!(text, "\nAnd {findings} on {subjects}.\n{}\n", where_the_rest_is(alert));
             return;
         }
         text.push_str(&one);
         told += group.len();
+    }
+}
+
+/// A scheduled run returns its result to nobody, so a mail never refers to that.
+fn where_the_rest_is(alert: &Alert<'_>) -> &'static str {
+    match alert.hub {
+        Hub::Read { .. } if alert.unwritten.is_empty() => "They are in Security Hub.",
+        Hub::Read { .. } | Hub::Off | Hub::Unread => "A dry run (`{\"dry_run\": true}`) lists all of them.",
     }
 }
 
@@ -446,18 +454,48 @@ alice          | true             | false      | 2026-11-18T06:00:00Z | true    
         insta::assert_snapshot!(format!("Subject: {subject}\n\n{text}"));
     }
 
-    #[test]
-    fn a_long_mail_is_cut_with_a_count_and_counts_everything() {
+    /// 5,000 users with two findings each.
+    fn crowd() -> Evaluation {
         let row = |number| format!("u{number:04} | true | 2021-06-20T05:16:50Z");
         let rows = (0..5000).map(row).collect::<Vec<_>>().join("\n");
         let table =
             format!("user | access_key_1_active | access_key_1_last_rotated\n<root_account> | false | N/A\n{rows}");
-        let evaluation = evaluated(&account(&table));
-        let text = told(&evaluation, &BTreeMap::new(), &[], |alert| text(alert, 60_000));
+        evaluated(&account(&table))
+    }
+
+    #[test]
+    fn a_long_mail_is_cut_with_a_count_and_counts_everything() {
+        let text = told(&crowd(), &BTreeMap::new(), &[], |alert| text(alert, 60_000));
         assert!(text.len() < 60_000, "{}", text.len());
         assert!(text.contains("10,000 new: 10,000 MEDIUM"), "{}", &text[..300]);
         let last = text.lines().rfind(|line| line.starts_with("And ")).unwrap();
         assert!(last.contains("more users"), "{last}");
+    }
+
+    #[test]
+    fn a_cut_mail_says_where_the_other_findings_are() {
+        let evaluation = crowd();
+        let nothing_stored = BTreeMap::new();
+        let plan = reconcile(&evaluation, &nothing_stored, &[]);
+        let rules = AlertRules { on: AlertOn::Changes, min_severity: Severity::Low };
+        let read = || Hub::Read { region: "eu-central-1".to_owned() };
+        let nothing = BTreeMap::new();
+        let unwritten: BTreeMap<_, _> = [(plan.failing[9_999].id.clone(), "InvalidInput".to_owned())].into();
+        let dry_run = "A dry run (`{\"dry_run\": true}`) lists all of them.";
+        let cases = [
+            (read(), &nothing, "They are in Security Hub."),
+            (Hub::Off, &nothing, dry_run),
+            (Hub::Unread, &nothing, dry_run),
+            (read(), &unwritten, dry_run),
+        ];
+        for (hub, unwritten, place) in cases {
+            let case = format!("{hub:?}, {} not written", unwritten.len());
+            let alert = Alert::new(&evaluation, &plan, rules, hub, unwritten, Vec::new(), false);
+            let text = text(&alert, 60_000);
+            let (_, rest) = text.split_once(" more users.\n").unwrap();
+            assert_eq!(rest.lines().next(), Some(place), "{case}");
+            assert!(!text.contains("answer"), "{case}");
+        }
     }
 
     #[test]
