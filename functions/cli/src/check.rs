@@ -1,7 +1,6 @@
 //! `credwarden check`: reads, judges, writes, and says how it ends.
 
-use std::io::{self, BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::io;
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use hygiene::evaluate::{Evaluation, evaluate};
@@ -15,6 +14,7 @@ use crate::asff::{self, NoAccount};
 use crate::configuration::{Configuration, ConfigurationError, Variables};
 use crate::input::{Files, InputError};
 use crate::live::{Live, StartError};
+use crate::output::{OutputError, deliver};
 use crate::table::Screen;
 use crate::view::View;
 use crate::{json, page, spreadsheet, table};
@@ -46,9 +46,12 @@ pub enum CheckError {
         /// The report's newest date.
         newest: DateTime<Utc>,
     },
-    /// The verdict could not be written.
-    #[error("could not write {}", .0.display())]
-    Output(PathBuf, #[source] io::Error),
+    /// The findings cannot be rendered in this format.
+    #[error("could not render the findings")]
+    Render(#[source] io::Error),
+    /// The output could not be written.
+    #[error(transparent)]
+    Output(#[from] OutputError),
 }
 
 /// The exit status.
@@ -100,19 +103,23 @@ pub fn check(
         (snapshot, evaluation, !errors.is_empty())
     };
     let view = View::new(&snapshot, &evaluation, &policy, arguments.statuses());
-    match arguments.format {
+    // Rendered whole before the first byte is written: an error while rendering leaves an old file alone.
+    let mut rendered = Vec::new();
+    let done = match arguments.format {
         Format::Table => {
             let screen = if arguments.output.is_some() { Screen::NONE } else { Screen::of_standard_output() };
-            written(arguments.output.as_deref(), |to| table::write(&view, screen, to))?;
+            table::write(&view, screen, &mut rendered)
         }
-        Format::Json => written(arguments.output.as_deref(), |to| json::write(&view, to))?,
-        Format::Csv => written(arguments.output.as_deref(), |to| spreadsheet::write(&view, to))?,
+        Format::Json => json::write(&view, &mut rendered),
+        Format::Csv => spreadsheet::write(&view, &mut rendered),
         Format::Asff => {
             let scope = asff::scope(&view, arguments.region.as_deref(), note)?;
-            written(arguments.output.as_deref(), |to| asff::write(&view, &scope, to))?;
+            asff::write(&view, &scope, &mut rendered)
         }
-        Format::Html => written(arguments.output.as_deref(), |to| page::write(&view, to))?,
-    }
+        Format::Html => page::write(&view, &mut rendered),
+    };
+    done.map_err(CheckError::Render)?;
+    deliver(&rendered, arguments.output.as_deref())?;
     Ok(ending(&evaluation, arguments.fail_on, unread))
 }
 
@@ -154,40 +161,4 @@ fn ending(evaluation: &Evaluation, FailOn(threshold): FailOn, unread: bool) -> E
         (false, true) => Ending::Unread,
         (false, false) => Ending::Clean,
     }
-}
-
-/// Writes to standard output, or to a file, which is whole or not there. A reader that has seen enough (`| head`) is no error.
-fn written(output: Option<&Path>, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), CheckError> {
-    let Some(path) = output else {
-        let mut to = BufWriter::with_capacity(64 * 1024, io::stdout().lock());
-        let done = write(&mut to).and_then(|()| to.flush());
-        return match done {
-            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-                Err(CheckError::Output(PathBuf::from("standard output"), error))
-            }
-            Ok(()) | Err(_) => Ok(()),
-        };
-    };
-    let done = if path.is_file() || !path.exists() { replaced(path, write) } else { filled(path, write) };
-    done.map_err(|error| CheckError::Output(path.to_owned(), error))
-}
-
-/// A file beside the old one takes its place when it is whole.
-fn replaced(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".credwarden-");
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let mut to = BufWriter::new(builder.tempfile_in(folder)?);
-    write(&mut to)?;
-    to.into_inner()?.persist(path)?;
-    Ok(())
-}
-
-/// A pipe or a device is written as it is.
-fn filled(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
-    let mut to = BufWriter::new(std::fs::OpenOptions::new().write(true).open(path)?);
-    write(&mut to)?;
-    to.flush()
 }

@@ -5,6 +5,7 @@
 //! - [`arguments`] is what can be said, [`input`] reads files ([`wrong_output`] names one that is something else), [`live`]
 //!   reads the account, with the settings of [`configuration`] and the [`credentials`] that they lead to
 //! - [`check`] judges and says how it ends; [`view`] is what there is to show
+//! - [`output`] is where it is written
 //! - one module a format: [`table`], [`json`], [`spreadsheet`], [`asff`], [`page`]
 
 pub mod arguments;
@@ -15,6 +16,7 @@ pub mod credentials;
 pub mod input;
 pub mod json;
 pub mod live;
+pub mod output;
 pub mod page;
 pub mod spreadsheet;
 pub mod table;

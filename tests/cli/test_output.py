@@ -1,0 +1,361 @@
+"""Where the output goes: standard output, a stream, or a file that is whole or not there."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import resource
+import shlex
+import shutil
+import socket
+import stat
+import subprocess
+import threading
+from pathlib import Path
+from typing import Any, Callable
+
+import pytest
+
+from emulator.launcher import ACCOUNT
+from saved import NOW, Ended, account
+
+Run = Callable[..., Ended]
+OLD = "last year's\n"
+IS_ROOT = os.geteuid() == 0
+PR_CAPBSET_DROP = 24
+LAST_CAPABILITY = 40
+
+
+@pytest.fixture(scope="module")
+def crowd(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The largest account there can be, of which every user fails: megabytes of output."""
+    path = tmp_path_factory.mktemp("crowd") / "report.csv"
+    path.write_text(account("failing:5000").report(ACCOUNT))
+    return path
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder for the output alone."""
+    path = tmp_path / "folder"
+    path.mkdir()
+    return path
+
+
+def checking(binary: Path, report: Path, *options: str | Path) -> list[str]:
+    return [str(word) for word in (binary, "check", "--credential-report", report, "--now", NOW, *options)]
+
+
+def without_privileges() -> None:
+    """Drops the capabilities of the program that is executed next, root's too, so that file permissions count."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    for capability in range(LAST_CAPABILITY + 1) if IS_ROOT else ():
+        libc.prctl(PR_CAPBSET_DROP, capability, 0, 0, 0)
+
+
+def ended(command: list[str], **options: Any) -> Ended:
+    done = subprocess.run(command, capture_output=True, check=False, timeout=120, preexec_fn=without_privileges, **options)
+    return Ended(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+@pytest.fixture
+def expected(binary: Path, report: Path) -> str:
+    text = ended(checking(binary, report)).output
+    assert "CRITICAL" in text
+    return text
+
+
+# A file.
+
+@pytest.mark.parametrize("old", [0o600, 0o640, 0o664, 0o755, 0o666], ids=oct)
+@pytest.mark.parametrize("umask", [0o022, 0o077, 0o000, 0o777], ids=oct)
+def test_a_file_that_is_there_keeps_its_mode(binary: Path, report: Path, folder: Path, expected: str, old: int,
+                                             umask: int) -> None:
+    path = folder / "out"
+    path.write_text(OLD)
+    path.chmod(old)
+    done = ended(checking(binary, report, "--output", path), umask=umask)
+    assert (done.status, done.output, done.errors) == (1, "", "")
+    assert (path.read_text(), mode(path), names(folder)) == (expected, old, ["out"])
+
+
+@pytest.mark.parametrize("umask", [0o022, 0o077, 0o002, 0o000, 0o777], ids=oct)
+def test_a_new_files_mode_is_the_umasks(binary: Path, report: Path, folder: Path, umask: int) -> None:
+    done = ended(checking(binary, report, "--output", folder / "out"), umask=umask)
+    assert (done.status, done.errors) == (1, "")
+    assert mode(folder / "out") == 0o666 & ~umask
+
+
+@pytest.mark.skipif(not IS_ROOT, reason="only root can give a file to somebody else")
+def test_a_file_that_is_there_keeps_its_owner_and_group(binary: Path, report: Path, folder: Path) -> None:
+    path = folder / "out"
+    path.write_text(OLD)
+    path.chmod(0o640)
+    os.chown(path, 12345, 23456)
+    assert subprocess.run(checking(binary, report, "--output", path), check=False, timeout=60).returncode == 1
+    assert (path.stat().st_uid, path.stat().st_gid, mode(path)) == (12345, 23456, 0o640)
+
+
+@pytest.mark.skipif(not IS_ROOT, reason="only root can give a file to somebody else")
+def test_a_group_that_cannot_be_kept_gives_no_other_group_its_permissions(binary: Path, report: Path, folder: Path) -> None:
+    path = folder / "out"
+    path.write_text(OLD)
+    os.chown(path, -1, 23456)
+    path.chmod(0o660)
+    done = ended(checking(binary, report, "--output", path))
+    assert (done.status, done.errors) == (1, "")
+    assert (path.stat().st_gid, mode(path)) == (os.getegid(), 0o600)
+
+
+def test_a_file_that_must_not_be_written_is_not_replaced(binary: Path, report: Path, folder: Path) -> None:
+    path = folder / "out"
+    path.write_text(OLD)
+    path.chmod(0o444)
+    done = ended(checking(binary, report, "--output", path))
+    assert (done.status, done.output) == (2, "")
+    assert done.errors == f"credwarden: could not write {path}: Permission denied (os error 13)\n"
+    assert (path.read_text(), mode(path), names(folder)) == (OLD, 0o444, ["out"])
+
+
+def test_links_are_followed(binary: Path, report: Path, tmp_path: Path, folder: Path, expected: str) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "old").write_text(OLD)
+    (elsewhere / "old").chmod(0o600)
+    (folder / "to-old").symlink_to("../elsewhere/old")
+    (folder / "to-new").symlink_to(elsewhere / "new")
+    (folder / "twice").symlink_to("to-newer")
+    (folder / "to-newer").symlink_to("../elsewhere/newer")
+    (tmp_path / "shortcut").symlink_to("folder")
+    for link in (folder / "to-old", folder / "to-new", tmp_path / "shortcut" / "twice"):
+        done = ended(checking(binary, report, "--output", link))
+        assert (done.status, done.errors) == (1, "")
+        assert link.is_symlink() and link.read_text() == expected
+    assert names(folder) == ["to-new", "to-newer", "to-old", "twice"]
+    assert names(elsewhere) == ["new", "newer", "old"]
+    assert mode(elsewhere / "old") == 0o600
+
+
+@pytest.mark.parametrize(("name", "reason"), [("loop", "Too many levels of symbolic links"), ("no/out", "No such file"),
+                                              ("out/", "s a directory"), (".", "Is a directory"), ("file/out", "Not a directory"),
+                                              ("to-nowhere", "No such file"), ("to-folder", "s a directory")])
+def test_paths_that_cannot_be_files_are_refused(binary: Path, report: Path, folder: Path, name: str, reason: str) -> None:
+    (folder / "loop").symlink_to("loop")
+    (folder / "to-nowhere").symlink_to("no/where")
+    (folder / "to-folder").symlink_to("no/")
+    (folder / "file").write_text(OLD)
+    before = names(folder)
+    done = ended(checking(binary, report, "--output", f"{folder}/{name}"))
+    assert (done.status, done.output) == (2, "")
+    assert done.errors.startswith(f"credwarden: could not write {folder}/") and reason in done.errors, done.errors
+    assert done.errors.count("\n") == 1
+    assert names(folder) == before
+
+
+# A file that cannot be replaced.
+
+def test_in_a_folder_that_is_not_writable_a_file_is_written_in_place(binary: Path, report: Path, folder: Path,
+                                                                     expected: str) -> None:
+    path = folder / "out"
+    path.write_text(OLD * 10000)
+    path.chmod(0o640)
+    inode = path.stat().st_ino
+    folder.chmod(0o555)
+    try:
+        done = ended(checking(binary, report, "--output", path))
+        new = ended(checking(binary, report, "--output", folder / "new"))
+    finally:
+        folder.chmod(0o755)
+    assert (done.status, done.errors) == (1, "")
+    assert (path.read_text(), path.stat().st_ino, mode(path)) == (expected, inode, 0o640)
+    assert (new.status, new.errors) == (2, f"credwarden: could not write {folder}/new: Permission denied (os error 13)\n")
+    assert names(folder) == ["out"]
+
+
+@pytest.mark.skipif(not IS_ROOT, reason="only root can give a file and its folder to others")
+def test_in_a_sticky_folder_another_users_file_is_written_in_place(binary: Path, report: Path, folder: Path,
+                                                                   expected: str) -> None:
+    path = folder / "out"
+    path.write_text(OLD)
+    path.chmod(0o666)
+    os.chown(path, 12345, 12345)
+    os.chown(folder, 23456, 23456)
+    folder.chmod(0o1777)
+    done = ended(checking(binary, report, "--output", path))
+    assert (done.status, done.errors) == (1, "")
+    assert (path.read_text(), path.stat().st_uid, mode(path), names(folder)) == (expected, 12345, 0o666, ["out"])
+
+
+def namespace() -> list[str]:
+    """A command that runs another one in a mount namespace of its own."""
+    command = ["unshare", "--mount"] if IS_ROOT else ["unshare", "--mount", "--map-root-user"]
+    if not shutil.which("unshare") or subprocess.run([*command, "true"], check=False, capture_output=True).returncode:
+        pytest.skip("mounts of its own are not allowed to this user on this machine")
+    return command
+
+
+def mounted(*lines: str) -> list[str]:
+    """The output of a script that runs in a mount namespace of its own."""
+    done = subprocess.run([*namespace(), "sh", "-euc", "\n".join(lines)], check=True, timeout=120, capture_output=True, text=True)
+    return done.stdout.splitlines()
+
+
+def test_a_bind_mounted_file_is_written_in_place(binary: Path, report: Path, tmp_path: Path, folder: Path, expected: str) -> None:
+    (tmp_path / "host").write_text(OLD)
+    (folder / "out").write_text("below the mount")
+    output = mounted(f"mount --bind {tmp_path}/host {folder}/out",
+                     f"{shlex.join(checking(binary, report, '--output', folder / 'out'))} || echo $?", f"ls -A {folder}")
+    assert output == ["1", "out"]
+    assert ((tmp_path / "host").read_text(), (folder / "out").read_text()) == (expected, "below the mount")
+
+
+# A disk that is full.
+
+def test_a_full_disk_leaves_the_old_file(binary: Path, crowd: Path, folder: Path) -> None:
+    check = shlex.join(checking(binary, crowd, "--output", folder / "out", "--format", "html"))
+    output = mounted(f"mount -t tmpfs -o size=512k none {folder}", f"echo old > {folder}/out",
+                     f"{check} 2>&1 || echo $?", f"ls -A {folder}", f"cat {folder}/out", f"rm {folder}/out",
+                     f"{check} 2>&1 || echo $?", f"ls -A {folder}")
+    error = f"credwarden: could not write {folder}/out: No space left on device (os error 28)"
+    assert output == [error, "2", "out", "old", error, "2"]
+
+
+def test_an_incomplete_file_is_reported(binary: Path, crowd: Path, folder: Path) -> None:
+    def limited() -> None:
+        without_privileges()
+        resource.setrlimit(resource.RLIMIT_FSIZE, (500000, 500000))
+
+    (folder / "out").write_text(OLD)
+    folder.chmod(0o555)
+    try:
+        # Without a signal, as on a full disk.
+        done = subprocess.run(checking(binary, crowd, "--output", folder / "out", "--format", "html"), capture_output=True,
+                              check=False, timeout=60, restore_signals=False, preexec_fn=limited)
+    finally:
+        folder.chmod(0o755)
+    assert done.returncode == 2
+    assert done.stderr.decode() == (
+        f"credwarden: could not write {folder}/out, which is incomplete now: it could not be replaced (Permission denied (os "
+        "error 13)) and was written in place: File too large (os error 27)\n")
+    assert (folder / "out").stat().st_size == 500000
+
+
+# A stream.
+
+# A program with a bug could replace a device or a link in /dev if it runs as root: these tests make /dev read-only for it.
+PROTECTED = ["sh", "-c", 'mount --rbind /dev /dev && mount -o remount,bind,ro /dev && exec "$@"', "sh"] if IS_ROOT else []
+
+
+def protected(*command: str) -> list[str]:
+    """The command, where it cannot replace a device or a link in /dev."""
+    return [*namespace(), *PROTECTED, *command] if IS_ROOT else [*command]
+
+
+def ended_protected(*command: str, **options: Any) -> Ended:
+    done = subprocess.run(protected(*command), capture_output=True, check=False, timeout=120, **options)
+    return Ended(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+
+@pytest.mark.parametrize("name", ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1", "/proc/thread-self/fd/1", "link"])
+def test_standard_output_by_name_is_standard_output(binary: Path, report: Path, folder: Path, expected: str, name: str) -> None:
+    if name == "link":
+        (folder / "link").symlink_to("/dev/stdout")
+        name = str(folder / "link")
+    check = shlex.join(checking(binary, report, "--output", name))
+    path = folder / "out"
+    path.write_text(OLD)
+    path.chmod(0o640)
+    inode = path.stat().st_ino
+    for redirected, text in ((f"{check} >> out", OLD + expected), (f"{check} > out", expected),
+                             (f"{{ echo before; {check}; echo after; }} > out", f"before\n{expected}after\n")):
+        done = ended_protected("sh", "-c", redirected, cwd=folder)
+        assert (done.output, done.errors) == ("", ""), redirected
+        assert path.read_text() == text, redirected
+    assert (path.stat().st_ino, mode(path)) == (inode, 0o640)
+    assert ended_protected("sh", "-c", f"{check} | cat").output == expected
+
+
+def test_standard_error_by_name_is_standard_error(binary: Path, report: Path, folder: Path, expected: str) -> None:
+    check = shlex.join(checking(binary, report, "--output", "/dev/stderr"))
+    done = ended_protected("sh", "-c", f"{{ echo before >&2; {check}; }} 2> err", cwd=folder)
+    assert (done.status, done.output, (folder / "err").read_text()) == (1, "", f"before\n{expected}")
+
+
+@pytest.mark.parametrize("directory", ["/dev/fd", "/proc/self/fd"])
+def test_another_descriptor_is_written_at_its_position(binary: Path, report: Path, folder: Path, expected: str,
+                                                       directory: str) -> None:
+    check = shlex.join(checking(binary, report, "--output", f"{directory}/7"))
+    done = ended_protected("bash", "-c", f"{{ echo before >&7; {check}; echo after >&7; }} 7> out", cwd=folder)
+    assert (done.errors, (folder / "out").read_text()) == ("", f"before\n{expected}after\n")
+    assert ended_protected("bash", "-c", f"{check} 7>&1 | cat").output == expected
+    assert names(folder) == ["out"]
+
+
+def test_a_process_substitution_gets_it(binary: Path, report: Path, folder: Path, expected: str) -> None:
+    check = shlex.join(checking(binary, report))
+    done = ended_protected("bash", "-c", f"{check} --output >(cat > out; echo done); wait $!", cwd=folder)
+    assert (done.output, done.errors, (folder / "out").read_text()) == ("done\n", "", expected)
+
+
+def test_a_descriptor_that_is_not_open_is_refused(binary: Path, report: Path) -> None:
+    done = ended_protected(*checking(binary, report, "--output", "/dev/fd/99"))
+    assert (done.status, done.output) == (2, "")
+    assert done.errors == "credwarden: could not write /dev/fd/99: Bad file descriptor (os error 9)\n"
+
+
+def test_a_device_is_written_and_stays(binary: Path, report: Path, folder: Path) -> None:
+    (folder / "null").symlink_to("/dev/null")
+    for name in ("/dev/null", folder / "null"):
+        done = ended_protected(*checking(binary, report, "--output", name))
+        assert (done.status, done.output, done.errors) == (1, "", "")
+    assert stat.S_ISCHR(os.stat("/dev/null").st_mode) and (folder / "null").is_symlink()
+    done = ended_protected(*checking(binary, report, "--output", "/dev/full"))
+    assert (done.status, done.errors) == (2, "credwarden: could not write /dev/full: No space left on device (os error 28)\n")
+
+
+def test_a_pipe_that_nobody_reads_any_more_is_no_error(binary: Path, crowd: Path, folder: Path) -> None:
+    pipe = folder / "pipe"
+    os.mkfifo(pipe)
+
+    def read_a_little() -> None:
+        with pipe.open("rb") as reader:
+            reader.read(10)
+
+    thread = threading.Thread(target=read_a_little, daemon=True)
+    thread.start()
+    done = ended(checking(binary, crowd, "--output", pipe))
+    thread.join(60)
+    assert (done.status, done.errors) == (1, "")
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+
+
+def test_a_socket_gets_it(binary: Path, report: Path, folder: Path, expected: str) -> None:
+    received: list[bytes] = []
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(folder / "socket"))
+        server.listen()
+        server.settimeout(60)
+
+        def receive() -> None:
+            with server.accept()[0] as connection, connection.makefile("rb") as reader:
+                received.append(reader.read())
+
+        thread = threading.Thread(target=receive)
+        thread.start()
+        done = ended(checking(binary, report, "--output", folder / "socket"))
+        thread.join(60)
+    assert (done.status, done.errors, received[0].decode()) == (1, "", expected)
+
+
+def test_a_file_is_written_while_standard_output_is_closed(binary: Path, report: Path, folder: Path, expected: str) -> None:
+    command = shlex.join(checking(binary, report, "--output", folder / "out"))
+    done = ended(["sh", "-c", f"{command} >&- 2>&- <&-"])
+    assert (done.status, (folder / "out").read_text(), names(folder)) == (1, expected, ["out"])
