@@ -7,10 +7,12 @@ import os
 import resource
 import shlex
 import shutil
+import signal
 import socket
 import stat
 import subprocess
 import threading
+import time
 from pathlib import Path
 from typing import Any, Callable
 
@@ -228,6 +230,19 @@ def test_a_full_disk_leaves_the_old_file(binary: Path, crowd: Path, folder: Path
     assert output == [error, "2", "out", "old", error, "2"]
 
 
+@pytest.mark.parametrize("ignored", [False, True], ids=["SIGXFSZ kills", "SIGXFSZ is ignored"])
+def test_a_limit_leaves_the_old_file(binary: Path, crowd: Path, folder: Path, ignored: bool) -> None:
+    def limited() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (500000, 500000))
+
+    (folder / "out").write_text(OLD)
+    done = subprocess.run(checking(binary, crowd, "--output", folder / "out", "--format", "html"), capture_output=True,
+                          check=False, timeout=60, restore_signals=not ignored, preexec_fn=limited)
+    assert done.returncode == 2
+    assert done.stderr.decode() == f"credwarden: could not write {folder}/out: File too large (os error 27)\n"
+    assert ((folder / "out").read_text(), names(folder)) == (OLD, ["out"])
+
+
 def test_an_incomplete_file_is_reported(binary: Path, crowd: Path, folder: Path) -> None:
     def limited() -> None:
         without_privileges()
@@ -353,6 +368,141 @@ def test_a_socket_gets_it(binary: Path, report: Path, folder: Path, expected: st
         done = ended(checking(binary, report, "--output", folder / "socket"))
         thread.join(60)
     assert (done.status, done.errors, received[0].decode()) == (1, "", expected)
+
+
+# A signal.
+
+class Watched:
+    """A run that writes to a file, and its temporary file as others see it."""
+
+    def __init__(self, command: list[str], folder: Path, preexec: Callable[[], None] | None = None) -> None:
+        self.folder = folder
+        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, preexec_fn=preexec)
+
+    def temporary(self) -> int | None:
+        """The size of the temporary file; none while there is none."""
+        with os.scandir(self.folder) as entries:
+            for entry in entries:
+                if entry.name.startswith(".credwarden-"):
+                    try:
+                        return os.stat(entry.path).st_size
+                    except FileNotFoundError:
+                        return None
+        return None
+
+    def until(self, condition: Callable[[], bool]) -> bool:
+        """Looks until the condition holds; false when the process has ended before."""
+        deadline = time.monotonic() + 60
+        while not condition():
+            if self.process.poll() is not None:
+                return False
+            assert time.monotonic() < deadline
+        return True
+
+    def stop(self) -> None:
+        self.process.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, self.process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+
+    def end(self, number: int) -> tuple[int, str]:
+        """Sends the signal, and lets the process go on if it was stopped."""
+        self.process.send_signal(number)
+        self.process.send_signal(signal.SIGCONT)
+        _, errors = self.process.communicate(timeout=60)
+        return self.process.returncode, errors.decode()
+
+
+SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
+
+
+def not_ignored() -> None:
+    """A shell has what it starts in the background ignore Ctrl-C."""
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_DFL)
+
+
+def stopped(command: list[str], folder: Path, size: int, preexec: Callable[[], None] = not_ignored) -> Watched:
+    """A run that is stopped while its temporary file is there and has at least this size."""
+    for _ in range(50):
+        watched = Watched(command, folder, preexec)
+        if watched.until(lambda: (watched.temporary() or 0) >= size and watched.temporary() is not None):
+            watched.stop()
+            if watched.temporary() is not None:
+                return watched
+        # It ended before it was stopped.
+        watched.end(signal.SIGKILL)
+        for path in folder.glob(".credwarden-*"):
+            path.unlink()
+    raise AssertionError("never seen with its temporary file")
+
+
+@pytest.fixture(scope="module")
+def page_size(binary: Path, crowd: Path) -> int:
+    return len(subprocess.run(checking(binary, crowd, "--format", "html"), capture_output=True, check=False, timeout=60).stdout)
+
+
+@pytest.mark.parametrize("share", [0, 0.5, 1], ids=["just created", "half written", "whole"])
+@pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
+def test_a_signal_leaves_the_old_file_and_no_other(binary: Path, crowd: Path, folder: Path, page_size: int,
+                                                   number: signal.Signals, share: float) -> None:
+    (folder / "out").write_text(OLD)
+    command = checking(binary, crowd, "--output", folder / "out", "--format", "html")
+    watched = stopped(command, folder, int(page_size * share))
+    is_whole = watched.temporary() == page_size
+    assert watched.end(number) == (-number, "")
+    assert names(folder) == ["out"]
+    # One that is whole may have been about to be renamed.
+    assert (folder / "out").read_text() == OLD or (is_whole and (folder / "out").stat().st_size == page_size)
+
+
+def test_a_signal_leaves_no_file_where_there_was_none(binary: Path, crowd: Path, folder: Path, page_size: int) -> None:
+    watched = stopped(checking(binary, crowd, "--output", folder / "out", "--format", "html"), folder, 0)
+    is_whole = watched.temporary() == page_size
+    assert watched.end(signal.SIGINT) == (-signal.SIGINT, "")
+    assert names(folder) == [] or (is_whole and names(folder) == ["out"])
+
+
+def test_a_signal_at_any_moment_leaves_a_whole_file(binary: Path, crowd: Path, folder: Path, page_size: int) -> None:
+    command = checking(binary, crowd, "--output", folder / "out", "--format", "html")
+    # Sizes of the temporary file; the first is before there is one.
+    for size, number in zip([-1, *(page_size * step // 7 for step in range(8))], SIGNALS * 3, strict=True):
+        (folder / "out").write_text(OLD)
+        watched = Watched(command, folder, not_ignored)
+        watched.until(lambda: (-1 if (seen := watched.temporary()) is None else seen) >= size)
+        status, errors = watched.end(number)
+        whole = (folder / "out").stat().st_size == page_size
+        assert (status, errors) in ((-number, ""), (1, ""))
+        assert whole or (status == -number and (folder / "out").read_text() == OLD)
+        assert names(folder) == ["out"]
+
+
+def test_a_signal_that_is_ignored_stays_ignored(binary: Path, crowd: Path, folder: Path, page_size: int) -> None:
+    """As with `nohup`, and in the background of a shell."""
+    def ignoring() -> None:
+        for number in SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
+
+    for number in SIGNALS:
+        watched = stopped(checking(binary, crowd, "--output", folder / "out", "--format", "html"), folder, 0, ignoring)
+        assert watched.end(number) == (1, "")
+        assert (folder / "out").stat().st_size == page_size
+
+
+def test_only_the_owner_can_read_a_temporary_file(binary: Path, crowd: Path, folder: Path, page_size: int) -> None:
+    def lax() -> None:
+        os.umask(0)
+
+    (folder / "out").write_text(OLD)
+    (folder / "out").chmod(0o644)
+    seen = set()
+    # Repeated until it is stopped before the last byte is written.
+    while not seen:
+        watched = stopped(checking(binary, crowd, "--output", folder / "out", "--format", "html"), folder, 0, lax)
+        (temporary,) = folder.glob(".credwarden-*")
+        if temporary.stat().st_size < page_size:
+            seen.add(mode(temporary))
+        assert watched.end(signal.SIGCONT) == (1, "")
+        assert (names(folder), mode(folder / "out")) == (["out"], 0o644)
+    assert seen == {0o600}
 
 
 def test_a_file_is_written_while_standard_output_is_closed(binary: Path, report: Path, folder: Path, expected: str) -> None:

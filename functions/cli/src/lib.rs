@@ -14,6 +14,7 @@ pub mod check;
 pub mod configuration;
 pub mod credentials;
 pub mod input;
+mod interrupt;
 pub mod json;
 pub mod live;
 pub mod output;

@@ -4,6 +4,8 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write as _};
 use std::path::{MAIN_SEPARATOR, Path, PathBuf};
 
+use crate::interrupt;
+
 /// The output could not be delivered.
 #[derive(Debug, thiserror::Error)]
 pub enum OutputError {
@@ -224,13 +226,17 @@ const CHUNK: usize = 64 * 1024;
 
 /// Writes a temporary file in the same folder and renames it over the old file when it is complete.
 fn replaced(bytes: &[u8], path: &Path, old: Option<&File>) -> io::Result<()> {
+    // Dropped after the temporary file, so that the file is removed before a signal ends the process.
+    let held = interrupt::hold()?;
     let mut new = temporary(path.parent().unwrap_or(Path::new(".")))?;
     for chunk in bytes.chunks(CHUNK) {
+        interrupt::check(&held)?;
         new.as_file_mut().write_all(chunk)?;
     }
     // A network file system may report a full disk only now.
     new.as_file().sync_all()?;
     adopt(new.as_file(), old)?;
+    interrupt::check(&held)?;
     new.persist(path).map_err(|refused| refused.error)?;
     Ok(())
 }

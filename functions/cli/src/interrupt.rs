@@ -1,0 +1,90 @@
+//! Delays the signals that end the process while a temporary file exists. The file is removed first; then the process ends by
+//! the signal, so that its parent sees the usual status.
+
+use std::io;
+
+/// Signals are delayed until this is dropped.
+#[must_use = "signals are delayed until this is dropped"]
+pub(crate) struct Held(());
+
+#[cfg(unix)]
+mod signals {
+    use std::ffi::c_int;
+    use std::io;
+    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGXFSZ};
+    use signal_hook::flag;
+    use signal_hook::low_level::emulate_default_handler;
+
+    /// Whether a signal ends the process at once.
+    static IS_RELEASED: AtomicBool = AtomicBool::new(true);
+    /// The signal that was received, as its number in `ENDING`; 0 is none.
+    static RECEIVED: AtomicUsize = AtomicUsize::new(0);
+    static IS_TOO_LARGE: AtomicBool = AtomicBool::new(false);
+
+    const ENDING: [(c_int, usize); 4] = [(SIGHUP, 1), (SIGINT, 2), (SIGQUIT, 3), (SIGTERM, 4)];
+
+    pub(super) fn hold() -> io::Result<()> {
+        IS_RELEASED.store(false, SeqCst);
+        for (signal, number) in ENDING {
+            if !is_ignored(signal) {
+                flag::register_usize(signal, &RECEIVED, number)?;
+                // The handlers stay registered afterwards, so that no signal is lost in between.
+                flag::register_conditional_default(signal, &IS_RELEASED)?;
+            }
+        }
+        // With a handler, a write beyond the limit on file sizes returns an error instead of ending the process.
+        if !is_ignored(SIGXFSZ) {
+            flag::register(SIGXFSZ, &IS_TOO_LARGE)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn received() -> Option<c_int> {
+        let received = RECEIVED.load(SeqCst);
+        ENDING.into_iter().find(|(_, number)| *number == received).map(|(signal, _)| signal)
+    }
+
+    pub(super) fn release() {
+        IS_RELEASED.store(true, SeqCst);
+        if let Some(signal) = received() {
+            // It fails only for unknown signals.
+            let _ = emulate_default_handler(signal);
+        }
+    }
+
+    /// Whether the process was started with this signal ignored, as by `nohup`; a handler would undo that. Only Linux shows it
+    /// to safe code.
+    fn is_ignored(signal: c_int) -> bool {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+        let ignored = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default();
+        ignored >> (signal - 1) & 1 == 1
+    }
+}
+
+/// Delays the signals from now on. On systems without signals it does nothing.
+pub(crate) fn hold() -> io::Result<Held> {
+    // Created first, so that an error ends the delay.
+    let held = Held(());
+    #[cfg(unix)]
+    signals::hold()?;
+    Ok(held)
+}
+
+/// Returns an error if a signal was received meanwhile.
+pub(crate) fn check(_: &Held) -> io::Result<()> {
+    #[cfg(unix)]
+    if signals::received().is_some() {
+        return Err(io::ErrorKind::Interrupted.into());
+    }
+    Ok(())
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        #[cfg(unix)]
+        signals::release();
+    }
+}
