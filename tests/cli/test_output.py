@@ -505,6 +505,32 @@ def test_only_the_owner_can_read_a_temporary_file(binary: Path, crowd: Path, fol
     assert seen == {0o600}
 
 
+# An ending.
+
+PRINTING = [["checks"], ["explain", "root-mfa-disabled"], ["completions", "bash"], ["man"], ["man", "check"], ["--help"],
+            ["check", "--help"], ["--version"]]
+
+
+FULL = "credwarden: could not write standard output: No space left on device (os error 28)\n"
+READ_ONLY = "credwarden: could not write standard output: Bad file descriptor (os error 9)\n"
+
+
+@pytest.mark.parametrize("arguments", PRINTING, ids=" ".join)
+def test_a_failing_standard_output_is_an_error(binary: Path, folder: Path, arguments: list[str]) -> None:
+    command = shlex.join([str(binary), *arguments])
+    (folder / "file").write_text(OLD)
+    endings = [ended(["sh", "-c", f"{command} {redirected}"], cwd=folder) for redirected in ("> /dev/full", "1< file", ">&-")]
+    # A closed standard output counts as /dev/null.
+    assert [(done.status, done.errors) for done in endings] == [(2, FULL), (2, READ_ONLY), (0, "")]
+
+
+def test_a_failing_standard_output_of_check_is_an_error(binary: Path, report: Path, folder: Path) -> None:
+    command = shlex.join(checking(binary, report))
+    (folder / "file").write_text(OLD)
+    endings = [ended(["sh", "-c", f"{command} {redirected}"], cwd=folder) for redirected in ("> /dev/full", "1< file", ">&-")]
+    assert [(done.status, done.errors) for done in endings] == [(2, FULL), (2, READ_ONLY), (1, "")]
+
+
 def test_a_file_is_written_while_standard_output_is_closed(binary: Path, report: Path, folder: Path, expected: str) -> None:
     command = shlex.join(checking(binary, report, "--output", folder / "out"))
     done = ended(["sh", "-c", f"{command} >&- 2>&- <&-"])

@@ -71,7 +71,7 @@ Examples:
 Exit status:
   0  nothing fails at or above --fail-on
   1  something does
-  2  the command line or the input is wrong; nothing was judged
+  2  the command line or the input is wrong, or the output cannot be written
   3  nothing fails, but something that was asked for could not be read";
 
 /// `credwarden check`

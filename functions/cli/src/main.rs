@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 use std::time::SystemTime;
 
+use anstream::{AutoStream, ColorChoice};
 use checker::cause::chain;
 use checker::environment::empty_variables;
 use chrono::{DateTime, SubsecRound as _, Utc};
@@ -12,6 +13,7 @@ use clap::{CommandFactory as _, Parser as _};
 use cli::arguments::{Arguments, CheckArguments, Command};
 use cli::check::{Ending, check};
 use cli::configuration::Variables;
+use cli::output::deliver;
 use hygiene::checks::{CHECKS, Check};
 use hygiene::text::inert;
 
@@ -32,8 +34,7 @@ fn main() -> ExitCode {
         }
         Command::Man { command } => man(command.as_deref()),
     };
-    print(&text);
-    ExitCode::SUCCESS
+    print(&text)
 }
 
 #[expect(unsafe_code, reason = "variables can only be unset so")]
@@ -74,8 +75,9 @@ fn man(command: Option<&str>) -> String {
 /// Help and version are no errors; what is one is told in a line.
 fn refused(error: &clap::Error) -> ExitCode {
     if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
-        let _ = error.print();
-        return ExitCode::SUCCESS;
+        let is_coloured = AutoStream::choice(&io::stdout()) != ColorChoice::Never;
+        let text = error.render();
+        return print(&if is_coloured { text.ansi().to_string() } else { text.to_string() });
     }
     let text = error.render().to_string();
     let told = text.lines().map(str::trim).take_while(|line| !line.starts_with("Usage:"));
@@ -88,9 +90,15 @@ fn refused(error: &clap::Error) -> ExitCode {
     ExitCode::from(Ending::Wrong as u8)
 }
 
-/// Prints; a reader that has gone does not matter.
-fn print(text: &str) {
-    let _ = io::stdout().lock().write_all(text.as_bytes());
+/// Prints to standard output, and says how that ends.
+fn print(text: &str) -> ExitCode {
+    match deliver(text.as_bytes(), None) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            complain(&chain(&error));
+            ExitCode::from(Ending::Wrong as u8)
+        }
+    }
 }
 
 /// One line on standard error.
