@@ -132,56 +132,23 @@ def _refused(status: int, code: str, message: str) -> tuple[int, str, str]:
                                 "<RequestId>1</RequestId></ErrorResponse>")
 
 
-class Proxy:
-    """An HTTP proxy in front of that AWS: whatever host it is asked for, it hands the connection to `aws`, for `CONNECT` with a
-    certificate of its own authority. `hosts` are those that it was asked for. A context manager."""
+class Secured:
+    """That AWS by TLS, under those names, with a certificate of its own `authority`. A context manager."""
 
     def __init__(self, aws: Aws, *names: str) -> None:
-        self.hosts: list[str] = []
-        self.authorizations: list[str | None] = []
-        self._aws = aws
         authority = trustme.CA()
         self.authority = authority.cert_pem.bytes().decode()
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        authority.issue_cert(*names or ("*.amazonaws.com",)).configure_cert(context)
-        self._inside = Server(aws.connected, ssl=context, limit=1 << 20)
-        self._server = Server(self._connected)
+        authority.issue_cert(*names).configure_cert(context)
+        self._server = Server(aws.connected, ssl=context, limit=1 << 20)
 
-    def __enter__(self) -> Proxy:
-        self._inside.__enter__()
+    def __enter__(self) -> Secured:
         self._server.__enter__()
-        self.url = f"http://{HOST}:{self._server.port}"
-        self.tls_port = self._inside.port
+        self.port = self._server.port
         return self
 
     def __exit__(self, *error: object) -> None:
         self._server.__exit__(*error)
-        self._inside.__exit__(*error)
-
-    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
-        except (asyncio.IncompleteReadError, ConnectionError):
-            return writer.close()
-        method, host = head.split()[:2]
-        headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in head.split("\r\n"))}
-        self.authorizations.append(headers.get("proxy-authorization"))
-        self.hosts.append(host)
-        assert method == "CONNECT", head
-        writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
-        there = await asyncio.open_connection(HOST, self._inside.port)
-        await asyncio.gather(_pump(reader, there[1]), _pump(there[0], writer))
-
-
-async def _pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
-    try:
-        while data := await source.read(65536):
-            sink.write(data)
-            await sink.drain()
-    except ConnectionError:
-        pass
-    finally:
-        sink.close()
 
 
 def config(**sections: dict[str, Any]) -> str:

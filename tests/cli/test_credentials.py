@@ -14,7 +14,8 @@ from typing import Any, Callable, Iterator
 
 import pytest
 
-from aws import LATER, Aws, Proxy, config
+from aws import LATER, Aws, Secured, config
+from emulator.proxy import Proxy
 from processes import shown_on
 from saved import NOW, Ended
 
@@ -435,17 +436,23 @@ def test_the_region_is_the_option_s_the_environment_s_or_the_profile_s(judged: C
 
 
 @pytest.fixture
-def proxy(aws: Aws) -> Iterator[Proxy]:
-    names = ["*.amazonaws.com", "*.us-east-1.amazonaws.com", "*.us-gov.amazonaws.com", "*.amazonaws.com.cn",
-             "*.cn-north-1.amazonaws.com.cn", "*.api.aws", "*.global.api.aws", "localhost"]
-    with Proxy(aws, *names) as proxy:
+def secured(aws: Aws) -> Iterator[Secured]:
+    names = ["*.amazonaws.com", "*.us-east-1.amazonaws.com", "*.us-gov.amazonaws.com", "*.cn-north-1.amazonaws.com.cn",
+             "*.global.api.aws", "localhost"]
+    with Secured(aws, *names) as secured:
+        yield secured
+
+
+@pytest.fixture
+def proxy(secured: Secured) -> Iterator[Proxy]:
+    with Proxy(secured.port) as proxy:
         yield proxy
 
 
 @pytest.fixture
-def through(credwarden: Callable[..., Ended], proxy: Proxy, tmp_path: Path) -> Callable[..., Ended]:
+def through(credwarden: Callable[..., Ended], secured: Secured, proxy: Proxy, tmp_path: Path) -> Callable[..., Ended]:
     """A run against AWS's own endpoints, through the proxy."""
-    (tmp_path / "authority.pem").write_text(proxy.authority)
+    (tmp_path / "authority.pem").write_text(secured.authority)
 
     def run(*options: str, **environment: str) -> Ended:
         by_default = {"HTTPS_PROXY": proxy.url, "AWS_CA_BUNDLE": str(tmp_path / "authority.pem"), **KEYS}
@@ -492,15 +499,14 @@ def test_the_proxy_gets_its_password(through: Callable[..., Ended], proxy: Proxy
 
 
 def test_hosts_that_no_proxy_names_are_reached_without_it(
-        through: Callable[..., Ended], proxy: Proxy) -> None:
-    ended = through(AWS_ENDPOINT_URL=f"https://localhost:{proxy.tls_port}", NO_PROXY="localhost")
+        through: Callable[..., Ended], secured: Secured, proxy: Proxy) -> None:
+    ended = through(AWS_ENDPOINT_URL=f"https://localhost:{secured.port}", NO_PROXY="localhost")
     assert (ended.status, ended.errors) == (0, "")
     assert proxy.hosts == []
 
 
 @pytest.mark.parametrize("variable", ["AWS_CA_BUNDLE", "SSL_CERT_FILE"])
-def test_certificates_beside_the_systems(
-        through: Callable[..., Ended], proxy: Proxy, tmp_path: Path, variable: str) -> None:
+def test_certificates_beside_the_systems(through: Callable[..., Ended], tmp_path: Path, variable: str) -> None:
     environment = {"AWS_CA_BUNDLE": "", variable: str(tmp_path / "authority.pem")}
     assert through(**environment).status == 0
 

@@ -34,3 +34,20 @@ class Server:
         server = await asyncio.start_server(self._connected, HOST, 0, **self._options)
         started.set_result(server.sockets[0].getsockname()[1])
         await self._stop.wait()
+
+
+async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, host: str | None, port: int | None) -> None:
+    """Carry a connection's bytes to there and back, until one side ends."""
+    there = await asyncio.open_connection(host, port)
+    await asyncio.gather(_pump(reader, there[1]), _pump(there[0], writer))
+
+
+async def _pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+    try:
+        while data := await source.read(65536):
+            sink.write(data)
+            await sink.drain()
+    except ConnectionError:
+        pass
+    finally:
+        sink.close()

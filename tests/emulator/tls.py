@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 import ssl
 import tempfile
 from pathlib import Path
@@ -10,7 +11,7 @@ from urllib.parse import urlsplit
 
 import trustme
 
-from emulator.background import Server
+from emulator.background import Server, relay
 
 
 class Tunnel:
@@ -41,24 +42,15 @@ class Tunnel:
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """After a handshake that the caller was content with."""
         self.connections += 1
-        there = await asyncio.open_connection(self._target.hostname, self._target.port)
-        await asyncio.gather(_pump(reader, there[1]), _pump(there[0], writer))
+        await relay(reader, writer, self._target.hostname, self._target.port)
 
-    def function(self, program: Path, folder: Path, *, trusted: bool = True) -> Path:
-        """The program, as a function that reaches AWS through the tunnel."""
+    def function(self, program: Path, folder: Path, *, trusted: bool = True, **variables: str) -> Path:
+        """The program, as a function that reaches AWS through the tunnel, with more variables."""
         wrapper = folder / "bootstrap"
-        trust = f"SSL_CERT_FILE={self.authority} " if trusted else ""
-        wrapper.write_text(f"#!/bin/sh\nAWS_ENDPOINT_URL={self.url} {trust}exec {program}\n")
+        trust = {"SSL_CERT_FILE": str(self.authority)} if trusted else {}
+        settings = {"AWS_ENDPOINT_URL": self.url, **trust, **variables}
+        words = " ".join(shlex.quote(f"{name}={value}") for name, value in settings.items())
+        wrapper.write_text(f"#!/bin/sh\nexec env {words} {shlex.quote(str(program))}\n")
         wrapper.chmod(0o755)
         return wrapper
 
-
-async def _pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
-    try:
-        while data := await source.read(65536):
-            sink.write(data)
-            await sink.drain()
-    except ConnectionError:
-        pass
-    finally:
-        sink.close()

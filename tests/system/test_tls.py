@@ -1,4 +1,4 @@
-"""Whom the function believes to be AWS."""
+"""Whom the function believes to be AWS, and how it gets there."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from emulator.process import Emulator
+from emulator.proxy import Proxy
 from emulator.stack import FUNCTION, Stack
 from emulator.tls import Tunnel
 
@@ -42,3 +43,26 @@ def test_an_authority_that_nobody_knows_is_refused(
     assert answer.failed
     assert "invalid peer certificate: UnknownIssuer" in answer.error_message
     assert emulator.calls() == {}
+
+
+@pytest.mark.parametrize("excepted", [False, True])
+def test_the_function_connects_through_the_proxy_of_its_environment(
+        emulator: Emulator, hub: Any, bootstrap: Path, tunnel: Tunnel, tmp_path: Path, excepted: bool) -> None:
+    port = int(tunnel.url.rpartition(":")[2])
+    with Proxy(port) as proxy:
+        variables = {"HTTPS_PROXY": proxy.url, "NO_PROXY": "localhost" if excepted else "example.com"}
+        answer = Stack(emulator, tunnel.function(bootstrap, tmp_path, **variables)).invoke()
+    assert not answer.failed, answer.error_message
+    assert set(proxy.hosts) == (set() if excepted else {f"localhost:{port}"})
+
+
+def test_empty_variables_of_the_function_are_unset(
+        emulator: Emulator, hub: Any, bootstrap: Path, tmp_path: Path) -> None:
+    empty = ["AWS_ENDPOINT_URL", "AWS_PROFILE", "HTTPS_PROXY", "SSL_CERT_FILE"]
+    services = ["IAM", "STS", "SNS", "SECURITYHUB"]
+    variables = [f"{name}=" for name in empty] + [f"AWS_ENDPOINT_URL_{name}={emulator.url}" for name in services]
+    wrapper = tmp_path / "bootstrap"
+    wrapper.write_text(f"#!/bin/sh\nexec env {' '.join(variables)} {bootstrap}\n")
+    wrapper.chmod(0o755)
+    answer = Stack(emulator, wrapper).invoke()
+    assert not answer.failed, answer.payload

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -75,3 +76,9 @@ def test_the_binaries_are_looked_for_where_cargo_builds(relative: bool, tmp_path
     for name, find in (("checker", binaries.function), ("credwarden", binaries.command_line)):
         (tmp_path / "debug" / name).touch()
         assert find() == (tmp_path / "debug" / name).resolve()
+
+
+def test_a_panic_of_the_deployed_function_unwinds() -> None:
+    """With `abort` it would be a dead process without an errorType. The tests' own build always unwinds."""
+    profile = tomllib.loads((ROOT / "Cargo.toml").read_text())["profile"]["release"]
+    assert profile.get("panic", "unwind") == "unwind"
