@@ -88,6 +88,9 @@ class Aws:
                 return 401, "application/json", '{"__type": "UnauthorizedException", "message": "Session token not found or invalid"}'
             return 200, "application/json", json.dumps({"roleCredentials": {
                 "accessKeyId": "ASIASSO", "secretAccessKey": "s", "sessionToken": "t", "expiration": 4070908800000}})
+        if action == "/container":
+            return 200, "application/json", json.dumps({
+                "AccessKeyId": "AKIAOTHER", "SecretAccessKey": "s", "Token": "t", "Expiration": LATER})
         if action == "AssumeRoleWithWebIdentity":
             return self._assume(parameters["RoleArn"], action)
         if access_key not in self.accounts:

@@ -132,7 +132,8 @@ def test_other_files_are_read_where_variables_name_them(judged: Callable, tmp_pa
 
 def test_an_access_key_without_its_secret_is_refused(refused: Callable, folder: Path) -> None:
     (folder / "config").write_text(config(default=STATIC))
-    assert refused(AWS_ACCESS_KEY_ID="AKIAMINE") == "AWS_ACCESS_KEY_ID is set without AWS_SECRET_ACCESS_KEY"
+    refusal = "AWS_ACCESS_KEY_ID is set without AWS_SECRET_ACCESS_KEY"
+    assert refused(AWS_ACCESS_KEY_ID="AKIAMINE") == refused(AWS_ACCESS_KEY_ID="AKIAMINE", SECRET_ACCESS_KEY="s") == refusal
 
 
 @pytest.mark.parametrize("source", [
@@ -162,6 +163,31 @@ def test_a_web_identity_needs_no_region(judged: Callable, tmp_path: Path) -> Non
     assert judged(AWS_ROLE_ARN=ROLE, AWS_WEB_IDENTITY_TOKEN_FILE=str(tmp_path / "token")) == THIRD
 
 
+def web_identity(tmp_path: Path) -> dict[str, str]:
+    (tmp_path / "token").write_text("a token")
+    return {"AWS_ROLE_ARN": ROLE, "AWS_WEB_IDENTITY_TOKEN_FILE": str(tmp_path / "token")}
+
+
+def test_a_web_identity_comes_before_the_profile_s_own_credentials(
+        judged: Callable, aws: Aws, folder: Path, tmp_path: Path) -> None:
+    own = {"role_arn": f"arn:aws:iam::{OTHER}:role/own", "web_identity_token_file": str(tmp_path / "token")}
+    assumed = {"role_arn": f"arn:aws:iam::{OTHER}:role/own", "source_profile": "default"}
+    (folder / "config").write_text(config(default=STATIC, own=own, assumed=assumed))
+    environment = web_identity(tmp_path)
+    assert judged(**environment) == THIRD
+    assert judged(AWS_PROFILE="own", **environment) == THIRD
+    assert judged(**KEYS, **environment) == MINE
+    assert judged("--profile", "default", **environment) == OTHER
+    assert judged("--profile", "own", **environment) == OTHER
+    assert judged(AWS_PROFILE="assumed", **environment) == OTHER, "a role that is assumed comes first, as in the AWS CLI"
+
+
+def test_a_web_identity_without_its_role_is_refused(refused: Callable, folder: Path, tmp_path: Path) -> None:
+    (folder / "config").write_text(config(default=STATIC))
+    token = web_identity(tmp_path)["AWS_WEB_IDENTITY_TOKEN_FILE"]
+    assert refused(AWS_WEB_IDENTITY_TOKEN_FILE=token) == "AWS_WEB_IDENTITY_TOKEN_FILE is set without AWS_ROLE_ARN"
+
+
 def process(folder: Path, script: str) -> str:
     program = folder / "process.sh"
     program.write_text(f"#!/bin/sh\n{script}\n")
@@ -175,6 +201,13 @@ def test_a_credential_process_runs_once(judged: Callable, tmp_path: Path, folder
     (folder / "config").write_text(config(audit={"credential_process": program}))
     assert judged("--profile", "audit") == OTHER
     assert (tmp_path / "runs").read_text() == "run\n"
+
+
+def test_a_key_in_the_credentials_file_comes_before_a_process(judged: Callable, tmp_path: Path, folder: Path) -> None:
+    program = process(tmp_path, "exit 3")
+    (folder / "config").write_text(config(audit={"credential_process": program}))
+    (folder / "credentials").write_text("[audit]\n" + "".join(f"{key} = {value}\n" for key, value in STATIC.items()))
+    assert judged("--profile", "audit") == OTHER
 
 
 def test_a_role_is_assumed_once(judged: Callable, aws: Aws, folder: Path) -> None:
@@ -223,10 +256,52 @@ def test_without_a_session_the_command_that_signs_in_is_said(
     assert "`aws sso login --profile audit`" in unread("--profile", "audit", **KEYS)
 
 
-def test_a_sign_in_without_an_account_is_refused_and_nothing_else_is_tried(unread: Callable, aws: Aws, folder: Path) -> None:
+def test_a_sign_in_without_an_account_is_refused_and_nothing_else_is_tried(refused: Callable, aws: Aws, folder: Path) -> None:
     (folder / "config").write_text(config(audit={"sso_session": "corp"}, sso_session__corp={"sso_region": "eu-central-1"}))
-    assert "profile `audit` has no sso_account_id" in unread("--profile", "audit", **KEYS)
+    assert refused("--profile", "audit", **KEYS) == "profile `audit` has no sso_account_id"
     assert aws.requests == []
+
+
+def test_what_is_left_of_a_sign_in_does_not_count_beside_a_key(judged: Callable, folder: Path) -> None:
+    (folder / "config").write_text(config(audit={**STATIC, "sso_session": "corp"}, sso_session__corp={"sso_region": "x-y"}))
+    assert judged("--profile", "audit") == OTHER
+
+
+@pytest.mark.parametrize(("profile", "what"), [
+    ({"credential_source": "Environment"}, "credential_source of profile `audit` is set without role_arn"),
+    ({"credential_source": "Ec2InstanceMetadata", "role_arn": ""},
+     "credential_source of profile `audit` is set without role_arn"),
+    ({"role_arn": ROLE}, "invalid credential source in `audit`: profile must contain `source_profile` or "
+                         "`credential_source` but neither were defined"),
+    ({"aws_access_key_id": "AKIAOTHER"}, "invalid credential source in `audit`: profile missing aws_secret_access_key"),
+    ({"sso_session": "gone", "sso_account_id": THIRD, "sso_role_name": "r"},
+     "sso-session named `gone` (referenced by profile `audit`) was not found"),
+])
+def test_a_profile_without_credentials_is_refused(
+        refused: Callable, aws: Aws, folder: Path, profile: dict[str, str], what: str) -> None:
+    (folder / "config").write_text(config(audit=profile, default=STATIC))
+    assert refused("--profile", "audit", **KEYS) == what
+    assert aws.requests == []
+
+
+def test_two_default_profiles_in_one_file_are_refused(refused: Callable, folder: Path) -> None:
+    (folder / "config").write_text("[profile default]\n" + config(default=STATIC))
+    assert refused() == (f"{folder}/config: line 2 begins the default profile again: [default] and [profile default] are "
+                         "two of them")
+
+
+@pytest.mark.parametrize("header", ['[profile "my prof"]', "[profile my prof]", "[profile 'my prof']"])
+def test_a_profile_s_name_that_cannot_be_used_is_said(refused: Callable, folder: Path, header: str) -> None:
+    (folder / "config").write_text(f"{header}\nregion = eu-north-1\n")
+    assert refused("--profile", "my prof") == (
+        f"{folder}/config: the profile `my prof` (--profile) can be named with letters, digits and _-/.%@:+ only here")
+
+
+def test_the_container_is_asked_without_the_proxy(judged: Callable, aws: Aws) -> None:
+    # A proxy that nobody listens at.
+    assert judged(AWS_CONTAINER_CREDENTIALS_FULL_URI=f"{aws.url}/container", AWS_CONTAINER_AUTHORIZATION_TOKEN="secret",
+                  HTTP_PROXY="http://127.0.0.1:1", NO_PROXY="", AWS_ENDPOINT_URL="", AWS_ENDPOINT_URL_IAM=aws.url.replace(
+                      "127.0.0.1", "localhost"), no_proxy="localhost") == OTHER
 
 
 def test_a_source_profile_that_is_missing_is_named(refused: Callable, folder: Path) -> None:

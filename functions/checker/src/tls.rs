@@ -17,8 +17,12 @@ use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 ///
 /// Clients that share it share its connections: a TLS handshake costs a round trip or two and 2.7 M instructions.
 pub fn http_client(trusted: TrustStore) -> SharedHttpClient {
-    let tls = TlsContext::builder().with_trust_store(trusted).build().unwrap_or_default();
-    SharedHttpClient::new(Client { tls, connectors: Mutex::default() })
+    Client::shared(trusted, ProxyConfig::from_env())
+}
+
+/// An HTTP client that uses no proxy, for what answers on the machine itself.
+pub fn direct_http_client(trusted: TrustStore) -> SharedHttpClient {
+    Client::shared(trusted, ProxyConfig::disabled())
 }
 
 /// Unlike the SDK's own client this one does not build a connector for each service client that it is given to, only to see
@@ -27,6 +31,7 @@ pub fn http_client(trusted: TrustStore) -> SharedHttpClient {
 #[derive(Debug)]
 struct Client {
     tls: TlsContext,
+    proxy: ProxyConfig,
     connectors: Mutex<HashMap<Timeouts, SharedHttpConnector>>,
 }
 
@@ -42,13 +47,18 @@ impl HttpClient for Client {
 }
 
 impl Client {
+    fn shared(trusted: TrustStore, proxy: ProxyConfig) -> SharedHttpClient {
+        let tls = TlsContext::builder().with_trust_store(trusted).build().unwrap_or_default();
+        SharedHttpClient::new(Self { tls, proxy, connectors: Mutex::default() })
+    }
+
     fn connector(&self, settings: &HttpConnectorSettings, components: &RuntimeComponents) -> SharedHttpConnector {
         let mut builder = Connector::builder().connector_settings(settings.clone());
         builder.set_sleep_impl(components.sleep_impl());
         // ring: AWS's own default, aws-lc-rs, spends 415 M instructions on CPU-jitter entropy at the first handshake, ten
         // times what the rest of a cold start takes.
         let ring = Provider::Rustls(CryptoMode::Ring);
-        let builder = builder.tls_provider(ring).tls_context(self.tls.clone()).proxy_config(ProxyConfig::from_env());
+        let builder = builder.tls_provider(ring).tls_context(self.tls.clone()).proxy_config(self.proxy.clone());
         SharedHttpConnector::new(builder.build())
     }
 }

@@ -1,10 +1,10 @@
 //! The AWS CLI's settings: the environment's variables and the two configuration files. Whatever cannot be used is refused here,
 //! in one line that names the variable, or the file and the line, before anything is called.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::ffi::OsString;
 use std::fmt;
-use std::io;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use aws_config::profile::Profile;
@@ -57,6 +57,9 @@ pub enum ConfigurationError {
         /// What is wrong with it.
         what: String,
     },
+    /// A profile from which there can be no credentials.
+    #[error("{0}")]
+    Profile(String),
     /// An endpoint, by a variable `AWS_ENDPOINT_URL…` or by a profile.
     #[error("the endpoint URL {0} is not one such as http://localhost:4566")]
     Endpoint(String),
@@ -83,11 +86,12 @@ pub struct Configuration {
     pub region: Option<String>,
     /// The certificate authorities that connections are verified against.
     pub trusted: TrustStore,
+    /// The environment's token of a web identity, where it comes before the profile.
+    pub web_identity: Option<PathBuf>,
 }
 
 /// The variables and the keys of the files that hold credentials.
-const KEY_VARIABLES: [&str; 4] =
-    ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"];
+const KEY_VARIABLES: [&str; 3] = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"];
 const KEY_PROPERTIES: [&str; 3] = ["aws_access_key_id", "aws_secret_access_key", "aws_session_token"];
 
 impl Configuration {
@@ -101,8 +105,9 @@ impl Configuration {
         region: Option<&str>,
         variables: Variables<'_>,
     ) -> Result<Self, ConfigurationError> {
-        let config = File::read(EnvConfigFileKind::Config, variables)?;
-        let credentials = File::read(EnvConfigFileKind::Credentials, variables)?;
+        let credentials = File::read(EnvConfigFileKind::Credentials, variables, None)?;
+        let stored = parsed(&[&credentials])?;
+        let config = File::read(EnvConfigFileKind::Config, variables, Some(&stored))?;
         let files = [&config, &credentials];
         let profiles = parsed(&files)?;
 
@@ -122,9 +127,12 @@ impl Configuration {
             region: region_of(region, profiles.get_profile(&name), variables)?,
             trusted: trusted(profiles.get_profile(&name), variables)?,
             files: inline(&files),
+            web_identity: None,
             profile: name,
             profiles,
         };
+        let web_identity = configuration.web_identity(variables)?;
+        let configuration = Self { web_identity, ..configuration };
         configuration.check_credentials(&files, variables)?;
         check_proxies(variables)?;
         Ok(configuration)
@@ -134,7 +142,7 @@ impl Configuration {
     /// credentials, or there is no such profile.
     pub fn chain(&self) -> Vec<&Profile> {
         let mut chain: Vec<&Profile> = Vec::new();
-        let mut next = self.profiles.get_profile(&self.profile);
+        let mut next = self.profiles.get_profile(&self.profile).filter(|_| self.web_identity.is_none());
         while let Some(profile) = next.filter(|next| !chain.iter().any(|seen| seen.name() == next.name())) {
             chain.push(profile);
             next = source_of(profile).and_then(|source| self.profiles.get_profile(source));
@@ -142,15 +150,36 @@ impl Configuration {
         chain
     }
 
+    /// The environment's web identity comes before what the profile has of its own, but after a role that the profile assumes.
+    fn web_identity(&self, variables: Variables<'_>) -> Result<Option<PathBuf>, ConfigurationError> {
+        let assumes = |profile: &&Profile| {
+            let source = profile.get("source_profile").or(profile.get("credential_source"));
+            profile.get("role_arn").and(source).is_some()
+        };
+        let has_key = (variables.0)("AWS_ACCESS_KEY_ID").is_some();
+        if self.is_explicit || has_key || self.chain().first().is_some_and(assumes) {
+            return Ok(None);
+        }
+        let Some(token) = variables.text("AWS_WEB_IDENTITY_TOKEN_FILE")? else { return Ok(None) };
+        if variables.text("AWS_ROLE_ARN")?.is_none() {
+            let what = "is set without AWS_ROLE_ARN".to_owned();
+            return Err(ConfigurationError::Variable("AWS_WEB_IDENTITY_TOKEN_FILE", what));
+        }
+        Ok(Some(PathBuf::from(token)))
+    }
+
     /// Checks the credentials that this run would use, as far as that can be done without using them.
     fn check_credentials(&self, files: &[&File], variables: Variables<'_>) -> Result<(), ConfigurationError> {
         let is_set = |name| (variables.0)(name).is_some();
         if !self.is_explicit && is_set("AWS_ACCESS_KEY_ID") {
-            if !is_set("AWS_SECRET_ACCESS_KEY") && !is_set("SECRET_ACCESS_KEY") {
+            if !is_set("AWS_SECRET_ACCESS_KEY") {
                 let what = "is set without AWS_SECRET_ACCESS_KEY".to_owned();
                 return Err(ConfigurationError::Variable("AWS_ACCESS_KEY_ID", what));
             }
             return variables.check_keys();
+        }
+        if let Some(token) = &self.web_identity {
+            return readable(token);
         }
         let chain = self.chain();
         for profile in &chain {
@@ -167,20 +196,29 @@ impl Configuration {
         if chain.last().is_some_and(|last| last.get("credential_source") == Some("Environment")) {
             variables.check_keys()?;
         }
-        let token_file = match chain.last() {
-            Some(last) => last.get("web_identity_token_file").map(str::to_owned),
-            None if self.is_explicit => None,
-            None => variables.text("AWS_WEB_IDENTITY_TOKEN_FILE")?,
-        };
-        if let Some(path) = token_file.map(PathBuf::from)
-            && let Err(error) = std::fs::File::open(&path)
-        {
-            return Err(ConfigurationError::File { path, what: format!("cannot be read: {error}") });
+        if let Some(last) = chain.last() {
+            // Without a role the AWS CLI does not look there, and the SDK would.
+            let has_source = last.get("role_arn").is_none() && last.get("credential_source").is_some();
+            if has_source && last.get("aws_access_key_id").is_none() {
+                return Err(ConfigurationError::Setting {
+                    profile: quoted(last.name()),
+                    setting: "credential_source",
+                    what: "is set without role_arn".to_owned(),
+                });
+            }
+            if let Some(token) = last.get("web_identity_token_file") {
+                readable(Path::new(token))?;
+            }
         }
         let unusable = files.iter().flat_map(|file| file.unusable.iter().map(move |line| (file, line)));
         let used = unusable.into_iter().find(|(_, line)| chain.iter().any(|profile| profile.name() == line.profile));
         used.map_or(Ok(()), |(file, line)| Err(file.error(format!("line {} {}", line.number, line.what))))
     }
+}
+
+fn readable(path: &Path) -> Result<(), ConfigurationError> {
+    let error = |cause| ConfigurationError::File { path: path.to_owned(), what: format!("cannot be read: {cause}") };
+    std::fs::File::open(path).map(drop).map_err(error)
 }
 
 /// The profile that a profile with a role gets its credentials from. Without a role the setting means nothing.
@@ -196,7 +234,12 @@ struct File {
     /// Without byte order mark, and without settings that are empty: those are unset, as with the AWS CLI.
     contents: String,
     unusable: Vec<UnusableLine>,
+    /// The names of profiles that the AWS CLI would take, and the SDK does not: with a space in it, say.
+    foreign: Vec<String>,
 }
+
+/// A larger file is no configuration.
+const LARGEST: u64 = 32 * 1024 * 1024;
 
 /// A line that would make a request that cannot be sent. It matters only when its profile is used.
 #[derive(Debug)]
@@ -207,22 +250,28 @@ struct UnusableLine {
 }
 
 impl File {
-    fn read(kind: EnvConfigFileKind, variables: Variables<'_>) -> Result<Self, ConfigurationError> {
+    /// Reads a file. `stored` are the profiles of the credentials file, whose keys come before a `credential_process`.
+    fn read(
+        kind: EnvConfigFileKind,
+        variables: Variables<'_>,
+        stored: Option<&EnvConfigSections>,
+    ) -> Result<Self, ConfigurationError> {
         let (variable, name) = match kind {
             EnvConfigFileKind::Config => ("AWS_CONFIG_FILE", "config"),
             EnvConfigFileKind::Credentials => ("AWS_SHARED_CREDENTIALS_FILE", "credentials"),
         };
-        let home = ["HOME", "USERPROFILE"].into_iter().find_map(variables.0).filter(|home| !home.is_empty());
-        let home = home.map(PathBuf::from).unwrap_or_default();
-        let path = (variables.0)(variable).map_or_else(|| home.join(".aws").join(name), PathBuf::from);
-        let path = path.strip_prefix("~").map(|rest| home.join(rest)).unwrap_or(path);
-        let mut file = Self { kind, path, contents: String::new(), unusable: Vec::new() };
-        let bytes = match std::fs::read(&file.path) {
-            Ok(bytes) => bytes,
+        let path = (variables.0)(variable).map_or_else(|| Path::new("~/.aws").join(name), PathBuf::from);
+        let path = variables.at_home(&path);
+        let mut file = Self { kind, path, contents: String::new(), unusable: Vec::new(), foreign: Vec::new() };
+        let mut bytes = Vec::new();
+        let read = std::fs::File::open(&file.path).and_then(|source| source.take(LARGEST + 1).read_to_end(&mut bytes));
+        match read {
+            Ok(_) if LARGEST < bytes.len() as u64 => return Err(file.error("is larger than 32 MiB".to_owned())),
+            Ok(_) => {}
             // Neither has to be there.
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(file),
             Err(error) => return Err(file.error(format!("cannot be read: {error}"))),
-        };
+        }
         if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
             return Err(file.error("line 1 is in UTF-16; save the file as UTF-8".to_owned()));
         }
@@ -231,7 +280,7 @@ impl File {
             let line = before.split(|byte| *byte == b'\n').count();
             file.error(format!("line {line} is not in UTF-8"))
         })?;
-        file.take(text.strip_prefix('\u{feff}').unwrap_or(&text));
+        file.take(text.strip_prefix('\u{feff}').unwrap_or(&text), stored);
         Ok(file)
     }
 
@@ -240,20 +289,30 @@ impl File {
     }
 
     /// Takes over the text, line by line.
-    fn take(&mut self, text: &str) {
-        let (mut profile, mut is_credential) = (String::new(), false);
+    fn take(&mut self, text: &str, stored: Option<&EnvConfigSections>) {
+        let (mut profile, mut is_credential, mut defaults) = (String::new(), false, BTreeSet::new());
         let mut lines = text.lines().enumerate().peekable();
         while let Some((number, line)) = lines.next() {
             let is_indented = line.starts_with([' ', '\t']);
             let is_continued =
                 lines.peek().is_some_and(|(_, next)| next.starts_with([' ', '\t']) && !next.trim().is_empty());
             let bare = without_comment(line);
+            let mut is_second_default = false;
             if let Some(header) = bare.strip_prefix('[') {
                 section(header).clone_into(&mut profile);
                 is_credential = false;
+                if profile == "default" {
+                    defaults.insert(header.trim_start().starts_with("profile"));
+                    is_second_default = 1 < defaults.len();
+                } else if !profile.bytes().all(is_name_byte) {
+                    self.foreign.push(profile.trim_matches(['"', '\'']).to_owned());
+                }
             } else if !is_indented && let Some((key, value)) = bare.split_once('=') {
                 is_credential = KEY_PROPERTIES.iter().any(|known| key.trim().eq_ignore_ascii_case(known));
-                if value.trim().is_empty() && !is_continued {
+                let stored = stored.and_then(|stored| stored.get_profile(&profile));
+                let is_superseded = key.trim().eq_ignore_ascii_case("credential_process")
+                    && stored.is_some_and(|stored| KEY_PROPERTIES[..2].iter().all(|key| stored.get(key).is_some()));
+                if is_superseded || (value.trim().is_empty() && !is_continued) {
                     self.contents.push('\n');
                     continue;
                 }
@@ -264,6 +323,8 @@ impl File {
                 Some("continues a credential, which has one line")
             } else if is_credential && !bare.split_once('=').is_none_or(|(_, value)| is_header_text(value.trim())) {
                 Some("has a credential with a character in it that no credential has")
+            } else if is_second_default {
+                Some("begins the default profile again: [default] and [profile default] are two of them")
             } else {
                 None
             };
@@ -279,6 +340,11 @@ fn section(header: &str) -> &str {
     let name = header.trim_end().trim_end_matches(']').trim();
     let profile = name.strip_prefix("profile").filter(|rest| rest.starts_with([' ', '\t']));
     profile.map_or(name, str::trim)
+}
+
+/// What the SDK takes in the name of a profile.
+fn is_name_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"_-/.%@:+".contains(&byte)
 }
 
 /// A line without its comment, as the SDK takes it: a comment begins the line, or follows white space.
@@ -337,6 +403,13 @@ impl Variables<'_> {
         value.map_err(|_| ConfigurationError::Variable(name, "is not in UTF-8".to_owned()))
     }
 
+    /// The path with a leading `~` replaced by the home directory.
+    fn at_home(self, path: &Path) -> PathBuf {
+        let home = ["HOME", "USERPROFILE"].into_iter().find_map(self.0).filter(|home| !home.is_empty());
+        let home = home.map(PathBuf::from).unwrap_or_default();
+        path.strip_prefix("~").map_or_else(|_| path.to_owned(), |rest| home.join(rest))
+    }
+
     /// The first of the variables that is set, and its value.
     fn first(self, names: &[&'static str]) -> Result<Option<(&'static str, String)>, ConfigurationError> {
         for name in names {
@@ -393,7 +466,7 @@ fn trusted(profile: Option<&Profile>, variables: Variables<'_>) -> Result<TrustS
     }
     let trusted = TrustStore::empty().with_native_roots(!system.certs.is_empty());
     let Some(bundle) = bundle else { return Ok(trusted) };
-    let path = PathBuf::from(bundle);
+    let path = variables.at_home(Path::new(&bundle));
     let error = |what| ConfigurationError::File { path: path.clone(), what };
     let pem = std::fs::read(&path).map_err(|cause| error(format!("cannot be read: {cause}")))?;
     // The SDK panics on a certificate that it cannot parse.
@@ -437,6 +510,10 @@ pub fn check_endpoint(endpoint: &str) -> Result<(), ConfigurationError> {
 }
 
 fn unknown_profile(name: &str, origin: String, files: &[&File]) -> ConfigurationError {
+    if let Some(file) = files.iter().find(|file| file.foreign.iter().any(|foreign| foreign == name)) {
+        let what = "can be named with letters, digits and _-/.%@:+ only here";
+        return file.error(format!("the profile {} ({origin}) {what}", quoted(name)));
+    }
     let files = files.iter().map(|file| shown(&file.path)).collect::<Vec<_>>().join(" or ");
     ConfigurationError::UnknownProfile { profile: quoted(name), origin, files }
 }

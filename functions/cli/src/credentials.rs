@@ -17,8 +17,10 @@ use aws_config::web_identity_token::WebIdentityTokenCredentialsProvider;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider, future};
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use checker::cause::{CallError, chain};
+use checker::tls::direct_http_client;
 use hygiene::text::inert;
 
 use crate::configuration::Configuration;
@@ -26,9 +28,30 @@ use crate::configuration::Configuration;
 /// Everything that credentials can come from. `sdk` is the configuration that they are asked for with: Region, HTTP client,
 /// endpoints.
 ///
-/// Without `--profile`: the environment, the profile, a web identity, the container, the instance. A profile that `--profile`
-/// names comes before the environment, which then does not count.
+/// Without `--profile`: the environment's key, its web identity, the profile, the container, the instance. A profile that
+/// `--profile` names comes before the environment, which then does not count.
 pub fn provider(configuration: &Configuration, sdk: &SdkConfig) -> SharedCredentialsProvider {
+    let config = provider_config(sdk, sdk.http_client());
+    let machine = Machine { config: provider_config(sdk, Some(direct_http_client(configuration.trusted.clone()))) };
+    let profile = ProfileProvider::new(configuration, sdk, &config, &machine);
+    let chain = if configuration.is_explicit {
+        CredentialsProviderChain::first_try("Profile", profile)
+    } else {
+        let environment = EnvironmentVariableCredentialsProvider::new();
+        let chain = CredentialsProviderChain::first_try("Environment", environment);
+        match configuration.web_identity {
+            Some(_) => {
+                let identity = WebIdentityTokenCredentialsProvider::builder().configure(&config).build();
+                chain.or_else("WebIdentityToken", identity)
+            }
+            None => chain.or_else("Profile", profile),
+        }
+    };
+    let chain = chain.or_else("EcsContainer", machine.container());
+    SharedCredentialsProvider::new(chain.or_else("Ec2InstanceMetadata", machine.instance()))
+}
+
+fn provider_config(sdk: &SdkConfig, http_client: Option<SharedHttpClient>) -> ProviderConfig {
     let mut config = ProviderConfig::without_region()
         .with_region(sdk.region().cloned())
         .with_use_fips(sdk.use_fips())
@@ -38,21 +61,26 @@ pub fn provider(configuration: &Configuration, sdk: &SdkConfig) -> SharedCredent
     if let Some(timeouts) = sdk.timeout_config() {
         config = config.with_timeout_config(timeouts.clone());
     }
-    if let Some(http_client) = sdk.http_client() {
-        config = config.with_http_client(http_client);
+    match http_client {
+        Some(http_client) => config.with_http_client(http_client),
+        None => config,
     }
-    let profile = ProfileProvider::new(configuration, sdk, &config);
-    let chain = if configuration.is_explicit {
-        CredentialsProviderChain::first_try("Profile", profile)
-    } else {
-        CredentialsProviderChain::first_try("Environment", EnvironmentVariableCredentialsProvider::new())
-            .or_else("Profile", profile)
-            .or_else("WebIdentityToken", WebIdentityTokenCredentialsProvider::builder().configure(&config).build())
-    };
-    let chain = chain
-        .or_else("EcsContainer", EcsCredentialsProvider::builder().configure(&config).build())
-        .or_else("Ec2InstanceMetadata", ImdsCredentialsProvider::builder().configure(&config).build());
-    SharedCredentialsProvider::new(chain)
+}
+
+/// The credentials of the container or the instance that the command line runs on. They are not asked for through a proxy, which
+/// would see them and the token that gets them.
+struct Machine {
+    config: ProviderConfig,
+}
+
+impl Machine {
+    fn container(&self) -> EcsCredentialsProvider {
+        EcsCredentialsProvider::builder().configure(&self.config).build()
+    }
+
+    fn instance(&self) -> ImdsCredentialsProvider {
+        ImdsCredentialsProvider::builder().configure(&self.config).build()
+    }
 }
 
 /// The credentials of the profile. The SDK does all that it knows of; what it does not know is a role that wants an MFA code.
@@ -102,29 +130,30 @@ impl Role {
 }
 
 impl ProfileProvider {
-    fn new(configuration: &Configuration, sdk: &SdkConfig, config: &ProviderConfig) -> Self {
+    fn new(configuration: &Configuration, sdk: &SdkConfig, config: &ProviderConfig, machine: &Machine) -> Self {
         let chain = configuration.chain();
         let wants_code = |profile: &&Profile| profile.get("role_arn").is_some() && profile.get("mfa_serial").is_some();
         // What is below the last profile that wants a code is the SDK's.
         let last = chain.iter().rposition(wants_code);
         let of = |name: &str| {
-            let provider = ProfileFileCredentialsProvider::builder().configure(config);
+            let provider = ProfileFileCredentialsProvider::builder()
+                .configure(config)
+                .with_custom_provider("EcsContainer", machine.container())
+                .with_custom_provider("Ec2InstanceMetadata", machine.instance());
             Box::new(provider.profile_files(configuration.files.clone()).profile_name(name).build())
         };
         let base = match last.map(|last| (chain[last], chain.get(last + 1))) {
-            None => match chain.last().and_then(|last| incomplete(last)) {
-                Some(what) => Base::Invalid(what),
-                None => Base::Sdk(of(&configuration.profile)),
+            None => match (chain.as_slice(), chain.last().and_then(|last| incomplete(last))) {
+                // What is left of a sign-in does not count beside a key.
+                ([only], Some(_)) if has_keys_alone(only) => keys(only).map_or_else(Base::Invalid, Base::Keys),
+                (_, Some(what)) => Base::Invalid(what),
+                (_, None) => Base::Sdk(of(&configuration.profile)),
             },
             Some((_, Some(source))) => Base::Sdk(of(source.name())),
             Some((profile, None)) => match profile.get("credential_source") {
                 Some("Environment") => Base::Environment(EnvironmentVariableCredentialsProvider::new()),
-                Some("EcsContainer") => {
-                    Base::EcsContainer(Box::new(EcsCredentialsProvider::builder().configure(config).build()))
-                }
-                Some("Ec2InstanceMetadata") => {
-                    Base::Ec2InstanceMetadata(Box::new(ImdsCredentialsProvider::builder().configure(config).build()))
-                }
+                Some("EcsContainer") => Base::EcsContainer(Box::new(machine.container())),
+                Some("Ec2InstanceMetadata") => Base::Ec2InstanceMetadata(Box::new(machine.instance())),
                 Some(other) => {
                     let other = inert(other);
                     Base::Invalid(format!("the credential_source of profile `{}` is `{other}`", inert(profile.name())))
@@ -194,6 +223,12 @@ fn incomplete(profile: &Profile) -> Option<String> {
     signs_in.then(|| format!("profile `{}` has no {missing}", inert(profile.name())))
 }
 
+/// Whether the profile has a key, and no account and role to sign in to.
+fn has_keys_alone(profile: &Profile) -> bool {
+    let has = |key| profile.get(key).is_some();
+    has("aws_access_key_id") && !has("sso_account_id") && !has("sso_role_name")
+}
+
 /// The profile's own access key.
 fn keys(profile: &Profile) -> Result<Credentials, String> {
     let text = |key| profile.get(key).map(str::to_owned);
@@ -211,7 +246,7 @@ fn keys(profile: &Profile) -> Result<Credentials, String> {
 fn mfa_code(profile: &str, serial: &str) -> Result<String, CredentialsError> {
     let (profile, serial) = (inert(profile), inert(serial));
     if !(io::stdin().is_terminal() && io::stderr().is_terminal()) {
-        return Err(CredentialsError::invalid_configuration(format!(
+        return Err(CredentialsError::provider_error(format!(
             "profile `{profile}` wants a code of the MFA device {serial}, and there is no terminal to ask for it; \
              `eval \"$(aws configure export-credentials --profile {profile} --format env)\"` in a terminal puts its \
              credentials into the environment"
@@ -245,19 +280,33 @@ impl ProvideCredentials for Fetched {
     }
 }
 
+/// Why there are no credentials, in one line.
+#[derive(Debug)]
+pub enum NoCredentials {
+    /// A profile is wrong.
+    Settings(String),
+    /// Nobody has them, or who has them does not give them.
+    Unavailable(String),
+}
+
 /// Fetches the credentials; returns what provides them from now on.
 ///
 /// # Errors
 ///
-/// Why there are none, in one line.
+/// When there are none.
 pub async fn fetch(
     configuration: &Configuration,
     provider: SharedCredentialsProvider,
-) -> Result<SharedCredentialsProvider, String> {
-    let credentials = provider.provide_credentials().await.map_err(|error| reason(configuration, &error))?;
+) -> Result<SharedCredentialsProvider, NoCredentials> {
+    let credentials = provider.provide_credentials().await.map_err(|error| {
+        let reason = reason(configuration, &error);
+        let is_setting =
+            matches!(error, CredentialsError::InvalidConfiguration(_)) && !configuration.chain().is_empty();
+        if is_setting { NoCredentials::Settings(reason) } else { NoCredentials::Unavailable(reason) }
+    })?;
     let parts = [Some(credentials.access_key_id()), Some(credentials.secret_access_key()), credentials.session_token()];
     if !parts.into_iter().flatten().all(|part| part.bytes().all(|byte| byte.is_ascii_graphic())) {
-        return Err("they have a character in them that no credential has".to_owned());
+        return Err(NoCredentials::Unavailable("they have a character in them that no credential has".to_owned()));
     }
     let first = Mutex::new(Some(credentials));
     Ok(SharedCredentialsProvider::new(Fetched { first, provider }))
@@ -274,24 +323,25 @@ fn reason(configuration: &Configuration, error: &CredentialsError) -> String {
         cause = source;
     }
     let said = chain(cause);
+    let said = said.strip_prefix("ProfileFile provider could not be built: ").unwrap_or(&said);
     let profiles = configuration.chain();
     // Nothing else has credentials, so it is the machine that was asked for them.
-    let Some(base) = profiles.last() else { return format!("{NOT_FOUND}: {}", one_line(&said)) };
+    let Some(base) = profiles.last() else { return format!("{NOT_FOUND}: {}", one_line(said)) };
     if base.get("credential_process").is_some() && base.get("role_arn").is_none() {
-        return failed_process(&said);
+        return failed_process(said);
     }
     let sign_in = if base.get("sso_session").or(base.get("sso_start_url")).is_some() {
         "aws sso login"
     } else if base.get("login_session").is_some() {
         "aws login"
     } else {
-        return one_line(&said);
+        return one_line(said);
     };
     let is_setting = matches!(error, CredentialsError::InvalidConfiguration(_));
     if is_setting || is_network(error) {
-        return one_line(&said);
+        return one_line(said);
     }
-    format!("{}; `{sign_in} --profile {}` signs in anew", one_line(&said), inert(base.name()))
+    format!("{}; `{sign_in} --profile {}` signs in anew", one_line(said), inert(base.name()))
 }
 
 /// Nothing has credentials: neither a setting nor the machine.

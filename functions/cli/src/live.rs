@@ -19,7 +19,7 @@ use tokio::runtime::Runtime;
 use tokio::time::Instant;
 
 use crate::configuration::{Configuration, ConfigurationError, check_endpoint};
-use crate::credentials;
+use crate::credentials::{self, NoCredentials};
 
 /// How long the sources are waited for: IAM takes seconds for a report, and longer for one of thousands of users.
 const PATIENCE: Duration = Duration::from_mins(2);
@@ -68,7 +68,8 @@ impl Live {
         let provider = credentials::provider(configuration, &sdk);
         let (sdk, unreadable) = match runtime.block_on(credentials::fetch(configuration, provider)) {
             Ok(provider) => (sdk.into_builder().credentials_provider(provider).build(), None),
-            Err(reason) => (sdk, Some(reason)),
+            Err(NoCredentials::Settings(reason)) => return Err(ConfigurationError::Profile(reason).into()),
+            Err(NoCredentials::Unavailable(reason)) => (sdk, Some(reason)),
         };
         Ok(Self { runtime, clients: Clients::new(&sdk, None), unreadable })
     }
