@@ -302,7 +302,7 @@ SUMMARIES = {
     "a list": ("[]", "cannot be read as JSON: "),
     "without SummaryMap": ('{"AccountMFAEnabled": 1}', 'not what `aws iam get-account-summary` prints: it has no "SummaryMap"'),
     "a word for a number": ('{"SummaryMap": {"AccountMFAEnabled": "1"}}', "not what `aws iam get-account-summary` prints: "
-                            '`AccountMFAEnabled` is "1", not a whole number'),
+                            '`AccountMFAEnabled` is "1", not a whole number of 0 or more'),
     "too large a number": ('{"SummaryMap": {"Users": 5000000000}}', "not what `aws iam get-account-summary` prints: `Users` is"),
     "empty": ("", "the file is empty"),
 }

@@ -535,3 +535,27 @@ def test_a_file_is_written_while_standard_output_is_closed(binary: Path, report:
     command = shlex.join(checking(binary, report, "--output", folder / "out"))
     done = ended(["sh", "-c", f"{command} >&- 2>&- <&-"])
     assert (done.status, (folder / "out").read_text(), names(folder)) == (1, expected, ["out"])
+
+
+@pytest.mark.parametrize("form", ["itself", "link", "other name"])
+@pytest.mark.parametrize("option", ["--credential-report", "--account-summary"])
+def test_the_evidence_is_not_overwritten(credwarden: Run, report: Path, summary: Path, form: str, option: str) -> None:
+    given = report if option == "--credential-report" else summary
+    output = given
+    if form == "link":
+        output = given.with_name("link")
+        output.symlink_to(given)
+    elif form == "other name":
+        output = given.parent / "." / ".." / given.parent.name / given.name
+    before = given.read_bytes()
+    done = credwarden("check", option, given, "--now", NOW, "--output", output)
+    assert (done.status, done.output) == (2, "")
+    assert done.errors == f"credwarden: --output is the file {given} itself, which would be gone\n"
+    assert given.read_bytes() == before
+
+
+def test_a_hyphen_is_standard_output(credwarden: Run, report: Path, expected: str, tmp_path: Path) -> None:
+    before = names(tmp_path)
+    done = credwarden("check", "--credential-report", report, "--now", NOW, "--output", "-")
+    assert (done.status, done.output, done.errors) == (1, expected, "")
+    assert names(tmp_path) == before

@@ -97,7 +97,7 @@ pub struct CheckArguments {
     /// What to write
     #[arg(long, value_enum, default_value_t = Format::Table, help_heading = "Output")]
     pub format: Format,
-    /// Where to write it [default: standard output]
+    /// Where to write it; `-` is standard output, the default
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Output")]
     pub output: Option<PathBuf>,
     /// Show only findings of this status; repeatable [default: FAILED and UNKNOWN in a table or page, all in json and csv]

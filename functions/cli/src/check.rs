@@ -1,13 +1,14 @@
 //! `credwarden check`: reads, judges, writes, and says how it ends.
 
 use std::io;
+use std::path::Path;
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use hygiene::evaluate::{Evaluation, evaluate};
 use hygiene::finding::Status;
 use hygiene::report::CLOCK_SKEW;
 use hygiene::snapshot::{Report, Snapshot};
-use hygiene::text::{age, moment};
+use hygiene::text::{age, inert, moment};
 
 use crate::arguments::{CheckArguments, FailOn, Format};
 use crate::asff::{self, NoAccount};
@@ -46,6 +47,9 @@ pub enum CheckError {
         /// The report's newest date.
         newest: DateTime<Utc>,
     },
+    /// The output would take the place of the evidence.
+    #[error("--output is the file {0} itself, which would be gone")]
+    OverInput(String),
     /// The findings cannot be rendered in this format.
     #[error("could not render the findings")]
     Render(#[source] io::Error),
@@ -70,7 +74,8 @@ pub enum Ending {
 /// A file without a date of its own whose newest date is older than this may be older than its reader thinks.
 const RECENT: TimeDelta = TimeDelta::days(7);
 
-/// Judges what is asked for. `clock` is the present, `variables` the environment, `note` takes what is worth a line on standard error.
+/// Judges what is asked for. `clock` is the present, `variables` the environment, `note` takes what is worth a line on standard
+/// error.
 ///
 /// # Errors
 ///
@@ -85,6 +90,10 @@ pub fn check(
         credential_report: arguments.credential_report.as_deref(),
         account_summary: arguments.account_summary.as_deref(),
     };
+    let output = arguments.output.as_deref().filter(|path| *path != Path::new("-"));
+    if let Some(input) = output.and_then(|output| files.same_as(output)) {
+        return Err(CheckError::OverInput(inert(&input.to_string_lossy()).into_owned()));
+    }
     let (policy, disabled) = (arguments.policy(), arguments.disabled());
     let (snapshot, evaluation, unread) = if files.are_given() {
         let snapshot = files.read()?;
@@ -107,7 +116,7 @@ pub fn check(
     let mut rendered = Vec::new();
     let done = match arguments.format {
         Format::Table => {
-            let screen = if arguments.output.is_some() { Screen::NONE } else { Screen::of_standard_output() };
+            let screen = if output.is_some() { Screen::NONE } else { Screen::of_standard_output() };
             table::write(&view, screen, &mut rendered)
         }
         Format::Json => json::write(&view, &mut rendered),
@@ -119,7 +128,7 @@ pub fn check(
         Format::Html => page::write(&view, &mut rendered),
     };
     done.map_err(CheckError::Render)?;
-    deliver(&rendered, arguments.output.as_deref())?;
+    deliver(&rendered, output)?;
     Ok(ending(&evaluation, arguments.fail_on, unread))
 }
 

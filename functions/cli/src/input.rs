@@ -1,8 +1,12 @@
 //! Reads saved files. Nothing here calls anything.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
+use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
@@ -12,9 +16,9 @@ use hygiene::report::{CredentialReport, Damage, Origin, ReportError, rfc3339};
 use hygiene::saved::OwnerError;
 use hygiene::snapshot::{AccountSummary, Report, Snapshot, Unavailable};
 use hygiene::text::{cut, inert};
-use serde::Deserialize;
-use serde::de::IgnoredAny;
-use serde_json::{Map, Value};
+use serde::de::{self, IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
 
 use crate::wrong_output::{Format, Output};
 
@@ -83,6 +87,14 @@ impl Files<'_> {
     /// Whether there are any.
     pub fn are_given(&self) -> bool {
         self.credential_report.is_some() || self.account_summary.is_some()
+    }
+
+    /// The input that the path leads to as well, links followed.
+    pub fn same_as(&self, path: &Path) -> Option<&Path> {
+        let inputs = [self.credential_report, self.account_summary].into_iter().flatten();
+        let place = path.canonicalize().ok()?;
+        let mut files = inputs.filter(|input| !is_standard_input(input));
+        files.find(|input| input.is_file() && input.canonicalize().is_ok_and(|input| input == place))
     }
 
     /// Reads them.
@@ -262,21 +274,66 @@ fn time(text: &str) -> Result<DateTime<Utc>, What> {
     rfc3339(text).ok_or_else(no_time)
 }
 
+/// What `aws iam get-account-summary` prints.
+#[derive(Deserialize)]
+#[serde(expecting = "a map")]
+struct SummaryAnswer {
+    #[serde(rename = "SummaryMap")]
+    summary_map: Option<Members<Value>>,
+    #[serde(flatten)]
+    others: BTreeMap<String, Value>,
+}
+
+/// A JSON object none of whose members is there twice: which one would count?
+struct Members<T>(BTreeMap<String, T>);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Members<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Unique<T>(PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Unique<T> {
+            type Value = Members<T>;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("a map")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
+                let mut unique = BTreeMap::new();
+                while let Some((name, value)) = members.next_entry::<String, T>()? {
+                    let name = match unique.entry(name) {
+                        Entry::Vacant(entry) => {
+                            entry.insert(value);
+                            continue;
+                        }
+                        Entry::Occupied(entry) => inert(entry.key()).into_owned(),
+                    };
+                    return Err(de::Error::custom(format_args!("duplicate field `{}`", cut(&name, 64))));
+                }
+                Ok(Members(unique))
+            }
+        }
+
+        deserializer.deserialize_map(Unique(PhantomData))
+    }
+}
+
 fn saved_summary(bytes: &[u8]) -> Result<AccountSummary, What> {
     let no_summary = |output| What::NoSummary(in_place_of_summary(output));
-    let answer: Map<String, Value> =
+    let answer: SummaryAnswer =
         serde_json::from_slice(bytes).map_err(|error| Output::of(bytes).map_or(error.into(), no_summary))?;
-    let Some(Value::Object(map)) = answer.get("SummaryMap") else {
-        let other = answer.keys().find_map(|name| Output::with_member(name, Format::Json));
+    let Some(Members(map)) = answer.summary_map else {
+        let other = answer.others.keys().find_map(|name| Output::with_member(name, Format::Json));
         if let Some(other @ (Output::Report(_) | Output::Generated)) = other {
             return Err(no_summary(other));
         }
         return Err(What::NoSummaryAnswer("it has no \"SummaryMap\"".to_owned()));
     };
-    let number = |value: &Value| value.as_i64().and_then(|number| i32::try_from(number).ok());
+    let number =
+        |value: &Value| value.as_i64().and_then(|number| i32::try_from(number).ok()).filter(|number| 0 <= *number);
     if let Some((key, value)) = map.iter().find(|(_, value)| number(value).is_none()) {
         let (key, value) = (inert(key), value.to_string());
-        let what = format!("`{}` is {}, not a whole number", cut(&key, 64), cut(&value, 64));
+        let what = format!("`{}` is {}, not a whole number of 0 or more", cut(&key, 64), cut(&value, 64));
         return Err(What::NoSummaryAnswer(what));
     }
     Ok(AccountSummary::of(|key| map.get(key).and_then(number)))
@@ -353,6 +410,8 @@ mod tests {
         let refused = |bytes: &[u8]| chain(&saved_summary(bytes).unwrap_err());
         insta::assert_snapshot!(refused(b"[]"), @"cannot be read as JSON: invalid type: sequence, expected a map at line 1 column 0");
         insta::assert_snapshot!(refused(b"{\"AccountMFAEnabled\": 1}"), @r#"not what `aws iam get-account-summary` prints: it has no "SummaryMap""#);
-        insta::assert_snapshot!(refused(b"{\"SummaryMap\": {\"AccountMFAEnabled\": true}}"), @"not what `aws iam get-account-summary` prints: `AccountMFAEnabled` is true, not a whole number");
+        insta::assert_snapshot!(refused(b"{\"SummaryMap\": {\"AccountMFAEnabled\": -1}}"), @"not what `aws iam get-account-summary` prints: `AccountMFAEnabled` is -1, not a whole number of 0 or more");
+        insta::assert_snapshot!(refused(b"{\"SummaryMap\": {\"Users\": 1, \"Users\": 0}}"), @"cannot be read as JSON: duplicate field `Users` at line 1 column 39");
+        insta::assert_snapshot!(refused(b"{\"SummaryMap\": {\"AccountMFAEnabled\": true}}"), @"not what `aws iam get-account-summary` prints: `AccountMFAEnabled` is true, not a whole number of 0 or more");
     }
 }
