@@ -122,6 +122,10 @@ WRONG = {
     "another account than root's": (at(ROWS, 5, "arn", "arn:aws:iam::999988887777:user/bob"),
                                     "line 5: the ARN `arn:aws:iam::999988887777:user/bob` is of another account than the root "
                                     f"user's, `{ROOT}`"),
+    "another account than the first row's, without root": (
+        [row for row in at(ROWS, 5, "arn", "arn:aws:iam::999988887777:user/bob") if row[0] != "<root_account>"],
+        "line 4: the ARN `arn:aws:iam::999988887777:user/bob` is of another account than that in line 2, "
+        f"`arn:aws:iam::{ACCOUNT}:user/alice`"),
     "a slash in a name": (at(at(ROWS, 5, "user", "teams/bob"), 5, "arn", ""),
                           "line 5: the user name `teams/bob` contains a `/`, which IAM does not allow"),
 }

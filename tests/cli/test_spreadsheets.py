@@ -92,6 +92,18 @@ def test_every_form_gives_the_verdicts_of_the_served_report(credwarden: Run, tmp
     assert checked(credwarden, tmp_path, text, encoding) == expected
 
 
+@pytest.mark.parametrize(("true", "false"), [
+    ("TRUE", "FALSE"), ("WAHR", "FALSCH"), ("VRAI", "FAUX"), ("VERDADERO", "FALSO"), ("WAAR", "ONWAAR"), ("SANT", "FALSKT")])
+def test_truth_values_in_the_language_of_the_spreadsheet(credwarden: Run, tmp_path: Path, true: str, false: str) -> None:
+    words = {"true": true, "false": false}
+    text = written([[words.get(cell, cell) for cell in row] for row in ROWS], delimiter=";")
+
+    def judged(done: Ended) -> list[tuple[str, str]]:
+        return [(one["id"], one["status"]) for one in findings(done)]
+
+    assert judged(checked(credwarden, tmp_path, text)) == judged(checked(credwarden, tmp_path, SAMPLE))
+
+
 def test_user_and_arn_are_trimmed(credwarden: Run, tmp_path: Path) -> None:
     rows = [[f" {row[0]} ", f"  {row[1]} ", *row[2:]] for row in ROWS]
     assert checked(credwarden, tmp_path, written(rows)) == checked(credwarden, tmp_path, SAMPLE)
@@ -198,8 +210,8 @@ def test_local_dates_in_what_iam_served_are_damage(credwarden: Run, tmp_path: Pa
     assert told == '"Content": line 2 is damaged: what is in `user_creation_time` cannot be there'
 
 
-def test_a_word_of_another_language_is_that_cells_unknown(credwarden: Run, tmp_path: Path) -> None:
-    rows = at(ROWS, 3, "mfa_active", "WAHR")
+def test_a_word_that_is_no_truth_value_is_that_cells_unknown(credwarden: Run, tmp_path: Path) -> None:
+    rows = at(ROWS, 3, "mfa_active", "YES")
     (mfa,) = [one for one in findings(checked(credwarden, tmp_path, written(rows)))
               if one["check"] == "console-user-mfa-disabled" and one["subject"]["user"] == "alice"]
     assert mfa["status"] == "UNKNOWN"

@@ -70,6 +70,11 @@ impl Dialect {
         self.nested
     }
 
+    /// Whether a program other than IAM may have written the file.
+    pub(crate) fn is_saved(self) -> bool {
+        self.is_saved
+    }
+
     /// A reader of the records in those bytes.
     pub(crate) fn reader(self, bytes: &[u8]) -> csv::Reader<&[u8]> {
         reader(bytes, self.separator)

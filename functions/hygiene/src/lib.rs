@@ -20,6 +20,7 @@ mod dialect;
 pub mod evaluate;
 pub mod explain;
 pub mod finding;
+mod local_boolean;
 mod local_date;
 pub mod mail;
 pub mod policy;

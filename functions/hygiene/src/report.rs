@@ -13,6 +13,7 @@ use csv::{ByteRecord, StringRecord};
 
 use crate::dialect::Dialect;
 pub use crate::dialect::NoHeader;
+use crate::local_boolean;
 pub use crate::local_date::LocalDateError;
 use crate::local_date::{DateCell, DateForm};
 use crate::text::{counted, cut, inert};
@@ -509,6 +510,8 @@ struct Columns {
     header: Vec<String>,
     /// The places of the columns that IAM has dates in.
     dates: Vec<usize>,
+    /// Whether a spreadsheet may have saved the file.
+    is_saved: bool,
     separator: char,
 }
 
@@ -535,7 +538,8 @@ impl Columns {
         }
         let has_dates = |place: &usize| is_known(&shown[*place]) && holds_dates(&shown[*place]);
         let dates = (0..shown.len()).filter(has_dates).collect();
-        Ok(Self { places, header: shown, dates, separator: char::from(dialect.cell_separator()) })
+        let separator = char::from(dialect.cell_separator());
+        Ok(Self { places, header: shown, dates, separator, is_saved: dialect.is_saved() })
     }
 
     fn place(&self, column: Column) -> Option<usize> {
@@ -801,12 +805,13 @@ impl CellReader<'_> {
     fn flag(&self, column: Column) -> Cell<bool> {
         let cell = self.cell(column)?;
         if cell.eq_ignore_ascii_case("true") {
-            Ok(true)
-        } else if cell.eq_ignore_ascii_case("false") {
-            Ok(false)
-        } else {
-            Err(unreadable(column, cell, "true or false"))
+            return Ok(true);
         }
+        if cell.eq_ignore_ascii_case("false") {
+            return Ok(false);
+        }
+        let local = self.columns.is_saved.then(|| local_boolean::parse(cell)).flatten();
+        local.ok_or_else(|| unreadable(column, cell, "true or false"))
     }
 
     fn time(&self, column: Column) -> Cell<Option<Time>> {

@@ -1,6 +1,7 @@
 //! Pseudonyms in a saved report, and user names that IAM does not allow. A row that is plausible is judged, with a note; a row
 //! that may be damaged is refused.
 
+use crate::local_boolean;
 use crate::report::{ArnOwner, Column, CredentialReport, ROOT, Row, holds_dates, is_known};
 use crate::text::{cut, grouped, inert};
 
@@ -67,6 +68,12 @@ impl CredentialReport {
             let (arn, root) = (shown(arn_cell(row)), shown(arn_cell(root)));
             return Some(format!("the ARN `{arn}` is of another account than the root user's, `{root}`"));
         }
+        // Without the root user's row the first one says whose the file is.
+        let first = self.rows().find(|row| account(row).is_some()).filter(|_| self.root.is_none());
+        if let Some(first) = first.filter(|first| is_other(account(first), account(row))) {
+            let (arn, line, other) = (shown(arn_cell(row)), first.line, shown(arn_cell(first)));
+            return Some(format!("the ARN `{arn}` is of another account than that in line {line}, `{other}`"));
+        }
         if !row.is_pseudonymised {
             return None;
         }
@@ -97,7 +104,7 @@ impl CredentialReport {
             _ if !is_known(column) => true,
             _ if holds_dates(column) => no_value || self.dates.time(cell).is_some(),
             _ if column.ends_with("_active") || column.ends_with("_enabled") => {
-                is_one_of(&["true", "false", "not_supported"])
+                local_boolean::parse(cell).is_some() || is_one_of(&["not_supported"])
             }
             _ if column.ends_with("_region") => {
                 let region = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
