@@ -57,6 +57,20 @@ fn with(changes: &Value) -> Value {
     finding
 }
 
+fn now() -> chrono::DateTime<chrono::Utc> {
+    time("2026-11-20T06:00:00Z")
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_another_run_opened_again_meanwhile_is_asked_for_by_its_date() {
+    let (client, bodies) = security_hub(|_, _| json!({"Findings": []}));
+    let ids: Vec<String> = (0..401).map(|number| number.to_string()).collect();
+    Recall::new(&client, scope()).reopened(&ids, now(), soon(), &mut Recalled::new()).await.unwrap();
+    let request: Value = serde_json::from_slice(&bodies.lock().unwrap()[1]).unwrap();
+    let recent = json!([{"Start": "2026-11-20T05:40:00.000Z", "End": "2026-11-20T06:20:00.000Z"}]);
+    assert_eq!(request["Filters"]["UpdatedAt"], recent);
+}
+
 fn soon() -> Instant {
     Instant::now() + Duration::from_mins(1)
 }
@@ -138,7 +152,7 @@ async fn asked_for(count: usize) -> Vec<(Value, usize)> {
     let ids: Vec<String> =
         (0..count).map(|number| format!("credwarden/root-mfa-disabled/{ACCOUNT}/{number}")).collect();
     let mut known = Recalled::new();
-    Recall::new(&client, scope()).reopened(&ids, soon(), &mut known).await.unwrap();
+    Recall::new(&client, scope()).reopened(&ids, now(), soon(), &mut known).await.unwrap();
     assert_eq!(known.contains_key(OURS), 0 < count);
     let bodies = bodies.lock().unwrap();
     let requests = bodies.iter().map(|body| serde_json::from_slice::<Value>(body).unwrap()["Filters"].clone());
@@ -153,7 +167,8 @@ async fn closed_findings_are_asked_for_by_identity_and_many_of_them_as_a_list() 
     let both = json!(["ACTIVE", "ARCHIVED"]);
     assert_eq!(asked_for(21).await, [(both.clone(), 20), (both.clone(), 1)]);
     assert_eq!(asked_for(400).await, vec![(both, 20); 20]);
-    assert_eq!(asked_for(401).await, [(json!(["ARCHIVED"]), 0)]);
+    // Those that another run opened again meanwhile are in the second list.
+    assert_eq!(asked_for(401).await, [(json!(["ARCHIVED"]), 0), (json!(["ACTIVE"]), 0)]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -163,7 +178,7 @@ async fn all_calls_of_a_run_share_one_rate() {
     let before = Instant::now();
     recall.open(soon()).await.unwrap();
     let ids: Vec<String> = (0..220).map(|number| number.to_string()).collect();
-    recall.reopened(&ids, soon(), &mut Recalled::new()).await.unwrap();
+    recall.reopened(&ids, now(), soon(), &mut Recalled::new()).await.unwrap();
     let waited = before.elapsed();
     assert!(Duration::from_millis(1990) <= waited && waited < Duration::from_millis(2100), "1 call and 11: {waited:?}");
 }

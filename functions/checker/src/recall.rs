@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 
 use aws_sdk_securityhub::types::builders::AwsSecurityFindingFiltersBuilder;
 use aws_sdk_securityhub::types::{
-    AwsSecurityFinding, AwsSecurityFindingFilters, RecordState, StringFilter, StringFilterComparison, WorkflowStatus,
+    AwsSecurityFinding, AwsSecurityFindingFilters, DateFilter, RecordState, StringFilter, StringFilterComparison,
+    WorkflowStatus,
 };
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use hygiene::finding::{Novelties, Severity};
 use hygiene::reconcile::{Stored, Workflow};
 use tokio::time::Instant;
@@ -60,6 +61,8 @@ pub type Recalled = BTreeMap<String, Stored>;
 
 /// More closed findings than that are read as a list: then there may be hundreds of pages, but a call has only 20 identities.
 const MOST_BY_ID: usize = 400;
+/// A run takes 15 minutes at the most, and dates what it writes by its own beginning; the rest is for clocks that differ.
+const OVERLAP: TimeDelta = TimeDelta::minutes(20);
 /// The most values of one field that a filter takes.
 const IDS: usize = 20;
 
@@ -90,9 +93,18 @@ impl<'a> Recall<'a> {
     /// # Errors
     ///
     /// When it could not be read whole.
-    pub async fn reopened(&self, ids: &[String], until: Instant, known: &mut Recalled) -> Result<(), RecallError> {
+    pub async fn reopened(
+        &self,
+        ids: &[String],
+        now: DateTime<Utc>,
+        until: Instant,
+        known: &mut Recalled,
+    ) -> Result<(), RecallError> {
         if MOST_BY_ID < ids.len() {
-            return self.list(self.filters(&[RecordState::Archived]), until, known).await;
+            self.list(self.filters(&[RecordState::Archived]), until, known).await?;
+            // Another run may have opened some of them again after the open ones were listed.
+            let recent = DateFilter::builder().start(timestamp(now - OVERLAP)).end(timestamp(now + OVERLAP)).build();
+            return self.list(self.filters(&[RecordState::Active]).updated_at(recent), until, known).await;
         }
         let both = [RecordState::Active, RecordState::Archived];
         for ids in ids.chunks(IDS) {
@@ -189,6 +201,10 @@ fn stored(finding: &AwsSecurityFinding) -> Result<Stored, CallError> {
         novelties: Novelties { last_used: time(field(LAST_USED).map(String::as_str)), keys, keys_whole: false },
         id,
     })
+}
+
+fn timestamp(time: DateTime<Utc>) -> String {
+    time.to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
 fn time(text: Option<&str>) -> Option<DateTime<Utc>> {

@@ -250,7 +250,7 @@ async fn with_reopened(
     let failing = evaluation.findings.iter().filter(|finding| finding.status == Status::Failed);
     let not_open: Vec<String> =
         failing.map(|finding| finding.id(account)).filter(|id| !stored.contains_key(id)).collect();
-    recall.reopened(&not_open, deadlines.recall, &mut stored).await?;
+    recall.reopened(&not_open, evaluation.evaluated_at, deadlines.recall, &mut stored).await?;
     Ok(stored)
 }
 
