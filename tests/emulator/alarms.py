@@ -1,4 +1,4 @@
-"""Alarms on metric math, which MiniStack refuses to create.
+"""Alarms on metric math, which MiniStack refuses to create, and the condition key for the actions of an alarm.
 
 It evaluates no alarm by itself anyway (`set_alarm_state` tries what an alarm does), so the alarm is made with its
 actions and, in the place of a metric, the expression's name.
@@ -6,9 +6,31 @@ actions and, in the place of a metric, the expression's name.
 
 from __future__ import annotations
 
+import json
 from typing import Any, Callable
 
 TYPE = "AWS::CloudWatch::Alarm"
+STATES = ("AlarmActions", "OKActions", "InsufficientDataActions")
+
+
+def with_condition_key(tag_context: Callable[..., dict]) -> Callable[..., dict]:
+    """MiniStack's condition context, which also has the actions of an alarm that is put."""
+    def context(service: str, action: str, body: bytes, parameters: dict) -> dict:
+        found = tag_context(service, action, body, parameters)
+        return found | _actions(body) if action == "cloudwatch:PutMetricAlarm" else found
+
+    return context
+
+
+def _actions(body: bytes) -> dict[str, list[str]]:
+    """CloudWatch's condition key: the actions of every state. A request without actions has no such key, and neither has
+    one in another encoding than the SDK's JSON, so that a policy which needs the key refuses it."""
+    try:
+        request = json.loads(body)
+        actions = [str(arn) for state in STATES for arn in request.get(state) or []]
+    except (ValueError, AttributeError, TypeError):
+        return {}
+    return {"cloudwatch:AlarmActions": actions} if actions else {}
 
 
 def with_metric_math(handler: dict[str, Any]) -> dict[str, Any]:

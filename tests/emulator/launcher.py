@@ -116,6 +116,8 @@ class Emulator:
             self._modules[f"ministack.services.cloudformation.{name}"]._apply_transforms = apply_transforms
         resources = self._modules["ministack.services.cloudformation.provisioners"]._RESOURCE_HANDLERS
         resources[alarms.TYPE] = alarms.with_metric_math(resources[alarms.TYPE])
+        actions = self._modules["ministack.core.iam_actions"]
+        actions.request_tag_context = alarms.with_condition_key(actions.request_tag_context)
         self._add_security_hub()
 
     def _add_security_hub(self) -> None:
