@@ -1,7 +1,7 @@
 """The real `sam deploy` and `sam delete` with nothing but the deploy role's permissions.
 
 The emulator enforces what SAM itself calls. It lets CloudFormation make the resources with its own permissions; what
-AWS asks of the role there is tested beside the template.
+AWS asks of the role there is tested beside the template, and for alarms also here.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import shlex
 import shutil
 import subprocess
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable
 
 import botocore.exceptions
 import pytest
@@ -24,6 +24,7 @@ from emulator.stack import FUNCTION, ROOT, architecture, template
 
 NAME = "credwarden"
 DEPLOY_ROLE = ROOT / "infra" / "deploy-role.yaml"
+ALARMS = ["RunFailedAlarm", "RunNotStartedAlarm", "NoSuccessfulRunAlarm"]
 
 # Granted, but used only for what these deployments do not have: stack tags.
 NOT_USED = {"cloudformation:TagResource", "cloudformation:UntagResource"}
@@ -40,11 +41,11 @@ def sam() -> str:
 class Deployer:
     """A person who may take on the deploy role of one stack, and nothing else."""
 
-    def __init__(self, emulator: Emulator, bootstrap: Path, folder: Path) -> None:
+    def __init__(self, emulator: Emulator, bootstrap: Path, folder: Path, **parameters: str) -> None:
         self.emulator, self.folder = emulator, folder
         iam = emulator.client("iam")
         person = iam.create_user(UserName="deployer")["User"]["Arn"]
-        self.outputs = self._make_role(person)
+        self.outputs = self._make_role(TrustedPrincipalArn=person, **parameters)
         iam.put_user_policy(UserName="deployer", PolicyName="deploy", PolicyDocument=json.dumps({
             "Version": "2012-10-17",
             "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": self.outputs["DeployRoleArn"]}]}))
@@ -54,11 +55,11 @@ class Deployer:
             RoleArn=self.outputs["DeployRoleArn"], RoleSessionName="deploy")["Credentials"]
         self._build(bootstrap)
 
-    def _make_role(self, person: str) -> dict[str, str]:
+    def _make_role(self, **parameters: str) -> dict[str, str]:
         formation = self.emulator.client("cloudformation")
-        formation.create_stack(StackName="deployment", TemplateBody=DEPLOY_ROLE.read_text(),
-                               Parameters=[{"ParameterKey": "TrustedPrincipalArn", "ParameterValue": person}],
-                               Capabilities=["CAPABILITY_IAM"])
+        formation.create_stack(
+            StackName="deployment", TemplateBody=DEPLOY_ROLE.read_text(), Capabilities=["CAPABILITY_IAM"],
+            Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()])
         stack = wait_for(lambda: self._finished("deployment"), 30, "deploy role")
         assert stack["StackStatus"] == "CREATE_COMPLETE"
         return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
@@ -103,6 +104,17 @@ class Deployer:
     def delete(self) -> subprocess.CompletedProcess:
         return self.sam("delete", "--no-prompts", "--stack-name", NAME, "--region", REGION)
 
+    def alarms(self) -> list[dict[str, Any]]:
+        """The alarms of the deployed stack, as requests of PutMetricAlarm."""
+        formation = self.emulator.client("cloudformation")
+        names = [formation.describe_stack_resource(StackName=NAME, LogicalResourceId=alarm)["StackResourceDetail"]
+                 ["PhysicalResourceId"] for alarm in ALARMS]
+        described = self.emulator.client("cloudwatch").describe_alarms(AlarmNames=names)["MetricAlarms"]
+        assert len(described) == len(ALARMS)
+        kept = ("AlarmName", "Namespace", "MetricName", "Statistic", "Period", "EvaluationPeriods", "Threshold",
+                "ComparisonOperator", "AlarmActions", "OKActions")
+        return [{name: alarm[name] for name in kept if name in alarm} for alarm in described]
+
     def granted(self) -> dict[str, list[str]]:
         """The role's actions by Sid."""
         iam, role = self.emulator.client("iam"), self.outputs["DeployRoleArn"].rpartition("/")[2]
@@ -115,6 +127,12 @@ class Deployer:
 @pytest.fixture
 def deployer(emulator: Emulator, hub: Any, bootstrap: Path, tmp_path: Path) -> Deployer:
     return Deployer(emulator, bootstrap, tmp_path)
+
+
+def refused(call: Callable, **arguments: Any) -> None:
+    with pytest.raises(botocore.exceptions.ClientError) as caught:
+        call(**arguments)
+    assert caught.value.response["Error"]["Code"] in ("AccessDenied", "AccessDeniedException", "AuthorizationError"), call
 
 
 def succeeded(result: subprocess.CompletedProcess) -> bool:
@@ -170,9 +188,33 @@ def test_the_role_cannot_leave_its_stack_by_direct_calls(deployer: Deployer, emu
             (sns.unsubscribe, {"SubscriptionArn": subscription}),
             (s3.put_bucket_policy, {"Bucket": bucket, "Policy": nobody}),
             (s3.put_object, {"Bucket": bucket, "Key": "payroll/1a2b", "Body": b""})):
-        with pytest.raises(botocore.exceptions.ClientError) as caught:
-            call(**arguments)
-        assert caught.value.response["Error"]["Code"] in ("AccessDenied", "AuthorizationError"), call
+        refused(call, **arguments)
+
+
+def test_the_role_puts_the_stacks_alarms_with_no_action_but_their_topic(deployer: Deployer, emulator: Emulator) -> None:
+    """CloudFormation puts them with the role's permissions."""
+    assert succeeded(deployer.deploy())
+    (topic,) = {arn for alarm in deployer.alarms() for arn in alarm["AlarmActions"]}
+    cloudwatch = emulator.client("cloudwatch", role=deployer.credentials)
+    other = emulator.client("sns").create_topic(Name="payroll")["TopicArn"]
+    for alarm in deployer.alarms():
+        cloudwatch.put_metric_alarm(**alarm)
+        for action in (f"arn:aws:automate:{REGION}:ec2:terminate", other):
+            for state in ("AlarmActions", "OKActions", "InsufficientDataActions"):
+                refused(cloudwatch.put_metric_alarm, **alarm | {state: [topic, action]})
+        without = {name: value for name, value in alarm.items() if not name.endswith("Actions")}
+        refused(cloudwatch.put_metric_alarm, **without)
+
+
+def test_the_role_puts_alarms_that_notify_the_given_topic(emulator: Emulator, hub: Any, bootstrap: Path,
+                                                          tmp_path: Path) -> None:
+    topic = emulator.client("sns").create_topic(Name="operations")["TopicArn"]
+    deployer = Deployer(emulator, bootstrap, tmp_path, AlarmTopicArn=topic)
+    assert succeeded(deployer.deploy(AlarmTopicArn=topic))
+    cloudwatch = emulator.client("cloudwatch", role=deployer.credentials)
+    for alarm in deployer.alarms():
+        assert alarm["AlarmActions"] == [topic]
+        cloudwatch.put_metric_alarm(**alarm)
 
 
 def test_a_missing_sam_cli_is_a_failure_that_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -183,6 +225,6 @@ def test_a_missing_sam_cli_is_a_failure_that_says_what_to_install(tmp_path: Path
 
 
 def test_the_role_cannot_touch_another_stack(deployer: Deployer) -> None:
-    refused = deployer.deploy("payroll")
-    assert refused.returncode == 1
-    assert "AccessDenied" in refused.stderr and "cloudformation:" in refused.stderr
+    result = deployer.deploy("payroll")
+    assert result.returncode == 1
+    assert "AccessDenied" in result.stderr and "cloudformation:" in result.stderr

@@ -21,6 +21,10 @@ PROVIDER = f"arn:aws:iam::{ACCOUNT}:oidc-provider/token.actions.githubuserconten
 SUBJECT = "repo:owner/name:environment:production"
 KEY = f"arn:aws:kms:eu-central-1:{ACCOUNT}:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 TOPIC = f"arn:aws:sns:eu-central-1:{ACCOUNT}:security"
+ALARM_TOPIC = f"arn:aws:sns:eu-central-1:{ACCOUNT}:operations"
+
+# The topics that the credwarden stack can be given, as both templates take them.
+TOPICS = [{}, {"TopicArn": TOPIC}, {"AlarmTopicArn": ALARM_TOPIC}, {"TopicArn": TOPIC, "AlarmTopicArn": ALARM_TOPIC}]
 
 ARTIFACT_BUCKET = f"arn:aws:s3:::credwarden-deployment-artifactbucket-{ENDING.lower()}"
 
@@ -98,11 +102,13 @@ class Role:
     """The deploy role, and the stack that it is for."""
 
     def __init__(self, partition: str = "aws", name: str = "credwarden", *, ending: str = ENDING,
-                 template: Path = TEMPLATE, **parameters: str) -> None:
-        self.setup = Rendered(DEPLOY_ROLE, {"StackName": name, "TrustedPrincipalArn": TRUSTED, **parameters},
+                 template: Path = TEMPLATE, topics: dict[str, str] | None = None, **parameters: str) -> None:
+        topics = topics or {}
+        self.setup = Rendered(DEPLOY_ROLE, {"StackName": name, "TrustedPrincipalArn": TRUSTED, **topics, **parameters},
                               stack=f"{name}-deployment", partition=partition)
         self.boundary = self.setup.resources["RoleBoundary"].arn
-        self.stack = Rendered(template, {"PermissionsBoundaryArn": self.boundary, "EmailAddress": "a@example.com"},
+        mail = {} if "TopicArn" in topics else {"EmailAddress": "a@example.com"}
+        self.stack = Rendered(template, {"PermissionsBoundaryArn": self.boundary, **mail, **topics},
                               stack=name, partition=partition, ending=ending)
         self._policies = [parse_policy_document(policy["PolicyDocument"])
                           for policy in self.setup.resources["DeployRole"].properties["Policies"]]
@@ -131,6 +137,7 @@ class Role:
             for action in HANDLERS[resource.type].split():
                 context = {"iam:permissionsboundary": self.boundary} if action in ABOUT_BOUNDARY else {}
                 context |= CLOUDFORMATION if action in ONLY_BY_CLOUDFORMATION else {}
+                context |= alarm_actions(resource.properties) if action == "cloudwatch:PutMetricAlarm" else {}
                 arns = ["*"] if action in WITHOUT_RESOURCE else [resource.arn + end for end in FORMS.get(resource.type, [""])]
                 yield from (Need(action, arn, context) for arn in arns)
         for role, service in (("CheckerRole", "lambda"), ("ScheduleRole", "scheduler")):
@@ -148,6 +155,12 @@ class Role:
         yield from (Need(action, resource) for resource, actions in calls.items() for action in actions.split())
 
 
+def alarm_actions(alarm: dict) -> dict[str, list[str]]:
+    """The condition key has the actions of every state, and is absent if there are none."""
+    actions = [arn for state in ("AlarmActions", "OKActions", "InsufficientDataActions") for arn in alarm.get(state, [])]
+    return {"cloudwatch:alarmactions": actions} if actions else {}
+
+
 def _context(action: str, resource: str, region: str, context: dict[str, Any]) -> EvalContext:
     return EvalContext(principal_arn=f"arn:aws:sts::{ACCOUNT}:assumed-role/deploy/me", principal_type="AssumedRole",
                        principal_account=ACCOUNT, action=action, resource_arn=resource, region=region,
@@ -156,9 +169,12 @@ def _context(action: str, resource: str, region: str, context: dict[str, Any]) -
 
 @pytest.mark.parametrize("partition", REGIONS)
 @pytest.mark.parametrize("ending", ENDINGS)
-def test_the_role_is_enough(partition: str, ending: str) -> None:
+@pytest.mark.parametrize("topics", TOPICS)
+def test_the_role_is_enough(topics: dict[str, str], partition: str, ending: str) -> None:
     """A resource that the template has and infra/deploy-role.yaml does not know is named here."""
-    assert Role(partition, ending=ending).missing() == []
+    topics = {name: arn.replace("arn:aws:", f"arn:{partition}:").replace("eu-central-1", REGIONS[partition])
+              for name, arn in topics.items()}
+    assert Role(partition, ending=ending, topics=topics).missing() == []
 
 
 def test_a_new_resource_is_missed_by_name(tmp_path: Path) -> None:
@@ -232,6 +248,7 @@ def test_the_policies_are_within_iams_limits(partition: str) -> None:
 
     region = REGIONS[partition]
     role = Role(partition, "a" * LONGEST_NAME, TopicArn=f"arn:{partition}:sns:{region}:{ACCOUNT}:{'t' * 256}",
+                AlarmTopicArn=f"arn:{partition}:sns:{region}:{ACCOUNT}:{'a' * 256}",
                 KmsKeyArn=f"arn:{partition}:kms:{region}:{ACCOUNT}:key/{'k' * 128}")
     inline = [policy["PolicyDocument"] for policy in role.setup.resources["DeployRole"].properties["Policies"]]
     assert sum(map(size, inline)) <= 10240
@@ -248,6 +265,59 @@ def test_subscriptions_are_in_reach_of_cloudformation_only(action: str, caller: 
     for resource in ("*", subscription):
         assert Role().may(action, resource, **caller) is None
     assert Role().may(action, "*", **CLOUDFORMATION)
+
+
+# CloudWatch carries out an alarm's actions with permissions of its own. The role must not be able to use these.
+OTHER_ALARM_ACTIONS = [
+    *(f"arn:aws:automate:eu-central-1:ec2:{operation}" for operation in ("stop", "terminate", "reboot", "recover")),
+    *(f"arn:aws:swf:eu-central-1:{ACCOUNT}:action/actions/AWS_EC2.InstanceId.{operation}/1.0"
+      for operation in ("Stop", "Terminate", "Reboot")),
+    f"arn:aws:ssm:eu-central-1:{ACCOUNT}:opsitem:1#CATEGORY=Security",
+    f"arn:aws:ssm-incidents::{ACCOUNT}:response-plan/payroll",
+    f"arn:aws:lambda:eu-central-1:{ACCOUNT}:function:payroll",
+    f"arn:aws:autoscaling:eu-central-1:{ACCOUNT}:scalingPolicy:1a2b:autoScalingGroupName/payroll:policyName/none",
+    f"arn:aws:aiops:eu-central-1:{ACCOUNT}:investigation-group/payroll",
+    TOPIC,
+    ALARM_TOPIC,
+    f"arn:aws:sns:us-east-1:{ACCOUNT}:credwarden-AlertTopic-{ENDING}",
+    f"arn:aws:sns:eu-central-1:999988887777:credwarden-AlertTopic-{ENDING}",
+    *(f"arn:aws:sns:eu-central-1:{ACCOUNT}:{name}-AlertTopic-{ENDING}" for name in OTHERS),
+]
+
+ALARMS = ["RunFailedAlarm", "RunNotStartedAlarm", "NoSuccessfulRunAlarm"]
+
+
+def put_alarm(role: Role, alarm: str, *actions: str) -> str | None:
+    context = alarm_actions({"AlarmActions": list(actions)})
+    return role.may("cloudwatch:PutMetricAlarm", role.stack.resources[alarm].arn, **context)
+
+
+@pytest.mark.parametrize("action", OTHER_ALARM_ACTIONS)
+def test_alarms_of_the_stack_cannot_have_other_actions(action: str) -> None:
+    """With arn:aws:automate:<region>:ec2:terminate an alarm would terminate any instance of the account."""
+    role = Role()
+    topic = role.stack.resources["AlertTopic"].arn
+    for alarm in ALARMS:
+        assert put_alarm(role, alarm, topic)
+        assert put_alarm(role, alarm, action) is None
+        assert put_alarm(role, alarm, topic, action) is None
+
+
+@pytest.mark.parametrize("topics", TOPICS)
+def test_alarms_of_the_stack_notify_its_own_topic_and_the_given_topics(topics: dict[str, str]) -> None:
+    role = Role(**topics)
+    own = [Rendered(TEMPLATE, ending=ending).resources["AlertTopic"].arn for ending in ENDINGS]
+    for alarm in ALARMS:
+        assert [arn for arn in (*own, TOPIC, ALARM_TOPIC) if put_alarm(role, alarm, arn)] == [*own, *topics.values()]
+        assert put_alarm(role, alarm, *own, *topics.values())
+
+
+def test_an_alarm_without_actions_is_refused() -> None:
+    """ForAllValues is also true for a request without the key; then the actions would not be checked."""
+    role = Role()
+    for alarm in ALARMS:
+        assert role.stack.resources[alarm].properties["AlarmActions"]
+        assert put_alarm(role, alarm) is None
 
 
 def test_resources_of_others_cannot_be_imported_into_the_stack() -> None:

@@ -60,6 +60,7 @@ VALUES = {
     DEPLOY_ROLE: {
         "StackName": (["credwarden", "C", "c-1", "a" * 24], ["", "1c", "-c", "c_1", "c*", "c/d", "a" * 25]),
         "TopicArn": TOPICS,
+        "AlarmTopicArn": TOPICS,
         "KmsKeyArn": KEYS,
         "TrustedPrincipalArn": (["", f"arn:aws:iam::{ACCOUNT}:role/admin", f"arn:aws:iam::{ACCOUNT}:user/team/some.one@example.com",
                                  f"arn:aws:iam::{ACCOUNT}:role/aws-reserved/sso.amazonaws.com/AWSReservedSSO_Admin_1a2b"],
@@ -103,6 +104,13 @@ def test_values(path: Path, name: str) -> None:
         assert accepts(declared, value), value
     for value in refused:
         assert not accepts(declared, value), value
+
+
+@pytest.mark.parametrize("name", ["TopicArn", "AlarmTopicArn", "KmsKeyArn"])
+def test_a_parameter_of_both_templates_takes_the_same_values(name: str) -> None:
+    ours, theirs = ({key: value for key, value in parse(path)["Parameters"][name].items() if key != "Description"}
+                    for path in BOTH)
+    assert ours == theirs
 
 
 @pytest.mark.parametrize("path", BOTH)
