@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from render import ACCOUNT, DEPLOY_ROLE, TEMPLATE, parse
+from render import ACCOUNT, DEPLOY_ROLE, ROOT, TEMPLATE, parse
 
 BOTH = [TEMPLATE, DEPLOY_ROLE]
 
@@ -50,7 +50,7 @@ VALUES = {
         "SuccessWithinHours": HOURS,
         "Architecture": (["arm64", "x86_64"], ["", "aarch64", "x86"]),
         "MemorySize": (["128", "256", "10240"], ["0", "127", "10241"]),
-        "Timeout": (["120", "300", "900"], ["0", "119", "901"]),
+        "Timeout": (["180", "300", "900"], ["0", "120", "179", "901"]),
         "MaximumRetryAttempts": (["0", "1", "2"], ["-1", "3"]),
         "LogRetentionDays": (["1", "365", "3653"], ["0", "2", "364"]),
         "PermissionsBoundaryArn": (["", f"arn:aws:iam::{ACCOUNT}:policy/boundary", "arn:aws-cn:iam::aws:policy/ReadOnlyAccess",
@@ -104,6 +104,15 @@ def test_values(path: Path, name: str) -> None:
         assert accepts(declared, value), value
     for value in refused:
         assert not accepts(declared, value), value
+
+
+def test_the_texts_of_timeout_name_its_limits() -> None:
+    declared = parse(TEMPLATE)["Parameters"]["Timeout"]
+    least, most = declared["MinValue"], declared["MaxValue"]
+    assert declared["ConstraintDescription"] == f"must be from {least} to {most}"
+    assert f"{least} seconds are enough for 15,000 findings of credwarden, {most} for 140,000" in declared["Description"]
+    readme = " ".join((ROOT / "README.md").read_text().split())
+    assert f"the minimum of {least} seconds" in readme and f"the default of {declared['Default']} " in readme
 
 
 @pytest.mark.parametrize("name", ["TopicArn", "AlarmTopicArn", "KmsKeyArn"])
