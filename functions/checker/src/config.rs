@@ -7,6 +7,8 @@ use hygiene::finding::Severity;
 use hygiene::policy::Policy;
 use hygiene::text;
 
+use crate::environment::is_endpoint;
+
 /// The settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
@@ -51,6 +53,15 @@ const CREDENTIAL_UNUSED_DAYS: &str = "CREDWARDEN_CREDENTIAL_UNUSED_DAYS";
 const ROOT_USED_WITHIN_DAYS: &str = "CREDWARDEN_ROOT_USED_WITHIN_DAYS";
 const NEW_CREDENTIAL_GRACE_DAYS: &str = "CREDWARDEN_NEW_CREDENTIAL_GRACE_DAYS";
 const DISABLED_CHECKS: &str = "CREDWARDEN_DISABLED_CHECKS";
+
+/// Where the function's calls go, if not to AWS.
+const ENDPOINTS: [&str; 5] = [
+    "AWS_ENDPOINT_URL",
+    "AWS_ENDPOINT_URL_IAM",
+    "AWS_ENDPOINT_URL_SECURITYHUB",
+    "AWS_ENDPOINT_URL_SNS",
+    "AWS_ENDPOINT_URL_STS",
+];
 
 /// Every setting.
 pub const VARIABLES: &[Variable] = &[
@@ -119,6 +130,7 @@ impl Config {
             },
             disabled_checks: reader.disabled_checks(),
         };
+        reader.check_endpoints();
         if reader.errors.is_empty() { Ok(config) } else { Err(ConfigError(reader.errors)) }
     }
 }
@@ -181,6 +193,16 @@ impl<V: Fn(&str) -> Option<String>> Reader<V> {
         }
     }
 
+    /// The SDK's variables for endpoints, which nobody sets but to test or to use a VPC endpoint.
+    fn check_endpoints(&mut self) {
+        for name in ENDPOINTS {
+            let value = self.value(name);
+            if !value.is_empty() && !is_endpoint(&value) {
+                self.refuse(name, &value, "allowed is a URL such as https://iam.example.com");
+            }
+        }
+    }
+
     fn disabled_checks(&mut self) -> Vec<&'static str> {
         let value = self.value(DISABLED_CHECKS);
         let mut checks = Vec::new();
@@ -236,6 +258,13 @@ mod tests {
         assert_eq!(config.alert, AlertRules { on: AlertOn::Always, min_severity: Severity::High });
         assert_eq!(config.policy.access_key_max_age, TimeDelta::days(180));
         assert_eq!(config.disabled_checks, ["access-key-inactive", "user-without-credentials"]);
+    }
+
+    #[test]
+    fn an_endpoint_without_a_scheme_stops_the_function() {
+        let error =
+            read(&[("AWS_ENDPOINT_URL", "https://localhost"), ("AWS_ENDPOINT_URL_IAM", "localhost:4566")]).unwrap_err();
+        insta::assert_snapshot!(error, @"AWS_ENDPOINT_URL_IAM is `localhost:4566`: allowed is a URL such as https://iam.example.com");
     }
 
     #[test]

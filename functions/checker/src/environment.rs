@@ -1,5 +1,7 @@
-//! Environment variables that are set to nothing. The AWS CLI takes an empty variable for an unset one, the SDK does not: an
-//! empty `AWS_ENDPOINT_URL` makes it panic, an empty `AWS_REGION` gives host names without a region.
+//! The SDK's own variables, where it does not take them as the AWS CLI does.
+//!
+//! The AWS CLI takes an empty variable for an unset one, the SDK does not: an empty `AWS_ENDPOINT_URL` makes it panic, an empty
+//! `AWS_REGION` gives host names without a region.
 
 use std::ffi::{OsStr, OsString};
 
@@ -18,6 +20,13 @@ fn is_read_by_sdk(name: &OsStr) -> bool {
 
 fn is_blank(value: &OsStr) -> bool {
     value.to_str().is_some_and(|value| value.trim().is_empty())
+}
+
+/// Whether the text is the URL of an endpoint: with a scheme and a host. The SDK takes one without a scheme for a path, and
+/// tries it again and again.
+pub fn is_endpoint(text: &str) -> bool {
+    let uri = text.parse::<http::Uri>().ok().filter(|uri| uri.authority().is_some());
+    uri.is_some_and(|uri| matches!(uri.scheme_str(), Some("http" | "https")))
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use aws_runtime::env_config::file::{EnvConfigFileKind, EnvConfigFiles};
 use aws_runtime::env_config::section::EnvConfigSections;
 use aws_smithy_http_client::tls::TrustStore;
 use aws_types::os_shim_internal::{Env, Fs};
+use checker::environment::is_endpoint;
 use futures_util::FutureExt as _;
 use hygiene::text::{cut, inert};
 use rustls_pki_types::CertificateDer;
@@ -504,9 +505,7 @@ fn check_proxies(variables: Variables<'_>) -> Result<(), ConfigurationError> {
 ///
 /// When it has no scheme or no host.
 pub fn check_endpoint(endpoint: &str) -> Result<(), ConfigurationError> {
-    let uri = endpoint.parse::<http::Uri>().ok().filter(|uri| uri.authority().is_some());
-    let is_usable = uri.is_some_and(|uri| matches!(uri.scheme_str(), Some("http" | "https")));
-    if is_usable { Ok(()) } else { Err(ConfigurationError::Endpoint(quoted(endpoint))) }
+    if is_endpoint(endpoint) { Ok(()) } else { Err(ConfigurationError::Endpoint(quoted(endpoint))) }
 }
 
 fn unknown_profile(name: &str, origin: String, files: &[&File]) -> ConfigurationError {
