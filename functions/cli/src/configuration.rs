@@ -77,8 +77,8 @@ pub enum ConfigurationError {
 pub struct Configuration {
     /// The profile: the one that was asked for, or `default`.
     pub profile: String,
-    /// Whether `--profile` named it. Then the environment's credentials do not count, as with the AWS CLI.
-    pub is_explicit: bool,
+    /// Where its credentials come from.
+    pub source: Source,
     /// Every profile of both files.
     pub profiles: EnvConfigSections,
     /// The files' contents, as the SDK takes them.
@@ -87,8 +87,17 @@ pub struct Configuration {
     pub region: Option<String>,
     /// The certificate authorities that connections are verified against.
     pub trusted: TrustStore,
-    /// The environment's token of a web identity, where it comes before the profile.
-    pub web_identity: Option<PathBuf>,
+}
+
+/// Where the credentials of a run come from.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Source {
+    /// The environment's access key.
+    EnvironmentKey,
+    /// The environment's web identity, by the file of its token.
+    WebIdentity(PathBuf),
+    /// The profile, or the machine where the profile has none.
+    Profile,
 }
 
 /// The variables and the keys of the files that hold credentials.
@@ -124,16 +133,17 @@ impl Configuration {
         let name = named.map_or_else(|| "default".to_owned(), |(_, name)| name);
 
         let configuration = Self {
-            is_explicit: profile.is_some(),
             region: region_of(region, profiles.get_profile(&name), variables)?,
             trusted: trusted(profiles.get_profile(&name), variables)?,
+            // With `--profile` the environment's credentials do not count, as with the AWS CLI.
+            source: match profile {
+                Some(_) => Source::Profile,
+                None => Source::of(profiles.get_profile(&name), variables)?,
+            },
             files: inline(&files),
-            web_identity: None,
             profile: name,
             profiles,
         };
-        let web_identity = configuration.web_identity(variables)?;
-        let configuration = Self { web_identity, ..configuration };
         configuration.check_credentials(&files, variables)?;
         check_proxies(variables)?;
         Ok(configuration)
@@ -143,7 +153,7 @@ impl Configuration {
     /// credentials, or there is no such profile.
     pub fn chain(&self) -> Vec<&Profile> {
         let mut chain: Vec<&Profile> = Vec::new();
-        let mut next = self.profiles.get_profile(&self.profile).filter(|_| self.web_identity.is_none());
+        let mut next = self.profiles.get_profile(&self.profile).filter(|_| self.source == Source::Profile);
         while let Some(profile) = next.filter(|next| !chain.iter().any(|seen| seen.name() == next.name())) {
             chain.push(profile);
             next = source_of(profile).and_then(|source| self.profiles.get_profile(source));
@@ -151,36 +161,12 @@ impl Configuration {
         chain
     }
 
-    /// The environment's web identity comes before what the profile has of its own, but after a role that the profile assumes.
-    fn web_identity(&self, variables: Variables<'_>) -> Result<Option<PathBuf>, ConfigurationError> {
-        let assumes = |profile: &&Profile| {
-            let source = profile.get("source_profile").or(profile.get("credential_source"));
-            profile.get("role_arn").and(source).is_some()
-        };
-        let has_key = (variables.0)("AWS_ACCESS_KEY_ID").is_some();
-        if self.is_explicit || has_key || self.chain().first().is_some_and(assumes) {
-            return Ok(None);
-        }
-        let Some(token) = variables.text("AWS_WEB_IDENTITY_TOKEN_FILE")? else { return Ok(None) };
-        if variables.text("AWS_ROLE_ARN")?.is_none() {
-            let what = "is set without AWS_ROLE_ARN".to_owned();
-            return Err(ConfigurationError::Variable("AWS_WEB_IDENTITY_TOKEN_FILE", what));
-        }
-        Ok(Some(PathBuf::from(token)))
-    }
-
     /// Checks the credentials that this run would use, as far as that can be done without using them.
     fn check_credentials(&self, files: &[&File], variables: Variables<'_>) -> Result<(), ConfigurationError> {
-        let is_set = |name| (variables.0)(name).is_some();
-        if !self.is_explicit && is_set("AWS_ACCESS_KEY_ID") {
-            if !is_set("AWS_SECRET_ACCESS_KEY") {
-                let what = "is set without AWS_SECRET_ACCESS_KEY".to_owned();
-                return Err(ConfigurationError::Variable("AWS_ACCESS_KEY_ID", what));
-            }
-            return variables.check_keys();
-        }
-        if let Some(token) = &self.web_identity {
-            return readable(token);
+        match &self.source {
+            Source::EnvironmentKey => return variables.check_keys(),
+            Source::WebIdentity(token) => return readable(token),
+            Source::Profile => {}
         }
         let chain = self.chain();
         for profile in &chain {
@@ -214,6 +200,33 @@ impl Configuration {
         let unusable = files.iter().flat_map(|file| file.unusable.iter().map(move |line| (file, line)));
         let used = unusable.into_iter().find(|(_, line)| chain.iter().any(|profile| profile.name() == line.profile));
         used.map_or(Ok(()), |(file, line)| Err(file.error(format!("line {} {}", line.number, line.what))))
+    }
+}
+
+impl Source {
+    /// Without `--profile`. A web identity comes before what the profile has of its own, but after a role that the profile assumes.
+    fn of(profile: Option<&Profile>, variables: Variables<'_>) -> Result<Self, ConfigurationError> {
+        let is_set = |name| (variables.0)(name).is_some();
+        if is_set("AWS_ACCESS_KEY_ID") {
+            if !is_set("AWS_SECRET_ACCESS_KEY") {
+                let what = "is set without AWS_SECRET_ACCESS_KEY".to_owned();
+                return Err(ConfigurationError::Variable("AWS_ACCESS_KEY_ID", what));
+            }
+            return Ok(Self::EnvironmentKey);
+        }
+        let assumes = |profile: &Profile| {
+            let source = profile.get("source_profile").or(profile.get("credential_source"));
+            profile.get("role_arn").and(source).is_some()
+        };
+        if profile.is_some_and(assumes) {
+            return Ok(Self::Profile);
+        }
+        let Some(token) = variables.text("AWS_WEB_IDENTITY_TOKEN_FILE")? else { return Ok(Self::Profile) };
+        if variables.text("AWS_ROLE_ARN")?.is_none() {
+            let what = "is set without AWS_ROLE_ARN".to_owned();
+            return Err(ConfigurationError::Variable("AWS_WEB_IDENTITY_TOKEN_FILE", what));
+        }
+        Ok(Self::WebIdentity(PathBuf::from(token)))
     }
 }
 
@@ -358,7 +371,7 @@ fn without_comment(line: &str) -> &str {
 }
 
 /// Visible ASCII: what a request's headers can hold.
-fn is_header_text(text: &str) -> bool {
+pub(crate) fn is_header_text(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 

@@ -23,7 +23,7 @@ use checker::cause::{CallError, chain};
 use checker::tls::direct_http_client;
 use hygiene::text::inert;
 
-use crate::configuration::Configuration;
+use crate::configuration::{Configuration, Source, is_header_text};
 
 /// Everything that credentials can come from. `sdk` is the configuration that they are asked for with: Region, HTTP client,
 /// endpoints.
@@ -33,18 +33,17 @@ use crate::configuration::Configuration;
 pub fn provider(configuration: &Configuration, sdk: &SdkConfig) -> SharedCredentialsProvider {
     let config = provider_config(sdk, sdk.http_client());
     let machine = Machine { config: provider_config(sdk, Some(direct_http_client(configuration.trusted.clone()))) };
-    let profile = ProfileProvider::new(configuration, sdk, &config, &machine);
-    let chain = if configuration.is_explicit {
-        CredentialsProviderChain::first_try("Profile", profile)
-    } else {
-        let environment = EnvironmentVariableCredentialsProvider::new();
-        let chain = CredentialsProviderChain::first_try("Environment", environment);
-        match configuration.web_identity {
-            Some(_) => {
-                let identity = WebIdentityTokenCredentialsProvider::builder().configure(&config).build();
-                chain.or_else("WebIdentityToken", identity)
-            }
-            None => chain.or_else("Profile", profile),
+    let chain = match configuration.source {
+        Source::EnvironmentKey => {
+            CredentialsProviderChain::first_try("Environment", EnvironmentVariableCredentialsProvider::new())
+        }
+        Source::WebIdentity(_) => {
+            let identity = WebIdentityTokenCredentialsProvider::builder().configure(&config).build();
+            CredentialsProviderChain::first_try("WebIdentityToken", identity)
+        }
+        Source::Profile => {
+            let profile = ProfileProvider::new(configuration, sdk, &config, &machine);
+            CredentialsProviderChain::first_try("Profile", profile)
         }
     };
     let chain = chain.or_else("EcsContainer", machine.container());
@@ -218,9 +217,13 @@ impl ProvideCredentials for ProfileProvider {
 
 /// What a profile lacks for which the SDK would go on to the next source of credentials, and the AWS CLI stops.
 fn incomplete(profile: &Profile) -> Option<String> {
-    let signs_in = profile.get("sso_session").or(profile.get("sso_start_url")).is_some();
     let missing = ["sso_account_id", "sso_role_name"].into_iter().find(|key| profile.get(key).is_none())?;
-    signs_in.then(|| format!("profile `{}` has no {missing}", inert(profile.name())))
+    signs_in(profile).then(|| format!("profile `{}` has no {missing}", inert(profile.name())))
+}
+
+/// Whether the profile signs in to IAM Identity Center.
+fn signs_in(profile: &Profile) -> bool {
+    profile.get("sso_session").or(profile.get("sso_start_url")).is_some()
 }
 
 /// Whether the profile has a key, and no account and role to sign in to.
@@ -305,7 +308,7 @@ pub async fn fetch(
         if is_setting { NoCredentials::Settings(reason) } else { NoCredentials::Unavailable(reason) }
     })?;
     let parts = [Some(credentials.access_key_id()), Some(credentials.secret_access_key()), credentials.session_token()];
-    if !parts.into_iter().flatten().all(|part| part.bytes().all(|byte| byte.is_ascii_graphic())) {
+    if !parts.into_iter().flatten().all(is_header_text) {
         return Err(NoCredentials::Unavailable("they have a character in them that no credential has".to_owned()));
     }
     let first = Mutex::new(Some(credentials));
@@ -330,7 +333,7 @@ fn reason(configuration: &Configuration, error: &CredentialsError) -> String {
     if base.get("credential_process").is_some() && base.get("role_arn").is_none() {
         return failed_process(said);
     }
-    let sign_in = if base.get("sso_session").or(base.get("sso_start_url")).is_some() {
+    let sign_in = if signs_in(base) {
         "aws sso login"
     } else if base.get("login_session").is_some() {
         "aws login"
