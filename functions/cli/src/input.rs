@@ -6,7 +6,6 @@ use std::collections::btree_map::Entry;
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
-use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
@@ -279,20 +278,20 @@ fn time(text: &str) -> Result<DateTime<Utc>, What> {
 #[serde(expecting = "a map")]
 struct SummaryAnswer {
     #[serde(rename = "SummaryMap")]
-    summary_map: Option<Members<Value>>,
+    summary_map: Option<Members>,
     #[serde(flatten)]
     others: BTreeMap<String, Value>,
 }
 
 /// A JSON object none of whose members is there twice: which one would count?
-struct Members<T>(BTreeMap<String, T>);
+struct Members(BTreeMap<String, Value>);
 
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Members<T> {
+impl<'de> Deserialize<'de> for Members {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Unique<T>(PhantomData<T>);
+        struct Unique;
 
-        impl<'de, T: Deserialize<'de>> Visitor<'de> for Unique<T> {
-            type Value = Members<T>;
+        impl<'de> Visitor<'de> for Unique {
+            type Value = Members;
 
             fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
                 formatter.write_str("a map")
@@ -300,7 +299,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Members<T> {
 
             fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
                 let mut unique = BTreeMap::new();
-                while let Some((name, value)) = members.next_entry::<String, T>()? {
+                while let Some((name, value)) = members.next_entry::<String, Value>()? {
                     let name = match unique.entry(name) {
                         Entry::Vacant(entry) => {
                             entry.insert(value);
@@ -314,7 +313,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Members<T> {
             }
         }
 
-        deserializer.deserialize_map(Unique(PhantomData))
+        deserializer.deserialize_map(Unique)
     }
 }
 
