@@ -19,7 +19,7 @@ mod signals {
 
     /// Whether a signal ends the process at once.
     static IS_RELEASED: AtomicBool = AtomicBool::new(true);
-    /// The signal that was received, as its number in `ENDING`; 0 is none.
+    /// The signal that was received, as its number in `ENDING`; 0 until there is a signal.
     static RECEIVED: AtomicUsize = AtomicUsize::new(0);
     static IS_TOO_LARGE: AtomicBool = AtomicBool::new(false);
 
@@ -27,6 +27,8 @@ mod signals {
 
     pub(super) fn hold() -> io::Result<()> {
         IS_RELEASED.store(false, SeqCst);
+        let ignored = ignored();
+        let is_ignored = |signal: c_int| ignored >> (signal - 1) & 1 == 1;
         for (signal, number) in ENDING {
             if !is_ignored(signal) {
                 flag::register_usize(signal, &RECEIVED, number)?;
@@ -54,13 +56,12 @@ mod signals {
         }
     }
 
-    /// Whether the process was started with this signal ignored, as by `nohup`; a handler would undo that. Only Linux shows it
-    /// to safe code.
-    fn is_ignored(signal: c_int) -> bool {
+    /// The signals that the process was started with ignored, as by `nohup`, a bit each; a handler would undo that. Only Linux
+    /// shows them to safe code.
+    fn ignored() -> u64 {
         let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
         let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-        let ignored = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default();
-        ignored >> (signal - 1) & 1 == 1
+        ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default()
     }
 }
 
