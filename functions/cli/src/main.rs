@@ -46,12 +46,10 @@ fn unset_empty_variables() {
 }
 
 fn checked(arguments: &CheckArguments) -> ExitCode {
-    let ending =
-        check(arguments, clock(), Variables(&|name| std::env::var_os(name)), &mut complain).unwrap_or_else(|error| {
-            complain(&chain(&error));
-            Ending::Wrong
-        });
-    ExitCode::from(ending as u8)
+    match check(arguments, clock(), Variables(&|name| std::env::var_os(name)), &mut complain) {
+        Ok(ending) => ExitCode::from(ending as u8),
+        Err(error) => failed(&chain(&error)),
+    }
 }
 
 /// Every check, a line each.
@@ -72,7 +70,7 @@ fn man(command: Option<&str>) -> String {
     }
 }
 
-/// Help and version are no errors; what is one is told in a line.
+/// Prints help or version. An error of the arguments is one line on standard error.
 fn refused(error: &clap::Error) -> ExitCode {
     if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
         let is_coloured = AutoStream::choice(&io::stdout()) != ColorChoice::Never;
@@ -80,25 +78,27 @@ fn refused(error: &clap::Error) -> ExitCode {
         return print(&if is_coloured { text.ansi().to_string() } else { text.to_string() });
     }
     let text = error.render().to_string();
-    let told = text.lines().map(str::trim).take_while(|line| !line.starts_with("Usage:"));
-    let mut told: Vec<_> = told.filter(|line| !line.is_empty() && !line.starts_with("For more information")).collect();
+    let lines = text.lines().map(str::trim).take_while(|line| !line.starts_with("Usage:"));
+    let mut lines: Vec<_> =
+        lines.filter(|line| !line.is_empty() && !line.starts_with("For more information")).collect();
     // Where it is clear what was meant, the list of everything else is noise.
-    if told.iter().any(|line| line.starts_with("tip:")) {
-        told.retain(|line| !line.starts_with("[possible values:"));
+    if lines.iter().any(|line| line.starts_with("tip:")) {
+        lines.retain(|line| !line.starts_with("[possible values:"));
     }
-    complain(&format!("{} (see --help)", told.join(" ").trim_start_matches("error: ")));
-    ExitCode::from(Ending::Wrong as u8)
+    failed(&format!("{} (see --help)", lines.join(" ").trim_start_matches("error: ")))
 }
 
 /// Prints to standard output, and says how that ends.
 fn print(text: &str) -> ExitCode {
     match deliver(text.as_bytes(), None) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            complain(&chain(&error));
-            ExitCode::from(Ending::Wrong as u8)
-        }
+        Err(error) => failed(&chain(&error)),
     }
+}
+
+fn failed(message: &str) -> ExitCode {
+    complain(message);
+    ExitCode::from(Ending::Wrong as u8)
 }
 
 /// One line on standard error.
