@@ -1,4 +1,4 @@
-"""What `credwarden check` calls of AWS, on loopback: it tells accounts apart by who signed, and keeps every request."""
+"""What `credwarden check` calls of AWS, on loopback: it knows the account by who signed, and keeps every request."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ from urllib.parse import parse_qs
 
 import trustme
 
-from emulator.background import Server
-from emulator.launcher import HOST
+from emulator.background import Server, read_request
 from saved import account
 
 LATER = "2099-01-01T00:00:00Z"
@@ -31,7 +30,7 @@ class Request:
     parameters: dict[str, str] = field(repr=False)
 
 
-class Aws:
+class Aws(Server):
     """IAM, STS and IAM Identity Center. `accounts` has the account of each access key; others are unknown to it. A context
     manager."""
 
@@ -39,15 +38,7 @@ class Aws:
         self.accounts = accounts
         self.requests: list[Request] = []
         self.refusals: dict[str, tuple[int, str, str]] = {}
-        self._server = Server(self.connected, limit=1 << 20)
-
-    def __enter__(self) -> Aws:
-        self._server.__enter__()
-        self.url = f"http://{HOST}:{self._server.port}"
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._server.__exit__(*error)
+        super().__init__(self.connected, limit=1 << 20)
 
     def actions(self) -> list[str]:
         return [request.action for request in self.requests]
@@ -59,11 +50,7 @@ class Aws:
     async def connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while True:
-                head = await reader.readuntil(b"\r\n\r\n")
-                first, *lines = head.decode("latin-1").split("\r\n")
-                headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
-                body = await reader.readexactly(int(headers.get("content-length") or 0))
-                path = first.split()[1]
+                _, path, headers, body = await read_request(reader)
                 # Clients ask a proxy for the whole address.
                 status, kind, answer = self._answer(path.removeprefix(self.url), headers, body.decode())
                 reply = f"HTTP/1.1 {status} OK\r\ncontent-type: {kind}\r\ncontent-length: {len(answer.encode())}\r\n\r\n"
@@ -135,7 +122,7 @@ def _refused(status: int, code: str, message: str) -> tuple[int, str, str]:
                                 "<RequestId>1</RequestId></ErrorResponse>")
 
 
-class Secured:
+class Secured(Server):
     """That AWS by TLS, under those names, with a certificate of its own `authority`. A context manager."""
 
     def __init__(self, aws: Aws, *names: str) -> None:
@@ -143,15 +130,7 @@ class Secured:
         self.authority = authority.cert_pem.bytes().decode()
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         authority.issue_cert(*names).configure_cert(context)
-        self._server = Server(aws.connected, ssl=context, limit=1 << 20)
-
-    def __enter__(self) -> Secured:
-        self._server.__enter__()
-        self.port = self._server.port
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._server.__exit__(*error)
+        super().__init__(aws.connected, ssl=context, limit=1 << 20)
 
 
 def config(**sections: dict[str, Any]) -> str:

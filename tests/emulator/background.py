@@ -1,11 +1,11 @@
-"""A server in a thread of its own."""
+"""A server in a thread of its own, and the head of an HTTP request."""
 
 from __future__ import annotations
 
 import asyncio
 import threading
 from concurrent.futures import Future
-from typing import Any, Awaitable, Callable
+from typing import Any, Awaitable, Callable, Self
 
 from emulator.launcher import HOST
 
@@ -13,16 +13,17 @@ Connected = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[Non
 
 
 class Server:
-    """Serves each connection on loopback by `connected`; a context manager. `port` is where."""
+    """Serves each connection on loopback by `connected`; a context manager. `port` and `url` are where."""
 
     def __init__(self, connected: Connected, **options: Any) -> None:
-        self._connected, self._options = connected, options
+        self._serve_connection, self._options = connected, options
 
-    def __enter__(self) -> Server:
+    def __enter__(self) -> Self:
         started: Future[int] = Future()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve(started)), daemon=True)
         self._thread.start()
         self.port = started.result()
+        self.url = f"{'https' if 'ssl' in self._options else 'http'}://{HOST}:{self.port}"
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -31,9 +32,23 @@ class Server:
 
     async def _serve(self, started: Future[int]) -> None:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
-        server = await asyncio.start_server(self._connected, HOST, 0, **self._options)
+        server = await asyncio.start_server(self._serve_connection, HOST, 0, **self._options)
         started.set_result(server.sockets[0].getsockname()[1])
         await self._stop.wait()
+
+
+async def read_head(reader: asyncio.StreamReader) -> tuple[str, str, dict[str, str]]:
+    """The next request's method and target, and its headers by their names in lower case."""
+    first, *lines = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
+    headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    method, target = first.split()[:2]
+    return method, target, headers
+
+
+async def read_request(reader: asyncio.StreamReader) -> tuple[str, str, dict[str, str], bytes]:
+    """The next request's head, and its body."""
+    method, target, headers = await read_head(reader)
+    return method, target, headers, await reader.readexactly(int(headers.get("content-length") or 0))
 
 
 async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, host: str | None, port: int | None) -> None:

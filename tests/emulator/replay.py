@@ -7,37 +7,24 @@ import http.client
 from collections import Counter
 from urllib.parse import parse_qs, urlsplit
 
-from emulator.background import Server
-from emulator.launcher import HOST
+from emulator.background import Server, read_request
 
 _LISTED = ("content-type", "x-amzn-errortype")
 
 
-class Replay:
+class Replay(Server):
     """`url` is where it listens; a context manager. One question is what was asked, whoever signed it and when."""
 
     def __init__(self, emulator_url: str) -> None:
         self.calls: Counter[str] = Counter()
         self._target = urlsplit(emulator_url)
         self._known: dict[tuple, bytes] = {}
-        self._server = Server(self._connected, limit=1 << 20)
-
-    def __enter__(self) -> Replay:
-        self._server.__enter__()
-        self.url = f"http://{HOST}:{self._server.port}"
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._server.__exit__(*error)
+        super().__init__(self._connected, limit=1 << 20)
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while True:
-                head = await reader.readuntil(b"\r\n\r\n")
-                first, *lines = head.decode("latin-1").split("\r\n")
-                headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
-                body = await reader.readexactly(int(headers.get("content-length") or 0))
-                writer.write(await self._answer(*first.split()[:2], headers, body))
+                writer.write(await self._answer(*await read_request(reader)))
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
         finally:

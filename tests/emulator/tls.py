@@ -14,7 +14,7 @@ import trustme
 from emulator.background import Server, relay
 
 
-class Tunnel:
+class Tunnel(Server):
     """`https://` to the emulator; a context manager. Its certificates are as AWS's: RSA, with one authority in between."""
 
     def __init__(self, emulator_url: str) -> None:
@@ -25,18 +25,18 @@ class Tunnel:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.set_alpn_protocols(["http/1.1"])
         leaf.configure_cert(context)
-        self._server = Server(self._connected, ssl=context)
+        super().__init__(self._connected, ssl=context)
         self._folder = tempfile.TemporaryDirectory()
         self.authority = Path(self._folder.name, "authority.pem")
         root.cert_pem.write_to_path(self.authority)
 
     def __enter__(self) -> Tunnel:
-        self._server.__enter__()
-        self.url = f"https://localhost:{self._server.port}"
+        super().__enter__()
+        self.url = f"https://localhost:{self.port}"
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._server.__exit__(*error)
+        super().__exit__(*error)
         self._folder.cleanup()
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
