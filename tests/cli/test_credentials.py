@@ -375,6 +375,13 @@ def test_a_role_that_is_refused_is_told_in_awss_words(unread: Callable, aws: Aws
     assert "AccessDenied: User: alice is not authorized to perform: sts:AssumeRole" in unread("--profile", "audit")
 
 
+def test_a_web_identity_that_is_refused_is_shown_in_awss_words(unread: Callable, aws: Aws, tmp_path: Path) -> None:
+    aws.refusals["AssumeRoleWithWebIdentity"] = (403, "ExpiredTokenException", "Token expired: current date/time")
+    line = unread(**web_identity(tmp_path))
+    assert "ExpiredTokenException: Token expired: current date/time" in line
+    assert "none in the environment" not in line
+
+
 # What is empty is unset
 
 @pytest.mark.parametrize("empty", ["", "  "])

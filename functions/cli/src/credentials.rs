@@ -327,6 +327,9 @@ fn reason(configuration: &Configuration, error: &CredentialsError) -> String {
     }
     let said = chain(cause);
     let said = said.strip_prefix("ProfileFile provider could not be built: ").unwrap_or(&said);
+    if configuration.source != Source::Profile {
+        return one_line(said);
+    }
     let profiles = configuration.chain();
     // Nothing else has credentials, so it is the machine that was asked for them.
     let Some(base) = profiles.last() else { return format!("{NOT_FOUND}: {}", one_line(said)) };
