@@ -101,7 +101,7 @@ def test_a_file_that_is_no_summary_but_an_output_of_the_aws_cli_is_named(credwar
 
 
 def test_a_report_of_one_quoted_column_is_not_taken_for_base64(credwarden: Run, tmp_path: Path) -> None:
-    told = refused(credwarden, "--credential-report", b'"user"\n"alice"\n', tmp_path)
-    assert told == 'not a credential report: line 1 is `"user"`, not a header with `user` and `arn`'
-    told = refused(credwarden, "--credential-report", base64.b64encode(b"nothing of the kind"), tmp_path)
-    assert told.startswith("not a credential report: line 1 is `bm90aGluZyBvZiB0aGUga2luZA==`, not a header")
+    message = refused(credwarden, "--credential-report", b'"user"\n"alice"\n', tmp_path)
+    assert message == 'not a credential report: line 1 is `"user"`, not a header with `user` and `arn`'
+    message = refused(credwarden, "--credential-report", base64.b64encode(b"nothing of the kind"), tmp_path)
+    assert message.startswith("not a credential report: line 1 is `bm90aGluZyBvZiB0aGUga2luZA==`, not a header")

@@ -380,7 +380,7 @@ class Watched:
         self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, preexec_fn=preexec)
 
     def temporary(self) -> int | None:
-        """The size of the temporary file; none while there is none."""
+        """The size of the temporary file; `None` while it does not exist."""
         with os.scandir(self.folder) as entries:
             for entry in entries:
                 if entry.name.startswith(".credwarden-"):

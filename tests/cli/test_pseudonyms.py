@@ -104,10 +104,10 @@ WRONG = {
     "a cell that cannot be there": (at(PSEUDONYMS, 5, "mfa_active", "perhaps"),
                                     f"line 5: the user is `user-2`, the ARN `{OTHERS}` is another user's, and what is in "
                                     "`mfa_active` cannot be there"),
-    "a date that is none": (at(PSEUDONYMS, 5, "password_next_rotation", "soon"),
+    "not a date": (at(PSEUDONYMS, 5, "password_next_rotation", "soon"),
                             f"line 5: the user is `user-2`, the ARN `{OTHERS}` is another user's, and what is in "
                             "`password_next_rotation` cannot be there"),
-    "a region that is none": (at(PSEUDONYMS, 5, "access_key_1_last_used_region", "true"),
+    "not a region": (at(PSEUDONYMS, 5, "access_key_1_last_used_region", "true"),
                               f"line 5: the user is `user-2`, the ARN `{OTHERS}` is another user's, and what is in "
                               "`access_key_1_last_used_region` cannot be there"),
     "ARNs of two accounts": ([row for row in at(PSEUDONYMS, 7, "arn", "arn:aws:iam::999988887777:user/ci-deploy")
@@ -131,11 +131,11 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize(("rows", "told"), WRONG.values(), ids=WRONG)
+@pytest.mark.parametrize(("rows", "message"), WRONG.values(), ids=WRONG)
 def test_what_could_be_damage_is_refused_and_names_both(credwarden: Run, tmp_path: Path, rows: list[list[str]],
-                                                        told: str) -> None:
-    assert refusal(checked(credwarden, tmp_path, written(rows))) == told
-    assert refusal(checked(credwarden, tmp_path, as_json(written(rows)))) == f'"Content": {told}'
+                                                        message: str) -> None:
+    assert refusal(checked(credwarden, tmp_path, written(rows))) == message
+    assert refusal(checked(credwarden, tmp_path, as_json(written(rows)))) == f'"Content": {message}'
 
 
 @pytest.mark.parametrize("name", ["Mitarbeiter 17", "žofie", "p" * 65, "a;b"])

@@ -112,15 +112,15 @@ def test_user_and_arn_are_trimmed(credwarden: Run, tmp_path: Path) -> None:
 def test_line_numbers_are_those_of_the_file(credwarden: Run, tmp_path: Path) -> None:
     rows = written(ROWS[1:3], delimiter=";")
     text = "sep=;\n\n" + written(ROWS[:1], delimiter=";") + ";;;\n" + rows + "bob;short\n"
-    told = refusal(checked(credwarden, tmp_path, text))
-    assert told == "line 7 is damaged: it has 2 fields for 22 columns and ends in `arn`"
-    told = refusal(checked(credwarden, tmp_path, "\n#TYPE x\nDear auditor\n"))
-    assert told == "not a credential report: line 3 is `Dear auditor`, not a header with `user` and `arn`"
+    message = refusal(checked(credwarden, tmp_path, text))
+    assert message == "line 7 is damaged: it has 2 fields for 22 columns and ends in `arn`"
+    message = refusal(checked(credwarden, tmp_path, "\n#TYPE x\nDear auditor\n"))
+    assert message == "not a credential report: line 3 is `Dear auditor`, not a header with `user` and `arn`"
 
 
 def test_another_first_line_is_quoted_escaped_and_cut(credwarden: Run, tmp_path: Path) -> None:
-    told = refusal(checked(credwarden, tmp_path, "a\u202eb" + "c" * 90 + "\n"))
-    assert told == f"not a credential report: line 1 is `a\\u{{202e}}b{'c' * 53}…`, not a header with `user` and `arn`"
+    message = refusal(checked(credwarden, tmp_path, "a\u202eb" + "c" * 90 + "\n"))
+    assert message == f"not a credential report: line 1 is `a\\u{{202e}}b{'c' * 53}…`, not a header with `user` and `arn`"
 
 
 SECONDS = [("D.M.Y", "%d.%m.%Y %H:%M:%S"), ("D/M/Y", "%d/%m/%Y %H:%M:%S"), ("M/D/Y", "%m/%d/%Y %I:%M:%S %p"),
@@ -182,12 +182,12 @@ ODD = {
 }
 
 
-@pytest.mark.parametrize(("one", "other", "told"), ODD.values(), ids=ODD)
+@pytest.mark.parametrize(("one", "other", "message"), ODD.values(), ids=ODD)
 def test_local_dates_that_contradict_each_other_are_refused(credwarden: Run, tmp_path: Path, one: str, other: str,
-                                                            told: str) -> None:
+                                                            message: str) -> None:
     text = f"user;arn;user_creation_time;password_last_used\nalice;;{one};N/A\nbob;;{one};{other}\n"
     line = refusal(checked(credwarden, tmp_path, text))
-    assert line.startswith(f"line 3: `{other}` in `password_last_used` {told}") and line.endswith(ADVICE)
+    assert line.startswith(f"line 3: `{other}` in `password_last_used` {message}") and line.endswith(ADVICE)
 
 
 def test_a_local_date_among_those_of_iam_is_that_cells_unknown(credwarden: Run, tmp_path: Path) -> None:
@@ -206,8 +206,8 @@ def test_a_word_among_local_dates_is_that_cells_unknown(credwarden: Run, tmp_pat
 
 
 def test_local_dates_in_what_iam_served_are_damage(credwarden: Run, tmp_path: Path) -> None:
-    told = refusal(checked(credwarden, tmp_path, as_json(written(dated("%d.%m.%Y %H:%M")))))
-    assert told == '"Content": line 2 is damaged: what is in `user_creation_time` cannot be there'
+    message = refusal(checked(credwarden, tmp_path, as_json(written(dated("%d.%m.%Y %H:%M")))))
+    assert message == '"Content": line 2 is damaged: what is in `user_creation_time` cannot be there'
 
 
 def test_a_word_that_is_no_truth_value_is_that_cells_unknown(credwarden: Run, tmp_path: Path) -> None:

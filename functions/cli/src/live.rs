@@ -53,8 +53,8 @@ impl Live {
     ///
     /// # Errors
     ///
-    /// When there can be no runtime, or an endpoint is configured that is none. That there are no credentials is no error:
-    /// nothing is known of the account then.
+    /// When there can be no runtime, or a configured endpoint is not a URL. Missing credentials are not an error: then
+    /// nothing is known of the account.
     pub fn new(configuration: &Configuration) -> Result<Self, StartError> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let region = configuration.region.clone().map_or(Region::from_static(ANY_REGION), Region::new);

@@ -138,8 +138,8 @@ fn streamed(bytes: &[u8], to: io::Result<impl io::Write>) -> io::Result<()> {
 }
 
 /// Standard output, without the standard library's handle, which ignores the error of a descriptor that is not writable. (A
-/// closed standard output counts as `/dev/null`: Rust's runtime opens that in its place before `main`, and nothing tells the
-/// two apart.)
+/// closed standard output counts as `/dev/null`: Rust's runtime opens that in its place before `main`, and the
+/// two look the same.)
 #[cfg(unix)]
 fn standard_output() -> io::Result<File> {
     use std::os::fd::AsFd as _;

@@ -127,7 +127,7 @@ fn is_blank(text: &[u8]) -> bool {
     text.iter().all(|byte| SEPARATORS.contains(byte) || *byte == b'"' || byte.is_ascii_whitespace())
 }
 
-/// `#TYPE …` is what `Export-Csv` of Windows PowerShell writes first, `sep=…` tells Excel the separator.
+/// `#TYPE …` is what `Export-Csv` of Windows PowerShell writes first, `sep=…` names the separator for Excel.
 fn is_preamble(text: &[u8]) -> bool {
     let text = text.trim_ascii_start();
     let text = text.strip_prefix(b"\"").unwrap_or(text);

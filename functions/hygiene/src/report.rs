@@ -58,7 +58,7 @@ pub struct Row {
     /// Whether the ARN names another user than `user` does, so that the row has none. Only in saved reports: in a live one
     /// such a row is damaged.
     pub is_pseudonymised: bool,
-    /// What is wrong with the row as a whole, if its fields could not be told apart.
+    /// What is wrong with the row as a whole, if it cannot be split into fields.
     pub damage: Option<Damage>,
     /// `user_creation_time`
     pub user_creation_time: Cell<Option<Time>>,
@@ -78,7 +78,7 @@ pub struct Row {
     cells: StringRecord,
 }
 
-/// Why a row's fields could not be told apart.
+/// Why a row cannot be split into fields.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("Line {line} of the credential report is damaged: {what}.")]
 pub struct Damage {
@@ -359,7 +359,7 @@ impl CredentialReport {
         self.root.as_ref().and_then(Row::account)
     }
 
-    /// The first row whose fields could not be told apart.
+    /// The first row that cannot be split into fields.
     pub fn first_damage(&self) -> Option<&Damage> {
         self.rows().filter_map(|row| row.damage.as_ref()).min_by_key(|damage| damage.line)
     }
@@ -426,7 +426,7 @@ struct Assigned {
     is_pseudonymised: bool,
 }
 
-/// A row whose fields could not be told apart.
+/// A row that cannot be split into fields.
 struct Unassigned {
     what: String,
     /// The name that it seems to be about.
