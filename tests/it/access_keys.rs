@@ -8,10 +8,10 @@ use aws_sdk_iam::operation::list_access_keys::ListAccessKeysOutput;
 use aws_sdk_iam::primitives::DateTime;
 use aws_sdk_iam::types::{AccessKeyMetadata, StatusType};
 use aws_smithy_mocks::{Rule, mock};
-use checker::access_keys::name;
+use checker::access_keys::look_up;
 use hygiene::evaluate::Evaluation;
-use hygiene::finding::{Novelties, Severity, Status, SubjectKind};
-use hygiene::reconcile::{Stored, Workflow};
+use hygiene::memory::{Memory, Stored, Workflow};
+use hygiene::verdict::{ReportedEvidence, Severity, Status};
 use tokio::time::Instant;
 
 use crate::account::{ROOT, evaluated, now, time, user};
@@ -47,32 +47,29 @@ fn known(check: &str, path: &str, id: &str) -> (String, Stored) {
         updated_at: now(),
         arn: None,
         access_key_id: Some(id.to_owned()),
-        novelties: Novelties::default(),
+        reported: ReportedEvidence::default(),
     };
     (stored.id.clone(), stored)
 }
 
-async fn named(
-    rule: &Rule,
-    evaluation: &mut Evaluation,
-    known: &BTreeMap<String, Stored>,
-) -> (Vec<String>, Vec<String>) {
+async fn named(rule: &Rule, evaluation: &Evaluation, known: &BTreeMap<String, Stored>) -> (Vec<String>, Vec<String>) {
     let client = mocked!(aws_sdk_iam, &[rule]);
-    let errors = name(&client, evaluation, known, Instant::now() + Duration::from_mins(1)).await;
-    let keys = evaluation.findings.iter().filter(|finding| finding.subject.kind == SubjectKind::AccessKey);
-    let failing = keys.filter(|finding| finding.status == Status::Failed);
-    let telling = failing.map(|finding| {
-        let id = finding.subject.access_key_id.as_deref().unwrap_or("-");
-        format!("{} {} {id}", finding.check.id, finding.subject.path)
+    let memory = Memory::Recalled { region: "eu-central-1".to_owned(), findings: known.clone() };
+    let (enrichment, errors) = look_up(&client, evaluation, &memory, Instant::now() + Duration::from_mins(1)).await;
+    let keys = evaluation.findings.iter().filter(|finding| finding.subject.access_key().is_some());
+    let failing = keys.filter(|finding| finding.status() == Status::Failed);
+    let lines = failing.map(|finding| {
+        let id = enrichment.access_key_id(finding).unwrap_or("-");
+        format!("{} {} {id}", finding.check.id, finding.subject.id())
     });
-    (telling.collect(), errors)
+    (lines.collect(), errors)
 }
 
 #[tokio::test(start_paused = true)]
 async fn failing_keys_are_named_by_date_with_one_call_a_user() {
     let rule = listed(&[("AKIAOLDER", OLDER, StatusType::Inactive), ("AKIAOLD", OLD, StatusType::Active)]);
-    let mut evaluation = evaluated(&[ROOT, &user("alice"), &user("bob")]);
-    let (keys, errors) = named(&rule, &mut evaluation, &BTreeMap::new()).await;
+    let evaluation = evaluated(&[ROOT, &user("alice"), &user("bob")]);
+    let (keys, errors) = named(&rule, &evaluation, &BTreeMap::new()).await;
     insta::assert_snapshot!(keys.join("\n"), @"
     access-key-not-rotated user/alice/key/20210620T051650Z AKIAOLD
     access-key-inactive user/alice/key/20200203T040506Z AKIAOLDER
@@ -86,12 +83,12 @@ async fn failing_keys_are_named_by_date_with_one_call_a_user() {
 #[tokio::test(start_paused = true)]
 async fn what_security_hub_knows_is_not_asked_again() {
     let rule = listed(&[]);
-    let mut evaluation = evaluated(&[ROOT, &user("alice")]);
+    let evaluation = evaluated(&[ROOT, &user("alice")]);
     let stored = [
         known("access-key-unused", "user/alice/key/20210620T051650Z", "AKIAKNOWN1"),
         known("access-key-inactive", "user/alice/key/20200203T040506Z", "AKIAKNOWN2"),
     ];
-    let (keys, _) = named(&rule, &mut evaluation, &stored.into()).await;
+    let (keys, _) = named(&rule, &evaluation, &stored.into()).await;
     insta::assert_snapshot!(keys.join("\n"), @"
     access-key-not-rotated user/alice/key/20210620T051650Z AKIAKNOWN1
     access-key-inactive user/alice/key/20200203T040506Z AKIAKNOWN2
@@ -103,13 +100,13 @@ async fn what_security_hub_knows_is_not_asked_again() {
 async fn keys_of_one_second_are_told_apart_by_state_or_not_named() {
     let twins = user("alice").replace(OLDER, OLD);
     let rule = listed(&[("AKIAINACTIVE", OLD, StatusType::Inactive), ("AKIAACTIVE", OLD, StatusType::Active)]);
-    let (keys, _) = named(&rule, &mut evaluated(&[ROOT, &twins]), &BTreeMap::new()).await;
+    let (keys, _) = named(&rule, &evaluated(&[ROOT, &twins]), &BTreeMap::new()).await;
     insta::assert_snapshot!(keys.join("\n"), @"
     access-key-not-rotated user/alice/key/20210620T051650Z AKIAACTIVE
     access-key-inactive user/alice/key/20210620T051650Z-2 AKIAINACTIVE
     ");
     let rule = listed(&[("AKIAONE", OLD, StatusType::Active), ("AKIATWO", OLD, StatusType::Active)]);
-    let (keys, _) = named(&rule, &mut evaluated(&[ROOT, &twins]), &BTreeMap::new()).await;
+    let (keys, _) = named(&rule, &evaluated(&[ROOT, &twins]), &BTreeMap::new()).await;
     insta::assert_snapshot!(keys.join("\n"), @"
     access-key-not-rotated user/alice/key/20210620T051650Z -
     access-key-inactive user/alice/key/20210620T051650Z-2 -
@@ -123,7 +120,7 @@ async fn a_key_whose_twin_is_gone_is_asked_for_again() {
         known("access-key-not-rotated", "user/alice/key/20210620T051650Z-2", "AKIALEFT"),
     ];
     let rule = listed(&[("AKIALEFT", OLD, StatusType::Active)]);
-    let (keys, _) = named(&rule, &mut evaluated(&[ROOT, &user("alice")]), &twins.into()).await;
+    let (keys, _) = named(&rule, &evaluated(&[ROOT, &user("alice")]), &twins.into()).await;
     assert!(keys.contains(&"access-key-not-rotated user/alice/key/20210620T051650Z AKIALEFT".to_owned()), "{keys:?}");
 }
 
@@ -132,8 +129,8 @@ async fn keys_that_cannot_be_listed_stay_without_an_id() {
     let refusal = |user| xml_error(403, "AccessDenied", &format!("not authorized on resource: user {user} because"));
     let ((status, alice), (_, bob)) = (refusal("alice"), refusal("bob"));
     let rule = mock!(Client::list_access_keys).sequence().http_status(status, alice).http_status(status, bob).build();
-    let mut evaluation = evaluated(&[ROOT, &user("alice"), &user("bob")]);
-    let (keys, errors) = named(&rule, &mut evaluation, &BTreeMap::new()).await;
+    let evaluation = evaluated(&[ROOT, &user("alice"), &user("bob")]);
+    let (keys, errors) = named(&rule, &evaluation, &BTreeMap::new()).await;
     assert!(keys.iter().all(|key| key.ends_with(" -")), "{keys:?}");
     assert_eq!(
         errors,
@@ -145,7 +142,7 @@ async fn keys_that_cannot_be_listed_stay_without_an_id() {
 async fn a_user_who_is_gone_since_the_report_is_no_error() {
     let (status, body) = xml_error(404, "NoSuchEntity", "The user with name alice cannot be found.");
     let rule = mock!(Client::list_access_keys).sequence().http_status(status, body).repeatedly().build();
-    let (keys, errors) = named(&rule, &mut evaluated(&[ROOT, &user("alice")]), &BTreeMap::new()).await;
+    let (keys, errors) = named(&rule, &evaluated(&[ROOT, &user("alice")]), &BTreeMap::new()).await;
     assert!(!keys.is_empty() && keys.iter().all(|key| key.ends_with(" -")), "{keys:?}");
     assert_eq!(errors, [""; 0]);
 }
@@ -163,7 +160,7 @@ async fn throttling_is_waited_out() {
             ListAccessKeysOutput::builder().access_key_metadata(key).build().unwrap()
         })
         .build();
-    let (keys, errors) = named(&rule, &mut evaluated(&[ROOT, &user("alice")]), &BTreeMap::new()).await;
+    let (keys, errors) = named(&rule, &evaluated(&[ROOT, &user("alice")]), &BTreeMap::new()).await;
     assert_eq!(errors, [""; 0]);
     assert!(keys.iter().any(|key| key.ends_with("AKIAOLD")), "{keys:?}");
     assert_eq!(rule.num_calls(), 4);

@@ -1,20 +1,34 @@
 //! An account whose report is a few lines of CSV.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+use checker::collect::{AccountOf, Expected};
 use checker::run::Invocation;
 use chrono::{DateTime, Utc};
-use hygiene::evaluate::{Evaluation, evaluate};
+use hygiene::account::{Account, AccountSummary, Report};
+use hygiene::decide::decide;
+use hygiene::decision::{AlertOn, AlertRules, Decision};
+use hygiene::enrichment::Enrichment;
+use hygiene::evaluate::{Evaluation, Scope, evaluate};
+use hygiene::finding::Finding;
+use hygiene::memory::{Memory, Stored};
+use hygiene::outcome::{Outcome, Receipts};
 use hygiene::policy::Policy;
 use hygiene::report::CredentialReport;
-use hygiene::snapshot::{AccountSummary, Report, Snapshot};
+use hygiene::verdict::Severity;
 
 pub(crate) const ACCOUNT: &str = "123456789012";
 
 /// An invocation of the account's function.
 pub(crate) fn invocation(now: DateTime<Utc>, left: Duration) -> Invocation {
-    let function_arn = format!("arn:aws:lambda:eu-central-1:{ACCOUNT}:function:credwarden");
-    Invocation { now, left, dry_run: false, function_arn }
+    Invocation { now, left, dry_run: false, expected: presumed(ACCOUNT) }
+}
+
+/// The account that a function's ARN names.
+pub(crate) fn presumed(account: &str) -> Expected {
+    let function_arn = format!("arn:aws:lambda:eu-central-1:{account}:function:credwarden");
+    Expected::Presumed(AccountOf::arn(&function_arn).unwrap())
 }
 
 const HEADER: &str = "user,arn,user_creation_time,password_enabled,password_last_used,password_last_changed,\
@@ -51,13 +65,42 @@ pub(crate) fn time(text: &str) -> DateTime<Utc> {
 
 /// The verdicts on an account with those rows.
 pub(crate) fn evaluated(rows: &[&str]) -> Evaluation {
-    evaluate(&snapshot(rows), &Policy::cis(), &[], now())
+    evaluate(&snapshot(rows), &Policy::cis(), &Scope::All, now())
+}
+
+/// Everything but INFORMATIONAL is reported as it changes.
+pub(crate) const RULES: AlertRules = AlertRules { on: AlertOn::Changes, min_severity: Severity::Low };
+
+/// What a run decides about those verdicts, by what it recalled.
+pub(crate) fn decided(evaluation: Evaluation, stored: &BTreeMap<String, Stored>) -> Decision {
+    decided_with(evaluation, stored, &Enrichment::default())
+}
+
+pub(crate) fn decided_with(
+    evaluation: Evaluation,
+    stored: &BTreeMap<String, Stored>,
+    enrichment: &Enrichment,
+) -> Decision {
+    let memory = Memory::Recalled { region: "eu-central-1".to_owned(), findings: stored.clone() };
+    decide(evaluation, memory, enrichment, RULES)
+}
+
+/// The same id for every key.
+pub(crate) fn key_ids(evaluation: &Evaluation) -> Enrichment {
+    let keys = evaluation.findings.iter().filter(|finding| finding.subject.access_key().is_some());
+    let id = |finding: &Finding| (finding.subject.id().into_owned(), "AKIAIOSFODNN7EXAMPLE".to_owned());
+    Enrichment::of_access_key_ids(keys.map(id).collect())
+}
+
+/// A decision of which everything was written.
+pub(crate) fn outcome(decision: Decision) -> Outcome {
+    Outcome { decision, receipts: Receipts::default() }
 }
 
 /// An account with those rows, whose summary agrees that root has a key.
-pub(crate) fn snapshot(rows: &[&str]) -> Snapshot {
-    Snapshot {
-        account_id: Some(ACCOUNT.to_owned()),
+pub(crate) fn snapshot(rows: &[&str]) -> Account {
+    Account {
+        id: Some(ACCOUNT.to_owned()),
         partition: Some("aws".to_owned()),
         report: Ok(Report {
             generated_time: Some(time("2026-11-20T05:59:00Z")),

@@ -1,49 +1,49 @@
 //! The bytes that go to Security Hub, as they leave the SDK, against the limits of the AWS Security Finding Format.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
 
-use checker::asff;
-use checker::publish::{Batch, Publisher};
-use checker::recall::Scope;
+use checker::publish::Publisher;
+use checker::summary::AlertState;
+use hygiene::decision::Decision;
+use hygiene::enrichment::Enrichment;
 use hygiene::evaluate::Evaluation;
-use hygiene::finding::{Novelties, Severity, SubjectKind};
-use hygiene::reconcile::{Plan, Stored, Workflow, reconcile};
+use hygiene::memory::{Stored, Workflow};
+use hygiene::verdict::{ReportedEvidence, Severity};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use crate::account::{ACCOUNT, ROOT, csv, evaluated, now, time, user};
+use crate::account::{ACCOUNT, ROOT, csv, decided, decided_with, evaluated, key_ids, outcome, time, user};
 use crate::clients::security_hub;
-use crate::recall::scope;
 
-/// Every finding of the plan as it goes over the wire, and the size of the largest call.
-pub(crate) async fn sent(plan: &Plan<'_>, scope: &Scope) -> (Vec<Value>, usize) {
-    let (client, bodies) = security_hub(|_, _| json!({"SuccessCount": 0, "FailedCount": 0, "FailedFindings": []}));
-    let publisher = Publisher::new(&client, scope);
+/// Every finding of the decision as it goes over the wire, and the size of the largest call.
+pub(crate) async fn sent(decision: Decision) -> (Vec<Value>, usize) {
+    let (client, bodies) = security_hub(|path, _| match path {
+        "/findings/import" => json!({"SuccessCount": 0, "FailedCount": 0, "FailedFindings": []}),
+        _ => json!({"ProcessedFindings": [], "UnprocessedFindings": []}),
+    });
+    let publisher = Publisher::of(&client, &decision).unwrap();
     let until = Instant::now() + Duration::from_mins(10);
-    publisher.import(Batch { items: &plan.failing, id: |item| &item.id, worded: asff::failing }, now(), until).await;
-    publisher
-        .import(Batch { items: &plan.closings, id: |item| &item.stored.id, worded: asff::closing }, now(), until)
-        .await;
+    publisher.publish(&decision, until, until).await;
+    publisher.finish(&outcome(decision), AlertState::NotNeeded, until, until).await;
     let bodies = bodies.lock().unwrap();
     let findings = bodies.iter().flat_map(|body| {
         let mut call: Value = serde_json::from_slice(body).unwrap();
-        let findings = call["Findings"].as_array_mut().unwrap();
-        findings.iter_mut().for_each(sort_fields);
-        std::mem::take(findings)
+        call["Findings"].as_array_mut().map(std::mem::take).unwrap_or_default()
     });
     (findings.collect(), bodies.iter().map(Vec::len).max().unwrap_or_default())
 }
 
-/// The SDK keeps product fields in a hash map, which has another order in every process.
-fn sort_fields(finding: &mut Value) {
-    let fields = finding["ProductFields"].as_object().unwrap().clone();
-    finding["ProductFields"] = fields.into_iter().collect::<BTreeMap<_, _>>().into_iter().collect();
+pub(crate) async fn wire(evaluation: Evaluation, stored: &BTreeMap<String, Stored>) -> Vec<Value> {
+    wire_with(evaluation, stored, &Enrichment::default()).await
 }
 
-pub(crate) async fn wire(evaluation: &Evaluation, stored: &BTreeMap<String, Stored>) -> Vec<Value> {
-    sent(&reconcile(evaluation, stored, &[]), &scope()).await.0
+pub(crate) async fn wire_with(
+    evaluation: Evaluation,
+    stored: &BTreeMap<String, Stored>,
+    enrichment: &Enrichment,
+) -> Vec<Value> {
+    sent(decided_with(evaluation, stored, enrichment)).await.0
 }
 
 fn stored(id: &str, active: bool) -> (String, Stored) {
@@ -59,7 +59,7 @@ fn stored(id: &str, active: bool) -> (String, Stored) {
         updated_at: time("2026-11-19T06:00:00Z"),
         arn: Some(format!("arn:aws:iam::{ACCOUNT}:user/team/carol")),
         access_key_id: Some("AKIAIOSFODNN7EXAMPLE".to_owned()),
-        novelties: Novelties::default(),
+        reported: ReportedEvidence::default(),
     };
     (id.to_owned(), stored)
 }
@@ -71,26 +71,22 @@ fn of_check<'v>(findings: &'v [Value], check: &str) -> &'v Value {
 
 #[tokio::test(start_paused = true)]
 async fn a_finding_on_root() {
-    let findings = wire(&evaluated(&[ROOT]), &BTreeMap::new()).await;
+    let findings = wire(evaluated(&[ROOT]), &BTreeMap::new()).await;
     insta::assert_json_snapshot!(of_check(&findings, "root-access-key-present"));
     insta::assert_json_snapshot!(of_check(&findings, "root-user-recently-used"));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_finding_on_a_key_whose_id_is_known() {
-    let mut evaluation = evaluated(&[ROOT, &user("alice")]);
-    for finding in &mut evaluation.findings {
-        if finding.subject.kind == SubjectKind::AccessKey {
-            Arc::make_mut(&mut finding.subject).access_key_id = Some("AKIAIOSFODNN7EXAMPLE".to_owned());
-        }
-    }
-    let findings = wire(&evaluation, &BTreeMap::new()).await;
+    let evaluation = evaluated(&[ROOT, &user("alice")]);
+    let enrichment = key_ids(&evaluation);
+    let findings = wire_with(evaluation, &BTreeMap::new(), &enrichment).await;
     insta::assert_json_snapshot!(of_check(&findings, "access-key-not-rotated"));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_finding_on_a_key_whose_id_is_not_known() {
-    let findings = wire(&evaluated(&[ROOT, &user("alice")]), &BTreeMap::new()).await;
+    let findings = wire(evaluated(&[ROOT, &user("alice")]), &BTreeMap::new()).await;
     let finding = of_check(&findings, "access-key-not-rotated");
     insta::assert_json_snapshot!(finding["Resources"]);
 }
@@ -101,7 +97,7 @@ async fn a_finding_that_is_closed() {
     let unchecked = format!("credwarden/a-check-of-tomorrow/{ACCOUNT}/root");
     let known = [stored(&gone, true), stored(&unchecked, true)].into();
     let evaluation = evaluated(&[&ROOT.replace("true,true,2019", "true,false,2019")]);
-    let findings = wire(&evaluation, &known).await;
+    let findings = wire(evaluation, &known).await;
     insta::assert_json_snapshot!(of_check(&findings, "access-key-unused"));
     let finding = of_check(&findings, "a-check-of-tomorrow");
     assert_eq!(finding["Compliance"]["Status"], "NOT_AVAILABLE");
@@ -113,7 +109,7 @@ async fn times_are_kept_and_updates_are_later() {
     let id = format!("credwarden/console-user-mfa-disabled/{ACCOUNT}/user/alice");
     let times = async |active| {
         let known = [stored(&id, active)].into();
-        let findings = wire(&evaluated(&[ROOT, &user("alice")]), &known).await;
+        let findings = wire(evaluated(&[ROOT, &user("alice")]), &known).await;
         let finding = of_check(&findings, "console-user-mfa-disabled").clone();
         ["CreatedAt", "FirstObservedAt", "LastObservedAt", "UpdatedAt"]
             .map(|field| finding[field].as_str().unwrap().to_owned())
@@ -126,7 +122,7 @@ async fn times_are_kept_and_updates_are_later() {
 #[tokio::test(start_paused = true)]
 async fn commands_are_whole_or_not_there() {
     let long_name = "a".repeat(128);
-    let findings = wire(&evaluated(&[ROOT, &user("alice"), &user(&long_name)]), &BTreeMap::new()).await;
+    let findings = wire(evaluated(&[ROOT, &user("alice"), &user(&long_name)]), &BTreeMap::new()).await;
     for finding in &findings {
         let commands = finding["ProductFields"]["credwarden/remediation"].as_str();
         assert!(commands.is_none_or(|commands| !commands.ends_with('…')), "{commands:?}");
@@ -152,27 +148,20 @@ async fn hostile_reports_stay_within_every_limit() {
     let report = hygiene::report::CredentialReport::parse(text.as_bytes()).unwrap();
     assert!(report.is_whole());
     let evaluation = evaluated(&rows.iter().map(String::as_str).chain([ROOT]).collect::<Vec<_>>());
-    let nothing = BTreeMap::new();
-    let plan = reconcile(&evaluation, &nothing, &[]);
+    let plan = decided(evaluation, &BTreeMap::new());
     assert!(200 < plan.failing.len());
-    let (findings, largest_call) = sent(&plan, &scope()).await;
+    let (findings, largest_call) = sent(plan.clone()).await;
     assert_eq!(findings.len(), plan.failing.len());
     for finding in &findings {
         assert_within_limits(finding);
     }
     assert!(largest_call <= 6 * 1024 * 1024, "{largest_call}");
-    for failing in &plan.failing {
-        let bound = asff::size_bound(&asff::failing(failing, &scope(), now()));
-        let size = findings.iter().find(|finding| finding["Id"] == failing.id.as_str());
-        let size = size.map_or(0, |finding| finding.to_string().len());
-        assert!(size <= bound, "{size} <= {bound}");
-    }
 }
 
 #[tokio::test(start_paused = true)]
 async fn ordinary_findings_stay_within_every_limit() {
     let gone = format!("credwarden/access-key-unused/{ACCOUNT}/user/carol/key/20210620T051650Z");
-    let findings = wire(&evaluated(&[ROOT, &user("alice"), &user("bob")]), &[stored(&gone, true)].into()).await;
+    let findings = wire(evaluated(&[ROOT, &user("alice"), &user("bob")]), &[stored(&gone, true)].into()).await;
     assert!(findings.iter().any(|finding| finding["RecordState"] == "ARCHIVED"));
     for finding in &findings {
         assert_within_limits(finding);

@@ -13,7 +13,7 @@ use aws_sdk_sts::operation::get_caller_identity::GetCallerIdentityOutput;
 use aws_smithy_mocks::{Rule, mock};
 use checker::aws::Clients;
 use checker::cause::chain;
-use checker::collect::{Collected, collect};
+use checker::collect::{Collected, Expected, collect};
 use tokio::time::Instant;
 
 use crate::account::{ACCOUNT, ROOT, csv, time, user};
@@ -84,7 +84,7 @@ async fn collected(iam: &[&Rule]) -> Collected {
         region: "eu-central-1".to_owned(),
     };
     let until = Instant::now() + Duration::from_mins(2);
-    collect(&clients, until, until + Duration::from_secs(20)).await
+    collect(&clients, &Expected::Any, until, until + Duration::from_secs(20)).await
 }
 
 fn errors(collected: &Collected) -> Vec<String> {
@@ -105,9 +105,9 @@ async fn a_report_that_takes_its_time_is_waited_for() {
     let collected = collected(&[&generate, &get, &summary(), &devices()]).await;
     assert_eq!(errors(&collected), [""; 0]);
     assert_eq!((generate.num_calls(), get.num_calls()), (4, 1));
-    assert_eq!(collected.snapshot.account_id.as_deref(), Some(ACCOUNT));
-    assert_eq!(collected.snapshot.report_generated_at(), Some(time("2026-11-20T05:59:00Z")));
-    assert_eq!(collected.snapshot.summary.unwrap().account_password_present, Some(1));
+    assert_eq!(collected.account.id.as_deref(), Some(ACCOUNT));
+    assert_eq!(collected.account.report_generated_at(), Some(time("2026-11-20T05:59:00Z")));
+    assert_eq!(collected.account.summary.unwrap().account_password_present, Some(1));
 }
 
 #[tokio::test(start_paused = true)]
@@ -170,15 +170,15 @@ async fn a_refusal_is_final_and_costs_its_own_source_only() {
         ]
     );
     assert_eq!(generate.num_calls(), 1);
-    assert!(no_report.snapshot.summary.is_ok() && no_report.snapshot.virtual_mfa_users.is_ok());
-    let reason = no_report.snapshot.report.unwrap_err().to_string();
+    assert!(no_report.account.summary.is_ok() && no_report.account.virtual_mfa_users.is_ok());
+    let reason = no_report.account.report.unwrap_err().to_string();
     assert!(reason.starts_with("GenerateCredentialReport failed: AccessDenied: "), "{reason}");
 
     let (status, body) = denied("no");
     let summary_denied = mock!(Client::get_account_summary).sequence().http_status(status, body).repeatedly().build();
     let no_summary = collected(&[&complete(), &served(), &summary_denied, &devices()]).await;
     assert_eq!(errors(&no_summary), ["could not read the account summary: GetAccountSummary failed: AccessDenied: no"]);
-    assert!(no_summary.snapshot.report.is_ok());
+    assert!(no_summary.account.report.is_ok());
 }
 
 #[tokio::test(start_paused = true)]
@@ -190,8 +190,8 @@ async fn without_a_report_the_caller_says_which_account_it_is() {
         errors(&collected),
         ["could not understand the credential report: not a credential report: line 1 has no column `user`"]
     );
-    assert_eq!(collected.snapshot.account_id.as_deref(), Some("210987654321"));
-    assert_eq!(collected.snapshot.partition.as_deref(), Some("aws-us-gov"));
+    assert_eq!(collected.account.id.as_deref(), Some("210987654321"));
+    assert_eq!(collected.account.partition.as_deref(), Some("aws-us-gov"));
 }
 
 #[tokio::test(start_paused = true)]
@@ -205,7 +205,7 @@ async fn all_pages_of_virtual_devices_are_read() {
         .match_requests(|request| request.marker() == Some("more"))
         .then_output(move || devices_page(&[root], None));
     let collected = collected(&[&complete(), &served(), &summary(), &first, &second]).await;
-    assert_eq!(collected.snapshot.virtual_mfa_users.unwrap(), [alice, root]);
+    assert_eq!(collected.account.virtual_mfa_users.unwrap(), [alice, root]);
 }
 
 #[tokio::test(start_paused = true)]

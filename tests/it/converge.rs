@@ -1,7 +1,7 @@
 //! Histories of an account, with everything that can go wrong, against the promises. Each history is a list of steps: the
 //! account changes, people work in the console, runs fail, die or come in pairs. The real run is done, on the real clients,
-//! against the [world]; what has to hold is checked after each step, and at the end that all is as if nothing had
-//! gone wrong.
+//! against the [world], in one process or cut apart into several that have no more of one another than JSON; what has to hold
+//! is checked after each step, and at the end that all is as if nothing had gone wrong.
 //!
 //! [world]: crate::world
 
@@ -9,15 +9,24 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
 
+use checker::aws::Clients;
+use checker::budget::{Budget, RUN};
 use checker::config::Config;
-use checker::run::{RunError, run};
+use checker::publish::Publisher;
+use checker::run::{RunError, audit, finish, notify, publish, run};
 use checker::summary::Summary;
 use chrono::{DateTime, TimeDelta, Utc};
+use hygiene::account::{self as read, AccountSummary, Report};
+use hygiene::alert::Alert;
 use hygiene::checks::CHECKS;
-use hygiene::evaluate::{Evaluation, evaluate};
-use hygiene::finding::{Novelties, Severity, Status};
+use hygiene::decision::Decision;
+use hygiene::evaluate::{Evaluation, Scope, evaluate};
+use hygiene::outcome::Outcome;
+use hygiene::problems::Problems;
 use hygiene::report::CredentialReport;
-use hygiene::snapshot::{AccountSummary, Report, Snapshot, Unavailable};
+use hygiene::source::{SourceId, Unavailable};
+use hygiene::subject::FindingId;
+use hygiene::verdict::{ReportedEvidence, Severity, Status};
 use proptest::prelude::*;
 use proptest::test_runner::{Config as Cases, TestCaseError, TestRunner};
 use serde_json::{Value, json};
@@ -77,6 +86,17 @@ struct Invocation {
     damage: Option<Damage>,
     /// `GetFindings` does not show yet what the run before wrote.
     lags: bool,
+    /// Whether the run is cut apart into processes, and the last of them that comes to be.
+    apart: Option<Part>,
+}
+
+/// A part of a run that is a process of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Part {
+    Decide,
+    Publish,
+    Notify,
+    Finish,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -149,12 +169,25 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         4 => Just(Pause::Day),
         1 => Just(Pause::Months),
     ];
+    // Most runs that are cut apart come to their end.
+    let part = prop_oneof![
+        4 => Just(Part::Finish),
+        1 => Just(Part::Notify),
+        1 => Just(Part::Publish),
+        1 => Just(Part::Decide),
+    ];
     let faults = prop_oneof![2 => Just(Vec::new()), 5 => prop::collection::vec(fault, 1..3)];
-    let invocation =
-        (pause, prop::bool::weighted(0.2), faults, prop::option::weighted(0.25, damage), prop::bool::weighted(0.1))
-            .prop_map(|(after, twice, faults, damage, lags)| {
-                Step::Run(Invocation { after, twice, faults, damage, lags })
-            });
+    let invocation = (
+        pause,
+        prop::bool::weighted(0.2),
+        faults,
+        prop::option::weighted(0.25, damage),
+        prop::bool::weighted(0.1),
+        prop::option::of(part),
+    )
+        .prop_map(|(after, twice, faults, damage, lags, apart)| {
+            Step::Run(Invocation { after, twice, faults, damage, lags, apart })
+        });
     let step = prop_oneof![
         8 => change.prop_map(Step::Change),
         3 => (person, any::<u8>()).prop_map(|(person, place)| Step::Person(person, place)),
@@ -176,13 +209,15 @@ impl View {
     /// Whether this view has what it takes to close the finding.
     fn closes(&self, id: &str, stored: &Value) -> bool {
         let check = stored["GeneratorId"].as_str().unwrap().trim_start_matches("credwarden/");
-        let verdict = self.seen.findings.iter().find(|finding| finding.id(Some(ACCOUNT)) == id);
-        let blurred = |user: &String| id.ends_with(&format!("/user/{user}")) || id.contains(&format!("/user/{user}/"));
+        let verdict = self.seen.findings.iter().find(|finding| finding.id(Some(ACCOUNT)).to_string() == id);
         self.disabled.contains(&check)
-            || match verdict {
-                Some(finding) => matches!(finding.status, Status::Passed | Status::NotApplicable),
-                None => self.seen.population.whole && !self.seen.population.blurred_users.iter().any(blurred),
-            }
+            || verdict.map_or_else(
+                || {
+                    let coverage = &self.seen.coverage[&SourceId::CredentialReport];
+                    coverage.shows_absence_of(&FindingId::parse(id).unwrap().subject)
+                },
+                |finding| matches!(finding.status(), Status::Passed | Status::NotApplicable),
+            )
     }
 }
 
@@ -191,9 +226,9 @@ struct History {
     world: World,
     config: Config,
     /// What people were told of each finding.
-    told: BTreeMap<String, Novelties>,
+    told: BTreeMap<String, ReportedEvidence>,
     /// What Security Hub once had of it, marked as told.
-    known: BTreeMap<String, Novelties>,
+    known: BTreeMap<String, ReportedEvidence>,
     /// What is to be told again: it was closed, or a person wants it.
     owed: BTreeSet<String>,
     created: BTreeMap<String, DateTime<Utc>>,
@@ -261,7 +296,7 @@ impl History {
                 Ok(())
             }
             Step::Disable(place) => {
-                self.config.disabled_checks = place.iter().map(|place| CHECKS[usize::from(*place)].id).collect();
+                self.config.policy.disabled_checks = place.iter().map(|place| CHECKS[usize::from(*place)].id).collect();
                 Ok(())
             }
             Step::HubEnabled(enabled) => {
@@ -310,7 +345,7 @@ impl History {
         // Made up now and then, as on somebody's machine. What is asked for in vain may fail: nobody has to be told.
         let harmless = |fault: &Fault| fault.operation != "GetFindings";
         if self.figures.runs.is_multiple_of(3) && invocation.faults.iter().all(harmless) {
-            call.function_arn = call.function_arn.replace(ACCOUNT, "012345678901");
+            call.expected = account::presumed("012345678901");
         }
         let call = &call;
         let outcomes = futures_util::future::join_all(runs.iter().map(async |process| {
@@ -318,7 +353,7 @@ impl History {
             tokio::select! {
                 biased;
                 () = process.crashed() => None,
-                outcome = run(&clients, config, call) => Some(outcome),
+                outcome = carried_out(&clients, config, call, invocation.apart) => outcome,
             }
         }))
         .await;
@@ -327,6 +362,7 @@ impl History {
         let told = self.world.results().split_off(mails);
         let views: Vec<View> = runs.iter().map(|process| self.view(&process.own())).collect();
         let mut clean = self.world.state().hub_enabled && invocation.damage.is_none() && !invocation.lags;
+        clean &= invocation.apart.is_none_or(|last| last == Part::Finish);
         for (process, outcome) in runs.iter().zip(&outcomes) {
             let own = process.own();
             clean &= own.met.is_empty();
@@ -386,15 +422,15 @@ impl History {
         let summary = world.account.summary();
         let summary = AccountSummary::of(|key| summary.get(key).copied());
         let devices = world.account.virtual_mfa_users();
-        let snapshot = Snapshot {
-            account_id: Some(ACCOUNT.to_owned()),
+        let account = read::Account {
+            id: Some(ACCOUNT.to_owned()),
             partition: Some("aws".to_owned()),
             report: if own.served.contains("report") { report } else { Err(unread()) },
             summary: if own.served.contains("summary") { Ok(summary) } else { Err(unread()) },
             virtual_mfa_users: if own.served.contains("devices") { Ok(devices) } else { Err(unread()) },
         };
-        let disabled = self.config.disabled_checks.clone();
-        View { seen: evaluate(&snapshot, &self.config.policy, &disabled, world.now), disabled }
+        let disabled = self.config.policy.disabled_checks.clone();
+        View { seen: evaluate(&account, &self.config.policy, &Scope::All, world.now), disabled }
     }
 
     /// Nothing suppressed is alerted, nothing is alerted that does not fail, and what is alerted is remembered.
@@ -414,7 +450,7 @@ impl History {
                 let account = mail["account_id"].as_str();
                 let id = finding["id"].as_str().unwrap();
                 let mut verdicts = views.iter().flat_map(|view| &view.seen.findings);
-                let failing = verdicts.rfind(|seen| is_failing(seen) && seen.id(account) == id);
+                let failing = verdicts.rfind(|seen| is_failing(seen) && seen.id(account).to_string() == id);
                 let Some(seen) = failing else {
                     check!(false, "{id} was told, and does not fail");
                     continue;
@@ -424,11 +460,11 @@ impl History {
                     stored.is_none_or(|stored| workflow(stored) != "SUPPRESSED"),
                     "{id} is suppressed, and was told"
                 );
-                let news = seen.novelties.clone().unwrap_or_default();
+                let news = seen.failure().map(|failure| failure.reportable.clone()).unwrap_or_default();
                 if let Some(stored) = stored.filter(|stored| is_open(stored) && workflow(stored) == "NOTIFIED") {
                     let known = self.known.get(id).cloned().unwrap_or_default();
                     let worse =
-                        Severity::from_label(stored["Severity"]["Label"].as_str().unwrap()) < Some(seen.severity);
+                        Severity::from_label(stored["Severity"]["Label"].as_str().unwrap()) < Some(seen.severity());
                     let same = news.last_used <= known.last_used && news.keys.is_subset(&known.keys);
                     check!(worse || !same || invocation.twice, "{id} was told again, for nothing");
                 }
@@ -513,7 +549,7 @@ impl History {
                 let stayed = !(invocation.lags || invocation.twice)
                     && before.get(id).is_some_and(|old| workflow(old) == "NOTIFIED");
                 let before = self.known.remove(id).filter(|_| stayed).unwrap_or_default();
-                let known = Novelties {
+                let known = ReportedEvidence {
                     last_used: known.last_used.max(before.last_used),
                     keys: known.keys.union(&before.keys).cloned().collect(),
                     keys_whole: false,
@@ -536,7 +572,7 @@ impl History {
         }
         let failing = view.seen.findings.iter().filter(|finding| is_failing(finding));
         let failing: BTreeMap<String, Severity> =
-            failing.map(|finding| (finding.id(Some(ACCOUNT)), finding.severity)).collect();
+            failing.map(|finding| (finding.id(Some(ACCOUNT)).to_string(), finding.severity())).collect();
         let open = after.values().filter(|stored| is_ours(stored) && is_open(stored)).map(id);
         let (open, expected): (BTreeSet<_>, BTreeSet<_>) = (open.collect(), failing.keys().cloned().collect());
         check!(open == expected, "open: {open:#?}, failing: {expected:#?}");
@@ -554,7 +590,8 @@ impl History {
     /// Once nothing goes wrong any more, one run puts everything right, and the next has nothing to do.
     async fn settle(&mut self) -> Checked {
         self.world.state().hub_enabled = true;
-        let quiet = |after| Invocation { after, twice: false, faults: Vec::new(), damage: None, lags: false };
+        let quiet =
+            |after| Invocation { after, twice: false, faults: Vec::new(), damage: None, lags: false, apart: None };
         check!(self.invoke(&quiet(Pause::Hours)).await?, "it was disturbed");
         let before = self.world.state().hub.clone();
         let told = self.world.state().messages.len();
@@ -579,6 +616,48 @@ impl History {
         check!(before.len() == after.len(), "the second run found something");
         Ok(())
     }
+}
+
+/// A run, or its parts, each of which knows of the one before it only what is in its JSON.
+async fn carried_out(
+    clients: &Clients,
+    config: &Config,
+    invocation: &checker::run::Invocation,
+    apart: Option<Part>,
+) -> Option<Result<Summary, RunError>> {
+    let Some(last) = apart else { return Some(run(clients, config, invocation).await) };
+    // In another process nothing is left of an earlier one's time.
+    let budget = || Budget::new(invocation.left / 4, &RUN);
+    let decision = written(&audit(clients, config, invocation, &budget()).await.decision);
+    if last < Part::Publish {
+        return None;
+    }
+    let decision: Decision = serde_json::from_str(&decision).unwrap();
+    let publisher = Publisher::of(&clients.security_hub, &decision);
+    let receipts = publish(publisher.as_ref(), &decision, &budget()).await;
+    let outcome = written(&Outcome { receipts, decision });
+    if last < Part::Notify {
+        return None;
+    }
+    let outcomes: Vec<Outcome> = serde_json::from_str(&format!("[{outcome}]")).unwrap();
+    let (state, problems) = notify(clients, config, &outcomes, &budget()).await;
+    let problems = written(&problems);
+    if last < Part::Finish {
+        return None;
+    }
+    let outcome: Outcome = serde_json::from_str(&outcome).unwrap();
+    let publisher = Publisher::of(&clients.security_hub, &outcome.decision);
+    let finished = finish(publisher.as_ref(), &outcome, state, &budget()).await;
+    let problems: Problems = serde_json::from_str(&problems).unwrap();
+    let problems = outcome.problems().followed_by(&problems).followed_by(&finished.problems);
+    Some(match problems.failed {
+        Some(step) => Err(RunError { step, causes: problems.list() }),
+        None => Ok(Summary { errors: problems.list(), ..Summary::new(&Alert::of(&outcome), 0, state) }),
+    })
+}
+
+fn written(part: &impl serde::Serialize) -> String {
+    serde_json::to_string(part).unwrap()
 }
 
 /// A failure that stays is named in the answer or the error, by the operation.
@@ -617,7 +696,7 @@ fn is_unheard(fault: &Fault) -> bool {
 }
 
 fn is_failing(finding: &hygiene::finding::Finding) -> bool {
-    finding.status == Status::Failed
+    finding.status() == Status::Failed
 }
 
 fn is_open(finding: &Value) -> bool {
@@ -633,10 +712,10 @@ fn severity(finding: &Value) -> Severity {
 }
 
 /// What is stored of what was told.
-fn evidence(finding: &Value) -> Novelties {
+fn evidence(finding: &Value) -> ReportedEvidence {
     let fields = &finding["ProductFields"];
     let keys = fields["credwarden/root-keys"].as_str();
-    Novelties {
+    ReportedEvidence {
         last_used: fields["credwarden/root-last-used"].as_str().map(|_| moment(fields, "credwarden/root-last-used")),
         keys: keys.into_iter().flat_map(|keys| keys.split(',')).map(str::to_owned).collect(),
         keys_whole: false,
@@ -744,8 +823,9 @@ fn whatever_happens_the_promises_are_kept() {
 fn a_silent_iam_repeats_no_alert() {
     let silent = |operation| Fault { operation, failure: Failure::Silent(Effect::None), after: 0, times: u16::MAX };
     for operation in ["GenerateCredentialReport", "GetCredentialReport", "GetAccountSummary", "ListVirtualMFADevices"] {
-        let invocation =
-            |faults| Step::Run(Invocation { after: Pause::Day, twice: false, faults, damage: None, lags: false });
+        let invocation = |faults| {
+            Step::Run(Invocation { after: Pause::Day, twice: false, faults, damage: None, lags: false, apart: None })
+        };
         let steps =
             [Step::Change(Change::NewRootKey(100)), invocation(Vec::new()), invocation(vec![silent(operation)])];
         lived(&steps, 1).unwrap_or_else(|error| panic!("{operation}: {error}"));

@@ -6,21 +6,21 @@ use std::path::Path;
 
 use checker::config::VARIABLES;
 use checker::permissions::PERMISSIONS;
-use cli::input::NOT_IN_FILES;
+use cli::input::not_in_files;
 use cli::table::{self, Screen};
 use cli::view::View;
-use hygiene::alert::{Alert, AlertOn, AlertRules, Hub};
+use hygiene::account::Account;
+use hygiene::alert::Alert;
 use hygiene::checks::CHECKS;
-use hygiene::evaluate::{Evaluation, evaluate};
+use hygiene::enrichment::Enrichment;
+use hygiene::evaluate::{Evaluation, Scope, evaluate};
 use hygiene::explain::page;
-use hygiene::finding::{Severity, Status};
 use hygiene::mail;
 use hygiene::policy::Policy;
-use hygiene::reconcile::reconcile;
-use hygiene::snapshot::Snapshot;
+use hygiene::verdict::Status;
 
-use crate::account::{ROOT, now, snapshot, user};
-use crate::asff::wire;
+use crate::account::{ROOT, decided_with, key_ids, now, outcome, snapshot, user};
+use crate::asff::wire_with;
 use crate::template::parameter;
 
 const README: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md");
@@ -79,7 +79,7 @@ fn the_permissions_are_all_there() {
 }
 
 /// A forgotten root key, and a user whose one key was never used: short enough to show a whole mail.
-fn example() -> Snapshot {
+fn example() -> Account {
     let bot = user("deploy-bot").replace(",true,2026-11-18T06:00:00Z,2020-01-01T00:00:00Z,", ",false,N/A,N/A,");
     let bot = bot.replace("2026-11-19T06:00:00Z,eu-central-1,s3,false,2020-02-03T04:05:06Z", "N/A,N/A,N/A,false,N/A");
     let root = ROOT.replace(
@@ -89,38 +89,26 @@ fn example() -> Snapshot {
     snapshot(&[&root, &bot])
 }
 
-fn judged(example: &Snapshot) -> Evaluation {
-    evaluate(example, &Policy::cis(), &[], now())
-}
-
-/// As the function has it, which looks up the ids of the keys.
-fn named(mut evaluation: Evaluation) -> Evaluation {
-    for finding in &mut evaluation.findings {
-        if finding.subject.slot.is_some() {
-            std::sync::Arc::make_mut(&mut finding.subject).access_key_id = Some("AKIAIOSFODNN7EXAMPLE".to_owned());
-        }
-    }
-    evaluation
+fn judged(example: &Account) -> Evaluation {
+    evaluate(example, &Policy::cis(), &Scope::All, now())
 }
 
 #[test]
 fn the_mail_is_a_real_one() {
-    let evaluation = named(judged(&example()));
-    let nothing = BTreeMap::new();
-    let plan = reconcile(&evaluation, &nothing, &[]);
-    let rules = AlertRules { on: AlertOn::Changes, min_severity: Severity::Low };
-    let hub = Hub::Read { region: "eu-central-1".to_owned() };
-    let alert = Alert::new(&evaluation, &plan, rules, hub, &BTreeMap::new(), Vec::new(), false);
+    let evaluation = judged(&example());
+    let enrichment = key_ids(&evaluation);
+    let outcome = outcome(decided_with(evaluation, &BTreeMap::new(), &enrichment));
+    let alert = [Alert::of(&outcome)];
     let mail = format!("Subject: {}\n\n{}", mail::subject(&alert), mail::text(&alert, 60_000));
     fresh("mail", &format!("```text\n{}\n```\n", mail.trim_end()));
 }
 
 #[test]
 fn the_table_is_a_real_one() {
-    let (mut snapshot, policy) = (example(), Policy::cis());
-    snapshot.virtual_mfa_users = Err(NOT_IN_FILES);
-    let evaluation = judged(&snapshot);
-    let view = View::new(&snapshot, &evaluation, &policy, &[Status::Failed, Status::Unknown]);
+    let (mut account, policy, enrichment) = (example(), Policy::cis(), Enrichment::default());
+    account.virtual_mfa_users = Err(not_in_files());
+    let evaluation = judged(&account);
+    let view = View::new(&account, &evaluation, &enrichment, &policy, &[Status::Failed, Status::Unknown]);
     let mut table = Vec::new();
     table::write(&view, Screen { width: Some(100), colour: false }, &mut table).unwrap();
     fresh("table", &format!("```text\n{}```\n", String::from_utf8(table).unwrap()));
@@ -128,7 +116,9 @@ fn the_table_is_a_real_one() {
 
 #[tokio::test(start_paused = true)]
 async fn the_finding_is_a_real_one() {
-    let findings = wire(&named(judged(&example())), &BTreeMap::new()).await;
+    let evaluation = judged(&example());
+    let enrichment = key_ids(&evaluation);
+    let findings = wire_with(evaluation, &BTreeMap::new(), &enrichment).await;
     let generator = "credwarden/access-key-never-used";
     let finding = findings.iter().find(|finding| finding["GeneratorId"] == generator).unwrap();
     fresh("finding", &format!("```json\n{}\n```\n", serde_json::to_string_pretty(finding).unwrap()));

@@ -7,11 +7,10 @@ use std::time::Duration;
 
 use checker::log::Lines;
 use checker::run::run;
-use hygiene::evaluate::evaluate;
-use hygiene::finding::Status;
+use hygiene::evaluate::{Scope, evaluate};
 use hygiene::policy::Policy;
 use hygiene::report::CredentialReport;
-use hygiene::snapshot::Snapshot;
+use hygiene::verdict::Status;
 use serde_json::Value;
 use tracing_subscriber::layer::SubscriberExt as _;
 
@@ -37,7 +36,7 @@ const HOSTILE: [&str; 14] = [
 ];
 
 /// An account in which everything that is text is this: a user's name, another's path, where root was last used.
-fn account(hostile: &str) -> Snapshot {
+fn account(hostile: &str) -> hygiene::account::Account {
     let quoted = |text: &str| format!("\"{}\"", text.replace('"', "\"\""));
     let arn = |path: &str| format!("arn:aws:iam::{ACCOUNT}:user/{path}");
     let named = user("NAME").replace(&arn("NAME"), "").replace("NAME", &quoted(hostile));
@@ -53,10 +52,13 @@ fn account(hostile: &str) -> Snapshot {
 fn what_is_in_a_report_acts_nowhere() {
     for hostile in HOSTILE {
         let account = account(hostile);
-        let evaluation = evaluate(&account, &Policy::cis(), &[], now());
+        let evaluation = evaluate(&account, &Policy::cis(), &Scope::All, now());
         for name in [hostile.trim(), "alice"] {
-            let named = evaluation.findings.iter().filter(|finding| finding.subject.user.as_deref() == Some(name));
-            let failing = named.filter(|finding| finding.status == Status::Failed).count();
+            let named = evaluation
+                .findings
+                .iter()
+                .filter(|finding| finding.subject.owner().is_some_and(|user| user.name == name));
+            let failing = named.filter(|finding| finding.status() == Status::Failed).count();
             assert_eq!(failing, 5, "of {name:?}");
         }
         told(&account);

@@ -1,21 +1,26 @@
 //! Whatever bytes come in: nothing panics, and what goes out is harmless. The fuzzers run these functions on bytes that they
 //! make up, the tests on the corpus that the fuzzers left, and on what proptest makes up.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 use cli::table::Screen;
 use cli::view::View;
 use cli::{input, json, page, spreadsheet, table};
-use hygiene::alert::{Alert, AlertOn, AlertRules, Hub};
-use hygiene::evaluate::{Evaluation, evaluate};
-use hygiene::finding::{Severity, Status};
+use hygiene::account::{Account, AccountSummary, Report};
+use hygiene::alert::Alert;
+use hygiene::decide::decide;
+use hygiene::decision::{AlertOn, AlertRules, Decision};
+use hygiene::enrichment::Enrichment;
+use hygiene::evaluate::{Evaluation, Scope, evaluate};
 use hygiene::mail;
+use hygiene::memory::Memory;
+use hygiene::outcome::{Outcome, Receipts};
 use hygiene::policy::Policy;
-use hygiene::reconcile::reconcile;
 use hygiene::report::CredentialReport;
-use hygiene::snapshot::{AccountSummary, Report, Snapshot, Unavailable};
+use hygiene::source::Unavailable;
 use hygiene::text::inert;
+use hygiene::verdict::{Severity, Status};
 
 /// What IAM serves the function as a credential report.
 #[allow(dead_code, reason = "each fuzzer has the other's too")]
@@ -37,7 +42,7 @@ pub(crate) fn saved(bytes: &[u8]) {
         assert_inert(&text);
         Unavailable::Unreadable(text)
     };
-    let not_given = Unavailable::NotGiven("It was not given.");
+    let not_given = Unavailable::NotAsked("It was not given.".to_owned());
     if bytes.starts_with(b"{\"SummaryMap\"") {
         told(&snapshot(Err(not_given), input::summary("file", bytes).map_err(message)));
     } else {
@@ -49,36 +54,38 @@ pub(crate) fn saved(bytes: &[u8]) {
     }
 }
 
-fn snapshot(report: Result<Report, Unavailable>, summary: Result<AccountSummary, Unavailable>) -> Snapshot {
+fn snapshot(report: Result<Report, Unavailable>, summary: Result<AccountSummary, Unavailable>) -> Account {
     let account = report.as_ref().ok().and_then(|report| report.credentials.account());
     let account = account.map(|(account, partition)| (account.to_owned(), partition.to_owned()));
-    let (account_id, partition) = account.unzip();
-    Snapshot { account_id, partition, report, summary, virtual_mfa_users: Ok(Vec::new()) }
+    let (id, partition) = account.unzip();
+    Account { id, partition, report, summary, virtual_mfa_users: Ok(Vec::new()) }
 }
 
-fn judged(snapshot: &Snapshot) -> Evaluation {
+fn judged(account: &Account) -> Evaluation {
     let now = DateTime::<Utc>::UNIX_EPOCH + chrono::TimeDelta::days(20_000);
-    let evaluation = evaluate(snapshot, &Policy::cis(), &[], now);
+    let evaluation = evaluate(account, &Policy::cis(), &Scope::All, now);
     let account = evaluation.account_id.as_deref();
-    let ids: BTreeSet<String> = evaluation.findings.iter().map(|finding| finding.id(account)).collect();
+    let ids: BTreeSet<String> = evaluation.findings.iter().map(|finding| finding.id(account).to_string()).collect();
     assert_eq!(ids.len(), evaluation.findings.len(), "two findings have one identity");
     evaluation
 }
 
 /// Everything that is told of such an account.
-pub(crate) fn told(snapshot: &Snapshot) {
-    let (evaluation, policy) = (judged(snapshot), Policy::cis());
-    let nothing = BTreeMap::new();
-    let plan = reconcile(&evaluation, &nothing, &[]);
-    assert_inert(&plan.to_string());
+pub(crate) fn told(account: &Account) {
     let rules = AlertRules { on: AlertOn::Always, min_severity: Severity::Informational };
-    let alert = Alert::new(&evaluation, &plan, rules, Hub::Off, &nothing_unwritten(), Vec::new(), false);
+    let decision = decide(judged(account), Memory::Off, &Enrichment::default(), rules);
+    assert_inert(&decision.to_string());
+    let text = serde_json::to_string(&decision).expect("it is data");
+    assert_eq!(serde_json::from_str::<Decision>(&text).expect("it is data"), decision);
+    let outcome = Outcome { decision, receipts: Receipts::default() };
+    let alert = [Alert::of(&outcome)];
     let subject = mail::subject(&alert);
     assert!(subject.len() < 100 && subject.bytes().all(|byte| (b' '..=b'~').contains(&byte)), "{subject:?}");
     assert_inert(&mail::text(&alert, 60_000));
 
     let statuses = [Status::Failed, Status::Unknown, Status::Passed, Status::NotApplicable];
-    let view = View::new(snapshot, &evaluation, &policy, &statuses);
+    let (evaluation, policy, enrichment) = (judged(account), Policy::cis(), Enrichment::default());
+    let view = View::new(account, &evaluation, &enrichment, &policy, &statuses);
     let written = |write: &dyn Fn(&mut Vec<u8>) -> std::io::Result<()>| {
         let mut bytes = Vec::new();
         write(&mut bytes).expect("memory takes everything");
@@ -96,10 +103,6 @@ pub(crate) fn told(snapshot: &Snapshot) {
     let page = written(&|to| page::write(&view, to));
     assert_eq!(page.matches("<script").count(), 1, "there is one script, and it is ours");
     assert_inert(&page);
-}
-
-fn nothing_unwritten() -> BTreeMap<String, String> {
-    BTreeMap::new()
 }
 
 /// Nothing in it acts on a terminal, or turns a line around; line breaks are ours.

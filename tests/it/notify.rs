@@ -3,24 +3,15 @@
 use std::collections::BTreeMap;
 
 use checker::notify::{Message, message};
-use checker::summary::{AlertState, Summary, findings};
-use hygiene::alert::{Alert, AlertOn, AlertRules, Hub};
+use checker::summary::findings;
+use hygiene::enrichment::Enrichment;
 use hygiene::evaluate::Evaluation;
-use hygiene::finding::Severity;
-use hygiene::reconcile::reconcile;
 use serde_json::Value;
 
-use crate::account::{ROOT, evaluated, user};
+use crate::account::{ROOT, decided, evaluated, outcome, user};
 
-fn worded(evaluation: &Evaluation) -> Message {
-    let nothing = BTreeMap::new();
-    let plan = reconcile(evaluation, &nothing, &[]);
-    let rules = AlertRules { on: AlertOn::Changes, min_severity: Severity::Low };
-    let hub = Hub::Read { region: "eu-central-1".to_owned() };
-    let alert = Alert::new(evaluation, &plan, rules, hub, &BTreeMap::new(), Vec::new(), false);
-    let summary =
-        Summary { new: alert.new.len(), open: plan.open(), alert: AlertState::Sent, ..Summary::new(evaluation) };
-    message(&alert, &summary)
+fn worded(evaluation: Evaluation) -> Message {
+    message(&[outcome(decided(evaluation, &BTreeMap::new()))]).unwrap()
 }
 
 fn parts(message: &Message) -> BTreeMap<String, String> {
@@ -31,7 +22,7 @@ fn parts(message: &Message) -> BTreeMap<String, String> {
 
 #[test]
 fn people_get_text_and_machines_the_result() {
-    let message = worded(&evaluated(&[ROOT, &user("alice")]));
+    let message = worded(evaluated(&[ROOT, &user("alice")]));
     let parts = parts(&message);
     let names: Vec<_> = parts.keys().map(String::as_str).collect();
     assert_eq!(names, ["default", "email", "http", "https", "lambda", "sqs"]);
@@ -56,7 +47,7 @@ fn people_get_text_and_machines_the_result() {
 fn five_thousand_failing_users_fit() {
     let rows: Vec<String> = (0..5000).map(|number| user(&format!("user-{number:04}"))).collect();
     let rows: Vec<&str> = std::iter::once(ROOT).chain(rows.iter().map(String::as_str)).collect();
-    let message = worded(&evaluated(&rows));
+    let message = worded(evaluated(&rows));
     let attributes: usize =
         message.attributes.iter().map(|(name, kind, value)| name.len() + kind.len() + value.len()).sum();
     let size = message.body.len() + message.subject.len() + attributes;
@@ -67,19 +58,24 @@ fn five_thousand_failing_users_fit() {
     assert_eq!(result["truncated"].as_u64().unwrap() + listed as u64, result["new"].as_u64().unwrap());
 }
 
+fn listed(evaluation: &Evaluation) -> (Vec<Value>, usize) {
+    let (kept, truncated) = findings(evaluation, &Enrichment::default());
+    (kept.iter().map(|finding| serde_json::from_str(finding.get()).unwrap()).collect(), truncated)
+}
+
 #[test]
 fn a_dry_runs_answer_fits_and_keeps_what_fails() {
     let rows: Vec<String> = (0..5000).map(|number| user(&format!("user-{number:04}"))).collect();
     let rows: Vec<&str> = std::iter::once(ROOT).chain(rows.iter().map(String::as_str)).collect();
     let evaluation = evaluated(&rows);
-    let (kept, truncated) = findings(&evaluation);
+    let (kept, truncated) = listed(&evaluation);
     assert_eq!(kept.len() + truncated, evaluation.findings.len());
     assert!(0 < truncated);
     assert!(kept.iter().all(|finding| finding["status"] == "FAILED"));
     let size: usize = kept.iter().map(|finding| finding.to_string().len() + 1).sum();
     assert!((5_000_000..5_600_000).contains(&size), "{size}");
 
-    let (kept, truncated) = findings(&evaluated(&[ROOT, &user("alice")]));
+    let (kept, truncated) = listed(&evaluated(&[ROOT, &user("alice")]));
     assert_eq!(truncated, 0);
     let first: Vec<_> = kept.iter().take(2).map(|finding| finding["id"].as_str().unwrap()).collect();
     assert_eq!(
@@ -96,7 +92,7 @@ fn hostile_names_neither_burst_the_message_nor_reach_the_subject() {
     };
     let rows: Vec<String> = (0..2000).map(hostile).collect();
     let rows: Vec<&str> = std::iter::once(ROOT).chain(rows.iter().map(String::as_str)).collect();
-    let message = worded(&evaluated(&rows));
+    let message = worded(evaluated(&rows));
     assert!(message.body.len() < 249_000, "{}", message.body.len());
     assert!(message.subject.is_ascii() && message.subject.len() < 100);
     let parts = parts(&message);

@@ -4,22 +4,21 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use aws_smithy_mocks::mock;
-use checker::recall::Scope;
 use checker::run::run;
 use cli::table::Screen;
 use cli::view::View;
 use cli::{page, table};
-use hygiene::alert::{Alert, AlertOn, AlertRules, Hub};
-use hygiene::evaluate::{Evaluation, evaluate};
-use hygiene::finding::{Severity, Status};
+use hygiene::alert::Alert;
+use hygiene::decision::{Decision, Hub};
+use hygiene::enrichment::Enrichment;
+use hygiene::evaluate::{Evaluation, Scope, evaluate};
 use hygiene::mail;
 use hygiene::policy::Policy;
-use hygiene::reconcile::reconcile;
 use hygiene::report::CredentialReport;
-use hygiene::snapshot::Snapshot;
+use hygiene::verdict::Status;
 use serde_json::Value;
 
-use crate::account::{ACCOUNT, ROOT, csv, invocation, now, snapshot, user};
+use crate::account::{ACCOUNT, ROOT, csv, decided, invocation, now, outcome, snapshot, user};
 use crate::asff::sent;
 use crate::world::{Account, Effect, Failure, Fault, World, config};
 
@@ -31,7 +30,7 @@ const PARTITIONS: [(&str, &str, &str); 3] = [
 ];
 
 /// The account of the other tests, in a partition.
-fn account(partition: &str) -> Snapshot {
+fn account(partition: &str) -> hygiene::account::Account {
     let text = csv(&[ROOT, &user("alice")]).replace("arn:aws:", &format!("arn:{partition}:"));
     let mut snapshot = snapshot(&[ROOT]);
     snapshot.partition = Some(partition.to_owned());
@@ -39,8 +38,12 @@ fn account(partition: &str) -> Snapshot {
     snapshot
 }
 
-fn judged(snapshot: &Snapshot) -> Evaluation {
-    evaluate(snapshot, &Policy::cis(), &[], now())
+fn judged(snapshot: &hygiene::account::Account) -> Evaluation {
+    evaluate(snapshot, &Policy::cis(), &Scope::All, now())
+}
+
+fn decided_in(region: &str, evaluation: Evaluation) -> Decision {
+    Decision { hub: Hub::Read { region: region.to_owned() }, ..decided(evaluation, &BTreeMap::new()) }
 }
 
 /// Every ARN in the text has the partition.
@@ -58,10 +61,7 @@ fn assert_at_home(text: &str, partition: &str) {
 async fn findings_are_of_the_partition() {
     for (partition, region, _) in PARTITIONS {
         let evaluation = judged(&account(partition));
-        let scope =
-            Scope { account_id: ACCOUNT.to_owned(), partition: partition.to_owned(), region: region.to_owned() };
-        let nothing = BTreeMap::new();
-        let (findings, _) = sent(&reconcile(&evaluation, &nothing, &[]), &scope).await;
+        let (findings, _) = sent(decided_in(region, evaluation)).await;
         assert!(5 < findings.len());
         for finding in findings {
             let product = format!("arn:{partition}:securityhub:{region}:{ACCOUNT}:product/{ACCOUNT}/default");
@@ -77,12 +77,8 @@ async fn findings_are_of_the_partition() {
 fn mails_link_to_the_partitions_console() {
     for (partition, region, console) in PARTITIONS {
         let evaluation = judged(&account(partition));
-        let nothing = BTreeMap::new();
-        let plan = reconcile(&evaluation, &nothing, &[]);
-        let rules = AlertRules { on: AlertOn::Changes, min_severity: Severity::Low };
-        let hub = Hub::Read { region: region.to_owned() };
-        let alert = Alert::new(&evaluation, &plan, rules, hub, &BTreeMap::new(), Vec::new(), false);
-        let text = mail::text(&alert, 60_000);
+        let outcome = outcome(decided_in(region, evaluation));
+        let text = mail::text(&[Alert::of(&outcome)], 60_000);
         assert!(text.contains(&format!("https://{region}.{console}/")), "{text}");
         let others = PARTITIONS.iter().filter(|other| other.2 != console);
         for (_, _, other) in others {
@@ -94,9 +90,9 @@ fn mails_link_to_the_partitions_console() {
 #[test]
 fn what_people_see_names_the_partition() {
     for (partition, ..) in PARTITIONS {
-        let (snapshot, policy) = (account(partition), Policy::cis());
+        let (snapshot, policy, enrichment) = (account(partition), Policy::cis(), Enrichment::default());
         let evaluation = judged(&snapshot);
-        let view = View::new(&snapshot, &evaluation, &policy, &[Status::Failed]);
+        let view = View::new(&snapshot, &evaluation, &enrichment, &policy, &[Status::Failed]);
         let name = if partition == "aws" { ACCOUNT.to_owned() } else { format!("{ACCOUNT} ({partition})") };
         let (mut shown, mut html) = (Vec::new(), Vec::new());
         table::write(&view, Screen { width: Some(100), colour: false }, &mut shown).unwrap();
@@ -127,7 +123,7 @@ fn a_root_user_of_whose_password_nobody_says_anything_has_none_in_govcloud() {
         summary.account_access_keys_present = Some(0);
         let evaluation = judged(&snapshot);
         let finding = evaluation.findings.iter().find(|finding| finding.check.id == "root-mfa-disabled").unwrap();
-        assert_eq!(finding.status, expected, "{partition}: {}", finding.message);
+        assert_eq!(finding.status(), expected, "{partition}: {}", finding.message());
     }
 }
 
@@ -161,6 +157,6 @@ async fn the_partition_is_the_callers_where_there_is_no_report() {
     let mut clients = world.process(vec![denied]).clients().await;
     clients.sts = crate::clients::mocked!(aws_sdk_sts, &[&caller]);
     let until = tokio::time::Instant::now() + Duration::from_mins(1);
-    let collected = checker::collect::collect(&clients, until, until).await;
-    assert_eq!(collected.snapshot.partition.as_deref(), Some("aws-cn"));
+    let collected = checker::collect::collect(&clients, &checker::collect::Expected::Any, until, until).await;
+    assert_eq!(collected.account.partition.as_deref(), Some("aws-cn"));
 }

@@ -2,27 +2,26 @@
 
 use std::time::Duration;
 
-use aws_sdk_securityhub::types::{AwsSecurityFinding, WorkflowStatus};
+use checker::asff::Asff;
+use checker::product::Product;
 use checker::publish::{Batch, Imported, Publisher};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use crate::account::now;
 use crate::clients::security_hub;
-use crate::recall::scope;
+use crate::recall::product;
 
 fn items(count: usize) -> Vec<String> {
     (0..count).map(|number| format!("credwarden/x/{number:04}")).collect()
 }
 
-fn finding(id: &String, _: &checker::recall::Scope, _: chrono::DateTime<chrono::Utc>) -> AwsSecurityFinding {
-    AwsSecurityFinding::builder().id(id).build()
+fn finding<'a>(id: &'a String, _: &'a Product) -> Asff<'a> {
+    Asff { id: Some(id.into()), ..Asff::default() }
 }
 
 async fn import(client: &aws_sdk_securityhub::Client, items: &[String]) -> Imported {
-    let batch = Batch { items, id: |item| item, worded: finding };
-    let scope = scope();
-    Publisher::new(client, &scope).import(batch, now(), Instant::now() + Duration::from_mins(1)).await
+    let batch = Batch { items, id: |item| item };
+    Publisher::new(client, product()).import(batch, finding, Instant::now() + Duration::from_mins(1)).await
 }
 
 fn ids(request: &Value) -> Vec<String> {
@@ -40,7 +39,7 @@ async fn a_call_has_a_hundred_findings_at_the_most_and_a_second_ten_calls() {
     let (client, bodies) = security_hub(|_, _| answer(&[]));
     let before = Instant::now();
     let imported = import(&client, &items(2001)).await;
-    assert_eq!((imported.count, imported.failed.len()), (2001, 0));
+    assert_eq!((imported.count, imported.refused.len()), (2001, 0));
     let sizes: Vec<usize> =
         bodies.lock().unwrap().iter().map(|body| ids(&serde_json::from_slice(body).unwrap()).len()).collect();
     assert_eq!(sizes.len(), 21);
@@ -50,15 +49,15 @@ async fn a_call_has_a_hundred_findings_at_the_most_and_a_second_ten_calls() {
 
 #[tokio::test(start_paused = true)]
 async fn a_call_has_six_megabytes_at_the_most() {
-    fn long(id: &String, _: &checker::recall::Scope, _: chrono::DateTime<chrono::Utc>) -> AwsSecurityFinding {
-        AwsSecurityFinding::builder().id(id).description("x".repeat(50_000)).build()
+    fn long<'a>(id: &'a String, _: &'a Product) -> Asff<'a> {
+        Asff { id: Some(id.into()), description: "x".repeat(70_000).into(), ..Asff::default() }
     }
     let (client, bodies) = security_hub(|_, _| answer(&[]));
     let items = items(150);
-    let batch = Batch { items: &items, id: |item| item, worded: long };
-    let scope = scope();
-    let imported = Publisher::new(&client, &scope).import(batch, now(), Instant::now() + Duration::from_mins(1)).await;
-    assert_eq!((imported.count, imported.failed.len()), (150, 0));
+    let batch = Batch { items: &items, id: |item| item };
+    let imported =
+        Publisher::new(&client, product()).import(batch, long, Instant::now() + Duration::from_mins(1)).await;
+    assert_eq!((imported.count, imported.refused.len()), (150, 0));
     let bodies = bodies.lock().unwrap();
     assert!(bodies.iter().all(|body| body.len() <= 6 * 1024 * 1024));
     let mut sent: Vec<String> = bodies.iter().flat_map(|body| ids(&serde_json::from_slice(body).unwrap())).collect();
@@ -76,7 +75,7 @@ async fn a_refused_finding_is_named_and_the_others_are_written() {
     });
     let imported = import(&client, &items(3)).await;
     assert_eq!(imported.count, 2);
-    let failed: Vec<_> = imported.failed.into_iter().collect();
+    let failed: Vec<_> = imported.refused.into_iter().collect();
     assert_eq!(failed, [("credwarden/x/0001".to_owned(), "BatchImportFindings: InvalidInput: said AWS".to_owned())]);
     let bodies = bodies.lock().unwrap();
     assert_eq!(bodies.len(), 2, "what may succeed is tried once more");
@@ -105,9 +104,9 @@ async fn a_batch_that_fails_does_not_stop_the_others() {
     });
     let config = crate::clients::configured!(aws_sdk_securityhub).http_client(http).build();
     let imported = import(&aws_sdk_securityhub::Client::from_conf(config), &items(300)).await;
-    assert_eq!((imported.count, imported.failed.len()), (200, 100));
+    assert_eq!((imported.count, imported.refused.len()), (200, 100));
     assert_eq!(
-        imported.failed["credwarden/x/0199"],
+        imported.refused["credwarden/x/0199"],
         "BatchImportFindings failed: AccessDeniedException: User: x is not authorized to perform: \
          securityhub:BatchImportFindings"
     );
@@ -119,7 +118,7 @@ async fn marks_that_may_succeed_are_tried_again_until_the_time_is_up() {
         assert_eq!(path, "/findings/batchupdate");
         assert_eq!(request["Workflow"], json!({"Status": "NOTIFIED"}));
         let unprocessed = |id: &str, code: &str| {
-            let identifier = json!({"Id": id, "ProductArn": scope().product_arn()});
+            let identifier = json!({"Id": id, "ProductArn": product().arn()});
             json!({"FindingIdentifier": identifier, "ErrorCode": code, "ErrorMessage": "said AWS"})
         };
         let refused = match request["FindingIdentifiers"].as_array().unwrap().len() {
@@ -130,9 +129,8 @@ async fn marks_that_may_succeed_are_tried_again_until_the_time_is_up() {
         json!({"ProcessedFindings": [], "UnprocessedFindings": refused})
     });
     let before = Instant::now();
-    let scope = scope();
     let until = before + Duration::from_secs(30);
-    let unmarked = Publisher::new(&client, &scope).mark(&["a", "b", "c"], &WorkflowStatus::Notified, until).await;
+    let unmarked = Publisher::new(&client, product()).mark(&["a", "b", "c"], "NOTIFIED", None, until).await;
     let unmarked: Vec<_> = unmarked.into_iter().collect();
     assert_eq!(
         unmarked,

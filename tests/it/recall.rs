@@ -4,21 +4,22 @@ use std::time::Duration;
 
 use aws_sdk_securityhub::Client;
 use checker::cause::chain;
-use checker::recall::{Recall, RecallError, Recalled, Scope};
-use hygiene::finding::Severity;
-use hygiene::reconcile::Workflow;
+use checker::product::Product;
+use checker::recall::{Recall, RecallError, Recalled};
+use hygiene::memory::Workflow;
+use hygiene::verdict::Severity;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::account::{ACCOUNT, time};
 use crate::clients::security_hub;
 
-pub(crate) fn scope() -> Scope {
-    Scope { account_id: ACCOUNT.to_owned(), partition: "aws".to_owned(), region: "eu-central-1".to_owned() }
+pub(crate) fn product() -> Product {
+    Product { account_id: ACCOUNT.to_owned(), partition: "aws".to_owned(), region: "eu-central-1".to_owned() }
 }
 
-async fn recall(client: &Client, scope: &Scope, until: Instant) -> Result<Recalled, RecallError> {
-    Recall::new(client, scope.clone()).open(until).await
+async fn recall(client: &Client, product: &Product, until: Instant) -> Result<Recalled, RecallError> {
+    Recall::new(client, product.clone()).open(until).await
 }
 
 const OURS: &str = "credwarden/root-user-recently-used/123456789012/root";
@@ -27,7 +28,7 @@ fn finding() -> Value {
     json!({
         "SchemaVersion": "2018-10-08",
         "Id": OURS,
-        "ProductArn": scope().product_arn(),
+        "ProductArn": product().arn(),
         "GeneratorId": "credwarden/root-user-recently-used",
         "AwsAccountId": ACCOUNT,
         "CreatedAt": "2026-10-01T06:00:00.000Z",
@@ -65,7 +66,7 @@ fn now() -> chrono::DateTime<chrono::Utc> {
 async fn what_another_run_opened_again_meanwhile_is_asked_for_by_its_date() {
     let (client, bodies) = security_hub(|_, _| json!({"Findings": []}));
     let ids: Vec<String> = (0..401).map(|number| number.to_string()).collect();
-    Recall::new(&client, scope()).reopened(&ids, now(), soon(), &mut Recalled::new()).await.unwrap();
+    Recall::new(&client, product()).reopened(&ids, now(), soon(), &mut Recalled::new()).await.unwrap();
     let request: Value = serde_json::from_slice(&bodies.lock().unwrap()[1]).unwrap();
     let recent = json!([{"Start": "2026-11-20T05:40:00.000Z", "End": "2026-11-20T06:20:00.000Z"}]);
     assert_eq!(request["Filters"]["UpdatedAt"], recent);
@@ -78,7 +79,7 @@ fn soon() -> Instant {
 #[tokio::test(start_paused = true)]
 async fn no_more_is_kept_than_the_next_plan_needs() {
     let (client, bodies) = security_hub(|_, _| json!({"Findings": [finding()]}));
-    let known = recall(&client, &scope(), soon()).await.unwrap();
+    let known = recall(&client, &product(), soon()).await.unwrap();
     let stored = &known[OURS];
     assert_eq!(stored.check, "root-user-recently-used");
     assert_eq!((stored.workflow, stored.active), (Workflow::Notified, true));
@@ -86,8 +87,8 @@ async fn no_more_is_kept_than_the_next_plan_needs() {
     assert_eq!(stored.created_at, time("2026-10-01T06:00:00Z"));
     assert_eq!(stored.first_observed_at, Some(time("2026-10-02T06:00:00Z")));
     assert_eq!(stored.updated_at, time("2026-11-19T06:00:00.123Z"));
-    assert_eq!(stored.novelties.last_used, Some(time("2026-11-18T06:00:00Z")));
-    assert_eq!(stored.novelties.keys.len(), 2);
+    assert_eq!(stored.reported.last_used, Some(time("2026-11-18T06:00:00Z")));
+    assert_eq!(stored.reported.keys.len(), 2);
     assert_eq!(stored.access_key_id.as_deref(), Some("AKIAIOSFODNN7EXAMPLE"));
 
     let request: Value = serde_json::from_slice(&bodies.lock().unwrap()[0]).unwrap();
@@ -105,7 +106,7 @@ async fn all_pages_are_read_at_the_services_rate() {
         }
     });
     let before = Instant::now();
-    let known = recall(&client, &scope(), soon()).await.unwrap();
+    let known = recall(&client, &product(), soon()).await.unwrap();
     assert_eq!(known.len(), 12);
     assert_eq!(bodies.lock().unwrap().len(), 12);
     let waited = before.elapsed();
@@ -124,26 +125,26 @@ async fn what_is_not_ours_is_left_out_whatever_the_filter_did() {
         json!({"Id": "4", "ProductArn": "arn:aws:securityhub:us-east-1:123456789012:product/123456789012/default"}),
     ];
     let (client, _) = security_hub(move |_, _| json!({"Findings": foreign.each_ref().map(with)}));
-    assert_eq!(recall(&client, &scope(), soon()).await.unwrap().len(), 0);
+    assert_eq!(recall(&client, &product(), soon()).await.unwrap().len(), 0);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_recall_that_is_cut_short_is_none() {
     let (endless, _) = security_hub(|_, _| json!({"Findings": [finding()], "NextToken": "again"}));
-    let error = recall(&endless, &scope(), soon()).await.unwrap_err();
+    let error = recall(&endless, &product(), soon()).await.unwrap_err();
     assert_eq!(
         chain(&error),
         "could not read our findings in Security Hub: GetFindings failed: the same page came twice"
     );
     let (unreadable, _) = security_hub(|_, _| json!({"Findings": [with(&json!({"CreatedAt": "yesterday"}))]}));
-    let error = recall(&unreadable, &scope(), soon()).await.unwrap_err();
+    let error = recall(&unreadable, &product(), soon()).await.unwrap_err();
     assert!(chain(&error).ends_with("one of our findings has no readable CreatedAt"), "{}", chain(&error));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_status_that_is_not_known_silences_nothing() {
     let (client, _) = security_hub(|_, _| json!({"Findings": [with(&json!({"Workflow": {"Status": "ASSIGNED"}}))]}));
-    assert_eq!(recall(&client, &scope(), soon()).await.unwrap()[OURS].workflow, Workflow::New);
+    assert_eq!(recall(&client, &product(), soon()).await.unwrap()[OURS].workflow, Workflow::New);
 }
 
 /// Asks for closed findings among that many identities; returns what each call filtered by: states, and number of identities.
@@ -152,7 +153,7 @@ async fn asked_for(count: usize) -> Vec<(Value, usize)> {
     let ids: Vec<String> =
         (0..count).map(|number| format!("credwarden/root-mfa-disabled/{ACCOUNT}/{number}")).collect();
     let mut known = Recalled::new();
-    Recall::new(&client, scope()).reopened(&ids, now(), soon(), &mut known).await.unwrap();
+    Recall::new(&client, product()).reopened(&ids, now(), soon(), &mut known).await.unwrap();
     assert_eq!(known.contains_key(OURS), 0 < count);
     let bodies = bodies.lock().unwrap();
     let requests = bodies.iter().map(|body| serde_json::from_slice::<Value>(body).unwrap()["Filters"].clone());
@@ -174,7 +175,7 @@ async fn closed_findings_are_asked_for_by_identity_and_many_of_them_as_a_list() 
 #[tokio::test(start_paused = true)]
 async fn all_calls_of_a_run_share_one_rate() {
     let (client, _) = security_hub(|_, _| json!({"Findings": []}));
-    let recall = Recall::new(&client, scope());
+    let recall = Recall::new(&client, product());
     let before = Instant::now();
     recall.open(soon()).await.unwrap();
     let ids: Vec<String> = (0..220).map(|number| number.to_string()).collect();

@@ -17,13 +17,13 @@ use aws_smithy_runtime_api::http::StatusCode;
 use aws_smithy_types::body::SdkBody;
 use aws_types::region::Region;
 use base64::Engine as _;
-use checker::aws::{Clients, loader};
+use checker::aws::{Clients, Configurations, loader};
 use checker::config::{Config, TopicArn};
 use checker::tls::http_client;
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
-use hygiene::alert::{AlertOn, AlertRules};
-use hygiene::finding::Severity;
+use hygiene::decision::{AlertOn, AlertRules};
 use hygiene::policy::Policy;
+use hygiene::verdict::Severity;
 use serde_json::{Value, json};
 use tokio::sync::{Notify, OnceCell};
 
@@ -171,7 +171,6 @@ pub(crate) fn config() -> Config {
         security_hub: true,
         alert: AlertRules { on: AlertOn::Changes, min_severity: Severity::Low },
         policy: Policy::cis(),
-        disabled_checks: Vec::new(),
     }
 }
 
@@ -253,7 +252,7 @@ impl Process {
             .to_builder()
             .http_client(http_client_fn(move |_, _| connector.clone()))
             .credentials_provider(aws_credential_types::provider::SharedCredentialsProvider::new(credentials()));
-        Clients::new(&sdk.build(), Some(&topic()))
+        Clients::new(&Configurations::all(&sdk.build()), Some(&topic()))
     }
 
     /// The fault that this call meets, if it meets one.

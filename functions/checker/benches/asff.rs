@@ -6,40 +6,48 @@
     reason = "a benchmark that cannot go on stops; criterion's macros have no docs"
 )]
 
-use std::collections::BTreeMap;
 use std::hint::black_box;
 
-use checker::asff;
-use checker::recall::Scope;
+use checker::asff::Asff;
+use checker::product::Product;
+use checker::security_hub::import_body;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use hygiene::evaluate::evaluate;
+use hygiene::decide::decide;
+use hygiene::decision::{AlertOn, AlertRules};
+use hygiene::enrichment::Enrichment;
+use hygiene::evaluate::{Scope, evaluate};
+use hygiene::memory::Memory;
 use hygiene::policy::Policy;
-use hygiene::reconcile::reconcile;
+use hygiene::verdict::Severity;
 
 #[path = "../../hygiene/benches/account/mod.rs"]
 #[allow(dead_code, reason = "reports are read elsewhere")]
 mod account;
 
-use account::{USERS, now, snapshot};
+use account::{USERS, now};
 
-fn word(criterion: &mut Criterion) {
+fn serialize(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("asff");
-    let scope =
-        Scope { account_id: "123456789012".to_owned(), partition: "aws".to_owned(), region: "eu-central-1".to_owned() };
+    let product = Product {
+        account_id: "123456789012".to_owned(),
+        partition: "aws".to_owned(),
+        region: "eu-central-1".to_owned(),
+    };
+    let rules = AlertRules { on: AlertOn::Changes, min_severity: Severity::Low };
     for users in USERS {
-        let evaluation = evaluate(&snapshot(users), &Policy::cis(), &[], now());
-        let nothing = BTreeMap::new();
-        let plan = reconcile(&evaluation, &nothing, &[]);
-        group.throughput(Throughput::Elements(plan.failing.len() as u64));
-        group.bench_with_input(BenchmarkId::from_parameter(users), &plan, |bencher, plan| {
+        let evaluation = evaluate(&account::account(users), &Policy::cis(), &Scope::All, now());
+        let decision = decide(evaluation, Memory::Off, &Enrichment::default(), rules);
+        group.throughput(Throughput::Elements(decision.failing.len() as u64));
+        group.bench_with_input(BenchmarkId::from_parameter(users), &decision, |bencher, decision| {
             bencher.iter(|| {
-                for failing in &plan.failing {
-                    black_box(asff::failing(failing, &scope, now()));
+                for batch in decision.failing.chunks(100) {
+                    let findings = batch.iter().map(|failing| Asff::failing(failing, &failing.record, &product, now()));
+                    black_box(import_body(&findings.collect::<Vec<_>>()).unwrap());
                 }
             });
         });
     }
 }
 
-criterion_group!(benches, word);
+criterion_group!(benches, serialize);
 criterion_main!(benches);

@@ -1,14 +1,15 @@
-//! Names the access keys that have a finding. The report has no key ids, and an id is what one needs to act; the calls are
-//! one a user, so only those are asked that Security Hub does not know already.
+//! Looks up the ids of the access keys that have a finding. The report has no key ids, and an id is what one needs to act; the
+//! calls are one for each user, so only those are asked for whose ids earlier runs did not store.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use aws_sdk_iam::types::{AccessKeyMetadata, StatusType};
 use futures_util::{StreamExt, stream};
+use hygiene::enrichment::Enrichment;
 use hygiene::evaluate::Evaluation;
-use hygiene::finding::{Status, Subject, SubjectKind};
-use hygiene::reconcile::{Stored, subject_of};
+use hygiene::memory::Memory;
+use hygiene::subject::{AccessKeySubject, KeyTag, SubjectId};
+use hygiene::verdict::Status;
 use tokio::time::Instant;
 
 use crate::cause::{CallError, chain};
@@ -17,41 +18,30 @@ use crate::patience::persist;
 /// IAM's rates are not documented, and other tools of the account share them.
 const AT_ONCE: usize = 4;
 
-/// Gives the keys of the evaluation their ids. Answers what went wrong: a key without an id is published all the same.
-pub async fn name(
+/// Returns the ids of the evaluation's failing keys, and what went wrong: a key without an id is published all the same.
+pub async fn look_up(
     iam: &aws_sdk_iam::Client,
-    evaluation: &mut Evaluation,
-    known: &BTreeMap<String, Stored>,
+    evaluation: &Evaluation,
+    memory: &Memory,
     until: Instant,
-) -> Vec<String> {
-    let mut ids: BTreeMap<String, String> = BTreeMap::new();
-    let doubtful = lost_twins(known, evaluation);
-    for stored in known.values() {
-        let path = subject_of(&stored.id);
-        if let Some(id) = &stored.access_key_id
-            && !doubtful.contains(first(path))
-        {
-            ids.insert(path.to_owned(), id.clone());
-        }
-    }
-    let unnamed: Vec<&Arc<Subject>> = failing_keys(evaluation).filter(|key| !ids.contains_key(&key.path)).collect();
-    let mut users: BTreeMap<&str, Vec<&Subject>> = BTreeMap::new();
+) -> (Enrichment, Vec<String>) {
+    let mut ids = known_ids(memory, evaluation);
+    let mut users: BTreeMap<&str, Vec<&AccessKeySubject>> = BTreeMap::new();
     let mut seen = BTreeSet::new();
-    for key in unnamed {
-        if seen.insert(&key.path) {
-            users.entry(key.user.as_deref().unwrap_or_default()).or_default().push(key);
+    for key in failing_keys(evaluation) {
+        if !ids.contains_key(&id_of(key)) && seen.insert((&key.user.name, key.tag)) {
+            users.entry(&key.user.name).or_default().push(key);
         }
     }
 
-    let mut failures: BTreeMap<String, usize> = BTreeMap::new();
+    let mut failures: BTreeMap<String, u64> = BTreeMap::new();
     let mut answers = stream::iter(users)
         .map(|(user, keys)| async move { (keys, list(iam, user, until).await) })
         .buffer_unordered(AT_ONCE);
-    let mut named = Vec::new();
     while let Some((keys, answer)) = answers.next().await {
         match answer {
             Ok(listed) => {
-                named.extend(keys.into_iter().filter_map(|key| Some((key.path.clone(), find(key, &listed)?))));
+                ids.extend(keys.into_iter().filter_map(|key| Some((id_of(key).into_owned(), find(key, &listed)?))));
             }
             // AWS names the user in its refusal: the reason is the same for all of them, and nobody's name is in it.
             Err(error) => {
@@ -62,42 +52,56 @@ pub async fn name(
         }
     }
     drop(answers);
-    ids.extend(named);
-
-    for finding in evaluation.findings.iter_mut().filter(|finding| finding.status == Status::Failed) {
-        if finding.subject.kind == SubjectKind::AccessKey
-            && let Some(id) = ids.get(&finding.subject.path)
-        {
-            Arc::make_mut(&mut finding.subject).access_key_id = Some(id.clone());
-        }
-    }
-    let telling = |(reason, count): (String, usize)| {
-        format!("could not list the access keys of {}: {reason}", hygiene::text::counted(count as u64, "user"))
+    let error = |(reason, count): (String, u64)| {
+        format!("could not list the access keys of {}: {reason}", hygiene::text::counted(count, "user"))
     };
-    failures.into_iter().map(telling).collect()
+    (Enrichment::of_access_key_ids(ids), failures.into_iter().map(error).collect())
+}
+
+/// The ids that earlier runs stored.
+fn known_ids(memory: &Memory, evaluation: &Evaluation) -> BTreeMap<SubjectId<'static>, String> {
+    let doubtful = lost_twins(memory, evaluation);
+    let ids = memory.findings().filter_map(|stored| Some((stored.subject(), stored.access_key_id.as_ref()?)));
+    let ids = ids.filter(|(subject, _)| first_of_twins(subject).is_none_or(|first| !doubtful.contains(&first)));
+    ids.map(|(subject, id)| (subject.into_owned(), id.clone())).collect()
 }
 
 /// Two keys of the same second are told apart by slot. When one of them is deleted, the other may take its slot, and with it
-/// its place in the identity: then what was known of the place is not known of the key. These are such places.
-fn lost_twins<'k>(known: &'k BTreeMap<String, Stored>, evaluation: &Evaluation) -> BTreeSet<&'k str> {
-    let is_second = |path: &&str| path.contains("/key/") && path.ends_with(SECOND);
-    let mut twins: BTreeSet<&str> = known.values().map(|stored| subject_of(&stored.id)).filter(is_second).collect();
+/// its place in the identity: then what was known of the place is not known of the key. These are the first of such twins.
+fn lost_twins<'k>(memory: &'k Memory, evaluation: &'k Evaluation) -> BTreeSet<SubjectId<'k>> {
+    let stored = memory.findings().map(hygiene::memory::Stored::subject);
+    let mut twins: BTreeSet<SubjectId<'_>> = stored.filter(is_second).collect();
     for finding in &evaluation.findings {
-        twins.remove(finding.subject.path.as_str());
+        twins.remove(&finding.subject.id());
     }
-    twins.into_iter().map(first).collect()
+    twins.iter().filter_map(first_of_twins).collect()
 }
 
-/// What the identity of the second of two such keys ends in.
-const SECOND: &str = "-2";
-
-fn first(path: &str) -> &str {
-    path.strip_suffix(SECOND).unwrap_or(path)
+fn is_second(subject: &SubjectId<'_>) -> bool {
+    matches!(subject, SubjectId::AccessKey { key: KeyTag::Created { second: true, .. }, .. })
 }
 
-fn failing_keys(evaluation: &Evaluation) -> impl Iterator<Item = &Arc<Subject>> {
-    let failing = evaluation.findings.iter().filter(|finding| finding.status == Status::Failed);
-    failing.map(|finding| &finding.subject).filter(|subject| subject.kind == SubjectKind::AccessKey)
+/// The key itself, or its twin where it is the second of two of the same second.
+fn first_of_twins<'k>(subject: &SubjectId<'k>) -> Option<SubjectId<'k>> {
+    match subject {
+        SubjectId::AccessKey { user, key: KeyTag::Created { at, .. } } => {
+            Some(SubjectId::AccessKey { user: user.clone(), key: KeyTag::Created { at: *at, second: false } })
+        }
+        SubjectId::AccessKey { .. }
+        | SubjectId::Root
+        | SubjectId::Account
+        | SubjectId::User(_)
+        | SubjectId::Other(_) => None,
+    }
+}
+
+fn failing_keys(evaluation: &Evaluation) -> impl Iterator<Item = &AccessKeySubject> {
+    let failing = evaluation.findings.iter().filter(|finding| finding.status() == Status::Failed);
+    failing.filter_map(|finding| finding.subject.access_key())
+}
+
+fn id_of(key: &AccessKeySubject) -> SubjectId<'_> {
+    SubjectId::AccessKey { user: key.user.name.as_str().into(), key: key.tag }
 }
 
 async fn list(iam: &aws_sdk_iam::Client, user: &str, until: Instant) -> Result<Vec<AccessKeyMetadata>, CallError> {
@@ -116,7 +120,7 @@ async fn list(iam: &aws_sdk_iam::Client, user: &str, until: Instant) -> Result<V
 
 /// The report's key among the listed ones: by its date, to the second, then by its state. Where two fit, none is named: a
 /// wrong id is worse than none.
-fn find(key: &Subject, listed: &[AccessKeyMetadata]) -> Option<String> {
+fn find(key: &AccessKeySubject, listed: &[AccessKeyMetadata]) -> Option<String> {
     let created = key.created?;
     let mut fitting: Vec<&AccessKeyMetadata> = listed
         .iter()

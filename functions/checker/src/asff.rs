@@ -1,35 +1,34 @@
-//! Findings as Security Hub takes them: the AWS Security Finding Format, every string within its limit.
+//! Findings as Security Hub has them: the AWS Security Finding Format, every string within its limit. The one type is written
+//! and read back: of what is written only that is read which the next run needs.
 //!
 //! <https://docs.aws.amazon.com/securityhub/latest/userguide/securityhub-findings-format-syntax.html>
 
-use std::collections::HashMap;
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt;
 
-use aws_sdk_securityhub::types::{
-    AwsIamAccessKeyDetails, AwsIamAccessKeyStatus, AwsIamUserDetails, AwsSecurityFinding, Compliance, ComplianceStatus,
-    FindingProviderFields, FindingProviderSeverity, Partition, Recommendation, RecordState, Remediation, Resource,
-    ResourceDetails, Severity as AsffSeverity, SeverityLabel,
-};
 use chrono::{DateTime, SecondsFormat, Utc};
 use hygiene::checks::find;
-use hygiene::finding::{Severity, Subject, SubjectKind};
-use hygiene::reconcile::{Because, Closing, Failing, kind_of, subject_of, user_of};
+use hygiene::decision::{CloseReason, Closing, Failing, Record};
+use hygiene::memory::{Stored, Workflow};
+use hygiene::subject::{AccessKeySubject, KeyTag, Subject, SubjectId};
 use hygiene::text::{cut, inert};
+use hygiene::verdict::{ReportedEvidence, Severity};
+use serde::de::{IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::recall::Scope;
-
-/// What our `GeneratorId`s begin with; the check's id follows.
-pub const GENERATOR: &str = "credwarden/";
+use crate::product::{GENERATOR, Product};
 
 /// The product field with the ARN of the user or of root.
-pub const ARN: &str = "credwarden/arn";
+const ARN: &str = "credwarden/arn";
 /// The product field with the access key's id.
-pub const ACCESS_KEY_ID: &str = "credwarden/access-key-id";
-/// The product field with the latest use of root that was told.
-pub const LAST_USED: &str = "credwarden/root-last-used";
-/// The product field with the root keys that were told, by when they were created.
-pub const ROOT_KEYS: &str = "credwarden/root-keys";
+const ACCESS_KEY_ID: &str = "credwarden/access-key-id";
+/// The product field with the latest use of root that was reported.
+const LAST_USED: &str = "credwarden/root-last-used";
+/// The product field with the root keys that were reported, by when they were created.
+const ROOT_KEYS: &str = "credwarden/root-keys";
 /// The product field with the commands that fix it: whole, or not there.
-pub const REMEDIATION: &str = "credwarden/remediation";
+const REMEDIATION: &str = "credwarden/remediation";
 
 const TITLE: usize = 256;
 const DESCRIPTION: usize = 1024;
@@ -38,108 +37,266 @@ const RECOMMENDATION: usize = 512;
 const PRODUCT_FIELD_NAME: usize = 128;
 const PRODUCT_FIELD: usize = 2048;
 const PRODUCT_FIELDS: usize = 50;
+const NAME: usize = 128;
 
 const BEST_PRACTICES: &str = "Software and Configuration Checks/AWS Security Best Practices";
 const CIS: &str = "Software and Configuration Checks/Industry and Regulatory Standards/CIS AWS Foundations Benchmark";
 
-/// A failing finding, as it is sent on every run.
-pub fn failing(failing: &Failing<'_>, scope: &Scope, now: DateTime<Utc>) -> AwsSecurityFinding {
-    let finding = failing.finding;
-    let check = finding.check;
-    let mut fields = ProductFields::default();
-    fields.insert(ARN, finding.subject.arn.as_deref());
-    fields.insert(ACCESS_KEY_ID, finding.subject.access_key_id.as_deref());
-    // To the last digit: it is compared with the report's.
-    let last_used = failing.novelties.last_used.map(|used| used.to_rfc3339_opts(SecondsFormat::AutoSi, true));
-    fields.insert(LAST_USED, last_used.as_deref());
-    let keys = failing.novelties.keys.iter().map(String::as_str).collect::<Vec<_>>().join(",");
-    fields.insert(ROOT_KEYS, Some(&keys));
-    let remediation = finding.remediation();
-    if remediation.chars().count() <= PRODUCT_FIELD {
-        fields.insert(REMEDIATION, Some(&remediation));
-    }
-    for (name, value) in &finding.evidence {
-        fields.insert(&format!("credwarden/{name}"), Some(value));
-    }
-
-    let recommendation = Recommendation::builder()
-        .text(fit(
-            &format!("{} The steps or commands: product field {REMEDIATION}.", check.recommendation),
-            RECOMMENDATION,
-        ))
-        .url(check.documentation);
-    // An empty list is not sent: the format wants one item at least.
-    let requirements = Some(check.requirements).filter(|requirements| !requirements.is_empty());
-    let requirements = requirements.map(|list| list.iter().map(|requirement| (*requirement).to_owned()).collect());
-    let compliance = Compliance::builder().status(ComplianceStatus::Failed).set_related_requirements(requirements);
-    let times = Times {
-        created_at: failing.created_at,
-        first_observed_at: failing.first_observed_at,
-        updated_at: failing.updated_at,
-        now,
-    };
-    let envelope =
-        Envelope { id: &failing.id, check: check.id, title: check.title, severity: failing.severity, times: &times };
-    base(scope, &envelope)
-        .description(fit(&format!("{} {}", finding.message, check.rationale), DESCRIPTION))
-        .record_state(RecordState::Active)
-        .compliance(compliance.build())
-        .remediation(Remediation::builder().recommendation(recommendation.build()).build())
-        .set_product_fields(fields.list())
-        .set_resources(Some(resources(&finding.subject, scope)))
-        .build()
+/// A finding, its members in the order of the format's documentation.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+#[expect(missing_docs, reason = "the format's own names")]
+pub struct Asff<'a> {
+    #[serde(skip_deserializing)]
+    pub schema_version: &'static str,
+    pub id: Option<Cow<'a, str>>,
+    pub product_arn: Option<Cow<'a, str>>,
+    #[serde(skip_deserializing)]
+    pub product_name: &'static str,
+    #[serde(skip_deserializing)]
+    pub company_name: &'static str,
+    pub generator_id: Option<Cow<'a, str>>,
+    pub aws_account_id: Option<Cow<'a, str>>,
+    #[serde(skip_deserializing)]
+    pub types: Vec<&'static str>,
+    pub first_observed_at: Option<Cow<'a, str>>,
+    #[serde(skip_deserializing)]
+    pub last_observed_at: Cow<'a, str>,
+    pub created_at: Option<Cow<'a, str>>,
+    pub updated_at: Option<Cow<'a, str>>,
+    pub severity: Option<SeverityLabel<'a>>,
+    pub title: Option<Cow<'a, str>>,
+    #[serde(skip_deserializing)]
+    pub description: Cow<'a, str>,
+    #[serde(skip_deserializing, skip_serializing_if = "Option::is_none")]
+    pub remediation: Option<Remediation>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub product_fields: Option<ProductFields<'a>>,
+    #[serde(skip_deserializing)]
+    pub resources: Vec<Resource<'a>>,
+    #[serde(skip_deserializing)]
+    pub compliance: Compliance,
+    pub record_state: Option<Cow<'a, str>>,
+    pub finding_provider_fields: Option<FindingProviderFields<'a>>,
+    /// Read only: it is a person's, and set with `BatchUpdateFindings`.
+    #[serde(skip_serializing)]
+    pub workflow: Option<WorkflowStatus<'a>>,
 }
 
-/// A finding to close: the same identity and resources, PASSED (or no longer evaluated) and ARCHIVED.
-pub fn closing(closing: &Closing<'_>, scope: &Scope, now: DateTime<Utc>) -> AwsSecurityFinding {
-    let stored = closing.stored;
-    let path = subject_of(&stored.id);
-    let subject = match kind_of(path) {
-        SubjectKind::Root => Subject::account(SubjectKind::Root, stored.arn.clone()),
-        SubjectKind::Account => Subject::account(SubjectKind::Account, None),
-        kind @ (SubjectKind::User | SubjectKind::AccessKey) => Subject {
-            kind,
-            access_key_id: stored.access_key_id.clone(),
-            path: path.to_owned(),
-            ..Subject::user(user_of(path), stored.arn.clone())
-        },
-    };
-    let status = match closing.because {
-        Because::Passed(_) | Because::Gone => ComplianceStatus::Passed,
-        Because::NotChecked => ComplianceStatus::NotAvailable,
-    };
-    let mut fields = ProductFields::default();
-    fields.insert(ARN, stored.arn.as_deref());
-    fields.insert(ACCESS_KEY_ID, stored.access_key_id.as_deref());
-    let times = Times {
-        created_at: stored.created_at,
-        first_observed_at: stored.first_observed_at.unwrap_or(stored.created_at),
-        updated_at: closing.updated_at,
-        now,
-    };
-    let envelope = Envelope {
-        id: &stored.id,
-        check: &stored.check,
-        title: &stored.title,
-        severity: stored.severity,
-        times: &times,
-    };
-    base(scope, &envelope)
-        .description(fit(&closing.because.to_string(), DESCRIPTION))
-        .record_state(RecordState::Archived)
-        .compliance(Compliance::builder().status(status).build())
-        .set_product_fields(fields.list())
-        .set_resources(Some(resources(&subject, scope)))
-        .build()
+/// Severity and types as the provider gives them. At the top level Security Hub leaves alone what a customer has changed.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+#[expect(missing_docs, reason = "the format's own names")]
+pub struct FindingProviderFields<'a> {
+    pub severity: Option<SeverityLabel<'a>>,
+    #[serde(skip_deserializing)]
+    pub types: Vec<&'static str>,
 }
 
-/// How many bytes of JSON the finding takes at the most: every character of what varies may need an escape.
-pub fn size_bound(finding: &AwsSecurityFinding) -> usize {
-    const FIXED: usize = 6 * 1024;
-    let fields = finding.product_fields().into_iter().flatten().map(|(name, value)| name.len() + value.len() + 6);
-    let resources = finding.resources().iter().filter_map(Resource::id).map(|id| 3 * id.len());
-    let texts = [finding.id(), finding.title(), finding.description()].into_iter().flatten().map(str::len);
-    FIXED + 2 * (fields.sum::<usize>() + resources.sum::<usize>() + texts.sum::<usize>())
+/// A severity.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+#[expect(missing_docs, reason = "the format's own names")]
+pub struct SeverityLabel<'a> {
+    pub label: Option<Cow<'a, str>>,
+    #[serde(skip_deserializing, skip_serializing_if = "Option::is_none")]
+    pub original: Option<&'static str>,
+}
+
+/// The workflow status of a finding.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+#[expect(missing_docs, reason = "the format's own names")]
+pub struct WorkflowStatus<'a> {
+    pub status: Option<Cow<'a, str>>,
+}
+
+/// Whether the finding fails, and what that is required by.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+#[expect(missing_docs, reason = "the format's own names")]
+pub struct Compliance {
+    pub status: &'static str,
+    /// An empty list is not sent: the format wants one item at least.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    pub related_requirements: &'static [&'static str],
+}
+
+/// What to do about it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+#[expect(missing_docs, reason = "the format's own names")]
+pub struct Remediation {
+    pub recommendation: Recommendation,
+}
+
+/// What to do about it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+#[expect(missing_docs, reason = "the format's own names")]
+pub struct Recommendation {
+    pub text: String,
+    pub url: &'static str,
+}
+
+/// What a finding is on.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+#[expect(missing_docs, reason = "the format's own names")]
+pub struct Resource<'a> {
+    pub r#type: &'static str,
+    pub id: String,
+    pub partition: Cow<'a, str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub details: Option<Details<'a>>,
+}
+
+/// A resource's particulars.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[expect(missing_docs, reason = "the format's own names")]
+pub enum Details<'a> {
+    #[serde(rename_all = "PascalCase")]
+    AwsIamAccessKey {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        status: Option<&'static str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        created_at: Option<String>,
+        principal_type: &'static str,
+        principal_name: String,
+        account_id: Cow<'a, str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        access_key_id: Option<&'a str>,
+    },
+    #[serde(rename_all = "PascalCase")]
+    AwsIamUser { user_name: String },
+}
+
+/// What only credwarden knows. Of what is read only the fields are kept that the next run needs.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[serde(transparent)]
+pub struct ProductFields<'a>(BTreeMap<Cow<'a, str>, Cow<'a, str>>);
+
+/// The product fields that the next run needs.
+const RECALLED: [&str; 4] = [ARN, ACCESS_KEY_ID, LAST_USED, ROOT_KEYS];
+
+impl<'a> Asff<'a> {
+    /// A failing finding, with what is to be stored of what is reported.
+    pub fn failing(failing: &'a Failing, record: &Record, product: &'a Product, now: DateTime<Utc>) -> Self {
+        let finding = &failing.finding;
+        let check = finding.check;
+        let recommendation = format!("{} The steps or commands: product field {REMEDIATION}.", check.recommendation);
+        Self {
+            description: fit(&format!("{} {}", finding.message(), check.rationale), DESCRIPTION).into(),
+            compliance: Compliance { status: "FAILED", related_requirements: check.requirements },
+            record_state: Some("ACTIVE".into()),
+            remediation: Some(Remediation {
+                recommendation: Recommendation { text: fit(&recommendation, RECOMMENDATION), url: check.documentation },
+            }),
+            product_fields: product_fields(failing, record),
+            resources: resources(&finding.subject, failing.access_key_id.as_deref(), product),
+            ..base(
+                product,
+                &Envelope {
+                    id: &failing.id,
+                    check: check.id,
+                    title: check.title,
+                    severity: record.severity,
+                    created_at: failing.created_at,
+                    first_observed_at: failing.first_observed_at,
+                    updated_at: failing.updated_at,
+                    now,
+                },
+            )
+        }
+    }
+
+    /// A finding to close: the same identity and resources, PASSED (or no longer evaluated) and ARCHIVED.
+    pub fn closing(closing: &'a Closing, product: &'a Product, now: DateTime<Utc>) -> Self {
+        let stored = &closing.stored;
+        let status = match closing.reason {
+            CloseReason::Passed(_) | CloseReason::Gone => "PASSED",
+            CloseReason::NotChecked => "NOT_AVAILABLE",
+        };
+        let mut fields = ProductFields::default();
+        fields.insert(ARN, stored.arn.as_deref());
+        fields.insert(ACCESS_KEY_ID, stored.access_key_id.as_deref());
+        Self {
+            description: fit(&closing.reason.to_string(), DESCRIPTION).into(),
+            compliance: Compliance { status, related_requirements: &[] },
+            record_state: Some("ARCHIVED".into()),
+            product_fields: fields.if_any(),
+            resources: resources_of_stored(stored, product),
+            ..base(
+                product,
+                &Envelope {
+                    id: &stored.id,
+                    check: &stored.check,
+                    title: &stored.title,
+                    severity: stored.severity,
+                    created_at: stored.created_at,
+                    first_observed_at: stored.open_since(),
+                    updated_at: closing.updated_at,
+                    now,
+                },
+            )
+        }
+    }
+
+    /// Whether it is one of the product's findings that credwarden wrote.
+    pub fn is_of(&self, product: &Product) -> bool {
+        self.product_arn.as_deref() == Some(&product.arn())
+            && self.aws_account_id.as_deref() == Some(&product.account_id)
+            && self.generator_id.as_deref().is_some_and(|generator| generator.starts_with(GENERATOR))
+    }
+
+    /// What the next run needs of it.
+    ///
+    /// # Errors
+    ///
+    /// The name of a member that cannot be read.
+    pub fn stored(self) -> Result<Stored, &'static str> {
+        let provided = self.finding_provider_fields.and_then(|fields| fields.severity?.label);
+        let label = provided.or_else(|| self.severity?.label);
+        let fields = self.product_fields.unwrap_or_default();
+        let keys = fields.get(ROOT_KEYS).map(|stamps| stamps.split(',').map(str::to_owned).collect());
+        Ok(Stored {
+            id: self.id.ok_or("Id")?.into_owned(),
+            check: self
+                .generator_id
+                .as_deref()
+                .and_then(|id| id.strip_prefix(GENERATOR))
+                .unwrap_or_default()
+                .to_owned(),
+            title: self.title.unwrap_or_default().into_owned(),
+            active: self.record_state.as_deref() != Some("ARCHIVED"),
+            workflow: workflow(self.workflow.and_then(|workflow| workflow.status).as_deref()),
+            severity: label.and_then(|label| Severity::from_label(&label)).unwrap_or(Severity::Informational),
+            created_at: time(self.created_at.as_deref()).ok_or("CreatedAt")?,
+            first_observed_at: time(self.first_observed_at.as_deref()),
+            updated_at: time(self.updated_at.as_deref()).ok_or("UpdatedAt")?,
+            arn: fields.get(ARN).map(str::to_owned),
+            access_key_id: fields.get(ACCESS_KEY_ID).map(str::to_owned),
+            reported: ReportedEvidence {
+                last_used: time(fields.get(LAST_USED)),
+                keys: keys.unwrap_or_default(),
+                keys_whole: false,
+            },
+        })
+    }
+}
+
+/// A status that is not understood must not silence an alert: `ASSIGNED` was one once.
+fn workflow(status: Option<&str>) -> Workflow {
+    match status {
+        Some("NOTIFIED") => Workflow::Notified,
+        Some("SUPPRESSED") => Workflow::Suppressed,
+        Some("RESOLVED") => Workflow::Resolved,
+        Some("NEW") | None => Workflow::New,
+        Some(other) => {
+            tracing::debug!(status = other, "A finding of ours has an unknown workflow status.");
+            Workflow::New
+        }
+    }
 }
 
 struct Envelope<'a> {
@@ -147,108 +304,176 @@ struct Envelope<'a> {
     check: &'a str,
     title: &'a str,
     severity: Severity,
-    times: &'a Times,
-}
-
-struct Times {
     created_at: DateTime<Utc>,
     first_observed_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
     now: DateTime<Utc>,
 }
 
-/// What every finding of ours has. Severity and types go into `FindingProviderFields`, which are the provider's, and to the
-/// top level, which Security Hub leaves alone once a customer has changed it there.
-fn base(scope: &Scope, envelope: &Envelope<'_>) -> aws_sdk_securityhub::types::builders::AwsSecurityFindingBuilder {
-    let &Envelope { id, check, title, severity, times } = envelope;
-    let label = SeverityLabel::from(severity.label());
-    let mut types = vec![BEST_PRACTICES.to_owned()];
-    if find(check).is_some_and(|check| check.requirements.iter().any(|requirement| requirement.starts_with("CIS AWS")))
-    {
-        types.push(CIS.to_owned());
+/// What every finding has.
+fn base<'a>(product: &'a Product, envelope: &Envelope<'_>) -> Asff<'a> {
+    let &Envelope { id, check, title, severity, created_at, first_observed_at, updated_at, now } = envelope;
+    let is_in_cis = |requirements: &[&str]| requirements.iter().any(|requirement| requirement.starts_with("CIS AWS"));
+    let mut types = vec![BEST_PRACTICES];
+    if find(check).is_some_and(|check| is_in_cis(check.requirements)) {
+        types.push(CIS);
     }
-    let provided = FindingProviderSeverity::builder().label(label.clone()).original(severity.label());
-    AwsSecurityFinding::builder()
-        .schema_version("2018-10-08")
-        .id(fit(id, ID))
-        .product_arn(scope.product_arn())
-        .product_name("credwarden")
-        .company_name("credwarden")
-        .generator_id(fit(&format!("{GENERATOR}{check}"), ID))
-        .aws_account_id(&scope.account_id)
-        .set_types(Some(types.clone()))
-        .created_at(timestamp(times.created_at))
-        .first_observed_at(timestamp(times.first_observed_at))
-        .last_observed_at(timestamp(times.now))
-        .updated_at(timestamp(times.updated_at))
-        .severity(AsffSeverity::builder().label(label).build())
-        .finding_provider_fields(
-            FindingProviderFields::builder().severity(provided.build()).set_types(Some(types)).build(),
-        )
-        .title(fit(title, TITLE))
+    let label = || Some(Cow::Borrowed(severity.label()));
+    let provided = SeverityLabel { label: label(), original: Some(severity.label()) };
+    Asff {
+        schema_version: "2018-10-08",
+        id: Some(fit(id, ID).into()),
+        product_arn: Some(product.arn().into()),
+        product_name: "credwarden",
+        company_name: "credwarden",
+        generator_id: Some(fit(&format!("{GENERATOR}{check}"), ID).into()),
+        aws_account_id: Some(Cow::Borrowed(&product.account_id)),
+        created_at: Some(timestamp(created_at).into()),
+        first_observed_at: Some(timestamp(first_observed_at).into()),
+        last_observed_at: timestamp(now).into(),
+        updated_at: Some(timestamp(updated_at).into()),
+        severity: Some(SeverityLabel { label: label(), original: None }),
+        finding_provider_fields: Some(FindingProviderFields { severity: Some(provided), types: types.clone() }),
+        types,
+        title: Some(fit(title, TITLE).into()),
+        ..Asff::default()
+    }
 }
 
-fn resources(subject: &Subject, scope: &Scope) -> Vec<Resource> {
-    let mut resources = Vec::with_capacity(2);
-    if let SubjectKind::Root | SubjectKind::Account = subject.kind {
-        add(&mut resources, "AwsAccount", format!("AWS::::Account:{}", scope.account_id), scope);
-        return resources;
+fn product_fields<'a>(failing: &'a Failing, record: &Record) -> Option<ProductFields<'a>> {
+    let mut fields = ProductFields::default();
+    fields.insert(ARN, failing.finding.subject.arn());
+    fields.insert(ACCESS_KEY_ID, failing.access_key_id.as_deref());
+    // To the last digit: it is compared with the report's.
+    let last_used = record.evidence.last_used.map(|used| used.to_rfc3339_opts(SecondsFormat::AutoSi, true));
+    fields.insert(LAST_USED, last_used.as_deref());
+    let keys = record.evidence.keys.iter().map(String::as_str).collect::<Vec<_>>().join(",");
+    fields.insert(ROOT_KEYS, Some(&keys));
+    let remediation = failing.remediation();
+    if remediation.chars().count() <= PRODUCT_FIELD {
+        fields.insert(REMEDIATION, Some(&remediation));
     }
-    let name = subject.shown_user();
-    // A pseudonymised row has no ARN, and an ARN made from its name would not exist.
-    let arn = subject.arn.clone().unwrap_or_else(|| format!("AWS::IAM::User:{name}"));
-    if subject.kind == SubjectKind::AccessKey {
-        let created = subject.path.rsplit('/').next().unwrap_or_default();
-        let id = match &subject.access_key_id {
+    for fact in failing.finding.evidence() {
+        fields.insert(&format!("credwarden/{}", fact.name), Some(&fact.value));
+    }
+    fields.if_any()
+}
+
+fn resources<'a>(subject: &'a Subject, access_key_id: Option<&'a str>, product: &'a Product) -> Vec<Resource<'a>> {
+    let of = Of { product, arn: subject.arn() };
+    match subject {
+        Subject::Root { .. } | Subject::Account => vec![of.account()],
+        Subject::User(user) => vec![of.user(&user.name)],
+        Subject::AccessKey(AccessKeySubject { user, created, active, tag, .. }) => {
+            let status = active.map(|active| if active { "Active" } else { "Inactive" });
+            vec![of.access_key(&user.name, *tag, access_key_id, created.map(timestamp), status), of.user(&user.name)]
+        }
+    }
+}
+
+fn resources_of_stored<'a>(stored: &'a Stored, product: &'a Product) -> Vec<Resource<'a>> {
+    let of = Of { product, arn: stored.arn.as_deref() };
+    match stored.subject() {
+        SubjectId::Root | SubjectId::Account => vec![of.account()],
+        SubjectId::User(name) | SubjectId::Other(name) => vec![of.user(&name)],
+        SubjectId::AccessKey { user, key } => {
+            vec![of.access_key(&user, key, stored.access_key_id.as_deref(), None, None), of.user(&user)]
+        }
+    }
+}
+
+/// Where a resource is.
+#[derive(Clone, Copy)]
+struct Of<'a> {
+    product: &'a Product,
+    /// The ARN of the user.
+    arn: Option<&'a str>,
+}
+
+impl<'a> Of<'a> {
+    fn resource(self, r#type: &'static str, id: String, details: Option<Details<'a>>) -> Resource<'a> {
+        Resource { r#type, id, partition: Cow::Borrowed(&self.product.partition), details }
+    }
+
+    fn account(self) -> Resource<'a> {
+        self.resource("AwsAccount", format!("AWS::::Account:{}", self.product.account_id), None)
+    }
+
+    /// A pseudonymised row has no ARN, and an ARN made from its name would not exist.
+    fn user_id(self, name: &str) -> String {
+        self.arn.map_or_else(|| format!("AWS::IAM::User:{}", inert(name)), str::to_owned)
+    }
+
+    fn user(self, name: &str) -> Resource<'a> {
+        let details = Details::AwsIamUser { user_name: fit(name, NAME) };
+        self.resource("AwsIamUser", fit(&self.user_id(name), ID), Some(details))
+    }
+
+    fn access_key(
+        self,
+        user: &str,
+        tag: KeyTag,
+        access_key_id: Option<&'a str>,
+        created_at: Option<String>,
+        status: Option<&'static str>,
+    ) -> Resource<'a> {
+        let id = match access_key_id {
             Some(id) => format!("AWS::IAM::AccessKey:{id}"),
-            None => format!("{arn}/key/{created}"),
+            None => format!("{}/key/{tag}", self.user_id(user)),
         };
-        let status = subject
-            .active
-            .map(|active| if active { AwsIamAccessKeyStatus::Active } else { AwsIamAccessKeyStatus::Inactive });
-        let key = AwsIamAccessKeyDetails::builder()
-            .set_access_key_id(subject.access_key_id.clone())
-            .account_id(&scope.account_id)
-            .set_created_at(subject.created.map(timestamp))
-            .principal_name(fit(&name, 128))
-            .principal_type("User")
-            .set_status(status)
-            .build();
-        described(add(&mut resources, "AwsIamAccessKey", fit(&id, ID), scope)).aws_iam_access_key = Some(key);
+        let details = Details::AwsIamAccessKey {
+            access_key_id,
+            account_id: Cow::Borrowed(&self.product.account_id),
+            created_at,
+            principal_name: fit(user, NAME),
+            principal_type: "User",
+            status,
+        };
+        self.resource("AwsIamAccessKey", fit(&id, ID), Some(details))
     }
-    let user = AwsIamUserDetails::builder().user_name(fit(&name, 128)).build();
-    described(add(&mut resources, "AwsIamUser", fit(&arn, ID), scope)).aws_iam_user = Some(user);
-    resources
 }
 
-/// One more resource, filled in where it lies: it has 31 KB, which each call of its builder would move.
-fn add<'r>(resources: &'r mut Vec<Resource>, kind: &str, id: String, scope: &Scope) -> &'r mut Resource {
-    let resource = resources.push_mut(Resource::builder().build());
-    resource.r#type = Some(kind.to_owned());
-    resource.id = Some(id);
-    resource.partition = Some(Partition::from(scope.partition.as_str()));
-    resource
-}
-
-fn described(resource: &mut Resource) -> &mut ResourceDetails {
-    resource.details.insert(ResourceDetails::builder().build())
-}
-
-#[derive(Default)]
-struct ProductFields(HashMap<String, String>);
-
-impl ProductFields {
-    fn list(self) -> Option<HashMap<String, String>> {
-        Some(self.0).filter(|fields| !fields.is_empty())
+impl ProductFields<'_> {
+    fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(|value| &**value)
     }
 
-    /// A blank value is refused by Security Hub, so it is none.
+    fn if_any(self) -> Option<Self> {
+        Some(self).filter(|fields| !fields.0.is_empty())
+    }
+
+    /// A blank value is refused by Security Hub, so it is left out.
     fn insert(&mut self, name: &str, value: Option<&str>) {
         let value = value.map(str::trim).filter(|value| !value.is_empty());
         if let Some(value) = value.filter(|_| self.0.len() < PRODUCT_FIELDS) {
             let value = if name == REMEDIATION { value.to_owned() } else { fit(value, PRODUCT_FIELD) };
-            self.0.insert(fit(name, PRODUCT_FIELD_NAME), value);
+            self.0.insert(fit(name, PRODUCT_FIELD_NAME).into(), value.into());
         }
+    }
+}
+
+impl<'de> Deserialize<'de> for ProductFields<'_> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Fields;
+        impl<'de> Visitor<'de> for Fields {
+            type Value = ProductFields<'static>;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("a map of strings")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut fields = ProductFields::default();
+                while let Some(name) = map.next_key::<Cow<'de, str>>()? {
+                    match RECALLED.into_iter().find(|known| *known == name) {
+                        Some(name) => _ = fields.0.insert(Cow::Borrowed(name), Cow::Owned(map.next_value()?)),
+                        None => _ = map.next_value::<IgnoredAny>()?,
+                    }
+                }
+                Ok(fields)
+            }
+        }
+        deserializer.deserialize_map(Fields)
     }
 }
 
@@ -263,4 +488,8 @@ fn fit(text: &str, limit: usize) -> String {
 
 fn timestamp(time: DateTime<Utc>) -> String {
     time.to_rfc3339_opts(SecondsFormat::Millis, true)
+}
+
+fn time(text: Option<&str>) -> Option<DateTime<Utc>> {
+    DateTime::parse_from_rfc3339(text?).ok().map(|time| time.to_utc())
 }

@@ -20,7 +20,7 @@ pub struct Clients {
     pub security_hub: aws_sdk_securityhub::Client,
     /// Sends the alert.
     pub sns: aws_sdk_sns::Client,
-    /// The region of Security Hub: the function's own.
+    /// The region of Security Hub.
     pub region: String,
 }
 
@@ -37,19 +37,39 @@ pub fn loader(http_client: SharedHttpClient) -> ConfigLoader {
         .retry_config(RetryConfig::disabled())
 }
 
+/// The configuration, and with it the credentials, for each service: account, Security Hub and topic may belong to three
+/// accounts.
+#[derive(Debug, Clone)]
+pub struct Configurations {
+    /// Of the account that is read, for IAM and STS.
+    pub account: SdkConfig,
+    /// Of Security Hub.
+    pub security_hub: SdkConfig,
+    /// Of the topic.
+    pub topic: SdkConfig,
+}
+
+impl Configurations {
+    /// The same for all.
+    pub fn all(sdk: &SdkConfig) -> Self {
+        Self { account: sdk.clone(), security_hub: sdk.clone(), topic: sdk.clone() }
+    }
+}
+
 impl Clients {
-    /// Clients of that configuration; SNS's is of the topic's region.
-    pub fn new(sdk: &SdkConfig, topic: Option<&TopicArn>) -> Self {
-        let mut sns = aws_sdk_sns::config::Builder::from(sdk);
+    /// Clients of those configurations; SNS's is of the topic's region.
+    pub fn new(configurations: &Configurations, topic: Option<&TopicArn>) -> Self {
+        let Configurations { account, security_hub, topic: sns } = configurations;
+        let mut sns = aws_sdk_sns::config::Builder::from(sns);
         if let Some(topic) = topic {
             sns = sns.region(Region::new(topic.region.clone()));
         }
         Self {
-            iam: aws_sdk_iam::Client::new(sdk),
-            sts: aws_sdk_sts::Client::new(sdk),
-            security_hub: aws_sdk_securityhub::Client::new(sdk),
+            iam: aws_sdk_iam::Client::new(account),
+            sts: aws_sdk_sts::Client::new(account),
+            security_hub: aws_sdk_securityhub::Client::new(security_hub),
             sns: aws_sdk_sns::Client::from_conf(sns.build()),
-            region: sdk.region().map_or_else(String::new, |region| region.as_ref().to_owned()),
+            region: security_hub.region().map_or_else(String::new, |region| region.as_ref().to_owned()),
         }
     }
 }

@@ -4,8 +4,9 @@
 use aws_sdk_iam::Client;
 use aws_sdk_iam::types::{AssignmentStatusType, ReportStateType, SummaryKeyType};
 use chrono::{DateTime, Utc};
+use hygiene::account::{Account, AccountSummary, Report};
 use hygiene::report::CredentialReport;
-use hygiene::snapshot::{AccountSummary, Report, Snapshot, Source, Unavailable};
+use hygiene::source::{Source, Unavailable};
 use tokio::time::Instant;
 
 use crate::aws::Clients;
@@ -30,20 +31,69 @@ pub enum CollectError {
     /// `GetCallerIdentity`, where there is no report to say whose account it is.
     #[error("could not find out which account this is")]
     Account(#[source] CallError),
+    /// What was read is not of the account that was asked for.
+    #[error("expected account {expected}, but {source_of} of account {found}")]
+    OtherAccount {
+        /// The account that was asked for.
+        expected: String,
+        /// What is not of it: `the credential report is`, `the credentials are`.
+        source_of: &'static str,
+        /// The account that it is of.
+        found: String,
+    },
+}
+
+/// The account that a run is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Expected {
+    /// Asked for by number: what is read of another account is an error, and nothing of it is judged.
+    Given(AccountOf),
+    /// Probably this one, as the function is in it; a made-up function ARN (in a local invocation) decides nothing.
+    Presumed(AccountOf),
+    /// Whatever account the credentials are of.
+    Any,
+}
+
+/// An account and its partition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccountOf {
+    /// The account's 12 digits.
+    pub account_id: String,
+    /// The partition of its ARNs.
+    pub partition: String,
+}
+
+impl AccountOf {
+    /// The account and partition in an ARN.
+    pub fn arn(arn: &str) -> Option<Self> {
+        let mut parts = arn.split(':').skip(1);
+        let (partition, account_id) = (parts.next()?.to_owned(), parts.nth(2)?.to_owned());
+        Some(Self { account_id, partition })
+    }
+}
+
+impl Expected {
+    /// The account, where one is expected.
+    pub fn account(&self) -> Option<&AccountOf> {
+        match self {
+            Self::Given(account) | Self::Presumed(account) => Some(account),
+            Self::Any => None,
+        }
+    }
 }
 
 /// What was read, and what was not.
 #[derive(Debug)]
 pub struct Collected {
     /// What was read.
-    pub snapshot: Snapshot,
+    pub account: Account,
     /// Why the rest was not.
     pub errors: Vec<CollectError>,
 }
 
 /// Reads all sources, and gives up on what is not there by `until`. Whose account it is may take until `account_until`: that is
 /// asked only when there is no report to say it, which may have taken all the time there was.
-pub async fn collect(clients: &Clients, until: Instant, account_until: Instant) -> Collected {
+pub async fn collect(clients: &Clients, expected: &Expected, until: Instant, account_until: Instant) -> Collected {
     let iam = &clients.iam;
     let (report, summary, devices) =
         tokio::join!(credential_report(iam, until), account_summary(iam, until), virtual_mfa_users(iam, until));
@@ -52,16 +102,46 @@ pub async fn collect(clients: &Clients, until: Instant, account_until: Instant) 
     let report = source(report, &mut errors);
     let summary = source(summary, &mut errors);
     let virtual_mfa_users = source(devices, &mut errors);
-    let known = report.as_ref().ok().and_then(|report| report.credentials.account());
-    let mut account = known.map(|(account, partition)| (account.to_owned(), partition.to_owned()));
-    if account.is_none() {
+    let of_report = report.as_ref().ok().and_then(|report| report.credentials.account());
+    let mut found = of_report
+        .map(|(account, partition)| AccountOf { account_id: account.to_owned(), partition: partition.to_owned() });
+    let source_of = if found.is_some() { "the credential report is" } else { "the credentials are" };
+    if found.is_none() {
         match caller(&clients.sts, account_until).await {
-            Ok(caller) => account = Some(caller),
+            Ok(caller) => found = Some(caller),
             Err(error) => errors.push(error),
         }
     }
-    let (account_id, partition) = account.unzip();
-    Collected { snapshot: Snapshot { account_id, partition, report, summary, virtual_mfa_users }, errors }
+    if let Expected::Given(expected) = expected {
+        return match found {
+            Some(found) if found.account_id != expected.account_id => {
+                of_another_account(expected.clone(), source_of, found.account_id)
+            }
+            Some(_) | None => {
+                let account = joined(Some(expected.clone()), report, summary, virtual_mfa_users);
+                Collected { account, errors }
+            }
+        };
+    }
+    Collected { account: joined(found, report, summary, virtual_mfa_users), errors }
+}
+
+fn joined(
+    account: Option<AccountOf>,
+    report: Source<Report>,
+    summary: Source<AccountSummary>,
+    virtual_mfa_users: Source<Vec<String>>,
+) -> Account {
+    let (id, partition) = account.map(|account| (account.account_id, account.partition)).unzip();
+    Account { id, partition, report, summary, virtual_mfa_users }
+}
+
+/// Nothing that was read is of the account that was asked for.
+fn of_another_account(expected: AccountOf, source_of: &'static str, found: String) -> Collected {
+    let error = CollectError::OtherAccount { expected: expected.account_id.clone(), source_of, found };
+    let reason = Unavailable::Unreadable(sentence(&error.to_string()));
+    let (report, summary, devices) = (Err(reason.clone()), Err(reason.clone()), Err(reason));
+    Collected { account: joined(Some(expected), report, summary, devices), errors: vec![error] }
 }
 
 fn source<T>(result: Result<T, CollectError>, errors: &mut Vec<CollectError>) -> Source<T> {
@@ -173,14 +253,16 @@ async fn virtual_mfa_users(iam: &Client, until: Instant) -> Result<Vec<String>, 
 }
 
 /// Whose credentials the function has, which needs no permission.
-async fn caller(sts: &aws_sdk_sts::Client, until: Instant) -> Result<(String, String), CollectError> {
+async fn caller(sts: &aws_sdk_sts::Client, until: Instant) -> Result<AccountOf, CollectError> {
     let operation = "GetCallerIdentity";
     let identity = persist(operation, until, async || {
         sts.get_caller_identity().send().await.map_err(|error| CallError::new(operation, &error))
     });
     let identity = identity.await.map_err(CollectError::Account)?;
     let partition = identity.arn().and_then(|arn| arn.split(':').nth(1)).filter(|partition| !partition.is_empty());
-    let account =
-        identity.account().zip(partition).map(|(account, partition)| (account.to_owned(), partition.to_owned()));
+    let account = identity
+        .account()
+        .zip(partition)
+        .map(|(account, partition)| AccountOf { account_id: account.to_owned(), partition: partition.to_owned() });
     account.ok_or_else(|| CollectError::Account(CallError::other(operation, "the answer has no account or no ARN")))
 }

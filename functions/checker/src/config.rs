@@ -1,11 +1,11 @@
 //! The function's environment, read once. A bad value stops the function at start-up: at the first deployment, not one day.
 
 use chrono::TimeDelta;
-use hygiene::alert::{AlertOn, AlertRules};
 use hygiene::checks::{CHECKS, find};
-use hygiene::finding::Severity;
+use hygiene::decision::{AlertOn, AlertRules};
 use hygiene::policy::Policy;
 use hygiene::text;
+use hygiene::verdict::Severity;
 
 use crate::environment::is_endpoint;
 
@@ -18,10 +18,8 @@ pub struct Config {
     pub security_hub: bool,
     /// When alerts are sent.
     pub alert: AlertRules,
-    /// The limits.
+    /// The limits, and the disabled checks.
     pub policy: Policy,
-    /// Checks that are not done, by id.
-    pub disabled_checks: Vec<&'static str>,
 }
 
 /// An SNS topic.
@@ -127,8 +125,8 @@ impl Config {
                 credential_unused: reader.days(CREDENTIAL_UNUSED_DAYS),
                 root_used_within: reader.days(ROOT_USED_WITHIN_DAYS),
                 new_credential_grace: reader.days(NEW_CREDENTIAL_GRACE_DAYS),
+                disabled_checks: reader.disabled_checks(),
             },
-            disabled_checks: reader.disabled_checks(),
         };
         reader.check_endpoints();
         if reader.errors.is_empty() { Ok(config) } else { Err(ConfigError(reader.errors)) }
@@ -233,7 +231,7 @@ mod tests {
         assert_eq!(config.topic_arn, None);
         assert!(config.security_hub);
         assert_eq!(config.alert, AlertRules { on: AlertOn::Changes, min_severity: Severity::Low });
-        assert!(config.disabled_checks.is_empty());
+        assert!(config.policy.disabled_checks.is_empty());
     }
 
     #[test]
@@ -257,7 +255,7 @@ mod tests {
         assert!(!config.security_hub);
         assert_eq!(config.alert, AlertRules { on: AlertOn::Always, min_severity: Severity::High });
         assert_eq!(config.policy.access_key_max_age, TimeDelta::days(180));
-        assert_eq!(config.disabled_checks, ["access-key-inactive", "user-without-credentials"]);
+        assert_eq!(config.policy.disabled_checks, ["access-key-inactive", "user-without-credentials"]);
     }
 
     #[test]

@@ -7,7 +7,8 @@ use std::io::{self, Write as _};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_smithy_http_client::tls::TrustStore;
-use checker::aws::{self, Clients};
+use checker::aws::{self, Clients, Configurations};
+use checker::collect::{AccountOf, Expected};
 use checker::config::Config;
 use checker::environment::empty_variables;
 use checker::log;
@@ -18,18 +19,12 @@ use checker::tls::http_client;
 use lambda_runtime::{Diagnostic, Error, LambdaEvent, service_fn};
 use serde_json::Value;
 
-/// `aws-sdk-securityhub` moves its 31 KB `ResourceDetails` from frame to frame as it reads a finding: the 8 MB of the main
-/// thread are too few without optimization. Only what is touched takes memory.
-const STACK: usize = 64 * 1024 * 1024;
-
 // One thread: a run waits for AWS nearly all the time, and a function of 128 MB has a fourteenth of a processor. The system's
 // allocator: mimalloc takes 8 % fewer instructions, and 3 to 5 MB more.
 fn main() -> Result<(), Error> {
     unset_empty_variables();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let thread = std::thread::Builder::new().name("runtime".to_owned()).stack_size(STACK);
-    let served = thread.spawn(move || runtime.block_on(serve()))?.join();
-    served.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    runtime.block_on(serve())
 }
 
 #[expect(unsafe_code, reason = "variables can only be unset so")]
@@ -45,7 +40,7 @@ async fn serve() -> Result<(), Error> {
     let config =
         Config::read(environment).inspect_err(|error| tracing::error!(%error, "The settings cannot be used."))?;
     let sdk = aws::loader(http_client(TrustStore::default())).load().await;
-    let clients = Clients::new(&sdk, config.topic_arn.as_ref());
+    let clients = Clients::new(&Configurations::all(&sdk), config.topic_arn.as_ref());
     let (config, clients) = (&config, &clients);
     lambda_runtime::run(service_fn(async |event: LambdaEvent<Value>| handle(clients, config, event).await)).await
 }
@@ -57,7 +52,8 @@ async fn handle(clients: &Clients, config: &Config, event: LambdaEvent<Value>) -
     let deadline = UNIX_EPOCH + Duration::from_millis(context.deadline);
     let left = deadline.duration_since(now).unwrap_or_default();
     let dry_run = payload.get("dry_run") == Some(&Value::Bool(true));
-    let invocation = Invocation { now: now.into(), left, dry_run, function_arn: context.invoked_function_arn };
+    let expected = AccountOf::arn(&context.invoked_function_arn).map_or(Expected::Any, Expected::Presumed);
+    let invocation = Invocation { now: now.into(), left, dry_run, expected };
     let summary = guarded(Box::pin(run(clients, config, &invocation))).await?;
     if !dry_run {
         let line = successful_run(invocation.now, &context.env_config.function_name, &context.request_id);

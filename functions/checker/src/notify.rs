@@ -1,17 +1,23 @@
 //! The one SNS message of a run: text for people, the result for machines, attributes for filter policies.
 
+use std::cmp::Reverse;
+
 use aws_sdk_sns::Client;
 use aws_sdk_sns::types::MessageAttributeValue;
 use hygiene::alert::Alert;
+use hygiene::decision::Failing;
 use hygiene::finding::FindingJson;
 use hygiene::mail;
-use serde_json::{Value, json};
+use hygiene::outcome::Outcome;
+use hygiene::verdict::Severity;
+use serde::Serialize;
+use serde_json::value::{RawValue, to_raw_value};
 use tokio::time::Instant;
 
 use crate::cause::CallError;
 use crate::config::TopicArn;
 use crate::patience::persist;
-use crate::summary::Summary;
+use crate::summary::{AlertState, Summary};
 
 /// SNS takes 262,144 bytes, attributes included; the rest is room for its own envelope.
 const MESSAGE_BYTES: usize = 248_000;
@@ -20,7 +26,7 @@ const MAIL_BYTES: usize = 80_000;
 /// What the machine-readable result lists.
 const LISTED: usize = 100;
 /// The protocols that get it.
-const MACHINES: [&str; 4] = ["sqs", "lambda", "http", "https"];
+const MACHINES: usize = 4;
 
 /// The alert could not be sent.
 #[derive(Debug, thiserror::Error)]
@@ -32,15 +38,32 @@ pub struct NotifyError(#[source] CallError);
 pub struct Message {
     /// For mail: ASCII, under 100 characters.
     pub subject: String,
-    /// A JSON object with a string a protocol.
+    /// A JSON object with one string for each protocol.
     pub body: String,
     /// For filter policies: name, type, value.
     pub attributes: [(&'static str, &'static str, String); 5],
 }
 
-/// Words the message.
-pub fn message(alert: &Alert<'_>, summary: &Summary) -> Message {
-    let worst = alert.max_severity().map_or("NONE", |severity| severity.label());
+/// The text for each protocol.
+#[derive(Debug, Serialize)]
+struct Body<'a> {
+    default: &'a str,
+    email: &'a str,
+    sqs: &'a str,
+    lambda: &'a str,
+    http: &'a str,
+    https: &'a str,
+}
+
+/// The message about those outcomes; none where there is nothing to report.
+pub fn message(outcomes: &[Outcome]) -> Option<Message> {
+    let alerts: Vec<Alert<'_>> = outcomes.iter().map(Alert::of).collect();
+    if !alerts.iter().any(Alert::is_due) {
+        return None;
+    }
+    let imported = outcomes.iter().map(|outcome| outcome.receipts.imported).sum();
+    let summary = Summary::of(&alerts, imported, AlertState::Sent)?;
+    let worst = alerts.iter().filter_map(Alert::max_severity).max().map_or("NONE", Severity::label);
     let attributes = [
         ("account_id", "String", summary.account_id.clone().unwrap_or_else(|| "unknown".to_owned())),
         ("max_severity", "String", worst.to_owned()),
@@ -48,57 +71,82 @@ pub fn message(alert: &Alert<'_>, summary: &Summary) -> Message {
         ("resolved_findings", "Number", summary.resolved.to_string()),
         ("errors", "Number", summary.errors.len().to_string()),
     ];
-    Message { subject: mail::subject(alert), body: body(alert, summary), attributes }
+    Some(Message { subject: mail::subject(&alerts), body: body(&alerts, summary), attributes })
 }
 
-fn body(alert: &Alert<'_>, summary: &Summary) -> String {
-    let default = literal(&mail::summary(alert));
-    let mut mail_bytes = MAIL_BYTES;
-    loop {
-        let email = literal(&mail::text(alert, mail_bytes));
-        let room = MESSAGE_BYTES.saturating_sub(email.len() + default.len()) / MACHINES.len();
-        // The largest part is put into words once.
-        let machine = literal(&machine(alert, summary, room));
-        let people = [("default", &default), ("email", &email)];
-        let protocols = people.into_iter().chain(MACHINES.map(|protocol| (protocol, &machine)));
-        let fields: Vec<String> = protocols.map(|(protocol, text)| format!("\"{protocol}\":{text}")).collect();
-        let body = format!("{{{}}}", fields.join(","));
-        // The mail's limit is about its own length; what it has to escape may double that.
-        if body.len() <= MESSAGE_BYTES || mail_bytes < 1000 {
-            return body;
-        }
-        mail_bytes /= 2;
-    }
+/// People's text has what it needs, and the machines' result what is left.
+fn body(alerts: &[Alert<'_>], summary: Summary) -> String {
+    let default = mail::summary(alerts);
+    let room = MESSAGE_BYTES.saturating_sub(escaped_length(&default));
+    let bare = MACHINES * bare_length(&summary);
+    // What a mail has to escape may double its length.
+    let mail_room = room.saturating_sub(bare);
+    let email = mail::text(alerts, MAIL_BYTES.min(mail_room / 2));
+    let email = cut_escaped(&email, mail_room);
+    let machine = machine(alerts, summary, room.saturating_sub(escaped_length(email)) / MACHINES);
+    let body = Body { default: &default, email, sqs: &machine, lambda: &machine, http: &machine, https: &machine };
+    serde_json::to_string(&body).unwrap_or_default()
 }
 
 /// The result, with as many findings as there is room for.
-fn machine(alert: &Alert<'_>, summary: &Summary, room: usize) -> String {
-    let account = alert.evaluation.account_id.as_deref();
-    let mut result = serde_json::to_value(summary).unwrap_or_else(|_| json!({}));
-    let mut left = room.saturating_sub(literal(&result.to_string()).len() + 100);
-    let mut findings = Vec::new();
-    for failing in alert.new.iter().take(LISTED) {
-        let Ok(finding) = serde_json::to_value(FindingJson::new(failing.finding, account)) else { break };
-        let size = literal(&finding.to_string()).len() + 1;
-        if left < size {
-            break;
-        }
-        left -= size;
-        findings.push(finding);
+fn machine(alerts: &[Alert<'_>], summary: Summary, room: usize) -> String {
+    let mut left = room.saturating_sub(bare_length(&summary));
+    let mut listed: Vec<Box<RawValue>> = Vec::new();
+    for (failing, account) in worst_first(alerts).take(LISTED) {
+        let finding = FindingJson::new(&failing.finding, account, failing.access_key_id.as_deref());
+        let Ok(finding) = to_raw_value(&finding) else { break };
+        let Some(rest) = left.checked_sub(escaped_length(finding.get()) + 1) else { break };
+        left = rest;
+        listed.push(finding);
     }
-    result["truncated"] = json!(alert.new.len() - findings.len());
-    result["findings"] = Value::Array(findings);
-    result.to_string()
+    let truncated = Some(summary.new - listed.len());
+    let summary = Summary { findings: Some(listed), truncated, ..summary };
+    serde_json::to_string(&summary).unwrap_or_default()
 }
 
-/// A string as JSON has it.
-fn literal(text: &str) -> String {
-    Value::from(text).to_string()
+/// The new findings with their accounts.
+fn worst_first<'a>(alerts: &'a [Alert<'a>]) -> impl Iterator<Item = (&'a Failing, Option<&'a str>)> {
+    let of_one =
+        |alert: &'a Alert<'a>| alert.new.iter().map(|failing| (*failing, alert.decision.account_id.as_deref()));
+    let mut all: Vec<(&Failing, Option<&str>)> = alerts.iter().flat_map(of_one).collect();
+    if 1 < alerts.len() {
+        all.sort_by_key(|(failing, _)| Reverse(failing.severity()));
+    }
+    all.into_iter()
+}
+
+/// How long the result is without findings, as a string in JSON.
+fn bare_length(summary: &Summary) -> usize {
+    const FINDINGS: usize = 100;
+    escaped_length(&serde_json::to_string(summary).unwrap_or_default()) + FINDINGS
+}
+
+/// How long a text is as a string in JSON.
+fn escaped_length(text: &str) -> usize {
+    2 + text.chars().map(escaped_character).sum::<usize>()
+}
+
+fn escaped_character(character: char) -> usize {
+    match character {
+        '"' | '\\' | '\n' | '\r' | '\t' | '\u{8}' | '\u{c}' => 2,
+        character if character < ' ' => 6,
+        character => character.len_utf8(),
+    }
+}
+
+/// As much of a text as fits into so many bytes of JSON.
+fn cut_escaped(text: &str, room: usize) -> &str {
+    let mut length = 2;
+    let end = text.char_indices().find(|(_, character)| {
+        length += escaped_character(*character);
+        room < length
+    });
+    end.map_or(text, |(end, _)| &text[..end])
 }
 
 /// Sends the message.
-pub async fn publish(sns: &Client, topic: &TopicArn, message: &Message, until: Instant) -> Result<(), NotifyError> {
-    let send = persist("Publish", until, async || {
+pub async fn send(sns: &Client, topic: &TopicArn, message: &Message, until: Instant) -> Result<(), NotifyError> {
+    let sent = persist("Publish", until, async || {
         let mut request = sns
             .publish()
             .topic_arn(&topic.arn)
@@ -112,5 +160,5 @@ pub async fn publish(sns: &Client, topic: &TopicArn, message: &Message, until: I
         }
         request.send().await.map_err(|error| CallError::new("Publish", &error))
     });
-    send.await.map(|_| ()).map_err(NotifyError)
+    sent.await.map(|_| ()).map_err(NotifyError)
 }

@@ -9,45 +9,6 @@ use crate::cause::CallError;
 const FIRST_WAIT: Duration = Duration::from_millis(500);
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
 
-/// Until when each step of a run may take. Each has time of its own, so that a slow one does not cost the next; what one does
-/// not need is the next one's.
-#[derive(Debug, Clone, Copy)]
-pub struct Deadlines {
-    /// The account's sources: what is known by then is evaluated.
-    pub collect: Instant,
-    /// Whose account it is, and our findings in Security Hub.
-    pub recall: Instant,
-    /// The keys' ids.
-    pub name: Instant,
-    /// Setting to NEW what is to be told again.
-    pub renew: Instant,
-    /// Writing what fails.
-    pub import: Instant,
-    /// The message.
-    pub alert: Instant,
-    /// Marking what was told.
-    pub mark: Instant,
-    /// Writing what is resolved. What is left after it is for the answer.
-    pub close: Instant,
-}
-
-impl Deadlines {
-    /// Shares out what is left of an invocation.
-    pub fn within(left: Duration) -> Self {
-        let at = |percent: u32| Instant::now() + left * percent / 100;
-        Self {
-            collect: at(45),
-            recall: at(55),
-            name: at(61),
-            renew: at(66),
-            import: at(75),
-            alert: at(83),
-            mark: at(88),
-            close: at(93),
-        }
-    }
-}
-
 /// Waits that double, each cut at random to between a half and the whole, so that many accounts do not call in step.
 #[derive(Debug)]
 pub struct Waits {

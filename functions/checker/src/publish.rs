@@ -1,36 +1,56 @@
-//! Writes to Security Hub: findings in batches, and their workflow status.
+//! Carries a decision out in Security Hub: marks and writes findings before people are notified, marks and closes them after.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_securityhub::Client;
 use aws_sdk_securityhub::types::{
-    AwsSecurityFinding, AwsSecurityFindingIdentifier, BatchUpdateFindingsUnprocessedFinding, ImportFindingsError,
+    AwsSecurityFindingIdentifier, BatchUpdateFindingsUnprocessedFinding, ImportFindingsError, NoteUpdate,
     WorkflowStatus, WorkflowUpdate,
 };
-use chrono::{DateTime, Utc};
+use bytes::Bytes;
+use chrono::TimeDelta;
 use futures_util::{StreamExt, stream};
-use hygiene::text::{cut, inert};
+use hygiene::decision::{Closing, Decision, Failing, Hub, Mark, Storing};
+use hygiene::memory::Workflow;
+use hygiene::outcome::{Outcome, Receipts};
+use hygiene::problems::{Problems, Step};
+use hygiene::text::{counted, cut, inert};
 use tokio::time::Instant;
 
-use crate::asff::size_bound;
+use crate::asff::Asff;
 use crate::cause::{CallError, chain};
 use crate::pace::Pace;
 use crate::patience::{Waits, persist};
-use crate::recall::Scope;
+use crate::problems::{fail, note as note_problem};
+use crate::product::Product;
+use crate::security_hub::{self, IMPORT};
+use crate::summary::AlertState;
 
 /// Findings a call, in `BatchImportFindings` and `BatchUpdateFindings`.
 const BATCH: usize = 100;
-/// Bytes a call, of which a little is left for what is around the findings.
+/// Bytes a call; the service takes 6 MiB.
 const BATCH_BYTES: usize = 6 * 1024 * 1024 - 16 * 1024;
 /// Calls under way at once: enough to reach ten a second from a region away.
 const AT_ONCE: usize = 4;
+const UPDATE: &str = "BatchUpdateFindings";
+/// Who a note is from.
+const AUTHOR: &str = "credwarden";
 
-/// A writer to Security Hub that keeps its pace.
+/// A writer to Security Hub that keeps its rate.
 #[derive(Debug)]
 pub struct Publisher<'a> {
     client: &'a Client,
-    scope: &'a Scope,
+    product: Product,
     pace: Pace,
+}
+
+/// What is imported, and by which identity it is known.
+#[derive(Debug)]
+pub struct Batch<'i, T> {
+    /// What is imported.
+    pub items: &'i [T],
+    /// Its identity.
+    pub id: fn(&T) -> &str,
 }
 
 /// What came of an import.
@@ -39,133 +59,266 @@ pub struct Imported {
     /// How many findings were written.
     pub count: usize,
     /// Why the others were not, by identity.
-    pub failed: BTreeMap<String, String>,
+    pub refused: BTreeMap<String, String>,
 }
 
-/// What came of one call.
-enum Sent {
-    /// Security Hub answered; these findings it did not take, with the reason.
-    Whole(BTreeMap<String, String>),
-    /// The findings have more bytes than a call may, and were not sent.
-    TooLarge,
+/// What came of the last steps of a run.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Finished {
+    /// How many findings were written, which are closed ones but for those that were held back.
+    pub imported: usize,
+    /// What went wrong.
+    pub problems: Problems,
 }
 
-/// Planned items and how each is worded as a finding. That is done anew for each attempt to send it: with 31 KB a resource,
-/// the SDK's findings are the largest thing in memory.
-#[derive(Debug)]
-pub struct Batch<'p, T> {
-    /// What is planned.
-    pub items: &'p [T],
-    /// Its identity.
-    pub id: fn(&T) -> &str,
-    /// Its wording.
-    pub worded: fn(&T, &Scope, DateTime<Utc>) -> AwsSecurityFinding,
+/// What Security Hub says of a finding that it did not take.
+#[derive(Debug, Clone)]
+struct Refusal {
+    /// As it was sent.
+    id: String,
+    code: String,
+    message: String,
+}
+
+impl Refusal {
+    fn new(id: Option<&str>, code: Option<&str>, message: Option<&str>) -> Self {
+        Self {
+            id: id.unwrap_or_default().to_owned(),
+            code: code.unwrap_or_default().to_owned(),
+            message: cut(&inert(message.unwrap_or_default()), 400).into_owned(),
+        }
+    }
+
+    /// As one line.
+    fn reason(&self) -> String {
+        format!("{}: {}", self.code, self.message)
+    }
+
+    /// Whether the finding itself is at fault, so that sending it again is no use. Which codes there are is not documented;
+    /// those that say so begin like this.
+    fn is_final(&self) -> bool {
+        self.code.starts_with("Invalid") || self.code.starts_with("AccessDenied")
+    }
+
+    /// Whether the same mark may succeed later.
+    fn may_pass(&self) -> bool {
+        matches!(self.code.as_str(), "FindingNotFound" | "ConcurrentUpdateError" | "InternalFailure")
+    }
 }
 
 impl<'a> Publisher<'a> {
-    /// A writer of the account's findings.
-    pub fn new(client: &'a Client, scope: &'a Scope) -> Self {
-        Self { client, scope, pace: Pace::write() }
+    /// A writer of the product's findings.
+    pub fn new(client: &'a Client, product: Product) -> Self {
+        Self { client, product, pace: Pace::write() }
+    }
+
+    /// A writer of the findings of that decision; none where they are not written.
+    pub fn of(client: &'a Client, decision: &Decision) -> Option<Self> {
+        let (Hub::Read { region }, Some(account_id)) = (&decision.hub, &decision.account_id) else { return None };
+        let product =
+            Product { account_id: account_id.clone(), partition: decision.partition.clone(), region: region.clone() };
+        Some(Self::new(client, product))
+    }
+
+    /// Sets to NEW what has to be reported again, and writes what fails.
+    pub async fn publish(&self, decision: &Decision, mark_until: Instant, import_until: Instant) -> Receipts {
+        let mut problems = Problems::default();
+        let unmarked = self.mark_all(&decision.marks, mark_until, &mut problems).await;
+        let now = decision.evaluated_at;
+        let failing = Batch { items: &decision.failing, id: |failing: &Failing| &failing.id };
+        let imported = self
+            .import(
+                failing,
+                |failing, product| {
+                    let record = match &failing.storing {
+                        Storing::IfMarked(stored) if unmarked.contains(&failing.id) => stored,
+                        Storing::WhenSent(stored) => stored,
+                        Storing::AtOnce | Storing::IfMarked(_) => &failing.record,
+                    };
+                    Asff::failing(failing, record, product, now)
+                },
+                import_until,
+            )
+            .await;
+        note_refusals("write", &imported, &mut problems);
+        Receipts { imported: imported.count, refused: imported.refused, unmarked, problems }
+    }
+
+    /// When people know: marks what was reported, stores what was held back, and closes. Where the alert failed, nothing is
+    /// done, and the next run reports it.
+    pub async fn finish(
+        &self,
+        outcome: &Outcome,
+        alert: AlertState,
+        mark_until: Instant,
+        close_until: Instant,
+    ) -> Finished {
+        let mut finished = Finished::default();
+        if alert == AlertState::Failed {
+            return finished;
+        }
+        let decision = &outcome.decision;
+        if alert == AlertState::Sent {
+            let stored = decision.failing.iter().filter(|failing| outcome.stores_what_is_reported(failing));
+            let stored: BTreeSet<&str> = stored.map(|failing| failing.id.as_str()).collect();
+            let marks = decision.marks_when_sent.iter().filter(|mark| stored.contains(mark.id.as_str()));
+            self.mark_all(marks, mark_until, &mut finished.problems).await;
+        }
+        let now = decision.evaluated_at;
+        let held_back = decision.failing.iter().filter(|failing| matches!(failing.storing, Storing::WhenSent(_)));
+        let held_back: Vec<Failing> = held_back.map(written_again).collect();
+        let held_back = Batch { items: &held_back, id: |failing: &Failing| &failing.id };
+        let written = self
+            .import(held_back, |failing, product| Asff::failing(failing, &failing.record, product, now), close_until)
+            .await;
+        note_refusals("write", &written, &mut finished.problems);
+        let closings = Batch { items: &decision.closings, id: |closing: &Closing| &closing.stored.id };
+        let closed = self.import(closings, |closing, product| Asff::closing(closing, product, now), close_until).await;
+        note_refusals("close", &closed, &mut finished.problems);
+        finished.imported = written.count + closed.count;
+        finished
     }
 
     /// Imports all items; a batch that fails does not stop the others.
-    pub async fn import<T>(&self, batch: Batch<'_, T>, now: DateTime<Utc>, until: Instant) -> Imported {
+    pub async fn import<T>(
+        &self,
+        batch: Batch<'_, T>,
+        asff: impl for<'t> Fn(&'t T, &'t Product) -> Asff<'t>,
+        until: Instant,
+    ) -> Imported {
         let mut imported = Imported::default();
-        let Batch { items, id, worded } = batch;
-        let words = |item: &T| worded(item, self.scope, now);
-        let (words, id) = (&words, &id);
-        let mut outcomes = stream::iter(items.chunks(BATCH))
-            .map(|chunk| self.import_chunk(chunk, id, words, until))
+        let (asff, id) = (&asff, batch.id);
+        let mut answers = stream::iter(batch.items.chunks(BATCH))
+            .map(|chunk| self.import_chunk(Batch { items: chunk, id }, asff, until))
             .buffer_unordered(AT_ONCE);
-        while let Some(failed) = outcomes.next().await {
-            imported.failed.extend(failed);
+        while let Some(refused) = answers.next().await {
+            imported.refused.extend(refused);
         }
-        imported.count = items.len().saturating_sub(imported.failed.len());
-        for (id, reason) in &imported.failed {
+        imported.count = batch.items.len().saturating_sub(imported.refused.len());
+        for (id, reason) in &imported.refused {
             tracing::warn!(id = %inert(id), reason, "Security Hub did not take a finding.");
         }
         imported
     }
 
-    /// One call's worth of items, or two where their bytes are too many for one; answers those that were not taken, with the
+    /// One call's worth of items, or two where their bytes are too many for one; returns those that were not taken, with the
     /// reason.
     async fn import_chunk<T>(
         &self,
-        chunk: &[T],
-        id: &impl Fn(&T) -> &str,
-        words: &impl Fn(&T) -> AwsSecurityFinding,
+        Batch { items, id }: Batch<'_, T>,
+        asff: &impl for<'t> Fn(&'t T, &'t Product) -> Asff<'t>,
         until: Instant,
     ) -> BTreeMap<String, String> {
-        let operation = "BatchImportFindings";
-        let failed = |item: &T, reason: &str| (id(item).to_owned(), reason.to_owned());
-        let refused = match self.send(|| chunk.iter().map(words).collect(), until).await {
-            Ok(Sent::Whole(refused)) => refused,
-            Ok(Sent::TooLarge) => {
-                let (first, second) = chunk.split_at(chunk.len() / 2);
-                let mut failed = Box::pin(self.import_chunk(first, id, words, until)).await;
-                failed.extend(Box::pin(self.import_chunk(second, id, words, until)).await);
-                return failed;
-            }
-            Err(error) => {
-                let reason = chain(&error);
-                return chunk.iter().map(|item| failed(item, &reason)).collect();
-            }
-        };
-        // Something was refused, and it is not said what.
-        if let Some((_, reason)) =
-            refused.iter().find(|(refused, _)| !chunk.iter().any(|item| id(item) == refused.as_str()))
-        {
-            return chunk.iter().map(|item| failed(item, &format!("{operation}: {reason}"))).collect();
-        }
-        // Which codes there are is not documented; those that name the finding's own fault begin like this.
-        let (mut failed, again): (BTreeMap<_, _>, BTreeMap<_, _>) = refused
-            .into_iter()
-            .partition(|(_, reason)| reason.starts_with("Invalid") || reason.starts_with("AccessDenied"));
-        if !again.is_empty() {
-            let retried = || chunk.iter().filter(|item| again.contains_key(id(item))).map(words).collect();
-            failed.extend(match self.send(retried, until).await {
-                Ok(Sent::Whole(refused)) => refused,
-                Ok(Sent::TooLarge) | Err(_) => again.clone(),
-            });
-        }
-        failed.into_iter().map(|(id, reason)| (id, format!("{operation}: {reason}"))).collect()
-    }
-
-    /// One call, whose findings are worded when it is its turn.
-    async fn send(&self, findings: impl Fn() -> Vec<AwsSecurityFinding>, until: Instant) -> Result<Sent, CallError> {
-        let operation = "BatchImportFindings";
-        let output = persist(operation, until, async || {
-            self.pace.turn().await;
-            let findings = findings();
+        let none_taken = |reason: &str| items.iter().map(|item| (id(item).to_owned(), reason.to_owned())).collect();
+        let findings: Vec<Asff<'_>> = items.iter().map(|item| asff(item, &self.product)).collect();
+        let ids: BTreeMap<String, usize> = (0..).zip(&findings).map(|(place, one)| (sent_id(one), place)).collect();
+        let body = security_hub::import_body(&findings);
+        drop(findings);
+        let body = match body {
             // One alone is far below what a finding may have: each of its strings has a limit.
-            if 1 < findings.len() && BATCH_BYTES < findings.iter().map(size_bound).sum() {
-                return Ok(None);
+            Ok(body) if 1 < items.len() && BATCH_BYTES < body.len() => {
+                drop(body);
+                let (first, second) = items.split_at(items.len() / 2);
+                let mut refused = Box::pin(self.import_chunk(Batch { items: first, id }, asff, until)).await;
+                refused.extend(Box::pin(self.import_chunk(Batch { items: second, id }, asff, until)).await);
+                return refused;
             }
-            let request = self.client.batch_import_findings().set_findings(Some(findings));
-            request.send().await.map(Some).map_err(|error| CallError::new(operation, &error))
-        });
-        let Some(output) = output.await? else { return Ok(Sent::TooLarge) };
-        let reason = |failed: &ImportFindingsError| {
-            (failed.id().unwrap_or_default().to_owned(), said(failed.error_code(), failed.error_message()))
+            Ok(body) => body,
+            Err(error) => return none_taken(&chain(&error)),
         };
-        Ok(Sent::Whole(output.failed_findings().iter().map(reason).collect()))
+        let refusals = match self.send(body, until).await {
+            Ok(refusals) => refusals,
+            Err(error) => return none_taken(&chain(&error)),
+        };
+        let reason = |refusal: &Refusal| format!("{IMPORT}: {}", refusal.reason());
+        // Something was refused, and it is not said what.
+        if let Some(refusal) = refusals.iter().find(|refusal| !ids.contains_key(&refusal.id)) {
+            return none_taken(&reason(refusal));
+        }
+        let (refused, again): (Vec<_>, Vec<_>) = refusals.into_iter().partition(Refusal::is_final);
+        let refused = refused.into_iter().chain(self.again(again, &ids, items, asff, until).await);
+        refused
+            .filter_map(|refusal| Some((id(items.get(*ids.get(&refusal.id)?)?).to_owned(), reason(&refusal))))
+            .collect()
     }
 
-    /// Sets the workflow status of the findings; answers those that could not be marked, with the reason. A finding that was
+    /// Sends once more what may be taken then; returns what was not.
+    async fn again<T>(
+        &self,
+        refusals: Vec<Refusal>,
+        ids: &BTreeMap<String, usize>,
+        items: &[T],
+        asff: &impl for<'t> Fn(&'t T, &'t Product) -> Asff<'t>,
+        until: Instant,
+    ) -> Vec<Refusal> {
+        if refusals.is_empty() {
+            return refusals;
+        }
+        let places = refusals.iter().filter_map(|refusal| ids.get(&refusal.id));
+        let findings: Vec<Asff<'_>> =
+            places.filter_map(|place| items.get(*place)).map(|item| asff(item, &self.product)).collect();
+        let body = security_hub::import_body(&findings);
+        drop(findings);
+        match body {
+            Ok(body) => self.send(body, until).await.unwrap_or(refusals),
+            Err(_) => refusals,
+        }
+    }
+
+    async fn send(&self, body: Bytes, until: Instant) -> Result<Vec<Refusal>, CallError> {
+        let output = persist(IMPORT, until, async || {
+            self.pace.turn().await;
+            security_hub::import(self.client, body.clone()).await
+        });
+        let refusal =
+            |failed: &ImportFindingsError| Refusal::new(failed.id(), failed.error_code(), failed.error_message());
+        Ok(output.await?.failed_findings().iter().map(refusal).collect())
+    }
+
+    /// Sets the marks; returns the findings that could not be marked.
+    async fn mark_all<'m>(
+        &self,
+        marks: impl IntoIterator<Item = &'m Mark>,
+        until: Instant,
+        problems: &mut Problems,
+    ) -> BTreeSet<String> {
+        let mut groups: BTreeMap<(&str, Option<&str>), Vec<&str>> = BTreeMap::new();
+        for mark in marks {
+            groups.entry((status(mark.status), mark.note.as_deref())).or_default().push(&mark.id);
+        }
+        let mut all = BTreeSet::new();
+        for ((status, note), ids) in groups {
+            let unmarked = self.mark(&ids, status, note, until).await;
+            for (reason, count) in tally(unmarked.values()) {
+                let findings = counted(count, "finding");
+                note_problem(problems, format!("could not mark {findings} {status} in Security Hub: {reason}"));
+            }
+            all.extend(unmarked.into_keys());
+        }
+        all
+    }
+
+    /// Sets the workflow status of the findings; returns those that could not be marked, with the reason. A finding that was
     /// just imported may not be found at once: such ones are tried again, all others first, until the time is up.
-    pub async fn mark(&self, ids: &[&str], status: &WorkflowStatus, until: Instant) -> BTreeMap<String, String> {
+    pub async fn mark(
+        &self,
+        ids: &[&str],
+        status: &str,
+        note: Option<&str>,
+        until: Instant,
+    ) -> BTreeMap<String, String> {
         let mut unmarked = BTreeMap::new();
         let mut left: Vec<String> = ids.iter().map(|id| (*id).to_owned()).collect();
         let mut waits = Waits::until(until);
         while !left.is_empty() {
             let mut again = BTreeMap::new();
             for chunk in left.chunks(BATCH) {
-                match self.update(chunk, status, until).await {
-                    Ok(refused) => {
-                        let (passing, hopeless): (BTreeMap<_, _>, BTreeMap<_, _>) =
-                            refused.into_iter().partition(|(_, reason)| is_passing(reason));
-                        again.extend(passing);
-                        unmarked.extend(hopeless);
+                match self.update(chunk, status, note, until).await {
+                    Ok(refusals) => {
+                        for refusal in refusals {
+                            let list = if refusal.may_pass() { &mut again } else { &mut unmarked };
+                            list.insert(refusal.id.clone(), refusal.reason());
+                        }
                     }
                     Err(error) => {
                         let reason = chain(&error);
@@ -185,38 +338,63 @@ impl<'a> Publisher<'a> {
     async fn update(
         &self,
         ids: &[String],
-        status: &WorkflowStatus,
+        status: &str,
+        note: Option<&str>,
         until: Instant,
-    ) -> Result<BTreeMap<String, String>, CallError> {
-        let operation = "BatchUpdateFindings";
-        let product_arn = self.scope.product_arn();
+    ) -> Result<Vec<Refusal>, CallError> {
+        let product_arn = self.product.arn();
         let identifier = |id| AwsSecurityFindingIdentifier::builder().id(id).product_arn(&product_arn).build();
         let identifiers: Vec<_> = ids.iter().map(identifier).collect();
-        let output = persist(operation, until, async || {
+        let note = note.map(|text| NoteUpdate::builder().text(text).updated_by(AUTHOR).build());
+        let output = persist(UPDATE, until, async || {
             self.pace.turn().await;
             let request = self
                 .client
                 .batch_update_findings()
                 .set_finding_identifiers(Some(identifiers.clone()))
-                .workflow(WorkflowUpdate::builder().status(status.clone()).build());
-            request.send().await.map_err(|error| CallError::new(operation, &error))
+                .set_note(note.clone())
+                .workflow(WorkflowUpdate::builder().status(WorkflowStatus::from(status)).build());
+            request.send().await.map_err(|error| CallError::new(UPDATE, &error))
         });
-        let output = output.await?;
-        let reason = |refused: &BatchUpdateFindingsUnprocessedFinding| {
-            let id = refused.finding_identifier()?.id()?.to_owned();
-            Some((id, said(refused.error_code(), refused.error_message())))
+        let refusal = |refused: &BatchUpdateFindingsUnprocessedFinding| {
+            let id = refused.finding_identifier()?.id();
+            Some(Refusal::new(id, refused.error_code(), refused.error_message()))
         };
-        Ok(output.unprocessed_findings().iter().filter_map(reason).collect())
+        Ok(output.await?.unprocessed_findings().iter().filter_map(refusal).collect())
     }
 }
 
-/// What Security Hub says of one finding, as one line.
-fn said(code: Option<&str>, message: Option<&str>) -> String {
-    let message = inert(message.unwrap_or_default());
-    format!("{}: {}", code.unwrap_or_default(), cut(&message, 400))
+/// A held-back finding as it is written a second time in the run: later, or Security Hub ignores it.
+fn written_again(failing: &Failing) -> Failing {
+    Failing { updated_at: failing.updated_at + TimeDelta::milliseconds(1), ..failing.clone() }
 }
 
-/// Whether the same mark may succeed later.
-fn is_passing(reason: &str) -> bool {
-    ["FindingNotFound", "ConcurrentUpdateError", "InternalFailure"].iter().any(|code| reason.starts_with(code))
+/// The identity that Security Hub knows the finding by: that of a hostile name is escaped.
+fn sent_id(finding: &Asff<'_>) -> String {
+    finding.id.as_deref().unwrap_or_default().to_owned()
+}
+
+fn status(workflow: Workflow) -> &'static str {
+    match workflow {
+        Workflow::New => "NEW",
+        Workflow::Notified => "NOTIFIED",
+        Workflow::Suppressed => "SUPPRESSED",
+        Workflow::Resolved => "RESOLVED",
+    }
+}
+
+fn note_refusals(verb: &str, imported: &Imported, problems: &mut Problems) {
+    for (reason, count) in tally(imported.refused.values()) {
+        let findings = counted(count, "finding");
+        fail(problems, Step::Import, format!("could not {verb} {findings} in Security Hub: {reason}"));
+    }
+}
+
+/// How often each reason is there.
+fn tally<'r>(reasons: impl Iterator<Item = &'r String>) -> BTreeMap<&'r str, u64> {
+    let mut counts = BTreeMap::new();
+    for reason in reasons {
+        *counts.entry(reason.as_str()).or_default() += 1;
+    }
+    counts
 }

@@ -1,48 +1,39 @@
-//! A run: collect and recall, evaluate, reconcile, publish, alert, mark, close.
+//! A run: collect and recall, evaluate, decide, publish, notify, finish.
 //!
-//! The order is what keeps the promises. Findings are written before people are told, so that a link in the mail leads
-//! somewhere; they are marked as told only after the message is out, and closed after that: a crash anywhere repeats an
-//! alert rather than losing one.
+//! The order is what keeps the promises. Findings are written before people are notified, so that a link in the mail leads
+//! somewhere; they are marked as reported only after the message is out, and closed after that: a crash anywhere repeats an
+//! alert rather than losing one. What goes from one part to the next is data, so the parts may run in different processes.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::panic::AssertUnwindSafe;
+use std::slice;
 use std::time::Duration;
 
-use aws_sdk_securityhub::types::WorkflowStatus;
 use chrono::{DateTime, Utc};
 use futures_util::FutureExt as _;
-use hygiene::alert::{Alert, Hub};
-use hygiene::evaluate::{Evaluation, evaluate};
-use hygiene::finding::Status;
-use hygiene::reconcile::{Failing, Plan, Reason, Standing, reconcile};
-use hygiene::text::{counted, inert};
+use hygiene::alert::Alert;
+use hygiene::decide::decide;
+use hygiene::decision::Decision;
+use hygiene::evaluate::{Evaluation, Scope, evaluate};
+use hygiene::memory::Memory;
+use hygiene::outcome::{Outcome, Receipts};
+use hygiene::problems::{Problems, Step};
+use hygiene::text::inert;
+use hygiene::verdict::Status;
 use lambda_runtime::Diagnostic;
-use tokio::time::Instant;
+use serde_json::value::RawValue;
 
 use crate::access_keys;
-use crate::asff;
 use crate::aws::Clients;
+use crate::budget::{Budget, RUN, Stage};
 use crate::cause::chain;
-use crate::collect::collect;
+use crate::collect::{Expected, collect};
 use crate::config::Config;
 use crate::notify;
-use crate::patience::Deadlines;
-use crate::publish::{Batch, Imported, Publisher};
-use crate::recall::{Recall, RecallError, Recalled, Scope};
+use crate::problems::{fail, note};
+use crate::product::Product;
+use crate::publish::{Finished, Publisher};
+use crate::recall::{Recall, RecallError, Recalled};
 use crate::summary::{AlertState, Summary, findings};
-
-/// A step of a run that can fail it. The names are public: alarms and automation match on them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Step {
-    /// A source could not be read.
-    Collect,
-    /// Our findings in Security Hub could not be read.
-    Recall,
-    /// A finding could not be written.
-    Import,
-    /// The alert could not be sent.
-    Alert,
-}
 
 /// A run that did all it could, and failed all the same.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -79,51 +70,6 @@ pub async fn guarded(run: impl Future<Output = Result<Summary, RunError>>) -> Re
     Err(Diagnostic { error_type: PANIC.to_owned(), error_message })
 }
 
-impl Step {
-    /// The function's `errorType`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Collect => "Collect",
-            Self::Recall => "Recall",
-            Self::Import => "Import",
-            Self::Alert => "Alert",
-        }
-    }
-}
-
-/// What goes wrong, in the order of the steps.
-#[derive(Debug, Default)]
-struct Problems {
-    failed: Option<Step>,
-    errors: Vec<String>,
-    untold: u64,
-}
-
-/// More errors are counted, not told: they are in every part of the message.
-const ERRORS: usize = 25;
-
-impl Problems {
-    fn fail(&mut self, step: Step, error: String) {
-        self.failed.get_or_insert(step);
-        self.note(error);
-    }
-
-    /// Worth telling, but it fails nothing.
-    fn note(&mut self, error: String) {
-        tracing::warn!(error, "Something went wrong.");
-        if self.errors.len() < ERRORS {
-            self.errors.push(error);
-        } else {
-            self.untold += 1;
-        }
-    }
-
-    fn list(&self) -> Vec<String> {
-        let rest = (0 < self.untold).then(|| format!("and {}, in the log", counted(self.untold, "more error")));
-        self.errors.iter().cloned().chain(rest).collect()
-    }
-}
-
 /// What Lambda says of an invocation.
 #[derive(Debug, Clone)]
 pub struct Invocation {
@@ -131,10 +77,10 @@ pub struct Invocation {
     pub now: DateTime<Utc>,
     /// What is left of the function's time limit.
     pub left: Duration,
-    /// Whether only to say what would be told.
+    /// Whether only to say what would be reported.
     pub dry_run: bool,
-    /// The function's own ARN.
-    pub function_arn: String,
+    /// The account that the run is for.
+    pub expected: Expected,
 }
 
 /// Checks the account once.
@@ -144,41 +90,110 @@ pub struct Invocation {
 /// When a source could not be read, a finding not written, or the alert not sent; whatever could be done is done then. A dry
 /// run always answers.
 pub async fn run(clients: &Clients, config: &Config, invocation: &Invocation) -> Result<Summary, RunError> {
-    let deadlines = Deadlines::within(invocation.left);
-    let mut problems = Problems::default();
-
-    let (collected, early) = tokio::join!(
-        collect(clients, deadlines.collect, deadlines.recall),
-        Box::pin(recall_early(clients, config, invocation, &deadlines))
-    );
-    for error in &collected.errors {
-        problems.fail(Step::Collect, chain(error));
+    let budget = Budget::new(invocation.left, &RUN);
+    let audit = audit(clients, config, invocation, &budget).await;
+    if invocation.dry_run {
+        let summary = dry_run(config, audit);
+        summary.log();
+        return Ok(summary);
     }
-    let mut evaluation = evaluate(&collected.snapshot, &config.policy, &config.disabled_checks, invocation.now);
-    drop(collected);
-
-    let memory = remember(clients, config, &evaluation, early, &deadlines, &mut problems).await;
-    for error in access_keys::name(&clients.iam, &mut evaluation, &memory.stored, deadlines.name).await {
-        problems.note(error);
-    }
-    let plan = reconcile(&evaluation, &memory.stored, &config.disabled_checks);
-    tracing::debug!(%plan, "Planned.");
-
-    let mut run = Run { clients, config, evaluation: &evaluation, plan: &plan, memory: &memory, deadlines, problems };
-    let summary = if invocation.dry_run { run.rehearse() } else { run.perform().await };
+    let publisher = Publisher::of(&clients.security_hub, &audit.decision);
+    let receipts = publish(publisher.as_ref(), &audit.decision, &budget).await;
+    let outcome = Outcome { decision: audit.decision, receipts };
+    let (state, mut problems) = notify(clients, config, slice::from_ref(&outcome), &budget).await;
+    let finished = finish(publisher.as_ref(), &outcome, state, &budget).await;
+    problems = outcome.problems().followed_by(&problems).followed_by(&finished.problems);
+    let imported = outcome.receipts.imported + finished.imported;
+    let summary = Summary { errors: problems.list(), ..Summary::new(&Alert::of(&outcome), imported, state) };
     summary.log();
-    match run.problems.failed {
-        Some(step) if !invocation.dry_run => Err(RunError { step, causes: run.problems.list() }),
-        Some(_) | None => Ok(summary),
+    match problems.failed {
+        Some(step) => Err(RunError { step, causes: problems.list() }),
+        None => Ok(summary),
     }
 }
 
-/// What is known of earlier runs.
-struct Memory {
-    hub: Hub,
-    /// Where findings go; none: nowhere.
-    scope: Option<Scope>,
-    stored: Recalled,
+/// What is decided about an account, before anything is done.
+#[derive(Debug)]
+pub struct Audit {
+    /// The decision.
+    pub decision: Decision,
+    /// In a dry run every verdict in the contract's JSON, and how many there is no room for.
+    pub findings: Option<(Vec<Box<RawValue>>, usize)>,
+}
+
+/// Reads the account and what earlier runs stored, and decides. Nothing is written.
+pub async fn audit(clients: &Clients, config: &Config, invocation: &Invocation, budget: &Budget) -> Audit {
+    let mut problems = Problems::default();
+    let (collected, early) = tokio::join!(
+        collect(clients, &invocation.expected, budget.until(Stage::Collect), budget.until(Stage::Recall)),
+        Box::pin(recall_early(clients, config, invocation, budget))
+    );
+    for error in &collected.errors {
+        fail(&mut problems, Step::Collect, chain(error));
+    }
+    let evaluation = evaluate(&collected.account, &config.policy, &Scope::All, invocation.now);
+    drop(collected);
+
+    let memory = remember(clients, config, &evaluation, early, budget, &mut problems).await;
+    let until = budget.until(Stage::Enrich);
+    let (enrichment, errors) = access_keys::look_up(&clients.iam, &evaluation, &memory, until).await;
+    for error in errors {
+        note(&mut problems, error);
+    }
+    let findings = invocation.dry_run.then(|| findings(&evaluation, &enrichment));
+    let decision = Decision { problems, ..decide(evaluation, memory, &enrichment, config.alert) };
+    Audit { decision, findings }
+}
+
+/// Says what a run would report, and does nothing.
+fn dry_run(config: &Config, audit: Audit) -> Summary {
+    let outcome = Outcome { decision: audit.decision, receipts: Receipts::default() };
+    let (findings, truncated) = audit.findings.unzip();
+    let state = if config.topic_arn.is_some() { AlertState::NotNeeded } else { AlertState::Off };
+    let truncated = truncated.filter(|truncated| 0 < *truncated);
+    Summary { findings, truncated, ..Summary::new(&Alert::of(&outcome), 0, state) }
+}
+
+/// Writes what fails to Security Hub, where that is used.
+pub async fn publish(publisher: Option<&Publisher<'_>>, decision: &Decision, budget: &Budget) -> Receipts {
+    match publisher {
+        Some(publisher) => publisher.publish(decision, budget.until(Stage::MarkNew), budget.until(Stage::Import)).await,
+        None => Receipts::default(),
+    }
+}
+
+/// Notifies people, if there is something to report; returns what became of it, and what went wrong.
+pub async fn notify(
+    clients: &Clients,
+    config: &Config,
+    outcomes: &[Outcome],
+    budget: &Budget,
+) -> (AlertState, Problems) {
+    let mut problems = Problems::default();
+    let Some(topic) = &config.topic_arn else { return (AlertState::Off, problems) };
+    let Some(message) = notify::message(outcomes) else { return (AlertState::NotNeeded, problems) };
+    match notify::send(&clients.sns, topic, &message, budget.until(Stage::Alert)).await {
+        Ok(()) => (AlertState::Sent, problems),
+        Err(error) => {
+            fail(&mut problems, Step::Alert, chain(&error));
+            (AlertState::Failed, problems)
+        }
+    }
+}
+
+/// Marks and closes, when people know.
+pub async fn finish(
+    publisher: Option<&Publisher<'_>>,
+    outcome: &Outcome,
+    state: AlertState,
+    budget: &Budget,
+) -> Finished {
+    match publisher {
+        Some(publisher) => {
+            publisher.finish(outcome, state, budget.until(Stage::Mark), budget.until(Stage::Close)).await
+        }
+        None => Finished::default(),
+    }
 }
 
 /// Our open findings, which were asked for while the report was read.
@@ -187,20 +202,21 @@ struct Early<'a> {
     open: Result<Recalled, RecallError>,
 }
 
-/// Asks for our findings before the report says whose they are, which saves a round trip: a function's account is in its ARN.
+/// Asks for our findings before the report says whose they are, which saves a round trip.
 async fn recall_early<'a>(
     clients: &'a Clients,
     config: &Config,
     invocation: &Invocation,
-    deadlines: &Deadlines,
+    budget: &Budget,
 ) -> Option<Early<'a>> {
-    let mut arn = invocation.function_arn.splitn(6, ':').skip(1);
-    let (partition, account_id) = (arn.next()?.to_owned(), arn.nth(2)?.to_owned());
+    let expected = invocation.expected.account()?.clone();
     if !config.security_hub {
         return None;
     }
-    let recall = Recall::new(&clients.security_hub, Scope { account_id, partition, region: clients.region.clone() });
-    let open = recall.open(deadlines.recall).await;
+    let (account_id, partition) = (expected.account_id, expected.partition);
+    let product = Product { account_id, partition, region: clients.region.clone() };
+    let recall = Recall::new(&clients.security_hub, product);
+    let open = recall.open(budget.until(Stage::Recall)).await;
     Some(Early { recall, open })
 }
 
@@ -209,32 +225,32 @@ async fn remember(
     config: &Config,
     evaluation: &Evaluation,
     early: Option<Early<'_>>,
-    deadlines: &Deadlines,
+    budget: &Budget,
     problems: &mut Problems,
 ) -> Memory {
-    let nothing = |hub| Memory { hub, scope: None, stored: Recalled::new() };
     if !config.security_hub {
-        return nothing(Hub::Off);
+        return Memory::Off;
     }
     let Some(account_id) = evaluation.account_id.clone() else {
-        problems.fail(Step::Recall, chain(&RecallError::NoAccount));
-        return nothing(Hub::Unread);
+        fail(problems, Step::Recall, chain(&RecallError::NoAccount));
+        return Memory::Unread;
     };
-    let scope = Scope { account_id, partition: evaluation.partition.clone(), region: clients.region.clone() };
+    let product = Product { account_id, partition: evaluation.partition.clone(), region: clients.region.clone() };
+    let region = product.region.clone();
     let early = match early {
-        Some(early) if *early.recall.scope() == scope => early,
+        Some(early) if *early.recall.product() == product => early,
         // On somebody's machine the function's ARN is made up.
         Some(_) | None => {
-            let recall = Recall::new(&clients.security_hub, scope.clone());
-            let open = recall.open(deadlines.recall).await;
+            let recall = Recall::new(&clients.security_hub, product);
+            let open = recall.open(budget.until(Stage::Recall)).await;
             Early { recall, open }
         }
     };
-    match with_reopened(early, evaluation, deadlines).await {
-        Ok(stored) => Memory { hub: Hub::Read { region: scope.region.clone() }, scope: Some(scope), stored },
+    match with_reopened(early, evaluation, budget).await {
+        Ok(findings) => Memory::Recalled { region, findings },
         Err(error) => {
-            problems.fail(Step::Recall, chain(&error));
-            nothing(Hub::Unread)
+            fail(problems, Step::Recall, chain(&error));
+            Memory::Unread
         }
     }
 }
@@ -243,170 +259,15 @@ async fn remember(
 async fn with_reopened(
     Early { recall, open }: Early<'_>,
     evaluation: &Evaluation,
-    deadlines: &Deadlines,
+    budget: &Budget,
 ) -> Result<Recalled, RecallError> {
     let mut stored = open?;
     let account = evaluation.account_id.as_deref();
-    let failing = evaluation.findings.iter().filter(|finding| finding.status == Status::Failed);
-    let not_open: Vec<String> =
-        failing.map(|finding| finding.id(account)).filter(|id| !stored.contains_key(id)).collect();
-    recall.reopened(&not_open, evaluation.evaluated_at, deadlines.recall, &mut stored).await?;
+    let failing = evaluation.findings.iter().filter(|finding| finding.status() == Status::Failed);
+    let ids = failing.map(|finding| finding.id(account).to_string());
+    let not_open: Vec<String> = ids.filter(|id| !stored.contains_key(id)).collect();
+    recall.reopened(&not_open, evaluation.evaluated_at, budget.until(Stage::Recall), &mut stored).await?;
     Ok(stored)
-}
-
-struct Run<'a> {
-    clients: &'a Clients,
-    config: &'a Config,
-    evaluation: &'a Evaluation,
-    plan: &'a Plan<'a>,
-    memory: &'a Memory,
-    deadlines: Deadlines,
-    problems: Problems,
-}
-
-impl<'a> Run<'a> {
-    /// Says what a run would tell, and does nothing.
-    fn rehearse(&self) -> Summary {
-        let alert = self.alert(&BTreeMap::new());
-        let (findings, truncated) = findings(self.evaluation);
-        let truncated = Some(truncated).filter(|truncated| 0 < *truncated);
-        let state = if self.config.topic_arn.is_some() { AlertState::NotNeeded } else { AlertState::Off };
-        Summary { alert: state, findings: Some(findings), truncated, ..self.summary(&alert, 0) }
-    }
-
-    async fn perform(&mut self) -> Summary {
-        let publisher = self.memory.scope.as_ref().map(|scope| Publisher::new(&self.clients.security_hub, scope));
-        let mut imported = Imported::default();
-        // Findings that cannot be marked as told: what is stored of them is not what is told.
-        let mut unmarkable = BTreeSet::new();
-        if let Some(publisher) = &publisher {
-            let outdated = self.renew(publisher).await;
-            let kept: Vec<Failing<'_>> = outdated.iter().filter_map(|id| self.with_stored_evidence(id)).collect();
-            let current = self.failing().filter(|failing| !outdated.contains(failing.id.as_str()));
-            let all: Vec<&Failing<'_>> = current.chain(&kept).collect();
-            let batch =
-                Batch { items: &all, id: |item| &item.id, worded: |item, scope, now| asff::failing(item, scope, now) };
-            imported = self.import("write", publisher, batch, self.deadlines.import).await;
-            unmarkable = outdated;
-            unmarkable.extend(
-                self.failing().map(|failing| failing.id.as_str()).filter(|id| imported.failed.contains_key(*id)),
-            );
-        }
-
-        let alert = self.alert(&imported.failed);
-        let mut summary = self.summary(&alert, imported.count);
-        summary.alert = self.tell(&alert, &summary).await;
-
-        if let Some(publisher) = &publisher
-            && summary.alert != AlertState::Failed
-        {
-            if summary.alert == AlertState::Sent {
-                let told = alert.new.iter().map(|failing| failing.id.as_str()).filter(|id| !unmarkable.contains(id));
-                let told: Vec<&str> = told.collect();
-                self.mark(publisher, &told, &WorkflowStatus::Notified, self.deadlines.mark).await;
-            }
-            let closings = &self.plan.closings;
-            let batch = Batch { items: closings, id: |item| &item.stored.id, worded: asff::closing };
-            summary.imported += self.import("close", publisher, batch, self.deadlines.close).await.count;
-        }
-        summary.errors = self.problems.list();
-        summary
-    }
-
-    fn failing(&self) -> impl Iterator<Item = &'a Failing<'a>> + use<'a> {
-        self.plan.failing.iter()
-    }
-
-    fn with_stored_evidence(&self, id: &str) -> Option<Failing<'a>> {
-        let failing = self.failing().find(|failing| failing.id == id)?;
-        Some(failing.with_stored_evidence(self.memory.stored.get(id)?))
-    }
-
-    /// Sets the findings to NEW that have to be told again, before they are sent: were the new evidence stored first and the
-    /// run cut short, no later run would see that it is new. Answers those whose stored evidence therefore has to stay.
-    async fn renew(&mut self, publisher: &Publisher<'_>) -> BTreeSet<&'a str> {
-        let ids: Vec<&str> =
-            self.failing().filter(|failing| failing.renew).map(|failing| failing.id.as_str()).collect();
-        let failed = self.mark(publisher, &ids, &WorkflowStatus::New, self.deadlines.renew).await;
-        let has_evidence = |failing: &&Failing<'_>| matches!(failing.standing, Standing::New(Reason::NewEvidence(_)));
-        let outdated = self.failing().filter(|failing| failed.contains(&failing.id)).filter(has_evidence);
-        outdated.map(|failing| failing.id.as_str()).collect()
-    }
-
-    async fn import<T>(
-        &mut self,
-        verb: &str,
-        publisher: &Publisher<'_>,
-        batch: Batch<'_, T>,
-        until: Instant,
-    ) -> Imported {
-        let imported = publisher.import(batch, self.evaluation.evaluated_at, until).await;
-        for (reason, count) in tally(imported.failed.values()) {
-            let findings = counted(count, "finding");
-            self.problems.fail(Step::Import, format!("could not {verb} {findings} in Security Hub: {reason}"));
-        }
-        imported
-    }
-
-    /// Tells people, if there is something to tell.
-    async fn tell(&mut self, alert: &Alert<'_>, summary: &Summary) -> AlertState {
-        let Some(topic) = &self.config.topic_arn else { return AlertState::Off };
-        if !alert.is_due() {
-            return AlertState::NotNeeded;
-        }
-        let sent = Summary { alert: AlertState::Sent, ..summary.clone() };
-        let message = notify::message(alert, &sent);
-        match notify::publish(&self.clients.sns, topic, &message, self.deadlines.alert).await {
-            Ok(()) => AlertState::Sent,
-            Err(error) => {
-                self.problems.fail(Step::Alert, chain(&error));
-                AlertState::Failed
-            }
-        }
-    }
-
-    /// Marks findings; answers those that could not be.
-    async fn mark(
-        &mut self,
-        publisher: &Publisher<'_>,
-        ids: &[&str],
-        status: &WorkflowStatus,
-        until: Instant,
-    ) -> BTreeSet<String> {
-        let unmarked = publisher.mark(ids, status, until).await;
-        for (reason, count) in tally(unmarked.values()) {
-            let findings = counted(count, "finding");
-            self.problems.note(format!("could not mark {findings} {} in Security Hub: {reason}", status.as_str()));
-        }
-        unmarked.into_keys().collect()
-    }
-
-    fn alert(&self, unwritten: &BTreeMap<String, String>) -> Alert<'a> {
-        let source_failed = self.problems.failed == Some(Step::Collect);
-        let errors = self.problems.list();
-        let hub = self.memory.hub.clone();
-        Alert::new(self.evaluation, self.plan, self.config.alert, hub, unwritten, errors, source_failed)
-    }
-
-    fn summary(&self, alert: &Alert<'_>, imported: usize) -> Summary {
-        Summary {
-            new: alert.new.len(),
-            resolved: alert.resolved.len(),
-            open: self.plan.open(),
-            imported,
-            errors: self.problems.list(),
-            ..Summary::new(self.evaluation)
-        }
-    }
-}
-
-/// How often each reason is there.
-fn tally<'r>(reasons: impl Iterator<Item = &'r String>) -> BTreeMap<&'r str, u64> {
-    let mut counts = BTreeMap::new();
-    for reason in reasons {
-        *counts.entry(reason.as_str()).or_default() += 1;
-    }
-    counts
 }
 
 #[cfg(test)]

@@ -1,17 +1,20 @@
-//! The answer of a run, which is also its log line.
+//! The answer of a run, which is also its log line and what machines get of its message.
 
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, SecondsFormat, Utc};
+use hygiene::alert::Alert;
+use hygiene::enrichment::Enrichment;
 use hygiene::evaluate::{Counts, Evaluation};
-use hygiene::finding::{FindingJson, Status};
+use hygiene::finding::FindingJson;
+use hygiene::verdict::Status;
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::value::{RawValue, to_raw_value};
 
 /// What a run did.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 pub struct Summary {
-    /// The account's 12 digits; `null` when they could not be found out.
+    /// The account's 12 digits; `null` when they could not be found out, or there are several.
     pub account_id: Option<String>,
     /// The partition.
     pub partition: String,
@@ -19,9 +22,9 @@ pub struct Summary {
     pub report_generated_at: Option<String>,
     /// How many verdicts there are of each status.
     pub counts: Counts,
-    /// Findings told as new.
+    /// Findings reported as new.
     pub new: usize,
-    /// Findings told as resolved.
+    /// Findings reported as resolved.
     pub resolved: usize,
     /// Findings open after the run, new ones and suppressed ones included.
     pub open: usize,
@@ -31,9 +34,9 @@ pub struct Summary {
     pub alert: AlertState,
     /// What went wrong, in the order of the steps.
     pub errors: Vec<String>,
-    /// In a dry run every verdict; in an alert those that are told.
+    /// In a dry run every verdict; in an alert those that are reported. Each in the contract's JSON.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub findings: Option<Vec<Value>>,
+    pub findings: Option<Vec<Box<RawValue>>>,
     /// How many findings there was no room for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub truncated: Option<usize>,
@@ -45,28 +48,46 @@ pub struct Summary {
 pub enum AlertState {
     /// It was sent.
     Sent,
-    /// There was nothing to tell.
+    /// There was nothing to report.
     NotNeeded,
     /// No topic is set.
     Off,
-    /// It could not be sent; the next run tells it.
+    /// It could not be sent; the next run reports it.
     Failed,
 }
 
 impl Summary {
-    /// The summary of an evaluation on which nothing was done yet.
-    pub fn new(evaluation: &Evaluation) -> Self {
+    /// The summary of what is reported of accounts, if there are any; `imported` is how many findings were written so far.
+    pub fn of(alerts: &[Alert<'_>], imported: usize, state: AlertState) -> Option<Self> {
+        let (first, others) = alerts.split_first()?;
+        let mut summary = Self::new(first, imported, state);
+        for alert in others {
+            let Self { new, resolved, open, errors, counts, report_generated_at, .. } = Self::new(alert, 0, state);
+            summary.account_id = None;
+            summary.report_generated_at = summary.report_generated_at.min(report_generated_at);
+            summary.counts = summary.counts + counts;
+            summary.new += new;
+            summary.resolved += resolved;
+            summary.open += open;
+            summary.errors.extend(errors);
+        }
+        Some(summary)
+    }
+
+    /// The summary of what is reported of an account; `imported` is how many findings were written so far.
+    pub fn new(alert: &Alert<'_>, imported: usize, state: AlertState) -> Self {
+        let decision = alert.decision;
         Self {
-            account_id: evaluation.account_id.clone(),
-            partition: evaluation.partition.clone(),
-            report_generated_at: evaluation.report_generated_at.map(timestamp),
-            counts: evaluation.counts(),
-            new: 0,
-            resolved: 0,
-            open: 0,
-            imported: 0,
-            alert: AlertState::NotNeeded,
-            errors: Vec::new(),
+            account_id: decision.account_id.clone(),
+            partition: decision.partition.clone(),
+            report_generated_at: decision.report_generated_at.map(timestamp),
+            counts: decision.counts,
+            new: alert.new.len(),
+            resolved: alert.resolved.len(),
+            open: decision.open(),
+            imported,
+            alert: state,
+            errors: alert.errors.clone(),
             findings: None,
             truncated: None,
         }
@@ -85,10 +106,10 @@ const ANSWER_BYTES: usize = 5_500_000;
 
 /// The verdicts of the evaluation as the contract's JSON, and how many there is no room for in an answer: what fails and what
 /// could not be judged is kept before what passes.
-pub fn findings(evaluation: &Evaluation) -> (Vec<Value>, usize) {
+pub fn findings(evaluation: &Evaluation, enrichment: &Enrichment) -> (Vec<Box<RawValue>>, usize) {
     let account = evaluation.account_id.as_deref();
     let mut order: Vec<usize> = (0..evaluation.findings.len()).collect();
-    order.sort_by_key(|place| match evaluation.findings[*place].status {
+    order.sort_by_key(|place| match evaluation.findings[*place].status() {
         Status::Failed => 0,
         Status::Unknown => 1,
         Status::Passed | Status::NotApplicable => 2,
@@ -96,8 +117,10 @@ pub fn findings(evaluation: &Evaluation) -> (Vec<Value>, usize) {
     let mut left = ANSWER_BYTES;
     let mut kept = BTreeMap::new();
     for place in order {
-        let Ok(finding) = serde_json::to_value(FindingJson::new(&evaluation.findings[place], account)) else { break };
-        let Some(rest) = left.checked_sub(finding.to_string().len() + 1) else { break };
+        let finding = &evaluation.findings[place];
+        let access_key_id = enrichment.access_key_id(finding);
+        let Ok(finding) = to_raw_value(&FindingJson::new(finding, account, access_key_id)) else { break };
+        let Some(rest) = left.checked_sub(finding.get().len() + 1) else { break };
         left = rest;
         kept.insert(place, finding);
     }

@@ -7,9 +7,9 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 use hygiene::checks::{CHECKS, Check, find};
-use hygiene::finding::{Severity, Status};
 use hygiene::policy::Policy;
 use hygiene::report::rfc3339;
+use hygiene::verdict::{Severity, Status};
 
 /// Finds long-lived AWS credentials: root access keys, keys years old, keys never used, users who cannot sign in.
 #[derive(Debug, Parser)]
@@ -154,19 +154,15 @@ pub enum Format {
 pub struct FailOn(pub Option<Severity>);
 
 impl CheckArguments {
-    /// The limits.
+    /// The limits, and the disabled checks.
     pub fn policy(&self) -> Policy {
         Policy {
             access_key_max_age: TimeDelta::days(self.limits.access_key_max_age_days),
             credential_unused: TimeDelta::days(self.limits.credential_unused_days),
             root_used_within: TimeDelta::days(self.limits.root_used_within_days),
             new_credential_grace: TimeDelta::days(self.limits.new_credential_grace_days),
+            disabled_checks: self.disable.iter().map(|check| check.id).collect(),
         }
-    }
-
-    /// The ids of the checks that are left out.
-    pub fn disabled(&self) -> Vec<&'static str> {
-        self.disable.iter().map(|check| check.id).collect()
     }
 
     /// The statuses to show.
@@ -246,7 +242,7 @@ mod tests {
         assert_eq!(arguments.policy(), Policy::cis());
         assert_eq!(arguments.fail_on, FailOn(Some(Severity::Low)));
         assert_eq!(arguments.format, Format::Table);
-        assert!(arguments.disabled().is_empty());
+        assert!(arguments.policy().disabled_checks.is_empty());
     }
 
     #[test]
@@ -275,7 +271,10 @@ mod tests {
     fn checks_are_left_out_one_by_one_or_in_a_list() {
         let arguments =
             check(&["--disable", "root-mfa-disabled", "--disable", "access-key-unused,access-key-inactive"]);
-        assert_eq!(arguments.unwrap().disabled(), ["root-mfa-disabled", "access-key-unused", "access-key-inactive"]);
+        assert_eq!(
+            arguments.unwrap().policy().disabled_checks,
+            ["root-mfa-disabled", "access-key-unused", "access-key-inactive"]
+        );
     }
 
     #[test]

@@ -4,11 +4,13 @@ use std::io;
 use std::path::Path;
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
-use hygiene::evaluate::{Evaluation, evaluate};
-use hygiene::finding::Status;
+use hygiene::account::{Account, Report};
+use hygiene::enrichment::Enrichment;
+use hygiene::evaluate::{Evaluation, Scope, evaluate};
+use hygiene::policy::Policy;
 use hygiene::report::CLOCK_SKEW;
-use hygiene::snapshot::{Report, Snapshot};
 use hygiene::text::{age, inert, moment};
+use hygiene::verdict::Status;
 
 use crate::arguments::{CheckArguments, FailOn, Format};
 use crate::asff::{self, NoAccount};
@@ -94,47 +96,74 @@ pub fn check(
     if let Some(input) = output.and_then(|output| files.same_as(output)) {
         return Err(CheckError::OverInput(inert(&input.to_string_lossy()).into_owned()));
     }
-    let (policy, disabled) = (arguments.policy(), arguments.disabled());
-    let (snapshot, evaluation, unread) = if files.are_given() {
-        let snapshot = files.read()?;
-        not_before(arguments.now, &snapshot)?;
-        files.notes(&snapshot).iter().for_each(|line| note(line));
-        let now = arguments.now.unwrap_or_else(|| present(&snapshot, clock, note));
-        let evaluation = evaluate(&snapshot, &policy, &disabled, now);
-        (snapshot, evaluation, false)
+    let policy = arguments.policy();
+    let judged = if files.are_given() {
+        let account = files.read()?;
+        not_before(arguments.now, &account)?;
+        files.notes(&account).iter().for_each(|line| note(line));
+        let now = arguments.now.unwrap_or_else(|| present(&account, clock, note));
+        let evaluation = evaluate(&account, &policy, &Scope::All, now);
+        Judged { account, evaluation, enrichment: Enrichment::default(), unread: false }
     } else {
         let (profile, region) = (arguments.profile.as_deref(), arguments.region.as_deref());
         let live = Live::new(&Configuration::read(profile, region, variables)?)?;
-        let (snapshot, errors) = live.read();
-        not_before(arguments.now, &snapshot)?;
-        let mut evaluation = evaluate(&snapshot, &policy, &disabled, arguments.now.unwrap_or(clock));
-        errors.iter().chain(&live.name_keys(&mut evaluation)).for_each(|error| note(error));
-        (snapshot, evaluation, !errors.is_empty())
+        let (account, errors) = live.read();
+        not_before(arguments.now, &account)?;
+        let evaluation = evaluate(&account, &policy, &Scope::All, arguments.now.unwrap_or(clock));
+        let (enrichment, unnamed) = live.enrich(&evaluation);
+        errors.iter().chain(&unnamed).for_each(|error| note(error));
+        Judged { account, evaluation, enrichment, unread: !errors.is_empty() }
     };
-    let view = View::new(&snapshot, &evaluation, &policy, arguments.statuses());
+    let ending = ending(&judged.evaluation, arguments.fail_on, judged.unread);
     // Rendered whole before the first byte is written: an error while rendering leaves an old file alone.
+    let rendered = render(arguments, &policy, judged, output.is_some(), note)?;
+    deliver(&rendered, output)?;
+    Ok(ending)
+}
+
+/// An account, and what is known and said of it.
+struct Judged {
+    account: Account,
+    evaluation: Evaluation,
+    enrichment: Enrichment,
+    /// Whether a source that was asked for could not be read.
+    unread: bool,
+}
+
+fn render(
+    arguments: &CheckArguments,
+    policy: &Policy,
+    Judged { account, evaluation, enrichment, .. }: Judged,
+    to_file: bool,
+    note: &mut dyn FnMut(&str),
+) -> Result<Vec<u8>, CheckError> {
     let mut rendered = Vec::new();
+    let view = View::new(&account, &evaluation, &enrichment, policy, arguments.statuses());
     let done = match arguments.format {
         Format::Table => {
-            let screen = if output.is_some() { Screen::NONE } else { Screen::of_standard_output() };
+            let screen = if to_file { Screen::NONE } else { Screen::of_standard_output() };
             table::write(&view, screen, &mut rendered)
         }
         Format::Json => json::write(&view, &mut rendered),
         Format::Csv => spreadsheet::write(&view, &mut rendered),
-        Format::Asff => {
-            let scope = asff::scope(&view, arguments.region.as_deref(), note)?;
-            asff::write(&view, &scope, &mut rendered)
-        }
         Format::Html => page::write(&view, &mut rendered),
+        Format::Asff => {
+            let product = asff::product(&evaluation, arguments.region.as_deref(), note)?;
+            let evaluation = if arguments.statuses().contains(&Status::Failed) {
+                evaluation
+            } else {
+                Evaluation { findings: Vec::new(), ..evaluation }
+            };
+            asff::write(evaluation, &enrichment, &product, &mut rendered)
+        }
     };
     done.map_err(CheckError::Render)?;
-    deliver(&rendered, output)?;
-    Ok(ending(&evaluation, arguments.fail_on, unread))
+    Ok(rendered)
 }
 
 /// Refuses a moment before the report's newest date: nothing can be said of a time at which that had not happened yet.
-fn not_before(now: Option<DateTime<Utc>>, snapshot: &Snapshot) -> Result<(), CheckError> {
-    match now.zip(snapshot.report.as_ref().ok().and_then(Report::newest_time)) {
+fn not_before(now: Option<DateTime<Utc>>, account: &Account) -> Result<(), CheckError> {
+    match now.zip(account.report.as_ref().ok().and_then(Report::newest_time)) {
         Some((now, newest)) if CLOCK_SKEW < newest - now => Err(CheckError::BeforeReport { now, newest }),
         Some(_) | None => Ok(()),
     }
@@ -146,11 +175,11 @@ fn exact(time: DateTime<Utc>) -> String {
 }
 
 /// The time to judge a saved report by: its own where it says, else the present.
-fn present(snapshot: &Snapshot, clock: DateTime<Utc>, note: &mut dyn FnMut(&str)) -> DateTime<Utc> {
-    if let Some(generated) = snapshot.report_generated_at() {
+fn present(account: &Account, clock: DateTime<Utc>, note: &mut dyn FnMut(&str)) -> DateTime<Utc> {
+    if let Some(generated) = account.report_generated_at() {
         return generated;
     }
-    let newest = snapshot.report.as_ref().ok().and_then(Report::newest_time);
+    let newest = account.report.as_ref().ok().and_then(Report::newest_time);
     if let Some(newest) = newest.filter(|newest| RECENT < clock - *newest) {
         let (newest, ago) = (moment(newest), age(clock - newest));
         note(&format!(
@@ -163,8 +192,9 @@ fn present(snapshot: &Snapshot, clock: DateTime<Utc>, note: &mut dyn FnMut(&str)
 fn ending(evaluation: &Evaluation, FailOn(threshold): FailOn, unread: bool) -> Ending {
     let Some(threshold) = threshold else { return Ending::Clean };
     let fails =
-        evaluation.findings.iter().any(|finding| finding.status == Status::Failed && threshold <= finding.severity);
-    let unjudged = evaluation.findings.iter().any(|finding| finding.status == Status::Unknown && !finding.not_given);
+        evaluation.findings.iter().any(|finding| finding.status() == Status::Failed && threshold <= finding.severity());
+    let unjudged =
+        evaluation.findings.iter().any(|finding| finding.status() == Status::Unknown && !finding.not_given());
     match (fails, unread || unjudged) {
         (true, _) => Ending::Failing,
         (false, true) => Ending::Unread,

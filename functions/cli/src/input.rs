@@ -11,9 +11,10 @@ use std::path::{Path, PathBuf};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, Utc};
+use hygiene::account::{Account, AccountSummary, Report};
 use hygiene::report::{CredentialReport, Damage, Origin, ReportError, rfc3339};
 use hygiene::saved::OwnerError;
-use hygiene::snapshot::{AccountSummary, Report, Snapshot, Unavailable};
+use hygiene::source::Unavailable;
 use hygiene::text::{cut, inert};
 use serde::de::{self, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
@@ -25,7 +26,9 @@ use crate::wrong_output::{Format, Output};
 const LARGEST: u64 = 32 * 1024 * 1024;
 
 /// Whether root's MFA device is a virtual one only the live account says.
-pub const NOT_IN_FILES: Unavailable = Unavailable::NotGiven("The virtual MFA devices are in neither file.");
+pub fn not_in_files() -> Unavailable {
+    Unavailable::NotAsked("The virtual MFA devices are in neither file.".to_owned())
+}
 
 /// A file that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -101,7 +104,7 @@ impl Files<'_> {
     /// # Errors
     ///
     /// When a file cannot be read, or is not what it should be; a cell that cannot be understood is no error.
-    pub fn read(&self) -> Result<Snapshot, InputError> {
+    pub fn read(&self) -> Result<Account, InputError> {
         if let (Some(path), Some(other)) = (self.credential_report, self.account_summary)
             && is_standard_input(path)
             && is_standard_input(other)
@@ -112,19 +115,19 @@ impl Files<'_> {
         let summary = self.account_summary.map(|path| summary(&name(path), &bytes(path)?)).transpose()?;
         let account = report.as_ref().and_then(|report| report.credentials.account());
         let account = account.map(|(account, partition)| (account.to_owned(), partition.to_owned()));
-        let (account_id, partition) = account.unzip();
-        Ok(Snapshot {
-            account_id,
+        let (id, partition) = account.unzip();
+        Ok(Account {
+            id,
             partition,
-            report: report.ok_or(Unavailable::NotGiven("The credential report was not given.")),
-            summary: summary.ok_or(Unavailable::NotGiven("The account summary was not given.")),
-            virtual_mfa_users: Err(NOT_IN_FILES),
+            report: report.ok_or(Unavailable::NotAsked("The credential report was not given.".to_owned())),
+            summary: summary.ok_or(Unavailable::NotAsked("The account summary was not given.".to_owned())),
+            virtual_mfa_users: Err(not_in_files()),
         })
     }
 
     /// What people should know of the files, a line each.
-    pub fn notes(&self, snapshot: &Snapshot) -> Vec<String> {
-        let report = self.credential_report.zip(snapshot.report.as_ref().ok());
+    pub fn notes(&self, account: &Account) -> Vec<String> {
+        let report = self.credential_report.zip(account.report.as_ref().ok());
         let notes = report.map(|(path, report)| (name(path), report.credentials.notes()));
         notes
             .into_iter()

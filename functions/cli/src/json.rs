@@ -1,57 +1,74 @@
-//! The contract's JSON, a finding a line. `functions/cli/findings.schema.json` describes it.
+//! The contract's JSON, one finding per line. `functions/cli/findings.schema.json` describes it.
 
-use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
 use std::io::{self, Write};
 
 use chrono::{DateTime, Utc};
 use hygiene::evaluate::Counts;
-use hygiene::finding::FindingJson;
-use serde::Serialize;
-use serde_json::value::{RawValue, to_raw_value};
+use serde::{Serialize, Serializer};
+use serde_json::ser::{CompactFormatter, Formatter};
 
 use crate::view::View;
 
-/// Bytes that are written at once.
-const CHUNK: usize = 64 * 1024;
-
-/// What is above the findings.
+/// What is written.
 #[derive(Serialize)]
-struct Head<'a> {
+struct Document<'a> {
     account_id: Option<&'a str>,
     partition: &'a str,
     evaluated_at: DateTime<Utc>,
     report_generated_at: Option<DateTime<Utc>>,
     counts: Counts,
+    findings: Each<'a>,
 }
 
-/// Writes the verdicts. The same input gives the same bytes.
+/// Writes the findings. The same input gives the same bytes.
 pub fn write(view: &View<'_>, to: &mut dyn Write) -> io::Result<()> {
     let evaluation = view.evaluation;
-    let head = Head {
-        account_id: view.account(),
+    let document = Document {
+        account_id: view.account_id(),
         partition: &evaluation.partition,
         evaluated_at: evaluation.evaluated_at,
         report_generated_at: evaluation.report_generated_at,
         counts: evaluation.counts(),
+        findings: Each(view),
     };
-    let head = serde_json::to_string(&head)?;
-    write!(to, "{},\"findings\":[", head.strip_suffix('}').unwrap_or_default())?;
-    let mut prepared: BTreeMap<&str, Box<RawValue>> = BTreeMap::new();
-    let mut lines = Vec::with_capacity(2 * CHUNK);
-    for (place, finding) in view.findings.iter().enumerate() {
-        lines.extend_from_slice(if place == 0 { b"\n" } else { b",\n" });
-        let requirements = match prepared.entry(finding.check.id) {
-            Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(new) => new.insert(to_raw_value(finding.check.requirements)?),
-        };
-        let finding = FindingJson::new(finding, view.account()).with_requirements(&**requirements);
-        serde_json::to_writer(&mut lines, &finding)?;
-        if CHUNK <= lines.len() {
-            to.write_all(&lines)?;
-            lines.clear();
-        }
+    let mut to = io::BufWriter::with_capacity(64 * 1024, to);
+    document.serialize(&mut serde_json::Serializer::with_formatter(&mut to, Lines::default()))?;
+    to.write_all(b"\n")?;
+    to.flush()
+}
+
+/// The findings to show, made one at a time: all of them at once would be the largest thing in memory.
+struct Each<'a>(&'a View<'a>);
+
+impl Serialize for Each<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self(view) = self;
+        serializer.collect_seq(view.findings.iter().map(|finding| view.json(finding)))
     }
-    lines.extend_from_slice(b"\n]}\n");
-    to.write_all(&lines)
+}
+
+/// Compact JSON, but for a line for each item of the outermost list.
+#[derive(Default)]
+struct Lines {
+    depth: usize,
+}
+
+impl Formatter for Lines {
+    fn begin_array<W: ?Sized + Write>(&mut self, to: &mut W) -> io::Result<()> {
+        self.depth += 1;
+        CompactFormatter.begin_array(to)
+    }
+
+    fn end_array<W: ?Sized + Write>(&mut self, to: &mut W) -> io::Result<()> {
+        self.depth -= 1;
+        if self.depth == 0 {
+            to.write_all(b"\n")?;
+        }
+        CompactFormatter.end_array(to)
+    }
+
+    fn begin_array_value<W: ?Sized + Write>(&mut self, to: &mut W, first: bool) -> io::Result<()> {
+        CompactFormatter.begin_array_value(to, first)?;
+        if self.depth == 1 { to.write_all(b"\n") } else { Ok(()) }
+    }
 }

@@ -1,6 +1,5 @@
 //! Reads the live account, with the AWS CLI's own credentials, through the function's own hands.
 
-use std::collections::BTreeMap;
 use std::error::Error as _;
 use std::io;
 use std::time::Duration;
@@ -8,12 +7,15 @@ use std::time::Duration;
 use aws_config::{Region, SdkConfig};
 use aws_types::service_config::ServiceConfigKey;
 use checker::access_keys;
-use checker::aws::{self, Clients};
+use checker::aws::{self, Clients, Configurations};
 use checker::cause::{CallError, chain};
-use checker::collect::{CollectError, collect};
+use checker::collect::{CollectError, Expected, collect};
 use checker::tls::http_client;
+use hygiene::account::Account;
+use hygiene::enrichment::Enrichment;
 use hygiene::evaluate::Evaluation;
-use hygiene::snapshot::{Snapshot, Unavailable};
+use hygiene::memory::Memory;
+use hygiene::source::Unavailable;
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::runtime::Runtime;
 use tokio::time::Instant;
@@ -71,25 +73,25 @@ impl Live {
             Err(NoCredentials::Settings(reason)) => return Err(ConfigurationError::Profile(reason).into()),
             Err(NoCredentials::Unavailable(reason)) => (sdk, Some(reason)),
         };
-        Ok(Self { runtime, clients: Clients::new(&sdk, None), unreadable })
+        Ok(Self { runtime, clients: Clients::new(&Configurations::all(&sdk), None), unreadable })
     }
 
     /// Reads all sources; answers why the rest could not be read, a line each.
-    pub fn read(&self) -> (Snapshot, Vec<String>) {
+    pub fn read(&self) -> (Account, Vec<String>) {
         if let Some(reason) = &self.unreadable {
             return nothing(reason);
         }
         let progress = spinner("Reading the account; IAM is making the credential report …");
         let collected = self.runtime.block_on(async {
             let until = Instant::now() + PATIENCE;
-            collect(&self.clients, until, until + PATIENCE / 4).await
+            collect(&self.clients, &Expected::Any, until, until + PATIENCE / 4).await
         });
         progress.finish_and_clear();
         let errors = match refused(&collected.errors) {
             Some(refusal) => vec![self.refusal(refusal)],
             None => collected.errors.iter().map(|error| chain(error)).collect(),
         };
-        (collected.snapshot, errors)
+        (collected.account, errors)
     }
 
     /// Says once what all calls would say, and what can be done.
@@ -106,15 +108,13 @@ impl Live {
         format!("AWS refuses the credentials: {}{advice}", cause.trim_end_matches('.'))
     }
 
-    /// Gives the keys that fail their ids; answers what went wrong. A key without an id is told all the same.
-    pub fn name_keys(&self, evaluation: &mut Evaluation) -> Vec<String> {
+    /// Looks up the ids of the keys that fail; returns what went wrong too. A key without an id is reported all the same.
+    pub fn enrich(&self, evaluation: &Evaluation) -> (Enrichment, Vec<String>) {
         let progress = spinner("Looking up the ids of the access keys …");
-        let nothing = BTreeMap::new();
-        let errors = self.runtime.block_on(async {
-            access_keys::name(&self.clients.iam, evaluation, &nothing, Instant::now() + NAMING).await
-        });
+        let until = Instant::now() + NAMING;
+        let looked_up = self.runtime.block_on(access_keys::look_up(&self.clients.iam, evaluation, &Memory::Off, until));
         progress.finish_and_clear();
-        errors
+        looked_up
     }
 }
 
@@ -146,10 +146,10 @@ fn refused(errors: &[CollectError]) -> Option<&CallError> {
 }
 
 /// What is known of an account without credentials for it.
-fn nothing(reason: &str) -> (Snapshot, Vec<String>) {
+fn nothing(reason: &str) -> (Account, Vec<String>) {
     let unread = Unavailable::Unreadable(format!("There are no AWS credentials: {}.", reason.trim_end_matches('.')));
-    let snapshot = Snapshot {
-        account_id: None,
+    let account = Account {
+        id: None,
         partition: None,
         report: Err(unread.clone()),
         summary: Err(unread.clone()),
@@ -160,7 +160,7 @@ fn nothing(reason: &str) -> (Snapshot, Vec<String>) {
     } else {
         ""
     };
-    (snapshot, vec![format!("{unread}{advice}")])
+    (account, vec![format!("{unread}{advice}")])
 }
 
 /// Something to look at on a terminal; nothing where standard error is none.

@@ -12,8 +12,9 @@ use base64::engine::general_purpose::STANDARD;
 use hygiene::checks::{CHECKS, Check};
 use hygiene::evaluate::Counts;
 use hygiene::explain::mappings;
-use hygiene::finding::{Finding, Severity, Status};
+use hygiene::finding::Finding;
 use hygiene::text::{grouped, inert, moment};
+use hygiene::verdict::{Severity, Status};
 use sha2::{Digest as _, Sha256};
 
 use crate::view::View;
@@ -63,7 +64,7 @@ impl<'a> Page<'a> {
             Tile { label: severity.label(), count, shown_count: grouped(count as u64) }
         };
         let shown: BTreeSet<&str> = view.findings.iter().map(|finding| finding.check.id).collect();
-        let statuses: BTreeSet<Status> = view.findings.iter().map(|finding| finding.status).collect();
+        let statuses: BTreeSet<Status> = view.findings.iter().map(|finding| finding.status()).collect();
         Self {
             view,
             style_hash: hash(STYLE),
@@ -91,12 +92,12 @@ impl<'a> Page<'a> {
     /// What the finding counts as: its severity if it fails, else its status.
     #[expect(clippy::unused_self, reason = "the template calls it")]
     fn badge(&self, finding: &Finding) -> &'static str {
-        if finding.status == Status::Failed { finding.severity.label() } else { finding.status.label() }
+        if finding.status() == Status::Failed { finding.severity().label() } else { finding.status().label() }
     }
 
     #[expect(clippy::unused_self, reason = "the template calls it")]
     fn fails(&self, finding: &Finding) -> bool {
-        finding.status == Status::Failed
+        finding.status() == Status::Failed
     }
 
     #[expect(clippy::unused_self, reason = "the template calls it")]
@@ -108,7 +109,7 @@ impl<'a> Page<'a> {
     #[expect(clippy::unused_self, reason = "the template calls it")]
     fn heading(&self, finding: &Finding) -> String {
         let title = finding.check.title;
-        match finding.status {
+        match finding.status() {
             Status::Failed => title.to_owned(),
             Status::Unknown => format!("Could not be judged: “{title}”"),
             Status::Passed => format!("Passed: “{title}”"),
@@ -127,8 +128,16 @@ impl<'a> Page<'a> {
         mappings(check)
     }
 
+    fn access_key_id(&self, finding: &'a Finding) -> Option<&'a str> {
+        self.view.enrichment.access_key_id(finding)
+    }
+
+    fn remediation(&self, finding: &'a Finding) -> String {
+        finding.remediation(self.access_key_id(finding))
+    }
+
     fn id(&self, finding: &Finding) -> String {
-        inert(&finding.id(self.view.account())).into_owned()
+        inert(&finding.id(self.view.account_id()).to_string()).into_owned()
     }
 
     #[expect(clippy::unused_self, reason = "the template calls it")]

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::io::{self, Write};
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use hygiene::finding::{Finding, Status, SubjectKind};
+use hygiene::finding::Finding;
 use hygiene::text::inert;
 
 use crate::view::View;
@@ -51,29 +51,25 @@ fn io_error(error: csv::Error) -> io::Error {
 
 fn cells(finding: &Finding, view: &View<'_>) -> [String; HEADER.len()] {
     let subject = &finding.subject;
-    let evidence = finding.evidence.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>();
-    let kind = match subject.kind {
-        SubjectKind::Root => "root",
-        SubjectKind::Account => "account",
-        SubjectKind::User => "user",
-        SubjectKind::AccessKey => "access_key",
-    };
+    let evidence: Vec<_> = finding.evidence().iter().map(|fact| format!("{}={}", fact.name, fact.value)).collect();
+    let key = subject.access_key();
+    let access_key_id = view.enrichment.access_key_id(finding);
     [
-        finding.id(view.account()),
-        view.account().unwrap_or_default().to_owned(),
+        finding.id(view.account_id()).to_string(),
+        view.account_id().unwrap_or_default().to_owned(),
         finding.check.id.to_owned(),
-        finding.status.label().to_owned(),
-        finding.severity.label().to_owned(),
+        finding.status().label().to_owned(),
+        finding.severity().label().to_owned(),
         finding.check.title.to_owned(),
-        finding.message.to_string(),
-        kind.to_owned(),
-        subject.user.clone().unwrap_or_default(),
-        subject.arn.clone().unwrap_or_default(),
-        subject.slot.map_or_else(String::new, |slot| slot.to_string()),
-        subject.access_key_id.clone().unwrap_or_default(),
-        subject.created.map_or_else(String::new, timestamp),
+        finding.message().to_owned(),
+        subject.kind().to_owned(),
+        subject.owner().map_or_else(String::new, |user| user.name.clone()),
+        subject.arn().unwrap_or_default().to_owned(),
+        key.map_or_else(String::new, |key| key.slot.to_string()),
+        access_key_id.unwrap_or_default().to_owned(),
+        key.and_then(|key| key.created).map_or_else(String::new, timestamp),
         evidence.join("; "),
-        if finding.status == Status::Failed { finding.remediation() } else { String::new() },
+        finding.failure().map_or_else(String::new, |_| finding.remediation(access_key_id)),
         finding.check.requirements.join("; "),
         timestamp(view.evaluation.evaluated_at),
         view.evaluation.report_generated_at.map_or_else(String::new, timestamp),

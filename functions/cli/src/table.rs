@@ -3,8 +3,9 @@
 use std::io::{self, IsTerminal as _, Write};
 
 use anstyle::{AnsiColor, Style};
-use hygiene::finding::{Finding, Severity, Status};
+use hygiene::finding::Finding;
 use hygiene::text::{counted, grouped, inert, moment};
+use hygiene::verdict::{Severity, Status};
 use textwrap::core::display_width;
 use textwrap::{Options, WordSeparator, WordSplitter};
 
@@ -53,7 +54,7 @@ pub fn write(view: &View<'_>, screen: Screen, to: &mut dyn Write) -> io::Result<
     let mut table = Table { screen, column, to };
     table.head(view)?;
     for findings in findings.chunk_by(|one, other| View::group(one) == View::group(other)) {
-        table.group(findings)?;
+        table.group(view, findings)?;
     }
     table.foot(view)
 }
@@ -71,25 +72,25 @@ impl Table<'_> {
         self.prose(&judged, DIM)
     }
 
-    fn group(&mut self, findings: &[&Finding]) -> io::Result<()> {
+    fn group(&mut self, view: &View<'_>, findings: &[&Finding]) -> io::Result<()> {
         let Some(first) = findings.first() else { return Ok(()) };
-        let (title, style) = match first.status {
-            Status::Failed => (first.severity.label(), colour(first.severity)),
+        let (title, style) = match first.status() {
+            Status::Failed => (first.severity().label(), colour(first.severity())),
             Status::Unknown => ("UNKNOWN", AnsiColor::Magenta.on_default().bold()),
             Status::Passed => ("PASSED", AnsiColor::Green.on_default().bold()),
             Status::NotApplicable => ("NOT APPLICABLE", DIM),
         };
         let (title, count) = (self.paint(style, title), self.paint(DIM, &grouped(findings.len() as u64)));
         writeln!(self.to, "\n{title} {count}")?;
-        findings.iter().try_for_each(|finding| self.finding(finding))
+        findings.iter().try_for_each(|finding| self.finding(view, finding))
     }
 
-    fn finding(&mut self, finding: &Finding) -> io::Result<()> {
+    fn finding(&mut self, view: &View<'_>, finding: &Finding) -> io::Result<()> {
         let subject = View::subject(finding);
         let id = format!("({})", finding.check.id);
-        let access_key =
-            finding.subject.access_key_id.as_deref().map_or_else(String::new, |id| format!("{} ", inert(id)));
-        let text = format!("{} {access_key}{id}", inert(&finding.message));
+        let access_key_id = view.enrichment.access_key_id(finding);
+        let access_key = access_key_id.map_or_else(String::new, |id| format!("{} ", inert(id)));
+        let text = format!("{} {access_key}{id}", inert(finding.message()));
         let start = INDENT + self.column + GAP;
         let lines = match self.screen.width {
             Some(width) => wrapped(&text, width.saturating_sub(start)),

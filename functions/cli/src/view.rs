@@ -2,19 +2,24 @@
 
 use std::cmp::Reverse;
 
+use hygiene::account::Account;
+use hygiene::enrichment::Enrichment;
 use hygiene::evaluate::Evaluation;
-use hygiene::finding::{Finding, Severity, Status, SubjectKind};
+use hygiene::finding::{Finding, FindingJson};
 use hygiene::policy::Policy;
-use hygiene::snapshot::Snapshot;
+use hygiene::subject::Subject;
 use hygiene::text::{age, cut, inert, moment};
+use hygiene::verdict::{Severity, Status};
 
 /// An account and the verdicts on it.
 #[derive(Debug)]
 pub struct View<'a> {
     /// What was read.
-    pub snapshot: &'a Snapshot,
+    pub account: &'a Account,
     /// All verdicts.
     pub evaluation: &'a Evaluation,
+    /// What else is known of their subjects.
+    pub enrichment: &'a Enrichment,
     /// The limits.
     pub policy: &'a Policy,
     /// The verdicts to show, in the evaluation's order.
@@ -23,19 +28,25 @@ pub struct View<'a> {
 
 impl<'a> View<'a> {
     /// The verdicts of those statuses.
-    pub fn new(snapshot: &'a Snapshot, evaluation: &'a Evaluation, policy: &'a Policy, statuses: &[Status]) -> Self {
-        let findings = evaluation.findings.iter().filter(|finding| statuses.contains(&finding.status)).collect();
-        Self { snapshot, evaluation, policy, findings }
+    pub fn new(
+        account: &'a Account,
+        evaluation: &'a Evaluation,
+        enrichment: &'a Enrichment,
+        policy: &'a Policy,
+        statuses: &[Status],
+    ) -> Self {
+        let findings = evaluation.findings.iter().filter(|finding| statuses.contains(&finding.status())).collect();
+        Self { account, evaluation, enrichment, policy, findings }
     }
 
     /// The account's number.
-    pub fn account(&self) -> Option<&str> {
+    pub fn account_id(&self) -> Option<&str> {
         self.evaluation.account_id.as_deref()
     }
 
     /// What to call the account.
     pub fn name(&self) -> String {
-        match (self.account(), self.evaluation.partition.as_str()) {
+        match (self.account_id(), self.evaluation.partition.as_str()) {
             (Some(account), "aws") => format!("AWS account {account}"),
             (Some(account), partition) => format!("AWS account {account} ({})", inert(partition)),
             (None, _) => "AWS account of unknown number".to_owned(),
@@ -51,8 +62,8 @@ impl<'a> View<'a> {
 
     /// What stands together, and where: failures by severity, then what could not be judged, then the rest.
     pub fn group(finding: &Finding) -> (u8, Reverse<Option<Severity>>) {
-        match finding.status {
-            Status::Failed => (0, Reverse(Some(finding.severity))),
+        match finding.status() {
+            Status::Failed => (0, Reverse(Some(finding.severity()))),
             Status::Unknown => (1, Reverse(None)),
             Status::Passed => (2, Reverse(None)),
             Status::NotApplicable => (3, Reverse(None)),
@@ -61,20 +72,23 @@ impl<'a> View<'a> {
 
     /// What the finding is on, as short as can be.
     pub fn subject(finding: &Finding) -> String {
-        let subject = &finding.subject;
-        let user = cut(&subject.shown_user(), 64).into_owned();
-        match subject.kind {
-            SubjectKind::Root => "root user".to_owned(),
-            SubjectKind::Account => "account".to_owned(),
-            SubjectKind::User => user,
-            SubjectKind::AccessKey => format!("{user}, key {}", subject.slot.unwrap_or_default()),
+        match &*finding.subject {
+            Subject::Root { .. } => "root user".to_owned(),
+            Subject::Account => "account".to_owned(),
+            Subject::User(user) => cut(&user.shown_name(), 64).into_owned(),
+            Subject::AccessKey(key) => format!("{}, key {}", cut(&key.user.shown_name(), 64), key.slot),
         }
+    }
+
+    /// The finding as the contract's JSON has it.
+    pub fn json(&self, finding: &'a Finding) -> FindingJson<'a> {
+        FindingJson::new(finding, self.account_id(), self.enrichment.access_key_id(finding))
     }
 
     /// How many fail, of each severity that has any, worst first.
     pub fn failing(&self) -> Vec<(Severity, usize)> {
         let failing = |severity| {
-            let fails = |finding: &&Finding| finding.status == Status::Failed && finding.severity == severity;
+            let fails = |finding: &&Finding| finding.status() == Status::Failed && finding.severity() == severity;
             (severity, self.evaluation.findings.iter().filter(fails).count())
         };
         Severity::ALL.into_iter().rev().map(failing).filter(|(_, count)| *count != 0).collect()
@@ -82,7 +96,7 @@ impl<'a> View<'a> {
 
     /// What was read and how old it is, a sentence a source.
     pub fn sources(&self) -> Vec<String> {
-        let Snapshot { report, summary, virtual_mfa_users, .. } = self.snapshot;
+        let Account { report, summary, virtual_mfa_users, .. } = self.account;
         let report = match report {
             Ok(report) => match report.generated_time {
                 Some(time) if time < self.evaluation.evaluated_at => {

@@ -6,19 +6,21 @@
     reason = "a benchmark that cannot go on stops; criterion's macros have no docs"
 )]
 
-use std::collections::BTreeMap;
 use std::hint::black_box;
 
-use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use hygiene::evaluate::evaluate;
-use hygiene::finding::{Novelties, Status};
+use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use hygiene::decide::decide;
+use hygiene::decision::{AlertOn, AlertRules};
+use hygiene::enrichment::Enrichment;
+use hygiene::evaluate::{Evaluation, Scope, evaluate};
+use hygiene::memory::{Memory, Stored, Workflow};
 use hygiene::policy::Policy;
-use hygiene::reconcile::{Stored, Workflow, reconcile};
 use hygiene::report::CredentialReport;
+use hygiene::verdict::{ReportedEvidence, Severity, Status};
 
 mod account;
 
-use account::{USERS, csv, now, snapshot};
+use account::{USERS, account, csv, now};
 
 fn parse(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("parse");
@@ -35,44 +37,54 @@ fn judge(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("evaluate");
     let policy = Policy::cis();
     for users in USERS {
-        let snapshot = snapshot(users);
+        let account = account(users);
         group.throughput(Throughput::Elements(users as u64));
-        group.bench_with_input(BenchmarkId::from_parameter(users), &snapshot, |bencher, snapshot| {
-            bencher.iter(|| evaluate(black_box(snapshot), &policy, &[], now()));
+        group.bench_with_input(BenchmarkId::from_parameter(users), &account, |bencher, account| {
+            bencher.iter(|| evaluate(black_box(account), &policy, &Scope::All, now()));
         });
     }
 }
 
-/// Every failing finding is known, and was told.
+/// Every failing finding is known, and was reported.
 fn compare(criterion: &mut Criterion) {
-    let mut group = criterion.benchmark_group("reconcile");
+    let mut group = criterion.benchmark_group("decide");
+    let rules = AlertRules { on: AlertOn::Changes, min_severity: Severity::Low };
     for users in USERS {
-        let evaluation = evaluate(&snapshot(users), &Policy::cis(), &[], now());
-        let failing = evaluation.findings.iter().filter(|finding| finding.status == Status::Failed);
-        let stored = failing.map(|finding| {
-            let id = finding.id(Some("123456789012"));
-            let stored = Stored {
-                id: id.clone(),
-                check: finding.check.id.to_owned(),
-                title: finding.check.title.to_owned(),
-                active: true,
-                workflow: Workflow::Notified,
-                severity: finding.severity,
-                created_at: now(),
-                first_observed_at: Some(now()),
-                updated_at: now(),
-                arn: finding.subject.arn.clone(),
-                access_key_id: None,
-                novelties: Novelties::default(),
-            };
-            (id, stored)
-        });
-        let stored: BTreeMap<String, Stored> = stored.collect();
+        let account = account(users);
+        let evaluated = || evaluate(&account, &Policy::cis(), &Scope::All, now());
+        let memory = memory(&evaluated());
         group.throughput(Throughput::Elements(users as u64));
-        group.bench_with_input(BenchmarkId::from_parameter(users), &stored, |bencher, stored| {
-            bencher.iter(|| black_box(reconcile(black_box(&evaluation), stored, &[])).open());
+        group.bench_function(BenchmarkId::from_parameter(users), |bencher| {
+            bencher.iter_batched(
+                || (evaluated(), memory.clone()),
+                |(evaluation, memory)| decide(evaluation, memory, &Enrichment::default(), rules),
+                BatchSize::LargeInput,
+            );
         });
     }
+}
+
+fn memory(evaluation: &Evaluation) -> Memory {
+    let failing = evaluation.findings.iter().filter(|finding| finding.status() == Status::Failed);
+    let stored = failing.map(|finding| {
+        let id = finding.id(Some("123456789012")).to_string();
+        let stored = Stored {
+            id: id.clone(),
+            check: finding.check.id.to_owned(),
+            title: finding.check.title.to_owned(),
+            active: true,
+            workflow: Workflow::Notified,
+            severity: finding.severity(),
+            created_at: now(),
+            first_observed_at: Some(now()),
+            updated_at: now(),
+            arn: finding.subject.arn().map(str::to_owned),
+            access_key_id: None,
+            reported: ReportedEvidence::default(),
+        };
+        (id, stored)
+    });
+    Memory::Recalled { region: "eu-central-1".to_owned(), findings: stored.collect() }
 }
 
 criterion_group!(benches, parse, judge, compare);

@@ -1,124 +1,61 @@
-//! What of a run is told to people, and whether it is worth a message.
+//! What of an outcome is reported to people, and whether it is worth a message.
 
-use std::collections::BTreeMap;
+use crate::decision::{AlertOn, AlertStatus, Closing, Decision, Failing, Hub};
+use crate::memory::{Stored, Workflow};
+use crate::outcome::Outcome;
+use crate::verdict::Severity;
 
-use crate::evaluate::Evaluation;
-use crate::finding::{Finding, Severity, Status, SubjectKind};
-use crate::reconcile::{Closing, Failing, Plan, Standing, Stored, Workflow};
-
-/// When a message is sent, and about what.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct AlertRules {
-    /// The occasion.
-    pub on: AlertOn,
-    /// Milder findings are published but not told.
-    pub min_severity: Severity,
-}
-
-/// What occasions a message. A run that could not read something sends one whatever is set here.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AlertOn {
-    /// Something is new, resolved, or no longer checked.
-    Changes,
-    /// Anything fails.
-    Failures,
-    /// Every run.
-    Always,
-}
-
-impl AlertOn {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::Changes, Self::Failures, Self::Always];
-
-    /// As the setting spells it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Changes => "changes",
-            Self::Failures => "failures",
-            Self::Always => "always",
-        }
-    }
-}
-
-/// Security Hub's part in the run.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Hub {
-    /// Our findings in it were read; it is in this region.
-    Read {
-        /// The region.
-        region: String,
-    },
-    /// It is not used: there is no memory of earlier runs.
-    Off,
-    /// Our findings in it could not be read: no memory in this run, and nothing is written.
-    Unread,
-}
-
-/// The contents of a run's message.
+/// What of an outcome is reported.
 #[derive(Debug)]
 pub struct Alert<'a> {
-    /// The verdicts.
-    pub evaluation: &'a Evaluation,
-    /// What the run does about them.
-    pub plan: &'a Plan<'a>,
-    /// Security Hub's part.
-    pub hub: Hub,
+    /// What was decided.
+    pub decision: &'a Decision,
     /// What went wrong, each with every cause, in the order of the steps.
     pub errors: Vec<String>,
-    /// Findings that are told as new, worst first.
-    pub new: Vec<&'a Failing<'a>>,
+    /// Findings that are reported as new, worst first.
+    pub new: Vec<&'a Failing>,
     /// Findings that could not be written, with the reason.
-    pub unwritten: Vec<(&'a Failing<'a>, String)>,
-    /// Findings that are told as resolved.
-    pub resolved: Vec<&'a Closing<'a>>,
+    pub unwritten: Vec<(&'a Failing, &'a str)>,
+    /// Findings that are reported as resolved.
+    pub resolved: Vec<&'a Closing>,
     /// Findings whose check is gone or disabled.
-    pub unchecked: Vec<&'a Closing<'a>>,
-    rules: AlertRules,
+    pub unchecked: Vec<&'a Closing>,
     source_failed: bool,
 }
 
 impl<'a> Alert<'a> {
-    /// Chooses what is told. `unwritten` has the reason for each identity whose import failed; `source_failed` says whether
-    /// one of the `errors` is a source that could not be read.
-    pub fn new(
-        evaluation: &'a Evaluation,
-        plan: &'a Plan<'a>,
-        rules: AlertRules,
-        hub: Hub,
-        unwritten: &BTreeMap<String, String>,
-        errors: Vec<String>,
-        source_failed: bool,
-    ) -> Self {
-        let told = |closing: &&Closing<'_>| {
-            rules.min_severity <= closing.stored.severity && closing.stored.workflow != Workflow::Suppressed
+    /// Chooses what is reported.
+    pub fn of(outcome: &'a Outcome) -> Self {
+        let decision = &outcome.decision;
+        let is_reported = |closing: &&Closing| {
+            decision.is_reportable(closing.stored.severity) && closing.stored.workflow != Workflow::Suppressed
         };
-        let worth_telling = plan.failing.iter().filter(|failing| {
-            rules.min_severity <= failing.finding.severity && failing.standing != Standing::Suppressed
-        });
+        let (resolved, unchecked) =
+            decision.closings.iter().filter(is_reported).partition(|closing| closing.is_resolved());
+        let refused = &outcome.receipts.refused;
+        let failing = decision
+            .failing
+            .iter()
+            .filter(|failing| decision.is_reportable(failing.severity()) && failing.alert != AlertStatus::Suppressed);
         Self {
-            evaluation,
-            plan,
-            hub,
-            errors,
-            new: worth_telling.clone().filter(|failing| failing.is_new()).collect(),
-            unwritten: worth_telling
-                .filter_map(|failing| unwritten.get(&failing.id).map(|reason| (failing, reason.clone())))
-                .collect(),
-            resolved: plan.closings.iter().filter(told).filter(|closing| closing.is_resolved()).collect(),
-            unchecked: plan.closings.iter().filter(told).filter(|closing| !closing.is_resolved()).collect(),
-            rules,
-            source_failed,
+            decision,
+            errors: outcome.problems().list(),
+            new: decision.reported_as_new().collect(),
+            unwritten: failing.filter_map(|failing| Some((failing, refused.get(&failing.id)?.as_str()))).collect(),
+            resolved,
+            unchecked,
+            source_failed: outcome.source_failed(),
         }
     }
 
     /// Whether the run is worth a message.
     pub fn is_due(&self) -> bool {
         let change = !(self.new.is_empty() && self.resolved.is_empty() && self.unchecked.is_empty());
-        let fails = || self.still_open().any(|failing| self.rules.min_severity <= failing.finding.severity);
+        let fails = || self.still_open().any(|failing| self.decision.is_reportable(failing.severity()));
         self.is_blind()
-            || self.hub == Hub::Unread
+            || self.decision.hub == Hub::Unread
             || !self.unwritten.is_empty()
-            || match self.rules.on {
+            || match self.decision.rules.on {
                 AlertOn::Changes => change,
                 AlertOn::Failures => change || fails(),
                 AlertOn::Always => true,
@@ -128,49 +65,49 @@ impl<'a> Alert<'a> {
     /// Whether the run could not look where it matters: a source, the root user, or something that is open.
     fn is_blind(&self) -> bool {
         let matters =
-            |stored: &Stored| self.rules.min_severity <= stored.severity && stored.workflow != Workflow::Suppressed;
-        let unknown =
-            |finding: &Finding| finding.status == Status::Unknown && finding.subject.kind == SubjectKind::Root;
+            |stored: &Stored| self.decision.is_reportable(stored.severity) && stored.workflow != Workflow::Suppressed;
         self.source_failed
-            || self.plan.unjudged.iter().any(|stored| matters(stored))
-            || self.evaluation.findings.iter().any(unknown)
+            || self.decision.not_evaluated.iter().any(matters)
+            || self.decision.unknown.iter().any(|finding| finding.subject.is_root())
     }
 
-    /// The worst that is told as new.
+    /// The worst that is reported as new.
     pub fn max_severity(&self) -> Option<Severity> {
-        self.new.iter().map(|failing| failing.finding.severity).max()
+        self.new.iter().map(|failing| failing.severity()).max()
     }
 
-    /// What fails, is not told as new, and is not suppressed.
-    pub fn still_open(&self) -> impl Iterator<Item = &'a Failing<'a>> {
-        let rules = self.rules;
-        self.plan.failing.iter().filter(move |failing| match failing.standing {
-            Standing::New(_) => failing.finding.severity < rules.min_severity,
-            Standing::Told => true,
-            Standing::Suppressed => false,
+    /// What fails, is not reported as new, and is not suppressed.
+    pub fn still_open(&self) -> impl Iterator<Item = &'a Failing> {
+        let decision = self.decision;
+        decision.failing.iter().filter(|failing| match failing.alert {
+            AlertStatus::New(_) => !decision.is_reportable(failing.severity()),
+            AlertStatus::Reported => true,
+            AlertStatus::Suppressed => false,
         })
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
-    use crate::reconcile::reconcile;
-    use crate::testing::{account, evaluated};
+    use crate::decision::AlertRules;
+    use crate::outcome::Receipts;
+    use crate::problems::Step;
+    use crate::testing::{account, decided};
+
+    fn outcome(table: &str, reported_before: bool, rules: AlertRules) -> Outcome {
+        let mut decision = decided(&account(table), rules);
+        if reported_before {
+            decision.failing.iter_mut().for_each(|failing| failing.alert = AlertStatus::Reported);
+        }
+        Outcome { decision, receipts: Receipts::default() }
+    }
 
     /// Whether there is a message in each mode, at each threshold, about an account with one MEDIUM finding.
-    fn due(table: &str, told_before: bool, min_severity: Severity) -> [bool; 3] {
-        let evaluation = evaluated(&account(table));
-        let nothing = BTreeMap::new();
-        let mut plan = reconcile(&evaluation, &nothing, &[]);
-        if told_before {
-            plan.failing.iter_mut().for_each(|failing| failing.standing = Standing::Told);
-        }
-        AlertOn::ALL.map(|on| {
-            let hub = Hub::Read { region: "eu-central-1".to_owned() };
-            let rules = AlertRules { on, min_severity };
-            Alert::new(&evaluation, &plan, rules, hub, &BTreeMap::new(), Vec::new(), false).is_due()
-        })
+    fn due(table: &str, reported_before: bool, min_severity: Severity) -> [bool; 3] {
+        AlertOn::ALL.map(|on| Alert::of(&outcome(table, reported_before, AlertRules { on, min_severity })).is_due())
     }
 
     const FAILS: &str = "
@@ -199,19 +136,25 @@ user
 
     #[test]
     fn what_could_not_be_read_or_written_is_always_told() {
-        let evaluation = evaluated(&account(FAILS));
-        let nothing = BTreeMap::new();
-        let mut plan = reconcile(&evaluation, &nothing, &[]);
-        plan.failing.iter_mut().for_each(|failing| failing.standing = Standing::Told);
         let rules = AlertRules { on: AlertOn::Changes, min_severity: Severity::Low };
         let read = || Hub::Read { region: "eu-central-1".to_owned() };
-        let due = |hub, unwritten: &BTreeMap<String, String>, source_failed| {
-            Alert::new(&evaluation, &plan, rules, hub, unwritten, Vec::new(), source_failed).is_due()
+        let due = |hub, refused: &BTreeMap<String, String>, source_failed| {
+            let mut outcome = outcome(FAILS, true, rules);
+            outcome.decision.hub = hub;
+            outcome.receipts.refused = refused.clone();
+            if source_failed {
+                outcome.decision.problems.fail(Step::Collect, "it failed".to_owned());
+            }
+            Alert::of(&outcome).is_due()
         };
-        let unwritten = [(plan.failing[0].id.clone(), "InvalidInput".to_owned())].into();
+        let id = outcome(FAILS, true, rules).decision.failing[0].id.clone();
+        let refused = [(id, "InvalidInput".to_owned())].into();
         assert!(!due(read(), &BTreeMap::new(), false));
         assert!(due(read(), &BTreeMap::new(), true));
-        assert!(due(read(), &unwritten, false));
+        assert!(due(read(), &refused, false));
         assert!(due(Hub::Unread, &BTreeMap::new(), false));
+        let mut outcome = outcome(FAILS, true, rules);
+        outcome.receipts.problems.fail(Step::Import, "it failed".to_owned());
+        assert!(!Alert::of(&outcome).is_due(), "an import is no source");
     }
 }

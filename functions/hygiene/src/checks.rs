@@ -2,13 +2,18 @@
 //!
 //! To add one: write the file, add its `mod` line and its place in the list. The documents and Security Hub follow.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use std::borrow::Cow;
 
-use crate::finding::{Severity, Subject, Verdict};
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::account::{Account, User};
 use crate::policy::Policy;
-use crate::report::{AccessKey, Cell, Column, Row, Time};
+use crate::report::{AccessKey, Column, Row, Time};
 use crate::requirements::Mapping;
-use crate::snapshot::Snapshot;
+use crate::source::{Source, SourceId};
+use crate::subject::Subject;
+use crate::verdict::{Evidence, Fact, Severity, Verdict};
 
 mod access_key_inactive;
 mod access_key_never_used;
@@ -62,6 +67,11 @@ pub struct Check {
     pub title: &'static str,
     /// How bad it is, unless the evidence says otherwise.
     pub severity: Severity,
+    /// Whether it is about what is, or about what happened.
+    pub kind: Kind,
+    /// The source that lists its subjects: a finding on a subject that is not in it is gone, if it was read. None for the root
+    /// user, who is always there.
+    pub listed_by: Option<SourceId>,
     /// When it fails, for the documents.
     pub fails_when: &'static str,
     /// Why it matters.
@@ -69,7 +79,7 @@ pub struct Check {
     /// What to do, in at most 512 characters.
     pub recommendation: &'static str,
     /// The exact way to fix it: console steps for root, AWS CLI commands for users.
-    pub remediation: fn(&Subject) -> String,
+    pub remediation: fn(&Target<'_>) -> String,
     /// AWS's documentation of the matter.
     pub documentation: &'static str,
     /// Requirements that it maps to, in Security Hub's spelling: at most 32 of at most 64 characters.
@@ -88,15 +98,54 @@ impl PartialEq for Check {
 
 impl Eq for Check {}
 
+/// A check is data of the program: its id stands for it.
+impl Serialize for Check {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.id)
+    }
+}
+
+impl<'de> Deserialize<'de> for &'static Check {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let id = Cow::<str>::deserialize(deserializer)?;
+        find(&id).ok_or_else(|| serde::de::Error::custom(format!("this version has no check `{id}`")))
+    }
+}
+
 /// What a check looks at, which is what its findings are about.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub enum Rule {
     /// The root user, with every source.
-    Root(fn(&Snapshot, &Context<'_>) -> Verdict),
-    /// Each IAM user; a cell that cannot be read makes the verdict UNKNOWN.
-    User(fn(&Row, &Context<'_>) -> Cell<Verdict>),
-    /// Each access key of each IAM user.
-    AccessKey(fn(&Row, &AccessKey, &Context<'_>) -> Cell<Verdict>),
+    Root(fn(&Account, &Context<'_>) -> Verdict),
+    /// Each IAM user; a source or a cell that cannot be read makes the verdict UNKNOWN.
+    User(fn(&User<'_>, &Context<'_>) -> Source<Verdict>),
+    /// Each access key of each IAM user, in the user's row.
+    AccessKey(fn(&Row, &AccessKey, &Context<'_>) -> Source<Verdict>),
+}
+
+/// What ends a check's finding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// The check is about a state: its finding ends when the state does.
+    State,
+    /// The check is about something that happened, which nothing undoes.
+    Event,
+}
+
+/// What commands act on.
+#[derive(Debug, Clone, Copy)]
+pub struct Target<'a> {
+    /// The subject of the finding.
+    pub subject: &'a Subject,
+    /// The access key's id, where it is known.
+    pub access_key_id: Option<&'a str>,
+}
+
+impl Target<'_> {
+    /// The name of the IAM user, as it is.
+    pub fn user_name(&self) -> &str {
+        self.subject.owner().map_or("", |user| &user.name)
+    }
 }
 
 /// The present and the limits.
@@ -121,8 +170,8 @@ pub fn find(id: &str) -> Option<&'static Check> {
 }
 
 /// What the report says in those columns, as it says it.
-fn evidence(row: &Row, columns: &[Column]) -> Vec<(&'static str, String)> {
-    let cell = |column: &Column| row.cell(*column).map(|cell| (column.name(), cell.to_owned()));
+fn evidence(row: &Row, columns: &[Column]) -> Evidence {
+    let cell = |column: &Column| row.cell(*column).map(|cell| Fact::of_report(column.name(), cell));
     columns.iter().filter_map(cell).collect()
 }
 

@@ -1,15 +1,19 @@
-//! Applies the checks to a snapshot.
+//! Applies the checks to an account.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
+use crate::account::{Account, User};
 use crate::checks::{CHECKS, Check, Context, Rule};
-use crate::finding::{Finding, Status, Subject, SubjectKind, Verdict, stamp};
+use crate::finding::Finding;
 use crate::policy::Policy;
-use crate::report::{AccessKey, CredentialReport, Row};
-use crate::snapshot::Snapshot;
+use crate::report::{AccessKey, Row};
+use crate::source::{Coverage, SourceId, Unavailable};
+use crate::subject::{AccessKeySubject, KeyTag, Subject, SubjectId, UserSubject};
+use crate::verdict::{Fact, Status, Verdict};
 
 /// The verdicts on one account.
 #[derive(Debug)]
@@ -22,23 +26,40 @@ pub struct Evaluation {
     pub evaluated_at: DateTime<Utc>,
     /// When the credential report was made.
     pub report_generated_at: Option<DateTime<Utc>>,
-    /// Every enabled check's verdict on every subject of its kind: root first, then each user with the keys.
+    /// What was evaluated of the account.
+    pub scope: Scope,
+    /// The checks that were applied, which are all that are not disabled.
+    pub checks: Vec<&'static Check>,
+    /// Their verdicts, each on every subject of its kind: root first, then each user with the keys.
     pub findings: Vec<Finding>,
-    /// Who the report shows, and what not being in it means.
-    pub population: Population,
+    /// How much was read of the sources that list subjects.
+    pub coverage: BTreeMap<SourceId, Coverage>,
 }
 
-/// Which subjects the run could have seen.
-#[derive(Debug, Default)]
-pub struct Population {
-    /// Whether the report was read whole, so that a user who is not in it is not in the account.
-    pub whole: bool,
-    /// The users whose keys cannot all be told apart, because a key's date is unreadable or not there.
-    pub blurred_users: std::collections::BTreeSet<String>,
+/// What is evaluated of an account. Nothing outside it is closed, or counted as not evaluated.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Scope {
+    /// The whole account.
+    All,
+    /// The root user.
+    Root,
+    /// The IAM user of that name, with the access keys.
+    User(String),
+}
+
+impl Scope {
+    /// Whether a finding on the subject is in it.
+    pub fn contains(&self, subject: &SubjectId<'_>) -> bool {
+        match self {
+            Self::All => true,
+            Self::Root => *subject == SubjectId::Root,
+            Self::User(name) => subject.user() == Some(name),
+        }
+    }
 }
 
 /// A number for each status.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[expect(missing_docs, reason = "each is named as the status is")]
 pub struct Counts {
@@ -48,12 +69,25 @@ pub struct Counts {
     pub unknown: usize,
 }
 
+impl std::ops::Add for Counts {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            failed: self.failed + other.failed,
+            passed: self.passed + other.passed,
+            not_applicable: self.not_applicable + other.not_applicable,
+            unknown: self.unknown + other.unknown,
+        }
+    }
+}
+
 impl Evaluation {
     /// How many findings have each status.
     pub fn counts(&self) -> Counts {
         let mut counts = Counts::default();
         for finding in &self.findings {
-            match finding.status {
+            match finding.status() {
                 Status::Failed => counts.failed += 1,
                 Status::Passed => counts.passed += 1,
                 Status::NotApplicable => counts.not_applicable += 1,
@@ -62,129 +96,192 @@ impl Evaluation {
         }
         counts
     }
+
+    /// Whether a subject of the check does not exist if there is no verdict on it.
+    pub fn shows_absence_of(&self, check: &Check, subject: &SubjectId<'_>) -> bool {
+        let coverage = check.listed_by.and_then(|source| self.coverage.get(&source));
+        coverage.is_some_and(|coverage| coverage.shows_absence_of(subject))
+    }
 }
 
-/// Applies every check that is not disabled.
-pub fn evaluate(snapshot: &Snapshot, policy: &Policy, disabled: &[&str], now: DateTime<Utc>) -> Evaluation {
-    let context = Context { now, policy };
-    let checks: Vec<&'static Check> = CHECKS.iter().copied().filter(|check| !disabled.contains(&check.id)).collect();
-    let mut findings = Vec::new();
-
-    let root = Arc::new(Subject::account(SubjectKind::Root, root_arn(snapshot)));
-    for &check in &checks {
-        if let Rule::Root(rule) = check.rule {
-            findings.push(finding(check, &root, rule(snapshot, &context)));
-        }
+/// Applies every check that the policy does not disable to what is in the scope.
+pub fn evaluate(account: &Account, policy: &Policy, scope: &Scope, now: DateTime<Utc>) -> Evaluation {
+    let checks: Vec<&'static Check> = CHECKS.iter().copied().filter(|check| !policy.disables(check.id)).collect();
+    let mut evaluator = Evaluator { checks: &checks, context: Context { now, policy }, findings: Vec::new() };
+    if scope.contains(&SubjectId::Root) {
+        evaluator.add_root(account);
     }
-    match &snapshot.report {
-        Ok(report) => {
-            for user in &report.credentials.users {
-                evaluate_user(user, snapshot, &checks, &context, &mut findings);
-            }
-        }
-        Err(reason) => {
-            let account = Arc::new(Subject::account(SubjectKind::Account, None));
-            for &check in checks.iter().filter(|check| !matches!(check.rule, Rule::Root(_))) {
-                findings.push(finding(check, &account, Verdict::unknown(reason.clone())));
-            }
-        }
+    for user in account.users().filter(|user| scope.contains(&SubjectId::User(user.name.as_ref().into()))) {
+        evaluator.add_user(&user);
     }
-    let generated = snapshot.report_generated_at();
-    if let Some(generated) = generated {
-        let text = generated.to_rfc3339_opts(SecondsFormat::Secs, true);
-        let rests_on_report = |finding: &&mut Finding| {
-            finding.status == Status::Failed
-                && finding.evidence.iter().any(|(name, _)| name.starts_with(char::is_lowercase))
-        };
-        for finding in findings.iter_mut().filter(rests_on_report) {
-            finding.evidence.push(("GeneratedTime", text.clone()));
-        }
+    if let Err(reason) = &account.report
+        && scope.contains(&SubjectId::Account)
+    {
+        evaluator.add_account(reason);
     }
+    let mut findings = evaluator.findings;
+    let report_generated_at = account.report_generated_at();
+    if let Some(generated) = report_generated_at {
+        add_generated_time(&mut findings, generated);
+    }
+    let coverage = checks.iter().filter_map(|check| check.listed_by).map(|source| (source, account.coverage(source)));
     Evaluation {
-        account_id: snapshot.account_id.clone(),
-        partition: snapshot.partition.clone().unwrap_or_else(|| "aws".to_owned()),
+        account_id: account.id.clone(),
+        partition: account.partition.clone().unwrap_or_else(|| "aws".to_owned()),
         evaluated_at: now,
-        report_generated_at: generated,
+        report_generated_at,
+        scope: scope.clone(),
         findings,
-        population: snapshot
-            .report
-            .as_ref()
-            .map_or_else(|_| Population::default(), |report| population(&report.credentials)),
+        coverage: coverage.collect(),
+        checks,
     }
 }
 
-fn population(report: &CredentialReport) -> Population {
-    let blurred = |user: &&Row| user.access_keys.iter().any(|key| !key.is_empty() && key.created().is_err());
-    let blurred_users = report.users.iter().filter(blurred).map(|user| user.user.clone()).collect();
-    Population { whole: report.is_whole(), blurred_users }
+/// The checks to apply, and the findings so far.
+struct Evaluator<'a> {
+    checks: &'a [&'static Check],
+    context: Context<'a>,
+    findings: Vec<Finding>,
 }
 
-fn root_arn(snapshot: &Snapshot) -> Option<String> {
-    let account = snapshot.account_id.as_deref()?;
-    Some(format!("arn:{}:iam::{account}:root", snapshot.partition.as_deref().unwrap_or("aws")))
-}
+impl Evaluator<'_> {
+    fn add(&mut self, check: &'static Check, subject: &Arc<Subject>, verdict: Verdict) {
+        self.findings.push(Finding { check, subject: Arc::clone(subject), verdict });
+    }
 
-fn evaluate_user(
-    user: &Row,
-    snapshot: &Snapshot,
-    checks: &[&'static Check],
-    context: &Context<'_>,
-    into: &mut Vec<Finding>,
-) {
-    let arn = user.arn.clone().or_else(|| {
-        // The name is not the one in the account: an ARN made from it would not exist, or be another user's.
-        if user.is_pseudonymised {
-            return None;
-        }
-        let (account, partition) = (snapshot.account_id.as_deref()?, snapshot.partition.as_deref()?);
-        Some(format!("arn:{partition}:iam::{account}:user/{}", user.user))
-    });
-    let subject = Arc::new(Subject::user(&user.user, arn));
-    let keys: Vec<(&AccessKey, Arc<Subject>)> = user
-        .access_keys
-        .iter()
-        .filter(|key| !key.is_empty())
-        .map(|key| (key, Arc::new(key_subject(user, key, &subject))))
-        .collect();
-    for &check in checks {
-        match check.rule {
-            Rule::Root(_) => {}
-            Rule::User(rule) => {
-                into.push(finding(check, &subject, rule(user, context).unwrap_or_else(Verdict::unknown)));
+    fn add_root(&mut self, account: &Account) {
+        let partition = account.partition.as_deref().unwrap_or("aws");
+        let arn = account.id.as_deref().map(|account| format!("arn:{partition}:iam::{account}:root"));
+        let root = Arc::new(Subject::Root { arn });
+        for &check in self.checks {
+            if let Rule::Root(rule) = check.rule {
+                self.add(check, &root, rule(account, &self.context));
             }
-            Rule::AccessKey(rule) => {
-                for (key, subject) in &keys {
-                    into.push(finding(check, subject, rule(user, key, context).unwrap_or_else(Verdict::unknown)));
+        }
+    }
+
+    fn add_user(&mut self, user: &User<'_>) {
+        let owner = UserSubject { name: user.name.as_ref().to_owned(), arn: user.arn.clone() };
+        let keys = keys(user, &owner);
+        let subject = Arc::new(Subject::User(owner));
+        for &check in self.checks {
+            match check.rule {
+                Rule::Root(_) => {}
+                Rule::User(rule) => {
+                    self.add(check, &subject, rule(user, &self.context).unwrap_or_else(Verdict::Unknown));
+                }
+                Rule::AccessKey(rule) => {
+                    for (key, subject) in &keys {
+                        let verdict = key.clone().and_then(|(row, key)| rule(row, key, &self.context));
+                        self.add(check, subject, verdict.unwrap_or_else(Verdict::Unknown));
+                    }
                 }
             }
         }
     }
-}
 
-/// A key is known by when it was created, since the report has no key ids and the slots' order means nothing.
-fn key_subject(user: &Row, key: &AccessKey, owner: &Subject) -> Subject {
-    let created = |key: &AccessKey| key.created().ok().map(stamp);
-    let own = created(key).unwrap_or_else(|| format!("slot-{}", key.slot));
-    let twin = key.slot == 2 && created(&user.access_keys[0]).as_ref() == Some(&own);
-    Subject {
-        kind: SubjectKind::AccessKey,
-        slot: Some(key.slot),
-        created: key.created().ok(),
-        active: key.active.clone().ok(),
-        path: format!("{}/key/{own}{}", owner.path, if twin { "-2" } else { "" }),
-        ..owner.clone()
+    /// Without a report there are no users and keys to be subjects.
+    fn add_account(&mut self, reason: &Unavailable) {
+        let account = Arc::new(Subject::Account);
+        for &check in self.checks.iter().filter(|check| !matches!(check.rule, Rule::Root(_))) {
+            self.add(check, &account, Verdict::Unknown(reason.clone()));
+        }
     }
 }
 
-fn finding(check: &'static Check, subject: &Arc<Subject>, verdict: Verdict) -> Finding {
-    Finding {
-        check,
-        subject: Arc::clone(subject),
-        status: verdict.status,
-        severity: verdict.severity.unwrap_or(check.severity),
-        message: verdict.message,
-        evidence: verdict.evidence,
-        novelties: verdict.novelties,
-        not_given: verdict.not_given,
+type Key<'a> = (Result<(&'a Row, &'a AccessKey), Unavailable>, Arc<Subject>);
+
+/// The user's access keys as subjects; without a row, what may be in either slot.
+fn keys<'a>(user: &User<'a>, owner: &UserSubject) -> Vec<Key<'a>> {
+    let subject = |slot, created, active, tag| {
+        Arc::new(Subject::AccessKey(AccessKeySubject { user: owner.clone(), slot, created, active, tag }))
+    };
+    match user.row() {
+        Ok(row) => {
+            let keys = row.access_keys.iter().filter(|key| !key.is_empty());
+            let subject =
+                |key: &AccessKey| subject(key.slot, key.created().ok(), key.active.clone().ok(), tag(row, key));
+            keys.map(|key| (Ok((row, key)), subject(key))).collect()
+        }
+        Err(reason) => [1, 2].map(|slot| (Err(reason.clone()), subject(slot, None, None, KeyTag::Slot(slot)))).into(),
+    }
+}
+
+fn tag(row: &Row, key: &AccessKey) -> KeyTag {
+    let dated = |key: &AccessKey, second| key.created().ok().map(|created| KeyTag::created(created, second));
+    let Some(own) = dated(key, false) else { return KeyTag::Slot(key.slot) };
+    let is_second = key.slot == 2 && dated(&row.access_keys[0], false) == Some(own);
+    if is_second { dated(key, true).unwrap_or(own) } else { own }
+}
+
+/// Whoever reads a value of the report has to know how old it is.
+fn add_generated_time(findings: &mut [Finding], generated: DateTime<Utc>) {
+    let text = generated.to_rfc3339_opts(SecondsFormat::Secs, true);
+    for finding in findings {
+        if let Verdict::Failed(failure) = &mut finding.verdict
+            && failure.evidence.iter().any(|fact| fact.source == SourceId::CredentialReport)
+        {
+            failure.evidence.push(Fact::of_report("GeneratedTime", text.clone()));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{NOW, account, time};
+
+    fn subjects(scope: &Scope) -> Vec<String> {
+        let table = "
+user           | access_key_1_active | access_key_1_last_rotated
+<root_account> | true                | 2021-06-20T05:16:50Z
+alice          | true                | 2021-06-20T05:16:50Z
+bob            | true                | 2021-06-20T05:16:50Z
+";
+        let evaluation = evaluate(&account(table), &Policy::cis(), scope, time(NOW));
+        let mut subjects: Vec<_> = evaluation.findings.iter().map(|one| one.subject.id().to_string()).collect();
+        subjects.dedup();
+        subjects.sort();
+        subjects.dedup();
+        subjects
+    }
+
+    #[test]
+    fn only_what_is_in_the_scope_is_evaluated() {
+        let (alice, bob) =
+            (["user/alice", "user/alice/key/20210620T051650Z"], ["user/bob", "user/bob/key/20210620T051650Z"]);
+        assert_eq!(subjects(&Scope::All), [&["root"][..], &alice, &bob].concat());
+        assert_eq!(subjects(&Scope::Root), ["root"]);
+        assert_eq!(subjects(&Scope::User("bob".to_owned())), bob);
+        assert_eq!(subjects(&Scope::User("carol".to_owned())), [""; 0]);
+    }
+
+    #[test]
+    fn evidence_says_which_source_it_is_from() {
+        let mut account = account(
+            "user           | access_key_1_active | access_key_1_last_rotated\n\
+             <root_account> | true                | 2021-06-20T05:16:50Z",
+        );
+        account.summary.as_mut().unwrap().account_access_keys_present = Some(1);
+        account.virtual_mfa_users = Ok(vec!["arn:aws:iam::123456789012:root".to_owned()]);
+        let evaluation = evaluate(&account, &Policy::cis(), &Scope::All, time(NOW));
+        let of = |check: &str| {
+            let finding = evaluation.findings.iter().find(|finding| finding.check.id == check).unwrap();
+            let facts = finding.evidence().iter();
+            facts.map(|fact| format!("{:?}: {}", fact.source, fact.name)).collect::<Vec<_>>().join("\n")
+        };
+        insta::assert_snapshot!(of("root-access-key-present"), @"
+        CredentialReport: access_key_1_active
+        CredentialReport: access_key_1_last_rotated
+        CredentialReport: access_key_1_last_used_date
+        CredentialReport: access_key_1_last_used_region
+        CredentialReport: access_key_1_last_used_service
+        AccountSummary: AccountAccessKeysPresent
+        CredentialReport: GeneratedTime
+        ");
+        insta::assert_snapshot!(of("root-hardware-mfa-missing"), @"
+        AccountSummary: AccountMFAEnabled
+        VirtualMfaDevices: VirtualMFADevices
+        ");
     }
 }

@@ -5,10 +5,10 @@ use std::fmt::Write as _;
 
 use chrono::DateTime;
 
-use crate::checks::{Check, Rule};
-use crate::finding::{Subject, SubjectKind};
+use crate::checks::{Check, Rule, Target};
 use crate::policy::Policy;
 use crate::requirements::{Catalogue, Mapping, Source};
+use crate::subject::{AccessKeySubject, KeyTag, Subject, UserSubject};
 use crate::text::paragraph;
 
 /// The page.
@@ -37,7 +37,9 @@ pub fn page(check: &Check) -> String {
     heading(&mut page, "How to fix it");
     paragraph(&mut page, "", check.recommendation);
     page.push('\n');
-    let steps = (check.remediation)(&example(check));
+    let subject = example(check);
+    let access_key_id = subject.access_key().map(|_| "AKIAIOSFODNN7EXAMPLE");
+    let steps = (check.remediation)(&Target { subject: &subject, access_key_id });
     if matches!(check.rule, Rule::Root(_)) {
         for step in steps.lines() {
             let (number, step) = step.split_once(". ").filter(|(number, _)| number.len() == 1).unwrap_or(("", step));
@@ -85,18 +87,14 @@ fn option(parameter: &str) -> String {
 
 /// Whom the commands are for.
 fn example(check: &Check) -> Subject {
-    let user = Subject::user("alice", None);
+    let user = UserSubject { name: "alice".to_owned(), arn: None };
     match check.rule {
-        Rule::Root(_) => Subject::account(SubjectKind::Root, None),
-        Rule::User(_) => user,
-        Rule::AccessKey(_) => Subject {
-            kind: SubjectKind::AccessKey,
-            slot: Some(1),
-            access_key_id: Some("AKIAIOSFODNN7EXAMPLE".to_owned()),
-            created: DateTime::from_timestamp(1_624_166_210, 0),
-            active: Some(true),
-            ..user
-        },
+        Rule::Root(_) => Subject::Root { arn: None },
+        Rule::User(_) => Subject::User(user),
+        Rule::AccessKey(_) => {
+            let created = DateTime::from_timestamp(1_624_166_210, 0);
+            Subject::AccessKey(AccessKeySubject { user, slot: 1, created, active: Some(true), tag: KeyTag::Slot(1) })
+        }
     }
 }
 

@@ -3,34 +3,44 @@
 //!
 //! # Layout, in the order the data flows
 //!
-//! - [`report`] reads the credential report, [`snapshot`] holds it beside the account summary and the MFA devices
+//! - [`report`] reads the credential report, [`account`] joins it with the account's other [`source`]s
 //! - `dialect` and `local_date` are what spreadsheets do to a saved report, [`saved`] is what people do to it
-//! - [`checks`] are the rules, one file each; [`evaluate`] applies them under a [`policy`] and gives [`finding`]s
-//! - [`reconcile`] compares the findings with what Security Hub knows and plans what to write and whom to tell
-//! - [`alert`] chooses what of that is told, and [`mail`] words it
+//! - [`checks`] are the rules, one file each; [`evaluate`] applies them under a [`policy`]: each [`finding`] is a check, a
+//!   [`subject`] and a [`verdict`]
+//! - [`decide`] compares the findings with the [`memory`] of earlier runs, adds the [`enrichment`], and gives the
+//!   [`decision`]: all that will be written, reported, marked and closed
+//! - [`outcome`] is the decision with what Security Hub took of it; [`alert`] chooses what is reported, [`mail`] renders it
 //! - [`explain`] is a check's page of the documentation
 //!
 //! What checks share is in `commands` (AWS CLI), [`requirements`] (compliance) and `root_keys`; what the wording shares (dates,
 //! ages, quoting of hostile names) in [`text`].
 
+pub mod account;
 pub mod alert;
 pub mod checks;
 mod commands;
+pub mod decide;
+pub mod decision;
 mod dialect;
+pub mod enrichment;
 pub mod evaluate;
 pub mod explain;
 pub mod finding;
 mod local_boolean;
 mod local_date;
 pub mod mail;
+pub mod memory;
+pub mod outcome;
 pub mod policy;
-pub mod reconcile;
+pub mod problems;
 pub mod report;
 pub mod requirements;
 mod root_keys;
 pub mod saved;
-pub mod snapshot;
+pub mod source;
+pub mod subject;
 pub mod text;
+pub mod verdict;
 
 #[cfg(test)]
 mod testing;

@@ -4,70 +4,143 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use crate::alert::{Alert, Hub};
-use crate::finding::{Severity, Status, SubjectKind};
-use crate::reconcile::{Because, Closing, Failing, Reason, Standing, kind_of, user_of};
+use crate::alert::Alert;
+use crate::decision::{AlertStatus, Closing, Failing, Hub, Reason};
+use crate::subject::{Subject, SubjectId};
 use crate::text::{WIDTH, age, counted, cut, grouped, inert, moment, paragraph};
+use crate::verdict::Severity;
 
 /// How many lines a list has at the most, but for the new findings, which are cut by length.
 const LIST: usize = 25;
 
 /// The subject: ASCII, under 100 characters, and no names, since SNS does not encrypt it.
-pub fn subject(alert: &Alert<'_>) -> String {
-    let account = alert.evaluation.account_id.as_deref().unwrap_or("unknown account");
+pub fn subject(alerts: &[Alert<'_>]) -> String {
+    let account = match alerts {
+        [alert] => alert.decision.account_id.clone().unwrap_or_else(|| "unknown account".to_owned()),
+        alerts => counted(alerts.len() as u64, "account"),
+    };
     let mut parts = Vec::new();
-    if let Some(worst) = alert.max_severity() {
-        parts.push(format!("{} new (worst: {worst})", alert.new.len()));
+    if let Some(worst) = alerts.iter().filter_map(Alert::max_severity).max() {
+        parts.push(format!("{} new (worst: {worst})", sum(alerts, |alert| alert.new.len())));
     }
-    if !alert.resolved.is_empty() {
-        parts.push(format!("{} resolved", alert.resolved.len()));
+    let resolved = sum(alerts, |alert| alert.resolved.len());
+    if resolved != 0 {
+        parts.push(format!("{resolved} resolved"));
     }
     if parts.is_empty() {
-        parts.push(match alert.plan.open() {
+        parts.push(match sum(alerts, |alert| alert.decision.open()) {
             0 => "nothing open".to_owned(),
             open => format!("{open} open, none new"),
         });
     }
-    if !alert.errors.is_empty() {
+    if alerts.iter().any(|alert| !alert.errors.is_empty()) {
         parts.push("run incomplete".to_owned());
     }
     format!("[credwarden] {account}: {}", parts.join(", "))
 }
 
-/// The first lines: enough for a phone, and the start of the mail.
-pub fn summary(alert: &Alert<'_>) -> String {
-    let evaluation = alert.evaluation;
-    let account = evaluation.account_id.as_deref().unwrap_or("unknown");
-    let partition = if evaluation.partition == "aws" { String::new() } else { format!(" ({})", evaluation.partition) };
-    let mut text = format!("AWS account {account}{partition}, {}\n\n", moment(evaluation.evaluated_at));
+fn sum(alerts: &[Alert<'_>], count: impl Fn(&Alert<'_>) -> usize) -> usize {
+    alerts.iter().map(count).sum()
+}
 
-    let new = severities(alert.new.iter().map(|failing| failing.finding.severity));
-    let _ = writeln!(text, "{:>6} new{new}", grouped(alert.new.len() as u64));
-    let _ = writeln!(text, "{:>6} resolved", grouped(alert.resolved.len() as u64));
-    let still = alert.plan.open() - alert.new.len();
-    let open = severities(alert.still_open().map(|failing| failing.finding.severity));
-    let suppressed = alert.plan.failing.iter().filter(|failing| failing.standing == Standing::Suppressed).count();
-    let suppressed =
-        if suppressed == 0 { String::new() } else { format!("; {} suppressed", grouped(suppressed as u64)) };
-    let unjudged = alert.plan.unjudged.len();
-    let unjudged = if unjudged == 0 { String::new() } else { format!("; {} not evaluated", grouped(unjudged as u64)) };
-    let _ = writeln!(text, "{:>6} still open{open}{suppressed}{unjudged}", grouped(still as u64));
-    let unknown = evaluation.counts().unknown;
-    if unknown != 0 {
-        let _ = writeln!(text, "{:>6} could not be evaluated: see below", grouped(unknown as u64));
+/// The first lines: enough for a phone, and the start of the mail.
+pub fn summary(alerts: &[Alert<'_>]) -> String {
+    let mut text = String::new();
+    if let [alert] = alerts {
+        let _ = writeln!(text, "AWS {}, {}\n", called(alert), moment(alert.decision.evaluated_at));
+    } else if let Some(last) = alerts.iter().map(|alert| alert.decision.evaluated_at).max() {
+        let _ = writeln!(text, "{} AWS accounts, {}\n", grouped(alerts.len() as u64), moment(last));
     }
+    counts(&mut text, alerts);
     text.push('\n');
-    paragraph(&mut text, "", &data_age(alert));
-    if let Some(link) = console_link(alert) {
-        let _ = write!(text, "\nIn Security Hub: {link}\n");
+    if let [alert] = alerts {
+        paragraph(&mut text, "", &data_age(alert));
+        if let Some(link) = console_link(alert) {
+            let _ = write!(text, "\nIn Security Hub: {link}\n");
+        }
+    } else {
+        accounts(&mut text, alerts);
     }
     text
 }
 
+/// `account 123456789012`, with the partition where it is not the commercial one.
+fn called(alert: &Alert<'_>) -> String {
+    let account = alert.decision.account_id.as_deref().unwrap_or("unknown");
+    match alert.decision.partition.as_str() {
+        "aws" => format!("account {account}"),
+        partition => format!("account {account} ({partition})"),
+    }
+}
+
+fn counts(text: &mut String, alerts: &[Alert<'_>]) {
+    let number = |count: usize| grouped(count as u64);
+    let new_count = sum(alerts, |alert| alert.new.len());
+    let new = severities(alerts.iter().flat_map(|alert| &alert.new).map(|failing| failing.severity()));
+    let _ = writeln!(text, "{:>6} new{new}", number(new_count));
+    let _ = writeln!(text, "{:>6} resolved", number(sum(alerts, |alert| alert.resolved.len())));
+    let still = sum(alerts, |alert| alert.decision.open()) - new_count;
+    let open = severities(alerts.iter().flat_map(Alert::still_open).map(Failing::severity));
+    let is_suppressed = |failing: &&Failing| failing.alert == AlertStatus::Suppressed;
+    let further = [
+        (sum(alerts, |alert| alert.decision.failing.iter().filter(is_suppressed).count()), "suppressed"),
+        (sum(alerts, |alert| alert.decision.not_evaluated.len()), "not evaluated"),
+    ];
+    let _ = write!(text, "{:>6} still open{open}", number(still));
+    for (count, what) in further.into_iter().filter(|(count, _)| *count != 0) {
+        let _ = write!(text, "; {} {what}", number(count));
+    }
+    text.push('\n');
+    let unknown = sum(alerts, |alert| alert.decision.counts.unknown);
+    if unknown != 0 {
+        let _ = writeln!(text, "{:>6} could not be evaluated: see below", number(unknown));
+    }
+}
+
+/// A line for each account that has something to report, worst first.
+fn accounts(text: &mut String, alerts: &[Alert<'_>]) {
+    let mut due: Vec<&Alert<'_>> = alerts.iter().filter(|alert| alert.is_due()).collect();
+    due.sort_by_key(|alert| std::cmp::Reverse((alert.max_severity(), alert.new.len())));
+    for alert in due.iter().take(LIST) {
+        let incomplete = if alert.errors.is_empty() { "" } else { ", run incomplete" };
+        let worst = alert.max_severity().map_or_else(String::new, |worst| format!(" (worst: {worst})"));
+        let (new, resolved, open) = (alert.new.len(), alert.resolved.len(), alert.decision.open());
+        let line = format!("{}: {new} new{worst}, {resolved} resolved, {open} open{incomplete}", called(alert));
+        paragraph(text, "* ", &line);
+    }
+    more(text, due.len());
+}
+
 /// The whole mail, in at most about `limit` bytes.
-pub fn text(alert: &Alert<'_>, limit: usize) -> String {
-    let mut text = summary(alert);
-    errors(&mut text, alert);
+pub fn text(alerts: &[Alert<'_>], limit: usize) -> String {
+    let mut text = summary(alerts);
+    if let [alert] = alerts {
+        details(&mut text, alert, limit);
+        return text;
+    }
+    let due: Vec<&Alert<'_>> = alerts.iter().filter(|alert| alert.is_due()).collect();
+    for (number, alert) in due.iter().enumerate() {
+        let left = due.len() - number;
+        let share = limit.saturating_sub(text.len()) / left;
+        if share < SMALLEST {
+            let _ = write!(text, "\n\nAnd {}.\n", counted(left as u64, "more account"));
+            return text;
+        }
+        heading(&mut text, &called(alert).to_uppercase());
+        paragraph(&mut text, "", &data_age(alert));
+        let mut one = String::new();
+        details(&mut one, alert, share);
+        text += &one;
+    }
+    text
+}
+
+/// Less of an account says nothing.
+const SMALLEST: usize = 1000;
+
+/// What there is to say of an account below the first lines.
+fn details(text: &mut String, alert: &Alert<'_>, limit: usize) {
+    errors(text, alert);
     let after = {
         let mut after = String::new();
         unwritten(&mut after, alert);
@@ -77,14 +150,13 @@ pub fn text(alert: &Alert<'_>, limit: usize) -> String {
         still_open(&mut after, alert);
         after
     };
-    new_findings(&mut text, alert, limit.saturating_sub(after.len()));
-    text += &after;
-    text
+    new_findings(text, alert, limit.saturating_sub(after.len()));
+    *text += &after;
 }
 
 fn data_age(alert: &Alert<'_>) -> String {
-    let now = alert.evaluation.evaluated_at;
-    match alert.evaluation.report_generated_at {
+    let now = alert.decision.evaluated_at;
+    match alert.decision.report_generated_at {
         Some(generated) => format!(
             "The credential report is from {}, {} before this run: what was fixed since shows in the next one.",
             moment(generated),
@@ -96,8 +168,8 @@ fn data_age(alert: &Alert<'_>) -> String {
 
 /// The findings in the Security Hub console of the right partition and region.
 fn console_link(alert: &Alert<'_>) -> Option<String> {
-    let Hub::Read { region } = &alert.hub else { return None };
-    let domain = match alert.evaluation.partition.as_str() {
+    let Hub::Read { region } = &alert.decision.hub else { return None };
+    let domain = match alert.decision.partition.as_str() {
         "aws" => "console.aws.amazon.com",
         "aws-us-gov" => "console.amazonaws-us-gov.com",
         "aws-cn" => "console.amazonaws.cn",
@@ -124,7 +196,7 @@ fn errors(text: &mut String, alert: &Alert<'_>) {
         paragraph(text, "* ", &cut(&inert(error), 1000));
     }
     more(text, alert.errors.len());
-    if alert.hub == Hub::Unread {
+    if alert.decision.hub == Hub::Unread {
         paragraph(
             text,
             "",
@@ -139,11 +211,11 @@ fn new_findings(text: &mut String, alert: &Alert<'_>, limit: usize) {
         return;
     }
     heading(text, "NEW");
-    let mut groups: Vec<Vec<&Failing<'_>>> = Vec::new();
+    let mut groups: Vec<Vec<&Failing>> = Vec::new();
     let mut places: BTreeMap<(bool, &str), usize> = BTreeMap::new();
     for failing in &alert.new {
         let subject = &failing.finding.subject;
-        let owner = (subject.kind == SubjectKind::Root, user_of(&subject.path));
+        let owner = (subject.is_root(), subject.owner().map_or("", |user| &user.name));
         let place = *places.entry(owner).or_insert_with(|| {
             groups.push(Vec::new());
             groups.len() - 1
@@ -151,7 +223,7 @@ fn new_findings(text: &mut String, alert: &Alert<'_>, limit: usize) {
         groups[place].push(failing);
     }
     // The worst finding of a subject comes first in the list, so the groups are in the order of their worst.
-    let is_root = |group: &Vec<&Failing<'_>>| group[0].finding.subject.kind == SubjectKind::Root;
+    let is_root = |group: &Vec<&Failing>| group[0].finding.subject.is_root();
     groups.sort_by_key(|group| !is_root(group));
     let mut told = 0;
     for (number, group) in groups.iter().enumerate() {
@@ -173,7 +245,7 @@ const ANSWERED: usize = 2_000;
 
 /// A scheduled run returns its result to nobody, so a mail never refers to that.
 fn where_the_rest_is(alert: &Alert<'_>) -> &'static str {
-    match alert.hub {
+    match alert.decision.hub {
         Hub::Read { .. } if alert.unwritten.is_empty() => "They are in Security Hub.",
         Hub::Read { .. } | Hub::Off | Hub::Unread if alert.new.len() <= ANSWERED => {
             "A dry run (`{\"dry_run\": true}`) lists all of them."
@@ -184,24 +256,24 @@ fn where_the_rest_is(alert: &Alert<'_>) -> &'static str {
     }
 }
 
-fn subject_findings(text: &mut String, group: &[&Failing<'_>], alert: &Alert<'_>) {
+fn subject_findings(text: &mut String, group: &[&Failing], alert: &Alert<'_>) {
     let subject = &group[0].finding.subject;
-    let name = match subject.kind {
-        SubjectKind::Root => "The root user".to_owned(),
-        SubjectKind::Account => "The account".to_owned(),
-        SubjectKind::User | SubjectKind::AccessKey => format!("User {}", subject.shown_user()),
+    let name = match (&**subject, subject.owner()) {
+        (_, Some(user)) => format!("User {}", user.shown_name()),
+        (Subject::Account, None) => "The account".to_owned(),
+        (_, None) => "The root user".to_owned(),
     };
     let _ = write!(text, "\n{name}\n{}\n", "-".repeat(name.chars().count().min(WIDTH)));
     for failing in group {
-        let finding = failing.finding;
-        let _ = write!(text, "\n{:<9} {}\n", finding.severity, finding.check.title);
-        paragraph(text, "  ", &finding.message);
-        if let Some(id) = &finding.subject.access_key_id {
+        let finding = &failing.finding;
+        let _ = write!(text, "\n{:<9} {}\n", finding.severity(), finding.check.title);
+        paragraph(text, "  ", finding.message());
+        if let Some(id) = &failing.access_key_id {
             paragraph(text, "  ", &format!("Access key id: {}", inert(id)));
         }
         // The report's time is at the top of the mail.
-        let shown = finding.evidence.iter().filter(|(name, _)| *name != "GeneratedTime");
-        let evidence: Vec<_> = shown.map(|(name, value)| format!("{name}={}", cut(&inert(value), 80))).collect();
+        let shown = finding.evidence().iter().filter(|fact| fact.name != "GeneratedTime");
+        let evidence: Vec<_> = shown.map(|fact| format!("{}={}", fact.name, cut(&inert(&fact.value), 80))).collect();
         if !evidence.is_empty() {
             paragraph(text, "  ", &format!("Evidence: {}", evidence.join(", ")));
         }
@@ -209,7 +281,7 @@ fn subject_findings(text: &mut String, group: &[&Failing<'_>], alert: &Alert<'_>
     }
     let mut remedies: Vec<(String, Vec<&str>)> = Vec::new();
     for failing in group {
-        let remedy = failing.finding.remediation();
+        let remedy = failing.remediation();
         match remedies.iter_mut().find(|(known, _)| *known == remedy) {
             Some((_, checks)) if checks.contains(&failing.finding.check.id) => {}
             Some((_, checks)) => checks.push(failing.finding.check.id),
@@ -219,7 +291,7 @@ fn subject_findings(text: &mut String, group: &[&Failing<'_>], alert: &Alert<'_>
     for (remedy, checks) in remedies {
         text.push('\n');
         paragraph(text, "  ", &format!("To fix {}:", checks.join(", ")));
-        let prose = subject.kind == SubjectKind::Root;
+        let prose = subject.is_root();
         for line in remedy.lines() {
             if prose {
                 paragraph(text, "    ", line);
@@ -230,17 +302,17 @@ fn subject_findings(text: &mut String, group: &[&Failing<'_>], alert: &Alert<'_>
     }
 }
 
-fn since(failing: &Failing<'_>, alert: &Alert<'_>) -> String {
-    let Standing::New(reason) = &failing.standing else {
+fn since(failing: &Failing, alert: &Alert<'_>) -> String {
+    let AlertStatus::New(reason) = &failing.alert else {
         return format!("Open since {}", moment(failing.first_observed_at));
     };
-    match (reason, &alert.hub) {
+    match (reason, &alert.decision.hub) {
         (_, Hub::Off | Hub::Unread) => "Failing in this run".to_owned(),
         (Reason::FirstSeen, Hub::Read { .. }) => "First seen in this run".to_owned(),
         (Reason::CameBack, Hub::Read { .. }) => {
             format!("Back: it was resolved; first seen {}", moment(failing.created_at))
         }
-        (Reason::NotYetTold | Reason::NotResolved | Reason::NewEvidence(_), Hub::Read { .. }) => {
+        (Reason::NotYetReported | Reason::NotResolved | Reason::NewEvidence(_), Hub::Read { .. }) => {
             format!("Open since {}; told because of this: {reason}", moment(failing.first_observed_at))
         }
     }
@@ -252,36 +324,23 @@ fn unwritten(text: &mut String, alert: &Alert<'_>) {
     }
     heading(text, "NOT WRITTEN TO SECURITY HUB (the next run tries again)");
     for (failing, reason) in alert.unwritten.iter().take(LIST) {
-        let finding = failing.finding;
+        let finding = &failing.finding;
         let line =
-            format!("{} {} on {}: {}", finding.severity, finding.check.id, finding.subject.called(), inert(reason));
+            format!("{} {} on {}: {}", finding.severity(), finding.check.id, finding.subject.called(), inert(reason));
         paragraph(text, "* ", &cut(&line, 400));
     }
     more(text, alert.unwritten.len());
 }
 
-fn closings(text: &mut String, title: &str, closings: &[&Closing<'_>]) {
+fn closings(text: &mut String, title: &str, closings: &[&Closing]) {
     if closings.is_empty() {
         return;
     }
     heading(text, title);
-    for Closing { stored, because, .. } in closings.iter().take(LIST) {
-        let subject = crate::reconcile::subject_of(&stored.id);
-        let user = inert(user_of(subject));
-        let whose = match kind_of(subject) {
-            SubjectKind::Root => "the root user".to_owned(),
-            SubjectKind::Account => "the account".to_owned(),
-            SubjectKind::User => user.into_owned(),
-            SubjectKind::AccessKey => match &stored.access_key_id {
-                Some(id) => format!("{user}, access key {}", inert(id)),
-                None => format!("{user}, access key of {}", inert(subject.rsplit('/').next().unwrap_or_default())),
-            },
-        };
-        let why = match because {
-            Because::Passed(_) | Because::Gone => format!(" {because}"),
-            Because::NotChecked => String::new(),
-        };
-        let open_for = stored.first_observed_at.unwrap_or(stored.created_at);
+    for closing @ Closing { stored, reason, .. } in closings.iter().take(LIST) {
+        let why = if closing.is_resolved() { format!(" {reason}") } else { String::new() };
+        let whose = whose(closing);
+        let open_for = stored.open_since();
         let line = format!(
             "{} {} ({whose}).{why} It was open since {}. ({})",
             stored.severity,
@@ -294,13 +353,26 @@ fn closings(text: &mut String, title: &str, closings: &[&Closing<'_>]) {
     more(text, closings.len());
 }
 
+/// What a finding that is closed was on.
+fn whose(Closing { stored, .. }: &Closing) -> String {
+    match stored.subject() {
+        SubjectId::Root => "the root user".to_owned(),
+        SubjectId::Account => "the account".to_owned(),
+        SubjectId::User(name) | SubjectId::Other(name) => inert(&name).into_owned(),
+        SubjectId::AccessKey { user, key } => match &stored.access_key_id {
+            Some(id) => format!("{}, access key {}", inert(&user), inert(id)),
+            None => format!("{}, access key of {key}", inert(&user)),
+        },
+    }
+}
+
 /// By reason: one unreadable source leaves many verdicts open, and one line says so.
 fn not_evaluated(text: &mut String, alert: &Alert<'_>) {
-    let mut reasons: BTreeMap<&str, (BTreeSet<&str>, BTreeSet<&str>)> = BTreeMap::new();
-    for finding in alert.evaluation.findings.iter().filter(|finding| finding.status == Status::Unknown) {
-        let (checks, subjects) = reasons.entry(&finding.message).or_default();
+    let mut reasons: BTreeMap<&str, (BTreeSet<&str>, BTreeSet<String>)> = BTreeMap::new();
+    for finding in &alert.decision.unknown {
+        let (checks, subjects) = reasons.entry(finding.message()).or_default();
         checks.insert(finding.check.id);
-        subjects.insert(&finding.subject.path);
+        subjects.insert(finding.subject.id().to_string());
     }
     if !reasons.is_empty() {
         heading(text, "COULD NOT BE EVALUATED");
@@ -318,8 +390,8 @@ fn not_evaluated(text: &mut String, alert: &Alert<'_>) {
         }
         more(text, reasons.len());
     }
-    if !alert.plan.unjudged.is_empty() {
-        let open = counted(alert.plan.unjudged.len() as u64, "open finding");
+    if !alert.decision.not_evaluated.is_empty() {
+        let open = counted(alert.decision.not_evaluated.len() as u64, "open finding");
         paragraph(
             text,
             "",
@@ -331,7 +403,7 @@ fn not_evaluated(text: &mut String, alert: &Alert<'_>) {
 fn still_open(text: &mut String, alert: &Alert<'_>) {
     let mut counts: BTreeMap<(std::cmp::Reverse<Severity>, &str), u64> = BTreeMap::new();
     for failing in alert.still_open() {
-        *counts.entry((std::cmp::Reverse(failing.finding.severity), failing.finding.check.id)).or_default() += 1;
+        *counts.entry((std::cmp::Reverse(failing.severity()), failing.finding.check.id)).or_default() += 1;
     }
     if counts.is_empty() {
         return;
@@ -363,11 +435,15 @@ fn more(text: &mut String, count: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::alert::{AlertOn, AlertRules};
-    use crate::evaluate::Evaluation;
-    use crate::finding::Novelties;
-    use crate::reconcile::{Plan, Stored, Workflow, reconcile};
+    use crate::account::Account;
+    use crate::decide::decide;
+    use crate::decision::{AlertOn, AlertRules};
+    use crate::enrichment::Enrichment;
+    use crate::memory::{Memory, Stored, Workflow};
+    use crate::outcome::{Outcome, Receipts};
+    use crate::problems::Step;
     use crate::testing::{account, evaluated, time, unavailable};
+    use crate::verdict::ReportedEvidence;
 
     const ACCOUNT: &str = "
 user           | password_enabled | mfa_active | password_last_used   | access_key_1_active | access_key_1_last_rotated | access_key_1_last_used_date | access_key_1_last_used_region | access_key_1_last_used_service | access_key_2_active | access_key_2_last_rotated
@@ -375,18 +451,63 @@ user           | password_enabled | mfa_active | password_last_used   | access_k
 alice          | true             | false      | 2026-11-18T06:00:00Z | true                | 2021-06-20T05:16:50Z      | 2026-11-19T06:00:00Z        | eu-central-1                  | s3                             | false               | 2020-01-02T03:04:05Z
 ";
 
+    const RULES: AlertRules = AlertRules { on: AlertOn::Changes, min_severity: Severity::Low };
+
+    fn outcome(account: &Account, stored: &BTreeMap<String, Stored>) -> Outcome {
+        let memory = Memory::Recalled { region: "eu-central-1".to_owned(), findings: stored.clone() };
+        let decision = decide(evaluated(account), memory, &Enrichment::default(), RULES);
+        Outcome { decision, receipts: Receipts::default() }
+    }
+
     fn told<R>(
-        evaluation: &Evaluation,
+        account: &Account,
         stored: &BTreeMap<String, Stored>,
         errors: &[&str],
         with: impl Fn(&Alert<'_>) -> R,
     ) -> R {
-        let plan: Plan<'_> = reconcile(evaluation, stored, &[]);
-        let rules = AlertRules { on: AlertOn::Changes, min_severity: Severity::Low };
-        let hub = Hub::Read { region: "eu-central-1".to_owned() };
-        let errors: Vec<String> = errors.iter().map(|error| (*error).to_owned()).collect();
-        let failed = !errors.is_empty();
-        with(&Alert::new(evaluation, &plan, rules, hub, &BTreeMap::new(), errors, failed))
+        let mut outcome = outcome(account, stored);
+        for error in errors {
+            outcome.decision.problems.fail(Step::Collect, (*error).to_owned());
+        }
+        with(&Alert::of(&outcome))
+    }
+
+    fn subject_of(alert: &Alert<'_>) -> String {
+        subject(std::slice::from_ref(alert))
+    }
+
+    fn text_of(alert: &Alert<'_>, limit: usize) -> String {
+        text(std::slice::from_ref(alert), limit)
+    }
+
+    #[test]
+    fn several_accounts_are_one_mail() {
+        let mut second = account("user | password_enabled\n<root_account> | false\nbob | true");
+        second.id = Some("210987654321".to_owned());
+        let mut clean = account("user\n<root_account>");
+        clean.id = Some("345678901234".to_owned());
+        let outcomes = [account(ACCOUNT), second, clean].map(|account| outcome(&account, &BTreeMap::new()));
+        let alerts: Vec<_> = outcomes.iter().map(Alert::of).collect();
+        let (subject, summary, whole) = (subject(&alerts), summary(&alerts), text(&alerts, 100_000));
+        insta::assert_snapshot!(format!("Subject: {subject}\n\n{summary}"), @"
+        Subject: [credwarden] 3 accounts: 9 new (worst: CRITICAL)
+
+        3 AWS accounts, 2026-11-20 06:00 UTC
+
+             9 new: 2 CRITICAL, 4 HIGH, 2 MEDIUM, 1 LOW
+             0 resolved
+             3 still open: 3 INFORMATIONAL
+
+        * account 123456789012: 7 new (worst: CRITICAL), 0 resolved, 9 open
+        * account 210987654321: 2 new (worst: HIGH), 0 resolved, 3 open
+        ");
+        assert!(whole.starts_with(&summary));
+        let [first, second] = ["ACCOUNT 123456789012", "ACCOUNT 210987654321"].map(|head| whole.find(head).unwrap());
+        let [alice, bob] = ["\nUser alice\n", "\nUser bob\n"].map(|head| whole.find(head).unwrap());
+        assert!(first < alice && alice < second && second < bob);
+        assert!(!whole.contains("345678901234"), "there is nothing to report of it");
+        let cut = text(&alerts, 4_000);
+        assert!(cut.len() < 6_000 && cut.contains("And 1 more account."), "{cut}");
     }
 
     fn stored(id: &str, severity: Severity, workflow: Workflow) -> (String, Stored) {
@@ -403,26 +524,26 @@ alice          | true             | false      | 2026-11-18T06:00:00Z | true    
             updated_at: time("2026-11-19T06:00:00Z"),
             arn: None,
             access_key_id: None,
-            novelties: Novelties::default(),
+            reported: ReportedEvidence::default(),
         };
         (id.to_owned(), stored)
     }
 
     #[test]
     fn a_first_mail() {
-        let evaluation = evaluated(&account(ACCOUNT));
-        let (subject, text) = told(&evaluation, &BTreeMap::new(), &[], |alert| (subject(alert), text(alert, 100_000)));
+        let account = account(ACCOUNT);
+        let (subject, text) =
+            told(&account, &BTreeMap::new(), &[], |alert| (subject_of(alert), text_of(alert, 100_000)));
         insta::assert_snapshot!(format!("Subject: {subject}\n\n{text}"));
     }
 
     #[test]
     fn a_mail_about_what_changed_and_what_could_not_be_seen() {
-        let mut snapshot = account(
+        let mut account = account(
             &ACCOUNT
                 .replace("true                | 2019-01-02T03:04:05Z", "false               | N/A                 "),
         );
-        snapshot.virtual_mfa_users = unavailable("ListVirtualMFADevices failed: AccessDenied: not authorized");
-        let evaluation = evaluated(&snapshot);
+        account.virtual_mfa_users = unavailable("ListVirtualMFADevices failed: AccessDenied: not authorized");
         let prefix = "credwarden";
         let stored = [
             stored(
@@ -458,22 +579,22 @@ alice          | true             | false      | 2026-11-18T06:00:00Z | true    
         ];
         let errors = ["ListVirtualMFADevices failed: AccessDenied: not authorized"];
         let (subject, text) =
-            told(&evaluation, &stored.into(), &errors, |alert| (subject(alert), text(alert, 100_000)));
+            told(&account, &stored.into(), &errors, |alert| (subject_of(alert), text_of(alert, 100_000)));
         insta::assert_snapshot!(format!("Subject: {subject}\n\n{text}"));
     }
 
     /// 5,000 users with two findings each.
-    fn crowd(users: usize) -> Evaluation {
+    fn crowd(users: usize) -> Account {
         let row = |number| format!("u{number:04} | true | 2021-06-20T05:16:50Z");
         let rows = (0..users).map(row).collect::<Vec<_>>().join("\n");
         let table =
             format!("user | access_key_1_active | access_key_1_last_rotated\n<root_account> | false | N/A\n{rows}");
-        evaluated(&account(&table))
+        account(&table)
     }
 
     #[test]
     fn a_long_mail_is_cut_with_a_count_and_counts_everything() {
-        let text = told(&crowd(5000), &BTreeMap::new(), &[], |alert| text(alert, 60_000));
+        let text = told(&crowd(5000), &BTreeMap::new(), &[], |alert| text_of(alert, 60_000));
         assert!(text.len() < 60_000, "{}", text.len());
         assert!(text.contains("10,000 new: 10,000 MEDIUM"), "{}", &text[..300]);
         let last = text.lines().rfind(|line| line.starts_with("And ")).unwrap();
@@ -487,24 +608,22 @@ alice          | true             | false      | 2026-11-18T06:00:00Z | true    
             "A dry run (`{\"dry_run\": true}`) lists as many of them as fit into its answer of 6 MB.",
         );
         for (users, dry_run) in [(1000, all), (5000, most)] {
-            let evaluation = crowd(users);
-            let nothing_stored = BTreeMap::new();
-            let plan = reconcile(&evaluation, &nothing_stored, &[]);
-            let rules = AlertRules { on: AlertOn::Changes, min_severity: Severity::Low };
+            let mut outcome = outcome(&crowd(users), &BTreeMap::new());
             let read = || Hub::Read { region: "eu-central-1".to_owned() };
             let nothing = BTreeMap::new();
-            let last = plan.failing.last().unwrap().id.clone();
-            let unwritten: BTreeMap<_, _> = [(last, "InvalidInput".to_owned())].into();
+            let last = outcome.decision.failing.last().unwrap().id.clone();
+            let refused: BTreeMap<_, _> = [(last, "InvalidInput".to_owned())].into();
             let cases = [
                 (read(), &nothing, "They are in Security Hub."),
                 (Hub::Off, &nothing, dry_run),
                 (Hub::Unread, &nothing, dry_run),
-                (read(), &unwritten, dry_run),
+                (read(), &refused, dry_run),
             ];
-            for (hub, unwritten, place) in cases {
-                let case = format!("{users} users, {hub:?}, {} not written", unwritten.len());
-                let alert = Alert::new(&evaluation, &plan, rules, hub, unwritten, Vec::new(), false);
-                let text = text(&alert, 60_000);
+            for (hub, refused, place) in cases {
+                let case = format!("{users} users, {hub:?}, {} not written", refused.len());
+                outcome.decision.hub = hub;
+                outcome.receipts.refused = refused.clone();
+                let text = text_of(&Alert::of(&outcome), 60_000);
                 let (_, rest) = text.split_once(" more users.\n").unwrap();
                 assert_eq!(rest.lines().next(), Some(place), "{case}");
             }
@@ -514,8 +633,9 @@ alice          | true             | false      | 2026-11-18T06:00:00Z | true    
     #[test]
     fn hostile_names_cannot_act_or_lay_out_the_mail() {
         let table = "user | password_enabled\n<root_account> | false\neve\u{202e}\u{1b}[2J | true";
-        let evaluation = evaluated(&account(table));
-        let (subject, text) = told(&evaluation, &BTreeMap::new(), &[], |alert| (subject(alert), text(alert, 100_000)));
+        let account = account(table);
+        let (subject, text) =
+            told(&account, &BTreeMap::new(), &[], |alert| (subject_of(alert), text_of(alert, 100_000)));
         assert!(subject.is_ascii() && subject.len() < 100 && !subject.contains("eve"), "{subject}");
         assert!(text.chars().all(|character| character == '\n' || !character.is_control()));
         assert!(!text.contains('\u{202e}'));
@@ -526,8 +646,8 @@ alice          | true             | false      | 2026-11-18T06:00:00Z | true    
     fn a_user_named_root_is_not_the_root_user() {
         let table = "user | password_enabled | mfa_active | password_last_used\n\
             <root_account> | true | false | 2026-11-19T06:00:00Z\nroot | true | false | 2026-11-19T06:00:00Z";
-        let evaluation = evaluated(&account(table));
-        let text = told(&evaluation, &BTreeMap::new(), &[], |alert| text(alert, 100_000));
+        let account = account(table);
+        let text = told(&account, &BTreeMap::new(), &[], |alert| text_of(alert, 100_000));
         let [root, user] = ["\nThe root user\n", "\nUser root\n"].map(|heading| text.find(heading).unwrap());
         let [used, mfa] =
             ["root-user-recently-used)", "console-user-mfa-disabled)"].map(|check| text.find(check).unwrap());
@@ -537,8 +657,8 @@ alice          | true             | false      | 2026-11-18T06:00:00Z | true    
     #[test]
     fn the_subject_stays_short() {
         let rows = (0..5000).map(|number| format!("u{number} | true")).collect::<Vec<_>>().join("\n");
-        let evaluation = evaluated(&account(&format!("user | password_enabled\n<root_account> | true\n{rows}")));
-        let subject = told(&evaluation, &BTreeMap::new(), &["x"], subject);
+        let account = account(&format!("user | password_enabled\n<root_account> | true\n{rows}"));
+        let subject = told(&account, &BTreeMap::new(), &["x"], subject_of);
         assert!(subject.is_ascii() && subject.len() < 100, "{subject}");
     }
 
@@ -547,10 +667,9 @@ alice          | true             | false      | 2026-11-18T06:00:00Z | true    
         for (partition, domain) in
             [("aws", "aws.amazon.com"), ("aws-us-gov", "amazonaws-us-gov.com"), ("aws-cn", "amazonaws.cn")]
         {
-            let mut snapshot = account(ACCOUNT);
-            snapshot.partition = Some(partition.to_owned());
-            let evaluation = evaluated(&snapshot);
-            let link = told(&evaluation, &BTreeMap::new(), &[], console_link).unwrap();
+            let mut account = account(ACCOUNT);
+            account.partition = Some(partition.to_owned());
+            let link = told(&account, &BTreeMap::new(), &[], console_link).unwrap();
             assert!(
                 link.starts_with(&format!(
                     "https://eu-central-1.console.{domain}/securityhub/home?region=eu-central-1#"

@@ -1,4 +1,4 @@
-//! The thresholds. No check has a number of its own.
+//! The thresholds, and which checks are disabled. No check has a number of its own.
 
 use chrono::TimeDelta;
 
@@ -11,8 +11,10 @@ pub struct Policy {
     pub credential_unused: TimeDelta,
     /// How long a use of the root user stays a finding.
     pub root_used_within: TimeDelta,
-    /// How long a new user, key or pair of keys is left in peace.
+    /// Grace period for new users and keys before checks apply.
     pub new_credential_grace: TimeDelta,
+    /// The ids of the checks that are not applied.
+    pub disabled_checks: Vec<&'static str>,
 }
 
 /// A limit of the policy.
@@ -27,13 +29,19 @@ impl Policy {
         ("NewCredentialGraceDays", |policy| policy.new_credential_grace),
     ];
 
-    /// The limits of CIS: keys 90 days, unused credentials 45; root use is told for 30 days, new credentials have 7.
+    /// The limits of CIS: keys 90 days, unused credentials 45; root use is reported for 30 days, the grace period for new credentials is 7 days.
     pub fn cis() -> Self {
         Self {
             access_key_max_age: TimeDelta::days(90),
             credential_unused: TimeDelta::days(45),
             root_used_within: TimeDelta::days(30),
             new_credential_grace: TimeDelta::days(7),
+            disabled_checks: Vec::new(),
         }
+    }
+
+    /// Whether the check of that id is not applied.
+    pub fn disables(&self, check: &str) -> bool {
+        self.disabled_checks.contains(&check)
     }
 }

@@ -1,9 +1,10 @@
 //! What the checks on the root user's access keys share.
 
 use crate::checks::Context;
-use crate::finding::{Novelties, stamp};
 use crate::report::{AccessKey, Column, Row};
+use crate::subject::stamp;
 use crate::text::{age, cut, inert, moment};
+use crate::verdict::ReportedEvidence;
 
 /// How to get rid of a root access key.
 pub(crate) const STEPS: &str = "1. Find what uses the key: CloudTrail event history, filtered by user name root, shows its calls of the last 90 days.\n\
@@ -43,9 +44,9 @@ pub(crate) fn columns(key: &AccessKey) -> [Column; 5] {
     [columns.active, columns.last_rotated, columns.last_used_date, columns.last_used_region, columns.last_used_service]
 }
 
-/// What would be news in a finding that names those keys: another key.
-pub(crate) fn novelties(root: &Row, named: &[&AccessKey]) -> Novelties {
-    Novelties {
+/// What is worth a second alert in a finding that names those keys: another key.
+pub(crate) fn reportable(root: &Row, named: &[&AccessKey]) -> ReportedEvidence {
+    ReportedEvidence {
         last_used: None,
         keys: named.iter().filter_map(|key| key.created().ok()).map(stamp).collect(),
         keys_whole: root.access_keys.iter().all(|key| key.active.is_ok() && key.last_rotated.is_ok()),

@@ -1,14 +1,19 @@
-//! Snapshots out of tables that show only the columns that matter.
+//! Accounts out of tables that show only the columns that matter.
 
 use std::fmt::Write as _;
 
 use chrono::{DateTime, Utc};
 
+use crate::account::{Account, AccountSummary, Report};
 use crate::checks::Check;
-use crate::evaluate::{Evaluation, evaluate};
+use crate::decide::decide;
+use crate::decision::{AlertRules, Decision};
+use crate::enrichment::Enrichment;
+use crate::evaluate::{Evaluation, Scope, evaluate};
+use crate::memory::Memory;
 use crate::policy::Policy;
 use crate::report::{CredentialReport, ROOT};
-use crate::snapshot::{AccountSummary, Report, Snapshot, Source, Unavailable};
+use crate::source::{Source, Unavailable};
 
 /// Every test's present.
 pub(crate) const NOW: &str = "2026-11-20T06:00:00Z";
@@ -23,11 +28,11 @@ pub(crate) fn unavailable<T>(reason: &str) -> Source<T> {
 
 /// An account whose sources are all readable, and whose report is the table: `|` between cells, the header first. Columns
 /// that it does not show have what a user without credentials has.
-pub(crate) fn account(table: &str) -> Snapshot {
+pub(crate) fn account(table: &str) -> Account {
     let credentials = CredentialReport::parse(csv(table).as_bytes()).unwrap();
     let (account_id, partition) = credentials.account().unwrap_or(("123456789012", "aws"));
-    Snapshot {
-        account_id: Some(account_id.to_owned()),
+    Account {
+        id: Some(account_id.to_owned()),
         partition: Some(partition.to_owned()),
         report: Ok(Report { generated_time: Some(time("2026-11-20T05:00:00Z")), credentials }),
         summary: Ok(AccountSummary {
@@ -88,9 +93,15 @@ fn csv(table: &str) -> String {
     text
 }
 
-/// All the checks on the snapshot, under the limits of CIS.
-pub(crate) fn evaluated(snapshot: &Snapshot) -> Evaluation {
-    evaluate(snapshot, &Policy::cis(), &[], time(NOW))
+/// All the checks on the account, under the limits of CIS.
+pub(crate) fn evaluated(account: &Account) -> Evaluation {
+    evaluate(account, &Policy::cis(), &Scope::All, time(NOW))
+}
+
+/// What a first run decides about the account.
+pub(crate) fn decided(account: &Account, rules: AlertRules) -> Decision {
+    let memory = Memory::Recalled { region: "eu-central-1".to_owned(), findings: [].into() };
+    decide(evaluated(account), memory, &Enrichment::default(), rules)
 }
 
 /// What the one check says of the table's account, a line a subject.
@@ -98,16 +109,16 @@ pub(crate) fn observe(check: &'static Check, table: &str) -> String {
     observe_in(check, &account(table))
 }
 
-/// What the one check says of the snapshot, a line a subject.
-pub(crate) fn observe_in(check: &'static Check, snapshot: &Snapshot) -> String {
-    let evaluation = evaluated(snapshot);
+/// What the one check says of the account, a line a subject.
+pub(crate) fn observe_in(check: &'static Check, account: &Account) -> String {
+    let evaluation = evaluated(account);
     let own = evaluation.findings.iter().filter(|finding| finding.check == check);
     let line = |finding: &crate::finding::Finding| {
-        let severity = match finding.severity {
+        let severity = match finding.severity() {
             severity if severity == check.severity => String::new(),
             other => format!(" {other}"),
         };
-        format!("{}{severity} {}: {}", finding.status.label(), finding.subject.path, finding.message)
+        format!("{}{severity} {}: {}", finding.status().label(), finding.subject.id(), finding.message())
     };
     own.map(line).collect::<Vec<_>>().join("\n")
 }

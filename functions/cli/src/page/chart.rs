@@ -57,7 +57,7 @@ struct Ages {
 pub(super) fn all(view: &View<'_>) -> Vec<Chart> {
     let now = view.evaluation.evaluated_at;
     let age = |time: Time| (now - time).max(TimeDelta::zero());
-    let (root, users): (Option<&Row>, &[Row]) = match &view.snapshot.report {
+    let (root, users): (Option<&Row>, &[Row]) = match &view.account.report {
         Ok(report) => (report.credentials.root.as_ref(), &report.credentials.users),
         Err(_) => (None, &[]),
     };
@@ -77,7 +77,7 @@ pub(super) fn all(view: &View<'_>) -> Vec<Chart> {
         }
     }
     let (max_age, unused) = (view.policy.access_key_max_age, view.policy.credential_unused);
-    let no_report = view.snapshot.report.as_ref().err().map(ToString::to_string);
+    let no_report = view.account.report.as_ref().err().map(ToString::to_string);
     vec![
         key_ages.chart(Plan {
             id: "key-ages",

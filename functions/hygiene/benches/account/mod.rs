@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use chrono::{DateTime, Utc};
+use hygiene::account::{Account, AccountSummary, Report};
 use hygiene::report::CredentialReport;
-use hygiene::snapshot::{AccountSummary, Report, Snapshot};
 
 pub(crate) const USERS: [usize; 2] = [100, 5_000];
 
@@ -32,9 +32,9 @@ pub(crate) fn csv(users: usize) -> String {
     text
 }
 
-pub(crate) fn snapshot(users: usize) -> Snapshot {
-    Snapshot {
-        account_id: Some("123456789012".to_owned()),
+pub(crate) fn account(users: usize) -> Account {
+    Account {
+        id: Some("123456789012".to_owned()),
         partition: Some("aws".to_owned()),
         report: Ok(Report {
             generated_time: Some(now()),

@@ -1,13 +1,16 @@
-use super::{Check, Context, Rule, evidence};
+use super::{Check, Context, Kind, Rule, evidence};
 use crate::commands;
-use crate::finding::{Severity, Verdict};
-use crate::report::{AccessKey, Cell, Row};
+use crate::report::{AccessKey, Row};
+use crate::source::{Source, SourceId};
 use crate::text::{age, inert, moment};
+use crate::verdict::{Severity, Verdict};
 
 pub(super) static CHECK: Check = Check {
     id: "access-key-inactive",
     title: "An inactive access key was left behind",
     severity: Severity::Informational,
+    kind: Kind::State,
+    listed_by: Some(SourceId::CredentialReport),
     fails_when: "A key is inactive and still there: its `last_rotated` is a date.",
     rationale: "One call makes it active again, by anyone who may update keys, and the copies of its secret still \
         exist.",
@@ -19,7 +22,7 @@ pub(super) static CHECK: Check = Check {
     rule: Rule::AccessKey(rule),
 };
 
-fn rule(user: &Row, key: &AccessKey, context: &Context<'_>) -> Cell<Verdict> {
+fn rule(user: &Row, key: &AccessKey, context: &Context<'_>) -> Source<Verdict> {
     if key.active.clone()? {
         return Ok(Verdict::passed("The access key is active."));
     }

@@ -1,15 +1,18 @@
 use chrono::NaiveDate;
 
-use super::{Check, Context, Rule, evidence};
-use crate::finding::{Severity, Verdict};
-use crate::report::{AccessKey, Cell, Row};
+use super::{Check, Context, Kind, Rule, evidence};
+use crate::report::{AccessKey, Row};
+use crate::source::{Source, SourceId};
 use crate::text::{age, age_beyond, inert, moment};
+use crate::verdict::{Severity, Verdict};
 use crate::{commands, requirements};
 
 pub(super) static CHECK: Check = Check {
     id: "access-key-never-used",
     title: "An active access key was never used",
     severity: Severity::Medium,
+    kind: Kind::State,
+    listed_by: Some(SourceId::CredentialReport),
     fails_when: "An active key has no recorded use and is older than `NewCredentialGraceDays`.",
     rationale: "It was made for something that never came, and it works from wherever it was left.",
     recommendation: "Deactivate the key, and delete it when nothing has missed it.",
@@ -20,7 +23,7 @@ pub(super) static CHECK: Check = Check {
     rule: Rule::AccessKey(rule),
 };
 
-fn rule(user: &Row, key: &AccessKey, context: &Context<'_>) -> Cell<Verdict> {
+fn rule(user: &Row, key: &AccessKey, context: &Context<'_>) -> Source<Verdict> {
     if !key.active.clone()? {
         return Ok(Verdict::not_applicable("The access key is not active."));
     }

@@ -1,13 +1,16 @@
-use super::{Check, Context, Rule, evidence};
-use crate::finding::{Severity, Subject, Verdict};
-use crate::report::{AccessKey, Cell, Row};
+use super::{Check, Context, Kind, Rule, Target, evidence};
+use crate::report::{AccessKey, Row};
+use crate::source::{Source, SourceId};
 use crate::text::{age, age_beyond, inert, moment};
+use crate::verdict::{Severity, Verdict};
 use crate::{commands, requirements};
 
 pub(super) static CHECK: Check = Check {
     id: "access-key-not-rotated",
     title: "An active access key is old",
     severity: Severity::Medium,
+    kind: Kind::State,
+    listed_by: Some(SourceId::CredentialReport),
     fails_when: "An active key is older than `AccessKeyMaxAgeDays`.",
     rationale: "The older a key, the more copies of it there are: in backups, images, laptops and chat logs.",
     recommendation: "Replace the key with a role where you can. Where you cannot, create a new key, move its users \
@@ -19,7 +22,7 @@ pub(super) static CHECK: Check = Check {
     rule: Rule::AccessKey(rule),
 };
 
-fn rule(user: &Row, key: &AccessKey, context: &Context<'_>) -> Cell<Verdict> {
+fn rule(user: &Row, key: &AccessKey, context: &Context<'_>) -> Source<Verdict> {
     if !key.active.clone()? {
         return Ok(Verdict::not_applicable("The access key is not active."));
     }
@@ -42,13 +45,13 @@ fn rule(user: &Row, key: &AccessKey, context: &Context<'_>) -> Cell<Verdict> {
     ))
 }
 
-fn remediation(subject: &Subject) -> String {
+fn remediation(target: &Target<'_>) -> String {
     format!(
         "# Better than a new key: a role. If it must be a key (delete an unused one first, two are the limit):\n\
          aws iam create-access-key {}\n\
          # When everything uses the new key:\n{}",
-        commands::user(subject),
-        commands::retire_key(subject)
+        commands::user(target),
+        commands::retire_key(target)
     )
 }
 

@@ -1,13 +1,17 @@
-use super::{Check, Context, Rule, evidence};
-use crate::finding::{Severity, Verdict};
-use crate::report::{Cell, Column, Row, Time};
+use super::{Check, Context, Kind, Rule, evidence};
+use crate::account::User;
+use crate::report::{Cell, Column, Time};
+use crate::source::{Source, SourceId};
 use crate::text::{age, age_beyond, inert, moment};
+use crate::verdict::{Severity, Verdict};
 use crate::{commands, requirements};
 
 pub(super) static CHECK: Check = Check {
     id: "console-password-unused",
     title: "A console password is no longer used",
     severity: Severity::Medium,
+    kind: Kind::State,
+    listed_by: Some(SourceId::CredentialReport),
     fails_when: "A password is enabled and the later of `password_last_used` and `password_last_changed` (with \
         neither, `user_creation_time`) is longer than `CredentialUnusedDays` ago.",
     rationale: "The account of someone who has left, or never came: nobody would notice someone else signing in.",
@@ -20,24 +24,25 @@ pub(super) static CHECK: Check = Check {
     rule: Rule::User(rule),
 };
 
-fn rule(user: &Row, context: &Context<'_>) -> Cell<Verdict> {
-    if !user.password_enabled.clone()? {
+fn rule(user: &User<'_>, context: &Context<'_>) -> Source<Verdict> {
+    let row = user.row()?;
+    if !row.password_enabled.clone()? {
         return Ok(Verdict::not_applicable("The user has no password."));
     }
     let limit = context.policy.credential_unused;
     let recent = |cell: &Cell<Option<Time>>| matches!(cell, Ok(Some(time)) if context.age(*time) <= limit);
-    if recent(&user.password_last_used) || recent(&user.password_last_changed) {
+    if recent(&row.password_last_used) || recent(&row.password_last_changed) {
         return Ok(Verdict::passed("The password is in use, or new."));
     }
-    let used = user.password_last_used.clone()?;
-    let changed = user.password_last_changed.clone()?;
+    let used = row.password_last_used.clone()?;
+    let changed = row.password_last_changed.clone()?;
     let (since, event) = match (used, changed) {
         (Some(used), changed) if changed <= Some(used) => (used, "last used"),
         (_, Some(changed)) => {
             (changed, if used.is_some() { "last changed, and not used since," } else { "set, and never used," })
         }
         (_, None) => {
-            let Some(created) = user.user_creation_time.clone()? else {
+            let Some(created) = row.user_creation_time.clone()? else {
                 return Ok(Verdict::unknown("user_creation_time is N/A in the credential report."));
             };
             (created, "never used; the user was created")
@@ -48,14 +53,14 @@ fn rule(user: &Row, context: &Context<'_>) -> Cell<Verdict> {
     }
     let message = format!(
         "The console password of {} was {event} on {}, {} ago; the limit is {}.",
-        inert(&user.user),
+        inert(&user.name),
         moment(since),
         age_beyond(limit, context.age(since)),
         age(limit)
     );
     let columns =
         [Column::PasswordEnabled, Column::PasswordLastUsed, Column::PasswordLastChanged, Column::UserCreationTime];
-    Ok(Verdict::failed(message, evidence(user, &columns)))
+    Ok(Verdict::failed(message, evidence(row, &columns)))
 }
 
 #[cfg(test)]

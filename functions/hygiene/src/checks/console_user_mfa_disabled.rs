@@ -1,13 +1,17 @@
-use super::{Check, Context, Rule, evidence};
-use crate::finding::{Severity, Subject, Verdict};
-use crate::report::{Cell, Column, Row};
+use super::{Check, Context, Kind, Rule, Target, evidence};
+use crate::account::User;
+use crate::report::Column;
+use crate::source::{Source, SourceId};
 use crate::text::{inert, shell_option};
+use crate::verdict::{Severity, Verdict};
 use crate::{commands, requirements};
 
 pub(super) static CHECK: Check = Check {
     id: "console-user-mfa-disabled",
     title: "A console user has no MFA",
     severity: Severity::High,
+    kind: Kind::State,
+    listed_by: Some(SourceId::CredentialReport),
     fails_when: "`password_enabled` is true and `mfa_active` is false.",
     rationale: "A password alone can be phished, guessed, or reused from somebody else's breach.",
     recommendation: "Have the user add an MFA device, or take the password away.",
@@ -35,23 +39,21 @@ pub(super) static CHECK: Check = Check {
     rule: Rule::User(rule),
 };
 
-fn rule(user: &Row, _: &Context<'_>) -> Cell<Verdict> {
-    if !user.password_enabled.clone()? {
+fn rule(user: &User<'_>, _: &Context<'_>) -> Source<Verdict> {
+    let row = user.row()?;
+    if !row.password_enabled.clone()? {
         return Ok(Verdict::not_applicable("The user has no password."));
     }
-    if user.mfa_active.clone()? {
+    if row.mfa_active.clone()? {
         return Ok(Verdict::passed("The user has MFA."));
     }
-    let message = format!("{} can sign in to the console with a password alone: no MFA device.", inert(&user.user));
-    Ok(Verdict::failed(
-        message,
-        evidence(user, &[Column::PasswordEnabled, Column::PasswordLastUsed, Column::MfaActive]),
-    ))
+    let message = format!("{} can sign in to the console with a password alone: no MFA device.", inert(&user.name));
+    Ok(Verdict::failed(message, evidence(row, &[Column::PasswordEnabled, Column::PasswordLastUsed, Column::MfaActive])))
 }
 
-fn remediation(subject: &Subject) -> String {
-    let user = commands::user(subject);
-    let device = shell_option("--virtual-mfa-device-name", subject.user.as_deref().unwrap_or_default());
+fn remediation(target: &Target<'_>) -> String {
+    let user = commands::user(target);
+    let device = shell_option("--virtual-mfa-device-name", target.user_name());
     // The codes are arguments of a function: `read` would take the lines that are pasted after it for them.
     format!(
         "# The user adds a passkey or an authenticator app under Security credentials in the console; or you do:\n\
@@ -64,7 +66,7 @@ fn remediation(subject: &Subject) -> String {
          # Scan mfa-qr.png with the app, then type, with two codes in a row from it: enable_mfa CODE1 CODE2\n\
          # Or, until then, no console:\n\
          # {}",
-        commands::delete_password(subject)
+        commands::delete_password(target)
     )
 }
 

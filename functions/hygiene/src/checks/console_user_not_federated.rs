@@ -1,13 +1,17 @@
-use super::{Check, Context, Rule, evidence};
-use crate::finding::{Severity, Subject, Verdict};
-use crate::report::{Cell, Column, Row};
+use super::{Check, Context, Kind, Rule, Target, evidence};
+use crate::account::User;
+use crate::report::Column;
+use crate::source::{Source, SourceId};
 use crate::text::inert;
+use crate::verdict::{Severity, Verdict};
 use crate::{commands, requirements};
 
 pub(super) static CHECK: Check = Check {
     id: "console-user-not-federated",
     title: "A person signs in with an IAM user",
     severity: Severity::Informational,
+    kind: Kind::State,
+    listed_by: Some(SourceId::CredentialReport),
     fails_when: "A password is enabled: a person who should sign in through the identity provider.",
     rationale: "An IAM user outlives its person: no leaver process reaches it, and its password is one more to lose.",
     recommendation: "Give the person access through IAM Identity Center or your identity provider, then take the \
@@ -28,21 +32,22 @@ pub(super) static CHECK: Check = Check {
     rule: Rule::User(rule),
 };
 
-fn rule(user: &Row, _: &Context<'_>) -> Cell<Verdict> {
-    if !user.password_enabled.clone()? {
+fn rule(user: &User<'_>, _: &Context<'_>) -> Source<Verdict> {
+    let row = user.row()?;
+    if !row.password_enabled.clone()? {
         return Ok(Verdict::not_applicable("The user has no password."));
     }
     let message = format!(
         "{} signs in to the console with an IAM password, not through an identity provider.",
-        inert(&user.user)
+        inert(&user.name)
     );
-    Ok(Verdict::failed(message, evidence(user, &[Column::PasswordEnabled, Column::PasswordLastUsed])))
+    Ok(Verdict::failed(message, evidence(row, &[Column::PasswordEnabled, Column::PasswordLastUsed])))
 }
 
-fn remediation(subject: &Subject) -> String {
+fn remediation(target: &Target<'_>) -> String {
     format!(
         "# When the person can sign in through IAM Identity Center or your identity provider:\n{}",
-        commands::delete_password(subject)
+        commands::delete_password(target)
     )
 }
 

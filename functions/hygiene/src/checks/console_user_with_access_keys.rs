@@ -1,13 +1,17 @@
-use super::{Check, Context, Rule, evidence};
+use super::{Check, Context, Kind, Rule, Target, evidence};
+use crate::account::User;
 use crate::commands;
-use crate::finding::{Severity, Subject, Verdict};
-use crate::report::{Cell, Column, Row};
+use crate::report::Column;
+use crate::source::{Source, SourceId};
 use crate::text::{age, counted, inert};
+use crate::verdict::{Severity, Verdict};
 
 pub(super) static CHECK: Check = Check {
     id: "console-user-with-access-keys",
     title: "A console user also has an active access key",
     severity: Severity::Low,
+    kind: Kind::State,
+    listed_by: Some(SourceId::CredentialReport),
     fails_when: "A password is enabled and a key is active.",
     rationale: "A person and a program share one user: neither can be limited, rotated or removed without the other.",
     recommendation: "Give the person a sign-in through the identity provider and the program a role. Until then \
@@ -19,13 +23,14 @@ pub(super) static CHECK: Check = Check {
     rule: Rule::User(rule),
 };
 
-fn rule(user: &Row, context: &Context<'_>) -> Cell<Verdict> {
-    if !user.password_enabled.clone()? {
+fn rule(user: &User<'_>, context: &Context<'_>) -> Source<Verdict> {
+    let row = user.row()?;
+    if !row.password_enabled.clone()? {
         return Ok(Verdict::not_applicable("The user has no password."));
     }
-    let active: Vec<_> = user.access_keys.iter().filter(|key| key.active == Ok(true)).collect();
+    let active: Vec<_> = row.access_keys.iter().filter(|key| key.active == Ok(true)).collect();
     if active.is_empty() {
-        for key in &user.access_keys {
+        for key in &row.access_keys {
             key.active.clone()?;
         }
         return Ok(Verdict::passed("The user has no active access key."));
@@ -34,7 +39,7 @@ fn rule(user: &Row, context: &Context<'_>) -> Cell<Verdict> {
     let oldest = oldest.map_or_else(String::new, |created| format!(", the oldest {} old", age(context.age(created))));
     let message = format!(
         "{} has a console password and {}{oldest}.",
-        inert(&user.user),
+        inert(&user.name),
         counted(active.len() as u64, "active access key")
     );
     let columns = [
@@ -45,11 +50,11 @@ fn rule(user: &Row, context: &Context<'_>) -> Cell<Verdict> {
         Column::AccessKey2Active,
         Column::AccessKey2LastUsedDate,
     ];
-    Ok(Verdict::failed(message, evidence(user, &columns)))
+    Ok(Verdict::failed(message, evidence(row, &columns)))
 }
 
-fn remediation(subject: &Subject) -> String {
-    let user = commands::user(subject);
+fn remediation(target: &Target<'_>) -> String {
+    let user = commands::user(target);
     let ids = |status: &str| {
         format!(
             "$(aws iam list-access-keys {user} --query \"AccessKeyMetadata[?Status=='{status}'].AccessKeyId\" --output text)"
@@ -67,7 +72,7 @@ fn remediation(subject: &Subject) -> String {
          done\n\
          # If it is a program: no password.\n\
          # {}",
-        commands::delete_password(subject)
+        commands::delete_password(target)
     )
 }
 

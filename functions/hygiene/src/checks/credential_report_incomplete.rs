@@ -1,13 +1,17 @@
-use super::{Check, Context, Rule, evidence};
+use super::{Check, Context, Kind, Rule, Target, evidence};
+use crate::account::User;
 use crate::commands;
-use crate::finding::{Severity, Subject, Verdict};
-use crate::report::{Cell, Column, Row};
+use crate::report::Column;
+use crate::source::{Source, SourceId};
 use crate::text::{cut, inert};
+use crate::verdict::{Severity, Verdict};
 
 pub(super) static CHECK: Check = Check {
     id: "credential-report-incomplete",
     title: "The credential report does not show all of a user's credentials",
     severity: Severity::Informational,
+    kind: Kind::State,
+    listed_by: Some(SourceId::CredentialReport),
     fails_when: "`additional_credentials_info` is neither empty nor `N/A`, `no_information` or `not_supported`: \
         some credentials are not in the report.",
     rationale: "What the report does not show, no check on it can see.",
@@ -19,18 +23,19 @@ pub(super) static CHECK: Check = Check {
     rule: Rule::User(rule),
 };
 
-fn rule(user: &Row, _: &Context<'_>) -> Cell<Verdict> {
-    let Some(info) = user.additional_credentials()? else {
+fn rule(user: &User<'_>, _: &Context<'_>) -> Source<Verdict> {
+    let row = user.row()?;
+    let Some(info) = row.additional_credentials()? else {
         return Ok(Verdict::passed("The report shows all of the user's credentials."));
     };
     let info = inert(info);
     let message =
-        format!("{} has credentials that are not in the report, which says: {}", inert(&user.user), cut(&info, 200));
-    Ok(Verdict::failed(message, evidence(user, &[Column::AdditionalCredentialsInfo])))
+        format!("{} has credentials that are not in the report, which says: {}", inert(&user.name), cut(&info, 200));
+    Ok(Verdict::failed(message, evidence(row, &[Column::AdditionalCredentialsInfo])))
 }
 
-fn remediation(subject: &Subject) -> String {
-    let user = commands::user(subject);
+fn remediation(target: &Target<'_>) -> String {
+    let user = commands::user(target);
     format!(
         "aws iam list-access-keys {user}\n\
          aws iam list-signing-certificates {user}\n\

@@ -1,14 +1,16 @@
-use super::{Check, Context, Rule, evidence};
-use crate::finding::{Severity, Verdict};
+use super::{Check, Context, Kind, Rule, evidence};
+use crate::account::Account;
 use crate::report::AccessKey;
-use crate::snapshot::Snapshot;
 use crate::text::counted;
+use crate::verdict::{Failure, Severity, Verdict};
 use crate::{requirements, root_keys};
 
 pub(super) static CHECK: Check = Check {
     id: "root-access-key-active",
     title: "The root user has an active access key",
     severity: Severity::Critical,
+    kind: Kind::State,
+    listed_by: None,
     fails_when: "`access_key_1_active` or `access_key_2_active` of the root row is true.",
     rationale: "A root access key can do everything in the account, no policy can narrow it, and it has no MFA. \
         Whoever finds it owns the account.",
@@ -21,8 +23,8 @@ pub(super) static CHECK: Check = Check {
     rule: Rule::Root(rule),
 };
 
-fn rule(snapshot: &Snapshot, context: &Context<'_>) -> Verdict {
-    let root = match snapshot.root() {
+fn rule(account: &Account, context: &Context<'_>) -> Verdict {
+    let root = match account.root() {
         Ok(root) => root,
         Err(reason) => return Verdict::unknown(reason),
     };
@@ -37,10 +39,8 @@ fn rule(snapshot: &Snapshot, context: &Context<'_>) -> Verdict {
     let tellings = active.iter().map(told).collect::<Vec<_>>().join("; ");
     let message = format!("The root user has {}: {tellings}.", counted(active.len() as u64, "active access key"));
     let columns: Vec<_> = active.iter().flat_map(|key| root_keys::columns(key)).collect();
-    Verdict {
-        novelties: Some(root_keys::novelties(root, &active)),
-        ..Verdict::failed(message, evidence(root, &columns))
-    }
+    let reportable = root_keys::reportable(root, &active);
+    Verdict::Failed(Failure { severity: None, message, evidence: evidence(root, &columns), reportable })
 }
 
 #[cfg(test)]

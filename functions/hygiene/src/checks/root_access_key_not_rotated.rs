@@ -1,14 +1,17 @@
-use super::{Check, Context, Rule, evidence};
-use crate::finding::{Severity, Verdict};
+use super::{Check, Context, Kind, Rule, evidence};
+use crate::account::Account;
 use crate::report::AccessKey;
-use crate::snapshot::{Snapshot, Unavailable};
+use crate::source::Unavailable;
 use crate::text::age;
+use crate::verdict::{Failure, Severity, Verdict};
 use crate::{requirements, root_keys};
 
 pub(super) static CHECK: Check = Check {
     id: "root-access-key-not-rotated",
     title: "An active access key of the root user is old",
     severity: Severity::High,
+    kind: Kind::State,
+    listed_by: None,
     fails_when: "An active root key is older than `AccessKeyMaxAgeDays`.",
     rationale: "The older a key, the more copies of it there are: in backups, images, laptops and chat logs.",
     recommendation: "Do not rotate the root access key: replace it with a role, deactivate it, and delete it when \
@@ -20,8 +23,8 @@ pub(super) static CHECK: Check = Check {
     rule: Rule::Root(rule),
 };
 
-fn rule(snapshot: &Snapshot, context: &Context<'_>) -> Verdict {
-    let root = match snapshot.root() {
+fn rule(account: &Account, context: &Context<'_>) -> Verdict {
+    let root = match account.root() {
         Ok(root) => root,
         Err(reason) => return Verdict::unknown(reason),
     };
@@ -56,7 +59,8 @@ fn rule(snapshot: &Snapshot, context: &Context<'_>) -> Verdict {
     let tellings = old.iter().map(told).collect::<Vec<_>>().join("; ");
     let message = format!("The root user has an active access key older than {}: {tellings}.", age(limit));
     let shown: Vec<_> = old.iter().flat_map(|key| root_keys::columns(key)).collect();
-    Verdict { novelties: Some(root_keys::novelties(root, &old)), ..Verdict::failed(message, evidence(root, &shown)) }
+    let reportable = root_keys::reportable(root, &old);
+    Verdict::Failed(Failure { severity: None, message, evidence: evidence(root, &shown), reportable })
 }
 
 #[cfg(test)]

@@ -1,14 +1,17 @@
-use super::{Check, Context, Rule, evidence};
-use crate::finding::{Evidence, Severity, Verdict};
-use crate::report::{AccessKey, Row, Unreadable};
-use crate::snapshot::{Snapshot, Unavailable};
+use super::{Check, Context, Kind, Rule, evidence};
+use crate::account::Account;
+use crate::report::{AccessKey, Row, Time, Unreadable};
+use crate::source::{Source, Unavailable};
 use crate::text::{age, counted};
+use crate::verdict::{Evidence, Fact, Failure, Severity, Verdict};
 use crate::{requirements, root_keys};
 
 pub(super) static CHECK: Check = Check {
     id: "root-access-key-present",
     title: "The root user has an access key",
     severity: Severity::Critical,
+    kind: Kind::State,
+    listed_by: None,
     fails_when: "`AccountAccessKeysPresent` of the account summary is above 0, or the report has a root \
         `access_key_N_last_rotated` or an active root key. HIGH when the report shows keys and all of them are \
         inactive.",
@@ -23,80 +26,96 @@ pub(super) static CHECK: Check = Check {
     rule: Rule::Root(rule),
 };
 
-fn rule(snapshot: &Snapshot, context: &Context<'_>) -> Verdict {
-    let summary = match &snapshot.summary {
-        Ok(summary) => summary
-            .account_access_keys_present
-            .ok_or_else(|| Unavailable::from("The account summary has no AccountAccessKeysPresent.")),
-        Err(reason) => Err(reason.clone()),
-    };
-    let root = snapshot.root();
-    let shown = root.as_ref().map(|root| shown_keys(root)).unwrap_or_default();
-    let unreadable = root.as_ref().map_or_else(
-        |reason| Some(reason.clone()),
-        |root| root.access_keys.iter().find_map(unreadable).map(Unavailable::from),
-    );
-    let in_summary = matches!(summary, Ok(count) if 0 < count);
-    if !in_summary && shown.is_empty() {
-        return match Unavailable::graver(summary.err(), unreadable) {
+fn rule(account: &Account, context: &Context<'_>) -> Verdict {
+    let seen = Seen::in_sources(account);
+    let in_summary = matches!(seen.summary, Ok(count) if 0 < count);
+    if !in_summary && seen.shown.is_empty() {
+        return match Unavailable::graver(seen.summary.err(), seen.unreadable) {
             Some(reason) => Verdict::unknown(reason),
             None => Verdict::passed("The root user has no access key, active or inactive."),
         };
     }
+    let all_inactive = !seen.shown.is_empty() && seen.shown.iter().all(|key| key.active == Ok(false));
+    Verdict::Failed(Failure {
+        severity: all_inactive.then_some(Severity::High),
+        message: seen.message(account.report_generated_at(), context),
+        evidence: seen.evidence(),
+        reportable: seen.root.as_ref().map(|root| root_keys::reportable(root, &seen.shown)).unwrap_or_default(),
+    })
+}
 
-    let report_age =
-        snapshot.report_generated_at().map_or_else(String::new, |time| format!(" of {} ago", age(context.age(time))));
-    let mut message = match &root {
-        Ok(root) if !shown.is_empty() => {
-            let told = |key: &&AccessKey| {
-                let state = match key.active {
-                    Ok(true) => "active",
-                    Ok(false) => "inactive",
-                    Err(_) => "of unknown state",
-                };
-                format!("key {}, {state}, {}", key.slot, root_keys::history(root, key, context))
-            };
-            let tellings: Vec<_> = shown.iter().map(told).collect();
-            format!(
-                "The credential report{report_age} shows {}: {}.",
-                counted(shown.len() as u64, "root access key"),
-                tellings.join("; ")
-            )
-        }
-        _ => "The account summary says that the root user has an access key.".to_owned(),
-    };
-    let comparison = match (&summary, shown.is_empty(), &unreadable) {
-        (Ok(0), false, _) => {
-            " The account summary, which is live, disagrees and says there is none: it may just have been deleted."
-                .to_owned()
-        }
-        (Ok(_), false, _) => " The account summary confirms it.".to_owned(),
-        (Ok(_), true, None) => format!(
-            " The credential report{report_age} disagrees and shows none: the key is newer, or only the summary knows it."
-        ),
-        (Ok(_), true, Some(reason @ Unavailable::NotGiven(_))) | (Err(reason @ Unavailable::NotGiven(_)), ..) => {
-            format!(" {reason}")
-        }
-        (Ok(_), true, Some(reason)) => format!(" The credential report could not tell: {reason}"),
-        (Err(reason), ..) => format!(" The account summary could not tell: {reason}"),
-    };
-    message.push_str(&comparison);
-    let mut rests_on = Evidence::new();
-    let mut seen = None;
-    if let Ok(root) = &root {
-        let columns: Vec<_> = if shown.is_empty() {
-            root.access_keys.iter().flat_map(|key| [key.columns().active, key.columns().last_rotated]).collect()
-        } else {
-            shown.iter().flat_map(|key| root_keys::columns(key)).collect()
+/// What the two sources say of root's access keys.
+struct Seen<'a> {
+    summary: Source<i32>,
+    root: Source<&'a Row>,
+    /// The keys that the report shows.
+    shown: Vec<&'a AccessKey>,
+    /// Why the report may not show all of them.
+    unreadable: Option<Unavailable>,
+}
+
+impl<'a> Seen<'a> {
+    fn in_sources(account: &'a Account) -> Self {
+        let summary = account.summary_entry("AccountAccessKeysPresent", |summary| summary.account_access_keys_present);
+        let root = account.root();
+        let (shown, unreadable) = match &root {
+            Ok(root) => (shown_keys(root), root.access_keys.iter().find_map(unreadable).map(Unavailable::from)),
+            Err(reason) => (Vec::new(), Some(reason.clone())),
         };
-        rests_on = evidence(root, &columns);
-        seen = Some(root_keys::novelties(root, &shown));
+        Self { summary, root, shown, unreadable }
     }
-    if let Ok(count) = summary {
-        rests_on.push(("AccountAccessKeysPresent", count.to_string()));
+
+    /// What is there, and whether the other source agrees.
+    fn message(&self, generated: Option<Time>, context: &Context<'_>) -> String {
+        let report_age = generated.map_or_else(String::new, |time| format!(" of {} ago", age(context.age(time))));
+        let found = match &self.root {
+            Ok(root) if !self.shown.is_empty() => {
+                let keys = self.shown.iter().map(|key| described(root, key, context)).collect::<Vec<_>>().join("; ");
+                let count = counted(self.shown.len() as u64, "root access key");
+                format!("The credential report{report_age} shows {count}: {keys}.")
+            }
+            Ok(_) | Err(_) => "The account summary says that the root user has an access key.".to_owned(),
+        };
+        let comparison = match (&self.summary, self.shown.is_empty(), &self.unreadable) {
+            (Ok(0), false, _) => {
+                "The account summary, which is live, disagrees and says there is none: it may just have been deleted."
+                    .to_owned()
+            }
+            (Ok(_), false, _) => "The account summary confirms it.".to_owned(),
+            (Ok(_), true, None) => format!(
+                "The credential report{report_age} disagrees and shows none: the key is newer, or only the summary knows it."
+            ),
+            (Ok(_), true, Some(reason @ Unavailable::NotAsked(_))) | (Err(reason @ Unavailable::NotAsked(_)), ..) => {
+                reason.to_string()
+            }
+            (Ok(_), true, Some(reason)) => format!("The credential report could not tell: {reason}"),
+            (Err(reason), ..) => format!("The account summary could not tell: {reason}"),
+        };
+        format!("{found} {comparison}")
     }
-    let all_inactive = !shown.is_empty() && shown.iter().all(|key| key.active == Ok(false));
-    Verdict { severity: all_inactive.then_some(Severity::High), novelties: seen, ..Verdict::failed(message, rests_on) }
+
+    fn evidence(&self) -> Evidence {
+        let empty = |key: &AccessKey| [key.columns().active, key.columns().last_rotated];
+        let mut rests_on = match &self.root {
+            Ok(root) if self.shown.is_empty() => {
+                evidence(root, &root.access_keys.iter().flat_map(empty).collect::<Vec<_>>())
+            }
+            Ok(root) => evidence(root, &self.shown.iter().flat_map(|key| root_keys::columns(key)).collect::<Vec<_>>()),
+            Err(_) => Evidence::new(),
+        };
+        rests_on.extend(self.summary.as_ref().map(|count| Fact::of_summary("AccountAccessKeysPresent", *count)));
+        rests_on
+    }
+}
+
+/// A key that the report shows, in words.
+fn described(root: &Row, key: &AccessKey, context: &Context<'_>) -> String {
+    let state = match key.active {
+        Ok(true) => "active",
+        Ok(false) => "inactive",
+        Err(_) => "of unknown state",
+    };
+    format!("key {}, {state}, {}", key.slot, root_keys::history(root, key, context))
 }
 
 fn shown_keys(root: &Row) -> Vec<&AccessKey> {
@@ -110,7 +129,7 @@ fn unreadable(key: &AccessKey) -> Option<&Unreadable> {
 #[cfg(test)]
 mod tests {
     use super::CHECK;
-    use crate::snapshot::AccountSummary;
+    use crate::account::AccountSummary;
     use crate::testing::{account, observe_in, unavailable};
 
     const INACTIVE: &str = "
@@ -123,10 +142,9 @@ user
 ";
 
     fn with_summary(table: &str, keys_present: Option<i32>) -> String {
-        let mut snapshot = account(table);
-        snapshot.summary =
-            Ok(AccountSummary { account_access_keys_present: keys_present, ..AccountSummary::default() });
-        observe_in(&CHECK, &snapshot)
+        let mut account = account(table);
+        account.summary = Ok(AccountSummary { account_access_keys_present: keys_present, ..AccountSummary::default() });
+        observe_in(&CHECK, &account)
     }
 
     #[test]

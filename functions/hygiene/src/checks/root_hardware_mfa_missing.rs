@@ -1,13 +1,16 @@
-use super::{Check, Context, Rule};
-use crate::finding::{Severity, Verdict};
+use super::{Check, Context, Kind, Rule};
+use crate::account::Account;
 use crate::requirements;
-use crate::snapshot::Snapshot;
+use crate::source::SourceId;
 use crate::text::counted;
+use crate::verdict::{Fact, Severity, Verdict};
 
 pub(super) static CHECK: Check = Check {
     id: "root-hardware-mfa-missing",
     title: "The root user's MFA is a virtual device",
     severity: Severity::Medium,
+    kind: Kind::State,
+    listed_by: None,
     fails_when: "MFA is on and a virtual device is assigned to the ARN that ends in `:root`. Not applicable where \
         MFA is off and outside the partition `aws`.",
     rationale: "A virtual device is a secret that can be copied, and its codes can be phished. A security key or \
@@ -39,27 +42,29 @@ pub(super) static CHECK: Check = Check {
     rule: Rule::Root(rule),
 };
 
-fn rule(snapshot: &Snapshot, _: &Context<'_>) -> Verdict {
+fn rule(account: &Account, _: &Context<'_>) -> Verdict {
     // GovCloud's and China's root users cannot have what the check asks for.
-    if snapshot.partition.as_deref().is_some_and(|partition| partition != "aws") {
+    if account.partition.as_deref().is_some_and(|partition| partition != "aws") {
         return Verdict::not_applicable("The check applies to the partition aws only.");
     }
-    let enabled = match &snapshot.summary {
-        Ok(summary) => summary.account_mfa_enabled,
+    let enabled = match account.summary_entry("AccountMFAEnabled", |summary| summary.account_mfa_enabled) {
+        Ok(enabled) if enabled <= 0 => return Verdict::not_applicable("The root user has no MFA."),
+        Ok(enabled) => enabled,
+        Err(reason) => return Verdict::unknown(reason),
+    };
+    let devices = match &account.virtual_mfa_users {
+        Ok(users) => users.iter().filter(|arn| arn.ends_with(":root")).count(),
         Err(reason) => return Verdict::unknown(reason.clone()),
     };
-    match (enabled, &snapshot.virtual_mfa_users) {
-        (None, _) => Verdict::unknown("The account summary has no AccountMFAEnabled."),
-        (Some(enabled), _) if enabled <= 0 => Verdict::not_applicable("The root user has no MFA."),
-        (Some(_), Err(reason)) => Verdict::unknown(reason.clone()),
-        (Some(enabled), Ok(users)) => match users.iter().filter(|arn| arn.ends_with(":root")).count() {
-            0 => Verdict::passed("No virtual MFA device is assigned to the root user."),
-            devices => Verdict::failed(
-                format!("The root user can sign in with {}.", counted(devices as u64, "virtual MFA device")),
-                vec![("AccountMFAEnabled", enabled.to_string()), ("VirtualMFADevices", devices.to_string())],
-            ),
-        },
+    if devices == 0 {
+        return Verdict::passed("No virtual MFA device is assigned to the root user.");
     }
+    let listed =
+        Fact { source: SourceId::VirtualMfaDevices, name: "VirtualMFADevices".into(), value: devices.to_string() };
+    Verdict::failed(
+        format!("The root user can sign in with {}.", counted(devices as u64, "virtual MFA device")),
+        vec![Fact::of_summary("AccountMFAEnabled", enabled), listed],
+    )
 }
 
 const STEPS: &str = "1. Sign in as the root user, open Security credentials, Multi-factor authentication.\n\
@@ -69,15 +74,16 @@ const STEPS: &str = "1. Sign in as the root user, open Security credentials, Mul
 #[cfg(test)]
 mod tests {
     use super::CHECK;
-    use crate::snapshot::{AccountSummary, Source};
+    use crate::account::AccountSummary;
+    use crate::source::Source;
     use crate::testing::{account, observe_in, unavailable};
 
     fn with_devices(mfa: i32, devices: Source<Vec<String>>, partition: &str) -> String {
-        let mut snapshot = account("user\n<root_account>");
-        snapshot.summary = Ok(AccountSummary { account_mfa_enabled: Some(mfa), ..AccountSummary::default() });
-        snapshot.virtual_mfa_users = devices;
-        snapshot.partition = Some(partition.to_owned());
-        observe_in(&CHECK, &snapshot)
+        let mut account = account("user\n<root_account>");
+        account.summary = Ok(AccountSummary { account_mfa_enabled: Some(mfa), ..AccountSummary::default() });
+        account.virtual_mfa_users = devices;
+        account.partition = Some(partition.to_owned());
+        observe_in(&CHECK, &account)
     }
 
     #[test]
@@ -92,8 +98,8 @@ mod tests {
     #[test]
     fn both_sources_are_needed() {
         insta::assert_snapshot!(with_devices(1, unavailable("ListVirtualMFADevices failed: AccessDenied."), "aws"), @"UNKNOWN root: ListVirtualMFADevices failed: AccessDenied.");
-        let mut snapshot = account("user\n<root_account>");
-        snapshot.summary = unavailable("GetAccountSummary failed: AccessDenied.");
-        insta::assert_snapshot!(observe_in(&CHECK, &snapshot), @"UNKNOWN root: GetAccountSummary failed: AccessDenied.");
+        let mut account = account("user\n<root_account>");
+        account.summary = unavailable("GetAccountSummary failed: AccessDenied.");
+        insta::assert_snapshot!(observe_in(&CHECK, &account), @"UNKNOWN root: GetAccountSummary failed: AccessDenied.");
     }
 }

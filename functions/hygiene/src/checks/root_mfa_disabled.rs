@@ -1,13 +1,16 @@
-use super::{Check, Context, Rule, evidence};
-use crate::finding::{Evidence, Severity, Verdict};
+use super::{Check, Context, Kind, Rule, evidence};
+use crate::account::{Account, AccountSummary};
 use crate::report::Column;
 use crate::requirements;
-use crate::snapshot::{Snapshot, Unavailable};
+use crate::source::{Source, Unavailable};
+use crate::verdict::{Evidence, Fact, Severity, Verdict};
 
 pub(super) static CHECK: Check = Check {
     id: "root-mfa-disabled",
     title: "The root user has no MFA",
     severity: Severity::Critical,
+    kind: Kind::State,
+    listed_by: None,
     fails_when: "Root can sign in or call (it has a password or an active access key) and has no MFA. Not \
         applicable where it has neither.",
     rationale: "A root password without a second factor is one phishing mail or one reset e-mail away from the \
@@ -39,95 +42,111 @@ pub(super) static CHECK: Check = Check {
     rule: Rule::Root(rule),
 };
 
-fn rule(snapshot: &Snapshot, _: &Context<'_>) -> Verdict {
-    let facts = Facts::new(snapshot);
-    let can_sign_in_or_call = match (&facts.password, &facts.active_key) {
-        (Ok(true), _) | (_, Ok(true)) => Ok(true),
-        (Ok(false), Ok(false)) => Ok(false),
+fn rule(account: &Account, _: &Context<'_>) -> Verdict {
+    let (mfa, password, active_key) = (mfa(account), password(account), active_key(account));
+    let can_sign_in_or_call = match (&password.value, &active_key.value) {
+        (Ok(Password::Set | Password::Assumed), _) | (_, Ok(true)) => Ok(true),
+        (Ok(Password::None), Ok(false)) => Ok(false),
         (Err(reason), _) | (_, Err(reason)) => Err(reason),
     };
-    match (can_sign_in_or_call, &facts.mfa) {
+    match (can_sign_in_or_call, &mfa.value) {
         (Ok(false), _) => Verdict::not_applicable("The root user has no password and no active access key."),
         (_, Ok(true)) => Verdict::passed("The root user has MFA."),
         (Err(reason), Ok(false)) | (_, Err(reason)) => Verdict::unknown(reason.clone()),
-        (Ok(true), Ok(false)) => {
-            let password =
-                if facts.password_assumed { "a password (assumed: the report does not say)" } else { "a password" };
-            let has = match (facts.password == Ok(true), facts.active_key == Ok(true)) {
-                (true, true) => format!("{password} and an active access key"),
-                (true, false) => password.to_owned(),
-                (false, _) => "an active access key".to_owned(),
-            };
-            Verdict::failed(format!("The root user has {has} and no MFA device."), facts.evidence)
-        }
+        (Ok(true), Ok(false)) => Verdict::failed(
+            message(password.value.as_ref().ok(), active_key.value == Ok(true)),
+            [mfa.evidence, password.evidence, active_key.evidence].concat(),
+        ),
     }
 }
 
-/// What is known of root, each fact from the account summary where that was read and has it, otherwise from the report.
-struct Facts {
-    mfa: Result<bool, Unavailable>,
-    password: Result<bool, Unavailable>,
-    password_assumed: bool,
-    active_key: Result<bool, Unavailable>,
+fn message(password: Option<&Password>, active_key: bool) -> String {
+    let password = match password {
+        Some(Password::Set) => Some("a password"),
+        Some(Password::Assumed) => Some("a password (assumed: the report does not say)"),
+        Some(Password::None) | None => None,
+    };
+    let key = active_key.then_some("an active access key");
+    let has = password.into_iter().chain(key).collect::<Vec<_>>().join(" and ");
+    format!("The root user has {has} and no MFA device.")
+}
+
+/// Something about root, from the account summary where that was read and has it, otherwise from the report.
+struct Known<T> {
+    value: Source<T>,
     evidence: Evidence,
 }
 
-impl Facts {
-    fn new(snapshot: &Snapshot) -> Self {
-        let summary = snapshot.summary.as_ref().copied().unwrap_or_default();
-        let root = snapshot.root();
-        let no_report = |reason: &Unavailable| {
-            let summary = snapshot.summary.as_ref().err().cloned();
-            Unavailable::graver(summary, Some(reason.clone())).unwrap_or_else(|| reason.clone())
-        };
-        let mut rests_on = Evidence::new();
+enum Password {
+    None,
+    Set,
+    /// The report does not say, and nothing else does.
+    Assumed,
+}
 
-        let mfa = match (summary.account_mfa_enabled, &root) {
-            (Some(enabled), _) => {
-                rests_on.push(("AccountMFAEnabled", enabled.to_string()));
-                Ok(0 < enabled)
-            }
-            (None, Ok(root)) => {
-                rests_on.extend(evidence(root, &[Column::MfaActive]));
-                root.mfa_active.clone().map_err(Unavailable::from)
-            }
-            (None, Err(reason)) => Err(no_report(reason)),
-        };
-        let mut password_assumed = false;
-        let password = match (summary.account_password_present, &root) {
-            (Some(present), _) => {
-                rests_on.push(("AccountPasswordPresent", present.to_string()));
-                Ok(0 < present)
-            }
-            (None, Ok(root)) => {
-                rests_on.extend(evidence(root, &[Column::PasswordEnabled]));
-                if root.password_unknown() {
-                    // The dialect from before centralised root access. GovCloud's root has no console.
-                    password_assumed = true;
-                    Ok(snapshot.partition.as_deref() != Some("aws-us-gov"))
-                } else {
-                    root.password_enabled.clone().map_err(Unavailable::from)
-                }
-            }
-            (None, Err(reason)) => Err(no_report(reason)),
-        };
-        let active_key = match (&root, summary.account_access_keys_present) {
-            (Ok(root), _) => {
-                rests_on.extend(evidence(root, &[Column::AccessKey1Active, Column::AccessKey2Active]));
-                let [one, two] = &root.access_keys;
-                match (&one.active, &two.active) {
-                    (Ok(true), _) | (_, Ok(true)) => Ok(true),
-                    (Ok(false), Ok(false)) => Ok(false),
-                    (Err(unreadable), _) | (_, Err(unreadable)) => Err(unreadable.into()),
-                }
-            }
-            (Err(_), Some(present)) => {
-                rests_on.push(("AccountAccessKeysPresent", present.to_string()));
-                Ok(0 < present)
-            }
-            (Err(reason), None) => Err(reason.clone()),
-        };
-        Self { mfa, password, password_assumed, active_key, evidence: rests_on }
+fn mfa(account: &Account) -> Known<bool> {
+    match (summary(account).account_mfa_enabled, account.root()) {
+        (Some(enabled), _) => {
+            Known { value: Ok(0 < enabled), evidence: vec![Fact::of_summary("AccountMFAEnabled", enabled)] }
+        }
+        (None, Ok(root)) => Known {
+            value: root.mfa_active.clone().map_err(Unavailable::from),
+            evidence: evidence(root, &[Column::MfaActive]),
+        },
+        (None, Err(reason)) => Known { value: Err(in_neither(account, reason)), evidence: Evidence::new() },
+    }
+}
+
+fn password(account: &Account) -> Known<Password> {
+    let set = |is_set| if is_set { Password::Set } else { Password::None };
+    match (summary(account).account_password_present, account.root()) {
+        (Some(present), _) => {
+            Known { value: Ok(set(0 < present)), evidence: vec![Fact::of_summary("AccountPasswordPresent", present)] }
+        }
+        (None, Ok(root)) => {
+            let value = if !root.password_unknown() {
+                root.password_enabled.clone().map(set).map_err(Unavailable::from)
+            } else if account.partition.as_deref() == Some("aws-us-gov") {
+                // The dialect from before centralised root access. GovCloud's root has no console.
+                Ok(Password::None)
+            } else {
+                Ok(Password::Assumed)
+            };
+            Known { value, evidence: evidence(root, &[Column::PasswordEnabled]) }
+        }
+        (None, Err(reason)) => Known { value: Err(in_neither(account, reason)), evidence: Evidence::new() },
+    }
+}
+
+/// Only the report says whether a key is active; without it, a key that the summary shows counts as active.
+fn active_key(account: &Account) -> Known<bool> {
+    match (account.root(), summary(account).account_access_keys_present) {
+        (Ok(root), _) => {
+            let [one, two] = &root.access_keys;
+            let value = match (&one.active, &two.active) {
+                (Ok(true), _) | (_, Ok(true)) => Ok(true),
+                (Ok(false), Ok(false)) => Ok(false),
+                (Err(unreadable), _) | (_, Err(unreadable)) => Err(unreadable.into()),
+            };
+            Known { value, evidence: evidence(root, &[Column::AccessKey1Active, Column::AccessKey2Active]) }
+        }
+        (Err(_), Some(present)) => {
+            Known { value: Ok(0 < present), evidence: vec![Fact::of_summary("AccountAccessKeysPresent", present)] }
+        }
+        (Err(reason), None) => Known { value: Err(reason), evidence: Evidence::new() },
+    }
+}
+
+/// The account summary; one that was not read has nothing.
+fn summary(account: &Account) -> AccountSummary {
+    account.summary.as_ref().copied().unwrap_or_default()
+}
+
+/// Of the reasons why neither source has something the one to report.
+fn in_neither(account: &Account, report: Unavailable) -> Unavailable {
+    match account.summary.clone().err() {
+        Some(summary) => Unavailable::graver(Some(summary), Some(report.clone())).unwrap_or(report),
+        None => report,
     }
 }
 
@@ -138,7 +157,7 @@ const STEPS: &str = "1. Sign in as the root user, open Security credentials, Mul
 #[cfg(test)]
 mod tests {
     use super::CHECK;
-    use crate::snapshot::AccountSummary;
+    use crate::account::AccountSummary;
     use crate::testing::{account, observe_in, unavailable};
 
     const PASSWORD: &str = "
@@ -155,13 +174,13 @@ user           | password_enabled | mfa_active
 ";
 
     fn with_summary(table: &str, mfa: Option<i32>, password: Option<i32>) -> String {
-        let mut snapshot = account(table);
-        snapshot.summary = Ok(AccountSummary {
+        let mut account = account(table);
+        account.summary = Ok(AccountSummary {
             account_mfa_enabled: mfa,
             account_password_present: password,
             ..AccountSummary::default()
         });
-        observe_in(&CHECK, &snapshot)
+        observe_in(&CHECK, &account)
     }
 
     #[test]
@@ -197,19 +216,19 @@ user           | access_key_1_active | mfa_active
 
     #[test]
     fn without_the_report_a_key_in_the_summary_counts_as_active() {
-        let mut snapshot = account(PASSWORD);
-        snapshot.report = unavailable("GetCredentialReport failed: AccessDenied.");
-        snapshot.summary = Ok(AccountSummary {
+        let mut unread = account(PASSWORD);
+        unread.report = unavailable("GetCredentialReport failed: AccessDenied.");
+        unread.summary = Ok(AccountSummary {
             account_access_keys_present: Some(1),
             account_mfa_enabled: Some(0),
             account_password_present: Some(0),
             account_signing_certificates_present: None,
         });
-        insta::assert_snapshot!(observe_in(&CHECK, &snapshot), @"FAILED root: The root user has an active access key and no MFA device.");
+        insta::assert_snapshot!(observe_in(&CHECK, &unread), @"FAILED root: The root user has an active access key and no MFA device.");
         let mut unreadable = account("user | access_key_1_active | mfa_active\n<root_account> | ? | false");
-        unreadable.summary = snapshot.summary.clone();
+        unreadable.summary = unread.summary.clone();
         insta::assert_snapshot!(observe_in(&CHECK, &unreadable), @"UNKNOWN root: access_key_1_active is `?` in the credential report, not true or false.");
-        snapshot.summary = unavailable("GetAccountSummary failed: AccessDenied.");
-        insta::assert_snapshot!(observe_in(&CHECK, &snapshot), @"UNKNOWN root: GetAccountSummary failed: AccessDenied.");
+        unread.summary = unavailable("GetAccountSummary failed: AccessDenied.");
+        insta::assert_snapshot!(observe_in(&CHECK, &unread), @"UNKNOWN root: GetAccountSummary failed: AccessDenied.");
     }
 }

@@ -1,13 +1,16 @@
-use super::{Check, Context, Rule, evidence};
-use crate::finding::{Evidence, Severity, Verdict};
+use super::{Check, Context, Kind, Rule, evidence};
+use crate::account::Account;
 use crate::report::{Certificate, Column, Unreadable};
 use crate::requirements;
-use crate::snapshot::{Snapshot, Unavailable};
+use crate::source::Unavailable;
+use crate::verdict::{Evidence, Fact, Severity, Verdict};
 
 pub(super) static CHECK: Check = Check {
     id: "root-signing-certificate-present",
     title: "The root user has an X.509 signing certificate",
     severity: Severity::High,
+    kind: Kind::State,
+    listed_by: None,
     fails_when: "`AccountSigningCertificatesPresent` is above 0, or the report has a root `cert_N_last_rotated` or an \
         active root certificate.",
     rationale: "A signing certificate signs SOAP calls as root: a long-lived root credential that nobody remembers, \
@@ -20,15 +23,10 @@ pub(super) static CHECK: Check = Check {
     rule: Rule::Root(rule),
 };
 
-fn rule(snapshot: &Snapshot, _: &Context<'_>) -> Verdict {
-    let summary = match &snapshot.summary {
-        Ok(summary) => {
-            let present = summary.account_signing_certificates_present;
-            present.ok_or_else(|| "The account summary has no AccountSigningCertificatesPresent.".into())
-        }
-        Err(reason) => Err(reason.clone()),
-    };
-    let root = snapshot.root();
+fn rule(account: &Account, _: &Context<'_>) -> Verdict {
+    let summary = account
+        .summary_entry("AccountSigningCertificatesPresent", |summary| summary.account_signing_certificates_present);
+    let root = account.root();
     let in_report = root.as_ref().is_ok_and(|root| root.certificates.iter().any(is_shown));
     let in_summary = matches!(summary, Ok(count) if 0 < count);
     if !in_summary && !in_report {
@@ -49,9 +47,7 @@ fn rule(snapshot: &Snapshot, _: &Context<'_>) -> Verdict {
         let columns = [Column::Cert1Active, Column::Cert1LastRotated, Column::Cert2Active, Column::Cert2LastRotated];
         rests_on = evidence(root, &columns);
     }
-    if let Ok(count) = summary {
-        rests_on.push(("AccountSigningCertificatesPresent", count.to_string()));
-    }
+    rests_on.extend(summary.map(|count| Fact::of_summary("AccountSigningCertificatesPresent", count)));
     Verdict::failed(format!("The root user has an X.509 signing certificate, {says}."), rests_on)
 }
 
@@ -70,7 +66,7 @@ const STEPS: &str = "1. Sign in as the root user, open Security credentials, X.5
 #[cfg(test)]
 mod tests {
     use super::CHECK;
-    use crate::snapshot::AccountSummary;
+    use crate::account::AccountSummary;
     use crate::testing::{account, observe, observe_in, unavailable};
 
     #[test]
@@ -79,12 +75,12 @@ mod tests {
 user           | cert_2_active | cert_2_last_rotated
 <root_account> | false         | 2015-01-02T03:04:05Z
 "), @"FAILED root: The root user has an X.509 signing certificate, the credential report says.");
-        let mut snapshot = account("user\n<root_account>");
-        insta::assert_snapshot!(observe_in(&CHECK, &snapshot), @"PASSED root: The root user has no signing certificate.");
-        snapshot.summary =
+        let mut account = account("user\n<root_account>");
+        insta::assert_snapshot!(observe_in(&CHECK, &account), @"PASSED root: The root user has no signing certificate.");
+        account.summary =
             Ok(AccountSummary { account_signing_certificates_present: Some(1), ..AccountSummary::default() });
-        insta::assert_snapshot!(observe_in(&CHECK, &snapshot), @"FAILED root: The root user has an X.509 signing certificate, the account summary says.");
-        snapshot.summary = unavailable("GetAccountSummary failed: AccessDenied.");
-        insta::assert_snapshot!(observe_in(&CHECK, &snapshot), @"UNKNOWN root: GetAccountSummary failed: AccessDenied.");
+        insta::assert_snapshot!(observe_in(&CHECK, &account), @"FAILED root: The root user has an X.509 signing certificate, the account summary says.");
+        account.summary = unavailable("GetAccountSummary failed: AccessDenied.");
+        insta::assert_snapshot!(observe_in(&CHECK, &account), @"UNKNOWN root: GetAccountSummary failed: AccessDenied.");
     }
 }

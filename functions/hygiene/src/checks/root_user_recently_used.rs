@@ -1,15 +1,17 @@
-use super::{Check, Context, Rule, evidence};
-use crate::finding::{Novelties, Severity, Verdict};
+use super::{Check, Context, Kind, Rule, evidence};
+use crate::account::Account;
 use crate::report::Column;
 use crate::requirements;
 use crate::root_keys;
-use crate::snapshot::Snapshot;
 use crate::text::{age, moment};
+use crate::verdict::{Failure, ReportedEvidence, Severity, Verdict};
 
 pub(super) static CHECK: Check = Check {
     id: "root-user-recently-used",
     title: "The root user was used recently",
     severity: Severity::High,
+    kind: Kind::Event,
+    listed_by: None,
     fails_when: "The latest of root's `password_last_used` and both keys' `last_used_date`, inactive keys too, is \
         within `RootUsedWithinDays`.",
     rationale: "Daily work does not need root, and root cannot be limited. Each use is either a habit to break or a \
@@ -33,8 +35,8 @@ pub(super) static CHECK: Check = Check {
     rule: Rule::Root(rule),
 };
 
-fn rule(snapshot: &Snapshot, context: &Context<'_>) -> Verdict {
-    let root = match snapshot.root() {
+fn rule(account: &Account, context: &Context<'_>) -> Verdict {
+    let root = match account.root() {
         Ok(root) => root,
         Err(reason) => return Verdict::unknown(reason),
     };
@@ -71,8 +73,8 @@ fn rule(snapshot: &Snapshot, context: &Context<'_>) -> Verdict {
         age(context.age(used)),
         age(limit)
     );
-    let novelties = Novelties { last_used: Some(used), ..Novelties::default() };
-    Verdict { novelties: Some(novelties), ..Verdict::failed(message, evidence(root, &shown)) }
+    let reportable = ReportedEvidence { last_used: Some(used), ..ReportedEvidence::default() };
+    Verdict::Failed(Failure { severity: None, message, evidence: evidence(root, &shown), reportable })
 }
 
 const STEPS: &str = "1. Look the use up in CloudTrail: event history, user name root, at the time above. Root console sign-ins are recorded in us-east-1.\n\

@@ -1,13 +1,17 @@
-use super::{Check, Context, Rule, evidence};
-use crate::finding::{Severity, Subject, Verdict};
-use crate::report::{AccessKey, Cell, Column, Row};
+use super::{Check, Context, Kind, Rule, Target, evidence};
+use crate::account::User;
+use crate::report::{AccessKey, Column};
+use crate::source::{Source, SourceId};
 use crate::text::{age, age_beyond, inert, moment};
+use crate::verdict::{Severity, Verdict};
 use crate::{commands, requirements};
 
 pub(super) static CHECK: Check = Check {
     id: "user-multiple-active-access-keys",
     title: "A user has two active access keys",
     severity: Severity::Low,
+    kind: Kind::State,
+    listed_by: Some(SourceId::CredentialReport),
     fails_when: "Both keys are active and the younger is older than `NewCredentialGraceDays`: a rotation in \
         progress is fine.",
     rationale: "The second slot is there for rotation. Two keys for good are two secrets to lose, and rotation is \
@@ -29,8 +33,9 @@ pub(super) static CHECK: Check = Check {
     rule: Rule::User(rule),
 };
 
-fn rule(user: &Row, context: &Context<'_>) -> Cell<Verdict> {
-    let [one, two] = &user.access_keys;
+fn rule(user: &User<'_>, context: &Context<'_>) -> Source<Verdict> {
+    let row = user.row()?;
+    let [one, two] = &row.access_keys;
     if one.active == Ok(false) || two.active == Ok(false) {
         return Ok(Verdict::passed("The user has one active access key at the most."));
     }
@@ -44,7 +49,7 @@ fn rule(user: &Row, context: &Context<'_>) -> Cell<Verdict> {
     let younger = one.created()?.max(two.created()?);
     let message = format!(
         "Both access keys of {} are active, and the younger was created on {}, {} ago; a rotation has {}.",
-        inert(&user.user),
+        inert(&user.name),
         moment(younger),
         age_beyond(grace, context.age(younger)),
         age(grace)
@@ -57,11 +62,11 @@ fn rule(user: &Row, context: &Context<'_>) -> Cell<Verdict> {
         Column::AccessKey2LastRotated,
         Column::AccessKey2LastUsedDate,
     ];
-    Ok(Verdict::failed(message, evidence(user, &columns)))
+    Ok(Verdict::failed(message, evidence(row, &columns)))
 }
 
-fn remediation(subject: &Subject) -> String {
-    let user = commands::user(subject);
+fn remediation(target: &Target<'_>) -> String {
+    let user = commands::user(target);
     format!(
         "# Which of the two is used, and when?\n\
          for id in $(aws iam list-access-keys {user} --query 'AccessKeyMetadata[].AccessKeyId' --output text); do\n\

@@ -1,13 +1,17 @@
-use super::{Check, Context, Rule, evidence};
+use super::{Check, Context, Kind, Rule, Target, evidence};
+use crate::account::User;
 use crate::commands;
-use crate::finding::{Severity, Subject, Verdict};
-use crate::report::{Cell, Column, Row};
+use crate::report::Column;
+use crate::source::{Source, SourceId};
 use crate::text::{age, counted, inert, moment};
+use crate::verdict::{Severity, Verdict};
 
 pub(super) static CHECK: Check = Check {
     id: "user-signing-certificate-active",
     title: "A user has an active X.509 signing certificate",
     severity: Severity::Low,
+    kind: Kind::State,
+    listed_by: Some(SourceId::CredentialReport),
     fails_when: "`cert_1_active` or `cert_2_active` is true.",
     rationale: "A long-lived credential of a kind that almost nothing needs any more, and that key rotation does \
         not reach.",
@@ -19,8 +23,9 @@ pub(super) static CHECK: Check = Check {
     rule: Rule::User(rule),
 };
 
-fn rule(user: &Row, context: &Context<'_>) -> Cell<Verdict> {
-    let [one, two] = &user.certificates;
+fn rule(user: &User<'_>, context: &Context<'_>) -> Source<Verdict> {
+    let row = user.row()?;
+    let [one, two] = &row.certificates;
     let active: Vec<_> = [one, two].into_iter().filter(|certificate| certificate.active == Ok(true)).collect();
     if active.is_empty() {
         one.active.clone()?;
@@ -32,13 +37,13 @@ fn rule(user: &Row, context: &Context<'_>) -> Cell<Verdict> {
         format!(", the oldest of {}, {} ago", moment(oldest), age(context.age(oldest)))
     });
     let message =
-        format!("{} has {}{since}.", inert(&user.user), counted(active.len() as u64, "active signing certificate"));
+        format!("{} has {}{since}.", inert(&user.name), counted(active.len() as u64, "active signing certificate"));
     let columns = [Column::Cert1Active, Column::Cert1LastRotated, Column::Cert2Active, Column::Cert2LastRotated];
-    Ok(Verdict::failed(message, evidence(user, &columns)))
+    Ok(Verdict::failed(message, evidence(row, &columns)))
 }
 
-fn remediation(subject: &Subject) -> String {
-    let user = commands::user(subject);
+fn remediation(target: &Target<'_>) -> String {
+    let user = commands::user(target);
     let ids = |status: &str| {
         format!(
             "$(aws iam list-signing-certificates {user} --query \"Certificates[?Status=='{status}'].CertificateId\" --output text)"

@@ -1,13 +1,17 @@
-use super::{Check, Context, Rule, evidence};
+use super::{Check, Context, Kind, Rule, Target, evidence};
+use crate::account::User;
 use crate::commands;
-use crate::finding::{Severity, Subject, Verdict};
-use crate::report::{Cell, Column, Row};
+use crate::report::Column;
+use crate::source::{Source, SourceId};
 use crate::text::{age, inert, moment};
+use crate::verdict::{Severity, Verdict};
 
 pub(super) static CHECK: Check = Check {
     id: "user-without-credentials",
     title: "A user has no credentials",
     severity: Severity::Low,
+    kind: Kind::State,
+    listed_by: Some(SourceId::CredentialReport),
     fails_when: "No password, no active key, no active certificate, nothing in `additional_credentials_info`, and \
         the user is older than `NewCredentialGraceDays`.",
     rationale: "A user that cannot do anything has permissions that wait for the first credential someone gives it.",
@@ -20,19 +24,20 @@ pub(super) static CHECK: Check = Check {
     rule: Rule::User(rule),
 };
 
-fn rule(user: &Row, context: &Context<'_>) -> Cell<Verdict> {
+fn rule(user: &User<'_>, context: &Context<'_>) -> Source<Verdict> {
+    let row = user.row()?;
     let flags = [
-        &user.password_enabled,
-        &user.access_keys[0].active,
-        &user.access_keys[1].active,
-        &user.certificates[0].active,
-        &user.certificates[1].active,
+        &row.password_enabled,
+        &row.access_keys[0].active,
+        &row.access_keys[1].active,
+        &row.certificates[0].active,
+        &row.certificates[1].active,
     ];
-    if flags.iter().any(|flag| **flag == Ok(true)) || user.additional_credentials()?.is_some() {
+    if flags.iter().any(|flag| **flag == Ok(true)) || row.additional_credentials()?.is_some() {
         return Ok(Verdict::passed("The user has a credential."));
     }
     let grace = context.policy.new_credential_grace;
-    let created = user.user_creation_time.clone();
+    let created = row.user_creation_time.clone();
     if matches!(created, Ok(Some(created)) if context.age(created) <= grace) {
         return Ok(Verdict::passed("The user is new, or has a credential."));
     }
@@ -45,7 +50,7 @@ fn rule(user: &Row, context: &Context<'_>) -> Cell<Verdict> {
     let message = format!(
         "{} was created on {}, {} ago, and has no password, no active access key and no active certificate. SSH keys and \
          service-specific credentials are not in the report: look before you delete.",
-        inert(&user.user),
+        inert(&user.name),
         moment(created),
         age(context.age(created))
     );
@@ -57,11 +62,11 @@ fn rule(user: &Row, context: &Context<'_>) -> Cell<Verdict> {
         Column::Cert1Active,
         Column::Cert2Active,
     ];
-    Ok(Verdict::failed(message, evidence(user, &columns)))
+    Ok(Verdict::failed(message, evidence(row, &columns)))
 }
 
-fn remediation(subject: &Subject) -> String {
-    let user = commands::user(subject);
+fn remediation(target: &Target<'_>) -> String {
+    let user = commands::user(target);
     format!(
         "# Not in the report; whoever has one of these is no leftover:\n\
          aws iam list-ssh-public-keys {user}\n\

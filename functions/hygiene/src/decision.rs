@@ -1,0 +1,312 @@
+//! All that a run will do, as data: what is written, reported, marked, held back and closed, and what stays as it is.
+//!
+//! It can be carried out in another process, on another day or from another account than it was made: nothing else is needed.
+
+use std::fmt;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::evaluate::Counts;
+use crate::finding::Finding;
+use crate::memory::{Stored, Workflow};
+use crate::problems::Problems;
+use crate::text::inert;
+use crate::verdict::{ReportedEvidence, Severity};
+
+/// The version of a [`Decision`]'s form. A decision of another one is refused: carried out by halves it would do harm.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct Version(u32);
+
+impl Version {
+    /// This version's.
+    pub const CURRENT: Self = Self(1);
+}
+
+impl<'de> Deserialize<'de> for Version {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let version = Self(u32::deserialize(deserializer)?);
+        if version == Self::CURRENT {
+            return Ok(version);
+        }
+        let (known, found) = (Self::CURRENT.0, version.0);
+        Err(serde::de::Error::custom(format!(
+            "the decision has version {found}, and this program knows version {known}"
+        )))
+    }
+}
+
+/// All that a run will do about one account.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Decision {
+    /// The version of its form.
+    pub version: Version,
+    /// The account's 12 digits, if they are known.
+    pub account_id: Option<String>,
+    /// The partition; an unknown one counts as `aws`.
+    pub partition: String,
+    /// The time of the run.
+    pub evaluated_at: DateTime<Utc>,
+    /// When the credential report was made.
+    pub report_generated_at: Option<DateTime<Utc>>,
+    /// How many verdicts there are of each status.
+    pub counts: Counts,
+    /// Where findings are written.
+    pub hub: Hub,
+    /// What occasions a message, and about what.
+    pub rules: AlertRules,
+    /// What went wrong so far.
+    pub problems: Problems,
+    /// Every FAILED finding, worst first. All of them are written.
+    pub failing: Vec<Failing>,
+    /// What to mark before anything is written.
+    pub marks: Vec<Mark>,
+    /// What to mark when the message is out.
+    pub marks_when_sent: Vec<Mark>,
+    /// Open findings to close when people know.
+    pub closings: Vec<Closing>,
+    /// Open findings on which this run has no verdict: they stay as they are.
+    pub not_evaluated: Vec<Stored>,
+    /// The UNKNOWN findings, in the evaluation's order.
+    pub unknown: Vec<Finding>,
+}
+
+/// Security Hub's part in the run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Hub {
+    /// Our findings in it were read; it is in this region.
+    Read {
+        /// The region.
+        region: String,
+    },
+    /// It is not used: there is no memory of earlier runs.
+    Off,
+    /// Our findings in it could not be read: no memory in this run, and nothing is written.
+    Unread,
+}
+
+/// When a message is sent, and about what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AlertRules {
+    /// The occasion.
+    pub on: AlertOn,
+    /// Milder findings are published but not reported.
+    pub min_severity: Severity,
+}
+
+/// What occasions a message. A run that could not read something sends one whatever is set here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AlertOn {
+    /// Something is new, resolved, or no longer checked.
+    Changes,
+    /// Anything fails.
+    Failures,
+    /// Every run.
+    Always,
+}
+
+impl AlertOn {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Changes, Self::Failures, Self::Always];
+
+    /// As the setting spells it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Changes => "changes",
+            Self::Failures => "failures",
+            Self::Always => "always",
+        }
+    }
+}
+
+/// A finding to write.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Failing {
+    /// Its identity.
+    pub id: String,
+    /// The finding.
+    pub finding: Finding,
+    /// The access key's id, where it is known.
+    pub access_key_id: Option<String>,
+    /// Whether people know.
+    pub alert: AlertStatus,
+    /// `CreatedAt`: the first run that ever found it.
+    pub created_at: DateTime<Utc>,
+    /// `FirstObservedAt`: the first run that found it since it was last resolved.
+    pub first_observed_at: DateTime<Utc>,
+    /// `UpdatedAt`: later than the stored one, or Security Hub ignores the update without an error.
+    pub updated_at: DateTime<Utc>,
+    /// What is to be stored of what is reported.
+    pub record: Record,
+    /// When that may be stored.
+    pub storing: Storing,
+}
+
+/// What the next run compares with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// The severity.
+    pub severity: Severity,
+    /// The evidence.
+    pub evidence: ReportedEvidence,
+}
+
+/// When the record of a finding may be stored. A record that is stored while people do not know of it hides from all later
+/// runs that there is something new.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Storing {
+    /// With the finding.
+    AtOnce,
+    /// With the finding, if it could be marked before; else this one stays stored.
+    IfMarked(Record),
+    /// When the message is out; until then this one stays stored.
+    WhenSent(Record),
+}
+
+/// Whether people know of a failing finding.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum AlertStatus {
+    /// It is to be reported, for this reason.
+    New(Reason),
+    /// It was reported, and nothing that matters has changed.
+    Reported,
+    /// It is not to be reported: a person's decision.
+    Suppressed,
+}
+
+/// Why a finding is to be reported.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Reason {
+    /// Security Hub does not have it.
+    FirstSeen,
+    /// Earlier runs found it, but none reported it.
+    NotYetReported,
+    /// It was closed, and the problem is back.
+    CameBack,
+    /// A person resolved it, and the problem is still there.
+    NotResolved,
+    /// It has evidence that was not reported, in words.
+    NewEvidence(String),
+}
+
+/// A workflow status to set.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mark {
+    /// The finding's identity.
+    pub id: String,
+    /// The status.
+    pub status: Workflow,
+    /// A note for people.
+    pub note: Option<String>,
+}
+
+/// An open finding to close.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Closing {
+    /// What is closed.
+    pub stored: Stored,
+    /// Why.
+    pub reason: CloseReason,
+    /// `UpdatedAt`
+    pub updated_at: DateTime<Utc>,
+}
+
+/// Why a finding is closed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum CloseReason {
+    /// This run's verdict is PASSED or `NOT_APPLICABLE`; its sentence.
+    Passed(String),
+    /// The user or the key is gone: its own source was read whole and does not have it.
+    Gone,
+    /// The check is disabled, or this version does not have it. Nobody fixed anything.
+    NotChecked,
+}
+
+impl Decision {
+    /// How many findings are open when it is carried out: new ones, known ones, those that could not be evaluated.
+    pub fn open(&self) -> usize {
+        self.failing.len() + self.not_evaluated.len()
+    }
+
+    /// The findings that are reported as new, worst first.
+    pub fn reported_as_new(&self) -> impl Iterator<Item = &Failing> {
+        self.failing.iter().filter(|failing| failing.is_new() && self.is_reportable(failing.severity()))
+    }
+
+    /// Whether a severity is high enough to be reported.
+    pub fn is_reportable(&self, severity: Severity) -> bool {
+        self.rules.min_severity <= severity
+    }
+}
+
+impl Failing {
+    /// Whether people have to be notified.
+    pub fn is_new(&self) -> bool {
+        matches!(self.alert, AlertStatus::New(_))
+    }
+
+    /// Its severity.
+    pub fn severity(&self) -> Severity {
+        self.finding.severity()
+    }
+
+    /// What to do about it.
+    pub fn remediation(&self) -> String {
+        self.finding.remediation(self.access_key_id.as_deref())
+    }
+}
+
+impl Closing {
+    /// Whether the problem is solved, as opposed to no longer looked for.
+    pub fn is_resolved(&self) -> bool {
+        match self.reason {
+            CloseReason::Passed(_) | CloseReason::Gone => true,
+            CloseReason::NotChecked => false,
+        }
+    }
+}
+
+/// A line for each finding, for tests. It names users, so it is never logged.
+impl fmt::Display for Decision {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for Failing { id, finding, alert, .. } in &self.failing {
+            let (word, why) = match alert {
+                AlertStatus::New(reason) => ("new", format!(" ({reason})")),
+                AlertStatus::Reported => ("reported", String::new()),
+                AlertStatus::Suppressed => ("suppressed", String::new()),
+            };
+            writeln!(formatter, "{word:10} {:13} {}{why}", finding.severity(), inert(id))?;
+        }
+        for Closing { stored, reason, .. } in &self.closings {
+            writeln!(formatter, "{:10} {:13} {} ({reason})", "close", stored.severity, inert(&stored.id))?;
+        }
+        for stored in &self.not_evaluated {
+            writeln!(formatter, "{:10} {:13} {}", "keep", stored.severity, inert(&stored.id))?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::FirstSeen => formatter.write_str("first seen"),
+            Self::NotYetReported => formatter.write_str("not told yet"),
+            Self::CameBack => formatter.write_str("it was resolved and came back"),
+            Self::NotResolved => formatter.write_str("it was marked RESOLVED but still fails"),
+            Self::NewEvidence(evidence) => formatter.write_str(evidence),
+        }
+    }
+}
+
+impl fmt::Display for CloseReason {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Passed(message) => formatter.write_str(message),
+            Self::Gone => formatter.write_str("It is no longer in the account."),
+            Self::NotChecked => formatter.write_str("It is no longer checked."),
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! What is known of earlier runs: the findings that they stored, or nothing.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::subject::{FindingId, SubjectId};
+use crate::verdict::{ReportedEvidence, Severity};
+
+/// What is known of earlier runs.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Memory {
+    /// credwarden's findings in Security Hub, open and closed, by identity.
+    Recalled {
+        /// Security Hub's region.
+        region: String,
+        /// The findings. Of the closed ones only those that fail again have to be here.
+        findings: BTreeMap<String, Stored>,
+    },
+    /// There is none: Security Hub is not used.
+    Off,
+    /// It could not be read.
+    Unread,
+}
+
+impl Memory {
+    /// The findings that are known.
+    pub fn findings(&self) -> impl Iterator<Item = &Stored> {
+        let findings = match self {
+            Self::Recalled { findings, .. } => Some(findings),
+            Self::Off | Self::Unread => None,
+        };
+        findings.into_iter().flat_map(BTreeMap::values)
+    }
+}
+
+/// A finding of an earlier run: no more of it than the next run needs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stored {
+    /// Its identity, as it is stored.
+    pub id: String,
+    /// The check's id.
+    pub check: String,
+    /// Its title.
+    pub title: String,
+    /// Whether it is open, not closed.
+    pub active: bool,
+    /// Whether people were notified of it, and what they made of that.
+    pub workflow: Workflow,
+    /// Its severity.
+    pub severity: Severity,
+    /// When it was stored first.
+    pub created_at: DateTime<Utc>,
+    /// When it was found first since it was last closed.
+    pub first_observed_at: Option<DateTime<Utc>>,
+    /// When it was stored last.
+    pub updated_at: DateTime<Utc>,
+    /// The ARN of the user or of root.
+    pub arn: Option<String>,
+    /// The access key's id, where it was known when the finding was stored.
+    pub access_key_id: Option<String>,
+    /// What was reported of it.
+    pub reported: ReportedEvidence,
+}
+
+/// The state of a finding's alert: Security Hub's workflow status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Workflow {
+    /// Not reported yet.
+    New,
+    /// Reported.
+    Notified,
+    /// Never to be reported: a person's decision.
+    Suppressed,
+    /// A person says that it is fixed.
+    Resolved,
+}
+
+impl Stored {
+    /// What it is on.
+    pub fn subject(&self) -> SubjectId<'_> {
+        FindingId::parse(&self.id).map_or(SubjectId::Other("".into()), |id| id.subject)
+    }
+
+    /// Since when it has been open.
+    pub fn open_since(&self) -> DateTime<Utc> {
+        self.first_observed_at.unwrap_or(self.created_at)
+    }
+
+    /// The time to update it with: later than the stored one, or Security Hub ignores the update without an error.
+    pub fn next_update(&self, now: DateTime<Utc>) -> DateTime<Utc> {
+        now.max(self.updated_at + TimeDelta::milliseconds(1))
+    }
+}

@@ -1,0 +1,449 @@
+//! What a verdict is on, and the identity of a finding, which lasts as long as the problem does.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::str::FromStr;
+
+use chrono::{DateTime, NaiveDateTime, SubsecRound as _, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::text::inert;
+
+/// What a verdict is on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Subject {
+    /// The root user.
+    Root {
+        /// Its ARN, where the account is known.
+        arn: Option<String>,
+    },
+    /// The account as a whole: the subject of a check on users when there is no report to find users in.
+    Account,
+    /// An IAM user.
+    User(UserSubject),
+    /// One access key of an IAM user.
+    AccessKey(AccessKeySubject),
+}
+
+/// An IAM user as a subject.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UserSubject {
+    /// The user's name, as in the report. Hostile text wherever it is shown.
+    pub name: String,
+    /// The user's ARN; none for a user whose name is a pseudonym.
+    pub arn: Option<String>,
+}
+
+/// An access key as a subject. Its id is not part of it: the report does not have it, see
+/// [`Enrichment`](crate::enrichment::Enrichment).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccessKeySubject {
+    /// Whose key it is.
+    pub user: UserSubject,
+    /// Its slot in the report, 1 or 2.
+    pub slot: u8,
+    /// When it was created, to the last digit that the report has.
+    pub created: Option<DateTime<Utc>>,
+    /// Whether it is active, where the report says.
+    pub active: Option<bool>,
+    /// What it is called in identities.
+    pub tag: KeyTag,
+}
+
+/// The last part of a finding's identity: `root`, `user/alice`, `user/alice/key/20210620T051650Z`.
+///
+/// Text has one reading: a user whose name ends in `/key/` and a [`KeyTag`] would be read as that key of another user. IAM
+/// allows no `/` in a name.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum SubjectId<'a> {
+    /// The root user.
+    Root,
+    /// The account as a whole.
+    Account,
+    /// The IAM user of that name.
+    User(Cow<'a, str>),
+    /// An access key.
+    AccessKey {
+        /// The name of its user.
+        user: Cow<'a, str>,
+        /// Which of the user's keys it is.
+        key: KeyTag,
+    },
+    /// A form that this version does not know, as it is.
+    Other(Cow<'a, str>),
+}
+
+/// Which of a user's access keys: by when it was created, since the report has no key ids and the slots' order means nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub enum KeyTag {
+    /// `20210620T051650Z`, or `20210620T051650Z-2`.
+    Created {
+        /// To the second, fractions cut.
+        at: DateTime<Utc>,
+        /// Whether it is the one in slot 2 of two keys of the same second.
+        second: bool,
+    },
+    /// `slot-1`, `slot-2`: the key's date is missing or cannot be read.
+    Slot(u8),
+}
+
+/// The identity of a finding: `credwarden/<check id>/<account id>/<subject>`. No region, wording or threshold is in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FindingId<'a> {
+    /// The check's id.
+    pub check: Cow<'a, str>,
+    /// The account's 12 digits; `unknown` in the text where they are not known.
+    pub account_id: Option<Cow<'a, str>>,
+    /// What the finding is on.
+    pub subject: SubjectId<'a>,
+}
+
+/// Why a text is no identity of a finding.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("not the identity of a finding: {0}")]
+pub struct InvalidFindingId(String);
+
+const PRODUCT: &str = "credwarden";
+const UNKNOWN_ACCOUNT: &str = "unknown";
+const USER: &str = "user/";
+const KEY: &str = "/key/";
+
+impl Subject {
+    /// An IAM user.
+    pub fn user(name: &str, arn: Option<String>) -> Self {
+        Self::User(UserSubject { name: name.to_owned(), arn })
+    }
+
+    /// Its part of an identity.
+    pub fn id(&self) -> SubjectId<'_> {
+        match self {
+            Self::Root { .. } => SubjectId::Root,
+            Self::Account => SubjectId::Account,
+            Self::User(user) => SubjectId::User(Cow::Borrowed(&user.name)),
+            Self::AccessKey(key) => SubjectId::AccessKey { user: Cow::Borrowed(&key.user.name), key: key.tag },
+        }
+    }
+
+    /// The IAM user that it is, or whose key it is.
+    pub fn owner(&self) -> Option<&UserSubject> {
+        match self {
+            Self::Root { .. } | Self::Account => None,
+            Self::User(user) => Some(user),
+            Self::AccessKey(key) => Some(&key.user),
+        }
+    }
+
+    /// The ARN of root or of the user.
+    pub fn arn(&self) -> Option<&str> {
+        match self {
+            Self::Root { arn } => arn.as_deref(),
+            Self::Account => None,
+            Self::User(user) | Self::AccessKey(AccessKeySubject { user, .. }) => user.arn.as_deref(),
+        }
+    }
+
+    /// The access key that it is.
+    pub fn access_key(&self) -> Option<&AccessKeySubject> {
+        match self {
+            Self::AccessKey(key) => Some(key),
+            Self::Root { .. } | Self::Account | Self::User(_) => None,
+        }
+    }
+
+    /// Whether it is the root user.
+    pub fn is_root(&self) -> bool {
+        matches!(self, Self::Root { .. })
+    }
+
+    /// What to call it in a sentence: `the root user`, `alice`, `access key 2 of alice`.
+    pub fn called(&self) -> String {
+        match self {
+            Self::Root { .. } => "the root user".to_owned(),
+            Self::Account => "the account".to_owned(),
+            Self::User(user) => user.shown_name().into_owned(),
+            Self::AccessKey(key) => format!("access key {} of {}", key.slot, key.user.shown_name()),
+        }
+    }
+
+    /// The contract's name for its kind.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Root { .. } => "root",
+            Self::Account => "account",
+            Self::User(_) => "user",
+            Self::AccessKey(_) => "access_key",
+        }
+    }
+}
+
+impl UserSubject {
+    /// The name as it can be shown anywhere.
+    pub fn shown_name(&self) -> Cow<'_, str> {
+        inert(&self.name)
+    }
+}
+
+impl<'a> SubjectId<'a> {
+    /// Reads a subject's part of an identity. Every text is one; what is none of the known forms is
+    /// [`Other`](Self::Other).
+    pub fn of(text: &'a str) -> Self {
+        match text {
+            "root" => return Self::Root,
+            "account" => return Self::Account,
+            _ => {}
+        }
+        let Some(user) = text.strip_prefix(USER) else { return Self::Other(Cow::Borrowed(text)) };
+        let key = user.rsplit_once(KEY).and_then(|(user, key)| Some((user, key.parse().ok()?)));
+        match key {
+            Some((user, key)) => Self::AccessKey { user: Cow::Borrowed(user), key },
+            None => Self::User(Cow::Borrowed(user)),
+        }
+    }
+
+    /// The name of the IAM user that it is, or whose key it is.
+    pub fn user(&self) -> Option<&str> {
+        match self {
+            Self::User(name) | Self::AccessKey { user: name, .. } => Some(name),
+            Self::Root | Self::Account | Self::Other(_) => None,
+        }
+    }
+
+    /// A copy that borrows nothing.
+    pub fn into_owned(self) -> SubjectId<'static> {
+        let owned = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
+        match self {
+            Self::Root => SubjectId::Root,
+            Self::Account => SubjectId::Account,
+            Self::User(name) => SubjectId::User(owned(name)),
+            Self::AccessKey { user, key } => SubjectId::AccessKey { user: owned(user), key },
+            Self::Other(text) => SubjectId::Other(owned(text)),
+        }
+    }
+}
+
+impl KeyTag {
+    /// The tag of a key that was created then; `second` says whether it is the one in slot 2 of two keys of the same second.
+    pub fn created(at: DateTime<Utc>, second: bool) -> Self {
+        Self::Created { at: at.trunc_subsecs(0), second }
+    }
+}
+
+impl<'a> FindingId<'a> {
+    /// Reads an identity.
+    ///
+    /// # Errors
+    ///
+    /// When the text does not begin as one.
+    pub fn parse(text: &'a str) -> Result<Self, InvalidFindingId> {
+        let mut parts = text.splitn(4, '/');
+        let (product, check, account, subject) = (parts.next(), parts.next(), parts.next(), parts.next());
+        match (product, check, account, subject) {
+            (Some(PRODUCT), Some(check), Some(account), Some(subject)) => Ok(Self {
+                check: Cow::Borrowed(check),
+                account_id: Some(account).filter(|account| *account != UNKNOWN_ACCOUNT).map(Cow::Borrowed),
+                subject: SubjectId::of(subject),
+            }),
+            _ => Err(InvalidFindingId(inert(text).into_owned())),
+        }
+    }
+}
+
+/// A moment as it stands in identities: `20210620T051650Z`, in UTC, fractions cut.
+pub fn stamp(time: DateTime<Utc>) -> String {
+    time.format(STAMP).to_string()
+}
+
+const STAMP: &str = "%Y%m%dT%H%M%SZ";
+const SECOND: &str = "-2";
+
+impl fmt::Display for KeyTag {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Created { at, second } => {
+                write!(formatter, "{}{}", at.format(STAMP), if *second { SECOND } else { "" })
+            }
+            Self::Slot(slot) => write!(formatter, "slot-{slot}"),
+        }
+    }
+}
+
+impl FromStr for KeyTag {
+    type Err = InvalidFindingId;
+
+    fn from_str(text: &str) -> Result<Self, InvalidFindingId> {
+        let invalid = || InvalidFindingId(inert(text).into_owned());
+        match text {
+            "slot-1" => return Ok(Self::Slot(1)),
+            "slot-2" => return Ok(Self::Slot(2)),
+            _ => {}
+        }
+        let (time, second) = text.strip_suffix(SECOND).map_or((text, false), |time| (time, true));
+        let at = NaiveDateTime::parse_from_str(time, STAMP).map_err(|_| invalid())?.and_utc();
+        // chrono also reads forms that are never written, such as one without zeros.
+        if stamp(at) == time { Ok(Self::Created { at, second }) } else { Err(invalid()) }
+    }
+}
+
+impl fmt::Display for SubjectId<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Root => formatter.write_str("root"),
+            Self::Account => formatter.write_str("account"),
+            Self::User(name) => write!(formatter, "{USER}{name}"),
+            Self::AccessKey { user, key } => write!(formatter, "{USER}{user}{KEY}{key}"),
+            Self::Other(text) => formatter.write_str(text),
+        }
+    }
+}
+
+impl fmt::Display for FindingId<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let account = self.account_id.as_deref().unwrap_or(UNKNOWN_ACCOUNT);
+        write!(formatter, "{PRODUCT}/{}/{account}/{}", self.check, self.subject)
+    }
+}
+
+impl FromStr for FindingId<'static> {
+    type Err = InvalidFindingId;
+
+    fn from_str(text: &str) -> Result<Self, InvalidFindingId> {
+        let owned = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
+        FindingId::parse(text).map(|FindingId { check, account_id, subject }| Self {
+            check: owned(check),
+            account_id: account_id.map(owned),
+            subject: subject.into_owned(),
+        })
+    }
+}
+
+impl From<KeyTag> for String {
+    fn from(tag: KeyTag) -> Self {
+        tag.to_string()
+    }
+}
+
+impl TryFrom<String> for KeyTag {
+    type Error = InvalidFindingId;
+
+    fn try_from(text: String) -> Result<Self, InvalidFindingId> {
+        text.parse()
+    }
+}
+
+/// A subject as the contract's JSON has it.
+#[derive(Debug, Serialize)]
+pub struct SubjectJson<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    user: Option<&'a str>,
+    arn: Option<&'a str>,
+    slot: Option<u8>,
+    access_key_id: Option<&'a str>,
+    created: Option<DateTime<Utc>>,
+}
+
+impl<'a> SubjectJson<'a> {
+    /// The subject, with the access key's id where it is known.
+    pub fn new(subject: &'a Subject, access_key_id: Option<&'a str>) -> Self {
+        let key = subject.access_key();
+        Self {
+            kind: subject.kind(),
+            user: subject.owner().map(|user| user.name.as_str()),
+            arn: subject.arn(),
+            slot: key.map(|key| key.slot),
+            access_key_id,
+            created: key.and_then(|key| key.created),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::testing::time;
+
+    const KEY_ID: &str = "credwarden/access-key-not-rotated/123456789012/user/alice/key/20210620T051650Z";
+
+    #[test]
+    fn identities_come_apart() {
+        let id = FindingId::parse(KEY_ID).unwrap();
+        assert_eq!((&*id.check, id.account_id.as_deref()), ("access-key-not-rotated", Some("123456789012")));
+        let key = KeyTag::created(time("2021-06-20T05:16:50.9Z"), false);
+        assert_eq!(id.subject, SubjectId::AccessKey { user: "alice".into(), key });
+        let second = KeyTag::created(time("2021-06-20T05:16:50Z"), true);
+        let twin = SubjectId::of("user/alice/key/20210620T051650Z-2");
+        assert_eq!(twin, SubjectId::AccessKey { user: "alice".into(), key: second });
+        assert_eq!(SubjectId::of("user/key"), SubjectId::User("key".into()));
+        assert_eq!(SubjectId::of("user/root"), SubjectId::User("root".into()));
+        assert_eq!(SubjectId::of("root"), SubjectId::Root);
+        let slot = SubjectId::AccessKey { user: "root".into(), key: KeyTag::Slot(1) };
+        assert_eq!(SubjectId::of("user/root/key/slot-1"), slot);
+        assert_eq!(FindingId::parse("credwarden/x/unknown/account").unwrap().account_id, None);
+    }
+
+    #[test]
+    fn a_slot_is_not_the_second_of_two_keys() {
+        assert_eq!("slot-2".parse(), Ok(KeyTag::Slot(2)));
+        for text in
+            ["slot-3", "slot", "20210620T051650Z-3", "20210620T051650", "2021620T051650Z", "20211320T051650Z", ""]
+        {
+            assert!(text.parse::<KeyTag>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_does_not_begin_as_an_identity_is_none() {
+        for text in ["", "credwarden", "credwarden/x/123456789012", "prowler/x/123456789012/root"] {
+            assert!(FindingId::parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn forms_of_other_versions_are_kept_as_they_are() {
+        for subject in ["account/123456789012", "", "role/admin", "user"] {
+            assert_eq!(SubjectId::of(subject), SubjectId::Other(subject.into()));
+        }
+        let credential = "user/alice/credential/ACCAEXAMPLE";
+        assert_eq!(SubjectId::of(credential).to_string(), credential);
+    }
+
+    fn subjects() -> impl Strategy<Value = SubjectId<'static>> {
+        // Names that IAM allows, and others without `/` that a file can have.
+        let name = prop_oneof!["[A-Za-z0-9+=,.@_-]{1,64}", "[^/]{1,20}", "key|root|account|slot-1|user|-2"];
+        let tag = prop_oneof![
+            (0_i64..253_402_300_800, any::<bool>())
+                .prop_map(|(seconds, second)| KeyTag::created(DateTime::from_timestamp(seconds, 7).unwrap(), second)),
+            (1_u8..3).prop_map(KeyTag::Slot),
+        ];
+        prop_oneof![
+            Just(SubjectId::Root),
+            Just(SubjectId::Account),
+            name.clone().prop_map(|name| SubjectId::User(name.into())),
+            (name, tag).prop_map(|(name, key)| SubjectId::AccessKey { user: name.into(), key }),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn an_identity_is_read_as_it_was_written(
+            check in "[a-z-]{1,40}",
+            account in prop::option::of("[0-9]{12}"),
+            subject in subjects(),
+        ) {
+            let id = FindingId { check: check.into(), account_id: account.map(Cow::Owned), subject };
+            prop_assert_eq!(id.to_string().parse::<FindingId<'static>>(), Ok(id));
+        }
+
+        #[test]
+        fn any_text_that_is_an_identity_is_written_as_it_was_read(
+            subject in prop_oneof![".*", "user/.*", "user/.*/key/.*", "user/[^/]+/key/[0-9TZ-]{0,18}"],
+            account in prop_oneof!["[0-9]{12}", Just("unknown".to_owned()), "[^/]{0,5}"],
+        ) {
+            let text = format!("credwarden/x/{account}/{subject}");
+            prop_assert_eq!(FindingId::parse(&text).unwrap().to_string(), text);
+        }
+    }
+}
