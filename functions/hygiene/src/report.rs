@@ -59,7 +59,7 @@ pub struct Row {
     /// such a row is damaged.
     pub is_pseudonymised: bool,
     /// What is wrong with the row as a whole, if it cannot be split into fields.
-    pub damage: Option<Damage>,
+    pub damage: Option<Arc<Damage>>,
     /// `user_creation_time`
     pub user_creation_time: Cell<Option<Time>>,
     /// `password_enabled`
@@ -115,12 +115,44 @@ pub struct Certificate {
 pub type Time = DateTime<Utc>;
 
 /// A cell's value. In a column of dates `None` stands for `N/A` and `no_information`: nothing recorded.
-pub type Cell<T> = Result<T, Unreadable>;
+pub type Cell<T> = Result<T, CellError>;
 
-/// Why a cell has no value, as a sentence.
+/// Why a cell has no value, as a sentence. It is small, since every [`Cell`] has room for one, and cheap to clone, since checks
+/// clone cells.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct Unreadable(pub Box<str>);
+pub enum CellError {
+    /// The report does not have the cell's column.
+    #[error("The credential report has no column {}.", .column.name())]
+    MissingColumn {
+        /// The column.
+        column: Column,
+    },
+    /// A cell in a column of booleans holds something else.
+    #[error("{} is `{}` in the credential report, not true or false.", .column.name(), shown(.cell))]
+    NotBoolean {
+        /// The column.
+        column: Column,
+        /// The cell as the report has it.
+        cell: Arc<String>,
+    },
+    /// A cell in a column of dates holds something else.
+    #[error("{} is `{}` in the credential report, not a date.", .column.name(), shown(.cell))]
+    NotTime {
+        /// The column.
+        column: Column,
+        /// The cell as the report has it.
+        cell: Arc<String>,
+    },
+    /// An access key has no creation date.
+    #[error("{} is N/A though the key is there.", .column.name())]
+    KeyWithoutDate {
+        /// The column.
+        column: Column,
+    },
+    /// The row cannot be split into fields.
+    #[error(transparent)]
+    DamagedRow(Arc<Damage>),
+}
 
 /// Why bytes are no credential report.
 #[derive(Debug, thiserror::Error)]
@@ -361,7 +393,7 @@ impl CredentialReport {
 
     /// The first row that cannot be split into fields.
     pub fn first_damage(&self) -> Option<&Damage> {
-        self.rows().filter_map(|row| row.damage.as_ref()).min_by_key(|damage| damage.line)
+        self.rows().filter_map(|row| row.damage.as_deref()).min_by_key(|damage| damage.line)
     }
 
     /// The line and the column of the first cell that IAM does not write, so that the bytes were damaged on the way. A file that
@@ -639,7 +671,7 @@ impl Row {
         let line = row.line;
         let (cells, is_pseudonymised, damage, name) = match row.cells {
             Ok(Assigned { cells, is_pseudonymised }) => (cells, is_pseudonymised, None, None),
-            Err(Unassigned { what, name }) => (StringRecord::new(), false, Some(Damage { line, what }), name),
+            Err(Unassigned { what, name }) => (StringRecord::new(), false, Some(Arc::new(Damage { line, what })), name),
         };
         let reader = CellReader { columns, cells: &cells, damage: damage.as_ref(), dates };
         let user = match &damage {
@@ -694,7 +726,7 @@ impl Row {
     /// seen, so its absence says nothing either.
     pub fn additional_credentials(&self) -> Cell<Option<&str>> {
         if let Some(damage) = &self.damage {
-            return Err(damage.into());
+            return Err(CellError::DamagedRow(Arc::clone(damage)));
         }
         let info = self.cell(Column::AdditionalCredentialsInfo).unwrap_or_default();
         let nothing = ["", "N/A", "no_information", "not_supported"];
@@ -726,12 +758,6 @@ impl Row {
     }
 }
 
-impl From<&Damage> for Unreadable {
-    fn from(damage: &Damage) -> Self {
-        Self(damage.to_string().into())
-    }
-}
-
 impl AccessKey {
     /// The slot's columns.
     pub fn columns(&self) -> &'static KeyColumns {
@@ -740,9 +766,7 @@ impl AccessKey {
 
     /// When the key was created, for a key that is there: so `N/A` is no answer.
     pub fn created(&self) -> Cell<Time> {
-        let none =
-            || Unreadable(format!("{} is N/A though the key is there.", self.columns().last_rotated.name()).into());
-        self.last_rotated.clone()?.ok_or_else(none)
+        self.last_rotated.clone()?.ok_or(CellError::KeyWithoutDate { column: self.columns().last_rotated })
     }
 
     /// Whether the slot is known to hold no key.
@@ -788,18 +812,17 @@ fn damaged_name(record: &ByteRecord, columns: &Columns) -> Option<String> {
 struct CellReader<'a> {
     columns: &'a Columns,
     cells: &'a StringRecord,
-    damage: Option<&'a Damage>,
+    damage: Option<&'a Arc<Damage>>,
     dates: &'a DateForm,
 }
 
 impl CellReader<'_> {
     fn cell(&self, column: Column) -> Cell<&str> {
         if let Some(damage) = self.damage {
-            return Err(damage.into());
+            return Err(CellError::DamagedRow(Arc::clone(damage)));
         }
         let cell = self.columns.place(column).and_then(|place| self.cells.get(place));
-        let missing = || Unreadable(format!("The credential report has no column {}.", column.name()).into());
-        cell.ok_or_else(missing)
+        cell.ok_or(CellError::MissingColumn { column })
     }
 
     fn flag(&self, column: Column) -> Cell<bool> {
@@ -811,7 +834,7 @@ impl CellReader<'_> {
             return Ok(false);
         }
         let local = self.columns.is_saved.then(|| local_boolean::parse(cell)).flatten();
-        local.ok_or_else(|| unreadable(column, cell, "true or false"))
+        local.ok_or_else(|| CellError::NotBoolean { column, cell: Arc::new(cell.to_owned()) })
     }
 
     fn time(&self, column: Column) -> Cell<Option<Time>> {
@@ -820,7 +843,7 @@ impl CellReader<'_> {
             return Ok(None);
         }
         let time = self.dates.time(cell);
-        time.map(Some).ok_or_else(|| unreadable(column, cell, "a date"))
+        time.map(Some).ok_or_else(|| CellError::NotTime { column, cell: Arc::new(cell.to_owned()) })
     }
 }
 
@@ -831,10 +854,9 @@ pub fn rfc3339(text: &str) -> Option<Time> {
     time.filter(|time| (0..=9999).contains(&time.year()))
 }
 
-fn unreadable(column: Column, cell: &str, wanted: &str) -> Unreadable {
-    let shown = inert(cell);
-    let shown = cut(&shown, 64);
-    Unreadable(format!("{} is `{shown}` in the credential report, not {wanted}.", column.name()).into())
+/// A cell for a message: escaped and cut.
+fn shown(cell: &str) -> String {
+    cut(&inert(cell), 64).into_owned()
 }
 
 #[cfg(test)]
@@ -911,9 +933,14 @@ mod tests {
         assert_eq!(report.users[0].access_keys[0].active, Ok(true));
         assert_eq!(
             report.users[0].access_keys[0].last_rotated,
-            Err(Unreadable("The credential report has no column access_key_1_last_rotated.".into()))
+            Err(CellError::MissingColumn { column: Column::AccessKey1LastRotated })
         );
         assert!(!report.is_whole(), "there is no root row");
+    }
+
+    #[test]
+    fn a_cell_is_two_words_wide() {
+        assert_eq!((size_of::<Cell<bool>>(), size_of::<Cell<Option<Time>>>()), (16, 16));
     }
 
     #[test]
@@ -972,8 +999,9 @@ mod tests {
         let report = parse(&[HEADER, ROOT_ROW, &alice(), short, &foreign, "\u{1},,"]);
         assert!(!report.is_whole());
         assert_eq!(report.first_corruption(false), None);
-        let told =
-            |user: &Row| format!("{}: {}", user.user, user.damage.as_ref().map_or_else(String::new, Damage::to_string));
+        let told = |user: &Row| {
+            format!("{}: {}", user.user, user.damage.as_ref().map_or_else(String::new, ToString::to_string))
+        };
         insta::assert_snapshot!(report.users.iter().map(told).collect::<Vec<_>>().join("\n"), @"
         alice: 
         bob: Line 4 of the credential report is damaged: it has 3 fields for 22 columns and ends in `user_creation_time`.

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::report::{CredentialReport, Row, Unreadable};
+use crate::report::{CellError, CredentialReport, Row};
 
 /// What was read from one account. Each source fails alone.
 #[derive(Debug)]
@@ -44,15 +44,15 @@ impl Unavailable {
     }
 }
 
-impl From<Unreadable> for Unavailable {
-    fn from(Unreadable(reason): Unreadable) -> Self {
-        Self::Unreadable(reason.into())
+impl From<CellError> for Unavailable {
+    fn from(error: CellError) -> Self {
+        Self::from(&error)
     }
 }
 
-impl From<&Unreadable> for Unavailable {
-    fn from(Unreadable(reason): &Unreadable) -> Self {
-        Self::Unreadable(reason.to_string())
+impl From<&CellError> for Unavailable {
+    fn from(error: &CellError) -> Self {
+        Self::Unreadable(error.to_string())
     }
 }
 

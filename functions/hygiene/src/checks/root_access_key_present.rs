@@ -1,6 +1,6 @@
 use super::{Check, Context, Rule, evidence};
 use crate::finding::{Evidence, Severity, Verdict};
-use crate::report::{AccessKey, Row, Unreadable};
+use crate::report::{AccessKey, CellError, Row};
 use crate::snapshot::{Snapshot, Unavailable};
 use crate::text::{age, counted};
 use crate::{requirements, root_keys};
@@ -103,7 +103,7 @@ fn shown_keys(root: &Row) -> Vec<&AccessKey> {
     root.access_keys.iter().filter(|key| key.active == Ok(true) || matches!(key.last_rotated, Ok(Some(_)))).collect()
 }
 
-fn unreadable(key: &AccessKey) -> Option<&Unreadable> {
+fn unreadable(key: &AccessKey) -> Option<&CellError> {
     key.active.as_ref().err().or_else(|| key.last_rotated.as_ref().err())
 }
 
