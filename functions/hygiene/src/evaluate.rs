@@ -1,5 +1,7 @@
 //! Applies the checks to a snapshot.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::slice;
 use std::sync::Arc;
 
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -8,7 +10,7 @@ use serde::Serialize;
 use crate::checks::{CHECKS, Check, Context, Rule};
 use crate::finding::{Finding, Status, Subject, SubjectKind, Verdict, stamp};
 use crate::policy::Policy;
-use crate::report::{AccessKey, CredentialReport, Row};
+use crate::report::{AccessKey, CredentialReport, DamagedRow, ROOT, Row};
 use crate::snapshot::Snapshot;
 
 /// The verdicts on one account.
@@ -34,7 +36,7 @@ pub struct Population {
     /// Whether the report was read whole, so that a user who is not in it is not in the account.
     pub whole: bool,
     /// The users whose keys cannot all be told apart, because a key's date is unreadable or not there.
-    pub blurred_users: std::collections::BTreeSet<String>,
+    pub blurred_users: BTreeSet<String>,
 }
 
 /// A number for each status.
@@ -76,11 +78,12 @@ pub fn evaluate(snapshot: &Snapshot, policy: &Policy, disabled: &[&str], now: Da
             findings.push(finding(check, &root, rule(snapshot, &context)));
         }
     }
+    let mut population = Population::default();
     match &snapshot.report {
         Ok(report) => {
-            for user in &report.credentials.users {
-                evaluate_user(user, snapshot, &checks, &context, &mut findings);
-            }
+            let damaged = damaged_users(&report.credentials);
+            evaluate_users(&report.credentials, &damaged, snapshot, &checks, &context, &mut findings);
+            population = Population::of(&report.credentials, &damaged);
         }
         Err(reason) => {
             let account = Arc::new(Subject::account(SubjectKind::Account, None));
@@ -106,22 +109,109 @@ pub fn evaluate(snapshot: &Snapshot, policy: &Policy, disabled: &[&str], now: Da
         evaluated_at: now,
         report_generated_at: generated,
         findings,
-        population: snapshot
-            .report
-            .as_ref()
-            .map_or_else(|_| Population::default(), |report| population(&report.credentials)),
+        population,
     }
 }
 
-fn population(report: &CredentialReport) -> Population {
-    let blurred = |user: &&Row| user.access_keys.iter().any(|key| !key.is_empty() && key.created().is_err());
-    let blurred_users = report.users.iter().filter(blurred).map(|user| user.user.clone()).collect();
-    Population { whole: report.is_whole(), blurred_users }
+impl Population {
+    fn of(report: &CredentialReport, damaged: &[DamagedUser<'_>]) -> Self {
+        let blurred = |user: &&Row| user.access_keys.iter().any(|key| !key.is_empty() && key.created().is_err());
+        let blurred = report.users.iter().filter(blurred).map(|user| &user.user);
+        let blurred_users = blurred.chain(damaged.iter().map(|user| &user.name)).cloned().collect();
+        Self { whole: report.is_whole(), blurred_users }
+    }
 }
 
 fn root_arn(snapshot: &Snapshot) -> Option<String> {
     let account = snapshot.account_id.as_deref()?;
     Some(format!("arn:{}:iam::{account}:root", snapshot.partition.as_deref().unwrap_or("aws")))
+}
+
+fn user_arn(snapshot: &Snapshot, name: &str) -> Option<String> {
+    let (account, partition) = (snapshot.account_id.as_deref()?, snapshot.partition.as_deref()?);
+    Some(format!("arn:{partition}:iam::{account}:user/{name}"))
+}
+
+/// A user whose row is damaged.
+struct DamagedUser<'a> {
+    /// The name in the row. Where it has none, or another row has the same one, `line N`.
+    name: String,
+    row: &'a DamagedRow,
+}
+
+/// The users whose rows are damaged, in the report's order, each with a name of its own.
+fn damaged_users(report: &CredentialReport) -> Vec<DamagedUser<'_>> {
+    if report.damaged.is_empty() {
+        return Vec::new();
+    }
+    let mut taken: BTreeSet<String> = report.rows().map(|row| row.user.clone()).collect();
+    let mut take = |name: String| taken.insert(name.clone()).then_some(name);
+    let first_choice = |row: &DamagedRow| row.name.clone().unwrap_or_else(|| line_name(row.damage.line, 1));
+    let first_choices: Vec<Option<String>> = report.damaged.iter().map(|row| take(first_choice(row))).collect();
+    // Rows can share a line: what ends in a carriage return alone is a row, but no line to whoever counts them.
+    let mut copies: BTreeMap<u64, usize> = BTreeMap::new();
+    let users = report.damaged.iter().zip(first_choices).map(|(row, name)| {
+        let name = name.unwrap_or_else(|| {
+            let line = row.damage.line;
+            let copy = copies.entry(line).or_default();
+            loop {
+                *copy += 1;
+                if let Some(name) = take(line_name(line, *copy)) {
+                    break name;
+                }
+            }
+        });
+        DamagedUser { name, row }
+    });
+    users.filter(|user| user.name != ROOT).collect()
+}
+
+fn line_name(line: u64, copy: usize) -> String {
+    if copy == 1 { format!("line {line}") } else { format!("line {line}.{copy}") }
+}
+
+/// Evaluates the users in the report's order.
+fn evaluate_users(
+    report: &CredentialReport,
+    damaged: &[DamagedUser<'_>],
+    snapshot: &Snapshot,
+    checks: &[&'static Check],
+    context: &Context<'_>,
+    into: &mut Vec<Finding>,
+) {
+    let mut damaged = damaged.iter().peekable();
+    for (place, user) in report.users.iter().enumerate() {
+        while let Some(damaged) = damaged.next_if(|damaged| damaged.row.users_above <= place) {
+            evaluate_damaged_user(damaged, snapshot, checks, into);
+        }
+        evaluate_user(user, snapshot, checks, context, into);
+    }
+    for damaged in damaged {
+        evaluate_damaged_user(damaged, snapshot, checks, into);
+    }
+}
+
+/// Every verdict is UNKNOWN, on two access keys too, since each slot can hold one.
+fn evaluate_damaged_user(
+    DamagedUser { name, row }: &DamagedUser<'_>,
+    snapshot: &Snapshot,
+    checks: &[&'static Check],
+    into: &mut Vec<Finding>,
+) {
+    let user = Subject::user(name, user_arn(snapshot, name));
+    let keys = [1, 2].map(|slot| {
+        let (kind, path) = (SubjectKind::AccessKey, format!("{}/key/slot-{slot}", user.path));
+        Arc::new(Subject { kind, slot: Some(slot), path, ..user.clone() })
+    });
+    let user = Arc::new(user);
+    for &check in checks {
+        let subjects = match check.rule {
+            Rule::Root(_) => &[],
+            Rule::User(_) => slice::from_ref(&user),
+            Rule::AccessKey(_) => &keys,
+        };
+        into.extend(subjects.iter().map(|subject| finding(check, subject, Verdict::unknown(&row.damage))));
+    }
 }
 
 fn evaluate_user(
@@ -131,14 +221,9 @@ fn evaluate_user(
     context: &Context<'_>,
     into: &mut Vec<Finding>,
 ) {
-    let arn = user.arn.clone().or_else(|| {
-        // The name is not the one in the account: an ARN made from it would not exist, or be another user's.
-        if user.is_pseudonymised {
-            return None;
-        }
-        let (account, partition) = (snapshot.account_id.as_deref()?, snapshot.partition.as_deref()?);
-        Some(format!("arn:{partition}:iam::{account}:user/{}", user.user))
-    });
+    // A pseudonym is not the name in the account: an ARN made from it would not exist, or be another user's.
+    let made = || if user.is_pseudonymised { None } else { user_arn(snapshot, &user.user) };
+    let arn = user.arn.clone().or_else(made);
     let subject = Arc::new(Subject::user(&user.user, arn));
     let keys: Vec<(&AccessKey, Arc<Subject>)> = user
         .access_keys
@@ -186,5 +271,62 @@ fn finding(check: &'static Check, subject: &Arc<Subject>, verdict: Verdict) -> F
         evidence: verdict.evidence,
         novelties: verdict.novelties,
         not_given: verdict.not_given,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{account, evaluated, observe_in};
+
+    const ALICE: &str = "alice,arn:aws:iam::123456789012:user/alice";
+
+    /// The names and the users above the damaged rows.
+    fn damaged(rows: &[&str]) -> Vec<(String, usize)> {
+        let report = CredentialReport::parse(format!("user,arn\n{}", rows.join("\n")).as_bytes()).unwrap();
+        damaged_users(&report).into_iter().map(|user| (user.name, user.row.users_above)).collect()
+    }
+
+    #[test]
+    fn damaged_rows_have_names_of_their_own() {
+        let users = damaged(&["bob", "bob", "\"a\rb\",\"x", "y\"\r?\r?", "line 3,", "<root_account>,"]);
+        let names: Vec<&str> = users.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["bob", "line 3.2", "line 4", "line 5", "line 5.2", "line 5.3"]);
+    }
+
+    #[test]
+    fn a_damaged_row_does_not_take_a_whole_ones_name() {
+        assert_eq!(damaged(&["alice", ALICE]), [("line 2".to_owned(), 0)]);
+        assert_eq!(damaged(&[ALICE, "alice"]), [("line 3".to_owned(), 1)]);
+    }
+
+    #[test]
+    fn verdicts_on_a_damaged_row_are_unknown_and_in_the_order_of_the_rows() {
+        let mut snapshot = account("\nuser\n<root_account>");
+        let text = format!("user,arn\nbob\n{ALICE}\nbob\n<root_account>");
+        snapshot.report.as_mut().unwrap().credentials = CredentialReport::parse(text.as_bytes()).unwrap();
+        let observe = |check: &str| observe_in(crate::checks::find(check).unwrap(), &snapshot);
+        insta::assert_snapshot!(observe("root-user-recently-used"), @"UNKNOWN root: Line 5 of the credential report is damaged: it has 1 field for 2 columns and ends in `user`.");
+        insta::assert_snapshot!(observe("access-key-inactive"), @"
+        UNKNOWN user/bob/key/slot-1: Line 2 of the credential report is damaged: it has 1 field for 2 columns and ends in `user`.
+        UNKNOWN user/bob/key/slot-2: Line 2 of the credential report is damaged: it has 1 field for 2 columns and ends in `user`.
+        UNKNOWN user/alice/key/slot-1: The credential report has no column access_key_1_active.
+        UNKNOWN user/alice/key/slot-2: The credential report has no column access_key_2_active.
+        UNKNOWN user/line 4/key/slot-1: Line 4 of the credential report is damaged: it has 1 field for 2 columns and ends in `user`.
+        UNKNOWN user/line 4/key/slot-2: Line 4 of the credential report is damaged: it has 1 field for 2 columns and ends in `user`.
+        ");
+        insta::assert_snapshot!(observe("user-multiple-active-access-keys"), @"
+        UNKNOWN user/bob: Line 2 of the credential report is damaged: it has 1 field for 2 columns and ends in `user`.
+        UNKNOWN user/alice: The credential report has no column access_key_1_active.
+        UNKNOWN user/line 4: Line 4 of the credential report is damaged: it has 1 field for 2 columns and ends in `user`.
+        ");
+        let blurred: Vec<_> = evaluated(&snapshot).population.blurred_users.into_iter().collect();
+        assert_eq!(blurred, ["alice", "bob", "line 4"]);
+    }
+
+    #[test]
+    fn the_damaged_row_of_root_is_no_users() {
+        assert_eq!(damaged(&["<root_account>", "<root_account>"]), [("line 3".to_owned(), 0)]);
+        assert_eq!(damaged(&["<root_account>", "<root_account>,"]), [("line 2".to_owned(), 0)]);
     }
 }

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::report::{CellError, CredentialReport, Row};
+use crate::report::{CellError, CredentialReport, Damage, Row};
 
 /// What was read from one account. Each source fails alone.
 #[derive(Debug)]
@@ -53,6 +53,12 @@ impl From<CellError> for Unavailable {
 impl From<&CellError> for Unavailable {
     fn from(error: &CellError) -> Self {
         Self::Unreadable(error.to_string())
+    }
+}
+
+impl From<&Damage> for Unavailable {
+    fn from(damage: &Damage) -> Self {
+        Self::Unreadable(damage.to_string())
     }
 }
 
@@ -108,10 +114,10 @@ impl Snapshot {
     /// The root user's row of the report, or why it cannot be had.
     pub fn root(&self) -> Result<&Row, Unavailable> {
         let report = self.report.as_ref().map_err(Unavailable::clone)?;
-        match report.credentials.root.as_ref() {
-            None => Err(Unavailable::Unreadable("The credential report has no row for the root user.".to_owned())),
-            Some(Row { damage: Some(damage), .. }) => Err(Unavailable::Unreadable(damage.to_string())),
-            Some(root) => Ok(root),
+        match (report.credentials.root.as_ref(), report.credentials.damaged_root()) {
+            (Some(root), _) => Ok(root),
+            (None, Some(damaged)) => Err(Unavailable::from(&damaged.damage)),
+            (None, None) => Err(Unavailable::from("The credential report has no row for the root user.")),
         }
     }
 

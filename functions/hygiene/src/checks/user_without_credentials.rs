@@ -28,7 +28,7 @@ fn rule(user: &Row, context: &Context<'_>) -> Cell<Verdict> {
         &user.certificates[0].active,
         &user.certificates[1].active,
     ];
-    if flags.iter().any(|flag| **flag == Ok(true)) || user.additional_credentials()?.is_some() {
+    if flags.iter().any(|flag| **flag == Ok(true)) || user.additional_credentials().is_some() {
         return Ok(Verdict::passed("The user has a credential."));
     }
     let grace = context.policy.new_credential_grace;
