@@ -386,12 +386,14 @@ impl CredentialReport {
         rows.map(|row| &row.damage).min_by_key(|damage| damage.line)
     }
 
-    /// The line and the column of the first cell that IAM does not write, so that the bytes were damaged on the way. A file that
-    /// was `served` by IAM and not touched since has no cell that is nearly a date either; a file that a spreadsheet saved
-    /// may have one, and then the cell is unreadable.
-    pub fn first_corruption(&self, served: bool) -> Option<(u64, &str)> {
-        let corrupt =
-            |column: &str, cell: &str| cell.contains(char::is_control) || (served && !is_plausible(column, cell));
+    /// The line and the column of the first cell that cannot come from that origin, so that the bytes were damaged on the way.
+    /// IAM writes no cell that is nearly a date. A spreadsheet can: there such a cell is unreadable, and no sign of damage.
+    pub fn first_corruption(&self, origin: Origin) -> Option<(u64, &str)> {
+        let possible = |column: &str, cell: &str| match origin {
+            Origin::Live | Origin::Answer => is_plausible(column, cell),
+            Origin::File => true,
+        };
+        let corrupt = |column: &str, cell: &str| cell.contains(char::is_control) || !possible(column, cell);
         let found = self.rows().filter_map(|row| {
             let (column, _) = row.named_cells().find(|(column, cell)| corrupt(column, cell))?;
             Some((row.line, column))
@@ -981,7 +983,7 @@ mod tests {
         let foreign = row("carol", "arn:aws:iam::123456789012:user/dave");
         let report = parse(&[HEADER, ROOT_ROW, &alice(), short, &foreign, "\u{1},,"]);
         assert!(!report.is_whole());
-        assert_eq!(report.first_corruption(false), None);
+        assert_eq!(report.first_corruption(Origin::File), None);
         assert_eq!(report.users.iter().map(|user| user.user.as_str()).collect::<Vec<_>>(), ["alice"]);
         let told = |row: &DamagedRow| format!("{:?}: {}", row.name, row.damage);
         insta::assert_snapshot!(report.damaged.iter().map(told).collect::<Vec<_>>().join("\n"), @r#"
@@ -1006,8 +1008,8 @@ mod tests {
         let corruption = |from: &str, to: &str| {
             let report = CredentialReport::parse(whole.replacen(from, to, 1).as_bytes()).unwrap();
             let told = |found: Option<(u64, &str)>| found.map(|(line, column)| format!("{line} {column}"));
-            assert_eq!(told(report.first_corruption(false)), None, "{to}");
-            told(report.first_corruption(true))
+            assert_eq!(told(report.first_corruption(Origin::File)), None, "{to}");
+            told(report.first_corruption(Origin::Answer))
         };
         assert_eq!(corruption("alice", "alice"), None);
         assert_eq!(corruption("N/A", "not_recorded"), None, "a new word is no damage");
