@@ -1,10 +1,11 @@
 //! What was read from one account, its sources joined. Each source fails alone.
 
 use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 
-use crate::report::{CredentialReport, Row};
+use crate::report::{CredentialReport, DamagedRow, ROOT, Row};
 use crate::source::{Coverage, Source, SourceId, Unavailable, Users};
 
 /// What was read from one account.
@@ -94,10 +95,10 @@ impl Account {
     /// The reason why there is none.
     pub fn root(&self) -> Source<&Row> {
         let report = self.report.as_ref().map_err(Unavailable::clone)?;
-        match report.credentials.root.as_ref() {
-            None => Err(Unavailable::Unreadable("The credential report has no row for the root user.".to_owned())),
-            Some(Row { damage: Some(damage), .. }) => Err(Unavailable::Unreadable(damage.to_string())),
-            Some(root) => Ok(root),
+        match (report.credentials.root.as_ref(), report.credentials.damaged_root()) {
+            (Some(root), _) => Ok(root),
+            (None, Some(damaged)) => Err(Unavailable::from(&damaged.damage)),
+            (None, None) => Err(Unavailable::from("The credential report has no row for the root user.")),
         }
     }
 
@@ -112,23 +113,31 @@ impl Account {
     }
 
     /// The IAM users that any source has, in the report's order; an account whose report was not read has none.
-    pub fn users(&self) -> impl Iterator<Item = User<'_>> {
-        let rows = self.report.iter().flat_map(|report| &report.credentials.users);
-        rows.map(|row| User {
-            name: Cow::Borrowed(&row.user),
-            arn: row.arn.clone().or_else(|| self.arn_of(row)),
-            row: row.damage.as_ref().map_or(Ok(row), |damage| Err(Unavailable::Unreadable(damage.to_string()))),
-        })
+    pub fn users(&self) -> Vec<User<'_>> {
+        let Ok(report) = &self.report else { return Vec::new() };
+        let mut damaged = damaged_users(&report.credentials).into_iter().peekable();
+        let mut users = Vec::with_capacity(report.credentials.users.len());
+        for (place, row) in report.credentials.users.iter().enumerate() {
+            while let Some(above) = damaged.next_if(|damaged| damaged.row.users_above <= place) {
+                users.push(self.damaged_user(above));
+            }
+            // A pseudonym is not the name in the account: an ARN made from it would not exist, or be another user's.
+            let made = || if row.is_pseudonymised { None } else { self.arn_of(&row.user) };
+            let arn = row.arn.clone().or_else(made);
+            users.push(User { name: Cow::Borrowed(&row.user), arn, row: Ok(row) });
+        }
+        users.extend(damaged.map(|below| self.damaged_user(below)));
+        users
     }
 
-    /// The ARN of a user whose row has none.
-    fn arn_of(&self, row: &Row) -> Option<String> {
-        // The name is not the one in the account: an ARN made from it would not exist, or be another user's.
-        if row.is_pseudonymised {
-            return None;
-        }
+    fn damaged_user<'a>(&self, DamagedUser { name, row }: DamagedUser<'a>) -> User<'a> {
+        User { arn: self.arn_of(&name), name: Cow::Owned(name), row: Err(Unavailable::from(&row.damage)) }
+    }
+
+    /// The ARN that a user of that name has, if its path is empty.
+    fn arn_of(&self, name: &str) -> Option<String> {
         let (account, partition) = (self.id.as_deref()?, self.partition.as_deref()?);
-        Some(format!("arn:{partition}:iam::{account}:user/{}", row.user))
+        Some(format!("arn:{partition}:iam::{account}:user/{name}"))
     }
 
     /// How much of the source was read.
@@ -156,7 +165,101 @@ fn coverage_of(report: &CredentialReport) -> Coverage {
         return Coverage::Part(Users::Only([].into()));
     }
     let is_ambiguous = |user: &&Row| user.access_keys.iter().any(|key| !key.is_empty() && key.created().is_err());
-    let ambiguous: std::collections::BTreeSet<String> =
-        report.users.iter().filter(is_ambiguous).map(|user| user.user.clone()).collect();
+    let ambiguous: BTreeSet<String> = report.users.iter().filter(is_ambiguous).map(|user| user.user.clone()).collect();
     if ambiguous.is_empty() { Coverage::Whole } else { Coverage::Part(Users::AllBut(ambiguous)) }
+}
+
+/// A user whose row is damaged.
+struct DamagedUser<'a> {
+    /// The name in the row. Where it has none, or another row has the same one, `line N`.
+    name: String,
+    row: &'a DamagedRow,
+}
+
+/// The users whose rows are damaged, in the report's order, each with a name of its own.
+fn damaged_users(report: &CredentialReport) -> Vec<DamagedUser<'_>> {
+    if report.damaged.is_empty() {
+        return Vec::new();
+    }
+    let mut taken: BTreeSet<String> = report.rows().map(|row| row.user.clone()).collect();
+    let mut take = |name: String| taken.insert(name.clone()).then_some(name);
+    let first_choice = |row: &DamagedRow| row.name.clone().unwrap_or_else(|| line_name(row.damage.line, 1));
+    let first_choices: Vec<Option<String>> = report.damaged.iter().map(|row| take(first_choice(row))).collect();
+    // Rows can share a line: what ends in a carriage return alone is a row, but no line to whoever counts them.
+    let mut copies: BTreeMap<u64, usize> = BTreeMap::new();
+    let users = report.damaged.iter().zip(first_choices).map(|(row, name)| {
+        let name = name.unwrap_or_else(|| {
+            let line = row.damage.line;
+            let copy = copies.entry(line).or_default();
+            loop {
+                *copy += 1;
+                if let Some(name) = take(line_name(line, *copy)) {
+                    break name;
+                }
+            }
+        });
+        DamagedUser { name, row }
+    });
+    users.filter(|user| user.name != ROOT).collect()
+}
+
+fn line_name(line: u64, copy: usize) -> String {
+    if copy == 1 { format!("line {line}") } else { format!("line {line}.{copy}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{account, observe_in};
+
+    const ALICE: &str = "alice,arn:aws:iam::123456789012:user/alice";
+
+    /// The names and the users above the damaged rows.
+    fn damaged(rows: &[&str]) -> Vec<(String, usize)> {
+        let report = CredentialReport::parse(format!("user,arn\n{}", rows.join("\n")).as_bytes()).unwrap();
+        damaged_users(&report).into_iter().map(|user| (user.name, user.row.users_above)).collect()
+    }
+
+    #[test]
+    fn damaged_rows_have_names_of_their_own() {
+        let users = damaged(&["bob", "bob", "\"a\rb\",\"x", "y\"\r?\r?", "line 3,", "<root_account>,"]);
+        let names: Vec<&str> = users.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["bob", "line 3.2", "line 4", "line 5", "line 5.2", "line 5.3"]);
+    }
+
+    #[test]
+    fn a_damaged_row_does_not_take_a_whole_ones_name() {
+        assert_eq!(damaged(&["alice", ALICE]), [("line 2".to_owned(), 0)]);
+        assert_eq!(damaged(&[ALICE, "alice"]), [("line 3".to_owned(), 1)]);
+    }
+
+    #[test]
+    fn verdicts_on_a_damaged_row_are_unknown_and_in_the_order_of_the_rows() {
+        let mut damaged = account("\nuser\n<root_account>");
+        let text = format!("user,arn\nbob\n{ALICE}\nbob\n<root_account>");
+        damaged.report.as_mut().unwrap().credentials = CredentialReport::parse(text.as_bytes()).unwrap();
+        let observe = |check: &str| observe_in(crate::checks::find(check).unwrap(), &damaged);
+        insta::assert_snapshot!(observe("root-user-recently-used"), @"UNKNOWN root: Line 5 of the credential report is damaged: it has 1 field for 2 columns and ends in `user`.");
+        insta::assert_snapshot!(observe("access-key-inactive"), @"
+        UNKNOWN user/bob/key/slot-1: Line 2 of the credential report is damaged: it has 1 field for 2 columns and ends in `user`.
+        UNKNOWN user/bob/key/slot-2: Line 2 of the credential report is damaged: it has 1 field for 2 columns and ends in `user`.
+        UNKNOWN user/alice/key/slot-1: The credential report has no column access_key_1_active.
+        UNKNOWN user/alice/key/slot-2: The credential report has no column access_key_2_active.
+        UNKNOWN user/line 4/key/slot-1: Line 4 of the credential report is damaged: it has 1 field for 2 columns and ends in `user`.
+        UNKNOWN user/line 4/key/slot-2: Line 4 of the credential report is damaged: it has 1 field for 2 columns and ends in `user`.
+        ");
+        insta::assert_snapshot!(observe("user-multiple-active-access-keys"), @"
+        UNKNOWN user/bob: Line 2 of the credential report is damaged: it has 1 field for 2 columns and ends in `user`.
+        UNKNOWN user/alice: The credential report has no column access_key_1_active.
+        UNKNOWN user/line 4: Line 4 of the credential report is damaged: it has 1 field for 2 columns and ends in `user`.
+        ");
+        let nobody = Coverage::Part(Users::Only(BTreeSet::new()));
+        assert_eq!(damaged.coverage(SourceId::CredentialReport), nobody, "whoever is not in it may be there");
+    }
+
+    #[test]
+    fn the_damaged_row_of_root_is_no_users() {
+        assert_eq!(damaged(&["<root_account>", "<root_account>"]), [("line 3".to_owned(), 0)]);
+        assert_eq!(damaged(&["<root_account>", "<root_account>,"]), [("line 2".to_owned(), 0)]);
+    }
 }

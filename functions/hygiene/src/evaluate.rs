@@ -111,7 +111,10 @@ pub fn evaluate(account: &Account, policy: &Policy, scope: &Scope, now: DateTime
     if scope.contains(&SubjectId::Root) {
         evaluator.add_root(account);
     }
-    for user in account.users().filter(|user| scope.contains(&SubjectId::User(user.name.as_ref().into()))) {
+    for user in account.users() {
+        if !scope.contains(&SubjectId::User(user.name.as_ref().into())) {
+            continue;
+        }
         evaluator.add_user(&user);
     }
     if let Err(reason) = &account.report

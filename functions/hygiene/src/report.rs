@@ -5,7 +5,7 @@
 //! belongs to, one bad row that row; see [`CredentialReport::is_whole`].
 
 use std::cmp::Ordering;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use chrono::{DateTime, Datelike as _, TimeDelta, Utc};
@@ -27,12 +27,15 @@ const LONGEST_NAME: usize = 128;
 /// A credential report, row by row.
 #[derive(Debug)]
 pub struct CredentialReport {
-    /// The row of `<root_account>`, if there is one.
+    /// The row of `<root_account>`, if there is one and it is not damaged.
     pub root: Option<Row>,
     /// The IAM users, in the report's order.
     pub users: Vec<Row>,
+    /// The rows that cannot be split into fields, in the report's order.
+    pub damaged: Vec<DamagedRow>,
     /// The form of its dates.
     pub(crate) dates: DateForm,
+    columns: Arc<Columns>,
 }
 
 /// Where a report comes from, and so what can have happened to it since IAM made it.
@@ -51,15 +54,13 @@ pub enum Origin {
 pub struct Row {
     /// The line of the report that it begins on, from 1.
     pub line: u64,
-    /// The name; of a damaged row whatever its first cell says, or `line N`.
+    /// The name.
     pub user: String,
     /// The ARN, where the cell holds one.
     pub arn: Option<String>,
     /// Whether the ARN names another user than `user` does, so that the row has none. Only in saved reports: in a live one
     /// such a row is damaged.
     pub is_pseudonymised: bool,
-    /// What is wrong with the row as a whole, if it cannot be split into fields.
-    pub damage: Option<Damage>,
     /// `user_creation_time`
     pub user_creation_time: Cell<Option<Time>>,
     /// `password_enabled`
@@ -76,6 +77,17 @@ pub struct Row {
     pub certificates: [Certificate; 2],
     columns: Arc<Columns>,
     cells: StringRecord,
+}
+
+/// A row that cannot be split into fields: of its cells only the name may be known.
+#[derive(Debug)]
+pub struct DamagedRow {
+    /// What is wrong with it.
+    pub damage: Damage,
+    /// The content of its `user` cell, if that can be a name. Another row can have the same name.
+    pub name: Option<String>,
+    /// The number of [`users`](CredentialReport::users) above it. Lines do not say that: rows can share one.
+    pub users_above: usize,
 }
 
 /// Why a row cannot be split into fields.
@@ -115,12 +127,41 @@ pub struct Certificate {
 pub type Time = DateTime<Utc>;
 
 /// A cell's value. In a column of dates `None` stands for `N/A` and `no_information`: nothing recorded.
-pub type Cell<T> = Result<T, Unreadable>;
+pub type Cell<T> = Result<T, CellError>;
 
-/// Why a cell has no value, as a sentence.
+/// Why a cell has no value, as a sentence. It is small, since every [`Cell`] has room for one, and cheap to clone, since checks
+/// clone cells.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct Unreadable(pub Box<str>);
+pub enum CellError {
+    /// The report does not have the cell's column.
+    #[error("The credential report has no column {}.", .column.name())]
+    MissingColumn {
+        /// The column.
+        column: Column,
+    },
+    /// A cell in a column of booleans holds something else.
+    #[error("{} is `{}` in the credential report, not true or false.", .column.name(), shown(.cell))]
+    NotBoolean {
+        /// The column.
+        column: Column,
+        /// The cell as the report has it.
+        cell: Arc<String>,
+    },
+    /// A cell in a column of dates holds something else.
+    #[error("{} is `{}` in the credential report, not a date.", .column.name(), shown(.cell))]
+    NotTime {
+        /// The column.
+        column: Column,
+        /// The cell as the report has it.
+        cell: Arc<String>,
+    },
+    /// An access key has no creation date.
+    #[error("{} is N/A though the key is there.", .column.name())]
+    KeyWithoutDate {
+        /// The column.
+        column: Column,
+    },
+}
 
 /// Why bytes are no credential report.
 #[derive(Debug, thiserror::Error)]
@@ -298,60 +339,32 @@ impl CredentialReport {
     ///
     /// As for [`parse`](Self::parse), and when local dates cannot be read safely.
     pub fn parse_from(bytes: &[u8], origin: Origin) -> Result<Self, ReportError> {
-        let Sheet { columns, rows } = Sheet::read(bytes, origin)?;
+        let sheet = Sheet::read(bytes, origin)?;
+        if sheet.rows.is_empty() {
+            return Err(ReportError::NoRows);
+        }
         let dates = match origin {
             Origin::Live | Origin::Answer => DateForm::Rfc3339,
             // Damage is reported first: it can be the reason why a date is not where it belongs.
-            Origin::File if rows.iter().any(|row| row.cells.is_err()) => DateForm::Rfc3339,
-            Origin::File => DateForm::of(rows.iter().flat_map(|row| columns.dates(row)))?,
+            Origin::File if sheet.rows.iter().any(|row| row.cells.is_err()) => DateForm::Rfc3339,
+            Origin::File => DateForm::of(sheet.rows.iter().flat_map(|row| sheet.columns.dates(row)))?,
         };
-        let rows = rows.into_iter().map(|row| Row::new(row, &columns, &dates)).collect();
-        Self::of(rows, dates)
+        sheet.check_names()?;
+        Ok(Self::of(sheet, dates))
     }
 
-    fn of(mut rows: Vec<Row>, dates: DateForm) -> Result<Self, ReportError> {
-        let mut users = BTreeSet::new();
-        for row in rows.iter().filter(|row| row.damage.is_none()) {
-            if !users.insert(row.user.as_str()) {
-                return Err(ReportError::RepeatedUser { user: inert(&row.user).into_owned(), line: row.line });
-            }
-        }
-        // What a damaged row seems to be named is no reason to doubt a row that is whole.
-        let damaged = rows.iter().enumerate().filter(|(_, row)| row.damage.is_some());
-        let nameless: Vec<usize> =
-            damaged.filter(|(_, row)| !users.insert(row.user.as_str())).map(|(place, _)| place).collect();
-        let mut names = BTreeMap::new();
-        let (mut last, mut copy) = (0, 1);
-        for place in nameless {
-            let line = rows[place].line;
-            // What ends in a carriage return alone is a row, but no line to whoever counts them.
-            copy = if line == last { copy } else { 1 };
-            last = line;
-            loop {
-                let name = if copy == 1 { format!("line {line}") } else { format!("line {line}.{copy}") };
-                copy += 1;
-                if !users.contains(name.as_str()) {
-                    names.insert(name, place);
-                    break;
+    fn of(Sheet { columns, rows }: Sheet, dates: DateForm) -> Self {
+        let (mut root, mut users, mut damaged) = (None, Vec::with_capacity(rows.len()), Vec::new());
+        for SheetRow { line, cells } in rows {
+            match cells.map(|cells| Row::new(line, cells, &columns, &dates)) {
+                Ok(row) if row.user == ROOT => root = Some(row),
+                Ok(row) => users.push(row),
+                Err(Unassigned { what, name }) => {
+                    damaged.push(DamagedRow { damage: Damage { line, what }, name, users_above: users.len() });
                 }
             }
         }
-        for (name, place) in names {
-            rows[place].user = name;
-        }
-
-        let mut report = Self { root: None, users: Vec::with_capacity(rows.len()), dates };
-        for row in rows {
-            if row.user == ROOT {
-                report.root = Some(row);
-            } else {
-                report.users.push(row);
-            }
-        }
-        if report.root.is_none() && report.users.is_empty() {
-            return Err(ReportError::NoRows);
-        }
-        Ok(report)
+        Self { root, users, damaged, dates, columns }
     }
 
     /// The account's 12 digits and its partition, from the root user's ARN.
@@ -359,17 +372,28 @@ impl CredentialReport {
         self.root.as_ref().and_then(Row::account)
     }
 
-    /// The first row that cannot be split into fields.
-    pub fn first_damage(&self) -> Option<&Damage> {
-        self.rows().filter_map(|row| row.damage.as_ref()).min_by_key(|damage| damage.line)
+    /// The root user's row, if it is damaged: the first row of that name, unless there is a whole one.
+    pub fn damaged_root(&self) -> Option<&DamagedRow> {
+        if self.root.is_some() {
+            return None;
+        }
+        self.damaged.iter().find(|row| row.name.as_deref() == Some(ROOT))
     }
 
-    /// The line and the column of the first cell that IAM does not write, so that the bytes were damaged on the way. A file that
-    /// was `served` by IAM and not touched since has no cell that is nearly a date either; a file that a spreadsheet saved
-    /// may have one, and then the cell is unreadable.
-    pub fn first_corruption(&self, served: bool) -> Option<(u64, &str)> {
-        let corrupt =
-            |column: &str, cell: &str| cell.contains(char::is_control) || (served && !is_plausible(column, cell));
+    /// The first damage; of rows that share a line, the root user's.
+    pub fn first_damage(&self) -> Option<&Damage> {
+        let rows = self.damaged_root().into_iter().chain(&self.damaged);
+        rows.map(|row| &row.damage).min_by_key(|damage| damage.line)
+    }
+
+    /// The line and the column of the first cell that cannot come from that origin, so that the bytes were damaged on the way.
+    /// IAM writes no cell that is nearly a date. A spreadsheet can: there such a cell is unreadable, and no sign of damage.
+    pub fn first_corruption(&self, origin: Origin) -> Option<(u64, &str)> {
+        let possible = |column: &str, cell: &str| match origin {
+            Origin::Live | Origin::Answer => is_plausible(column, cell),
+            Origin::File => true,
+        };
+        let corrupt = |column: &str, cell: &str| cell.contains(char::is_control) || !possible(column, cell);
         let found = self.rows().filter_map(|row| {
             let (column, _) = row.named_cells().find(|(column, cell)| corrupt(column, cell))?;
             Some((row.line, column))
@@ -379,9 +403,9 @@ impl CredentialReport {
 
     /// A column that is missing, and one that nobody knows in a report that lacks it: the one is the other, damaged.
     pub fn garbled_column(&self) -> Option<(&'static str, &str)> {
-        let columns = &self.rows().next()?.columns;
-        let missing = standard().find(|name| !columns.header.iter().any(|known| known == name))?;
-        let unknown = columns.header.iter().find(|name| !is_known(name) && !name.is_empty())?;
+        let header = &self.columns.header;
+        let missing = standard().find(|name| !header.iter().any(|known| known == name))?;
+        let unknown = header.iter().find(|name| !is_known(name) && !name.is_empty())?;
         Some((missing, unknown))
     }
 
@@ -392,14 +416,14 @@ impl CredentialReport {
         self.rows().flat_map(Row::times).filter(|time| *time <= limit).max()
     }
 
+    /// Every row that is not damaged, the root user's first.
     pub(crate) fn rows(&self) -> impl Iterator<Item = &Row> {
         self.root.iter().chain(&self.users)
     }
 
     /// Whether who is not in the report is not in the account: the root row is there and every row is somebody's.
     pub fn is_whole(&self) -> bool {
-        self.root.as_ref().is_some_and(|root| root.damage.is_none())
-            && self.users.iter().all(|user| user.damage.is_none())
+        self.root.is_some() && self.damaged.is_empty()
     }
 }
 
@@ -460,6 +484,18 @@ impl Sheet {
             }
         }
         Ok(Self { columns: columns.ok_or(ReportError::Empty)?, rows })
+    }
+
+    /// Checks that no two rows are of one user. The name in a damaged row is no reason to doubt a row that is whole.
+    fn check_names(&self) -> Result<(), ReportError> {
+        let mut users = BTreeSet::new();
+        for (line, row) in self.rows.iter().filter_map(|row| Some((row.line, row.cells.as_ref().ok()?))) {
+            let user = self.columns.user(&row.cells);
+            if !users.insert(user) {
+                return Err(ReportError::RepeatedUser { user: inert(user).into_owned(), line });
+            }
+        }
+        Ok(())
     }
 }
 
@@ -544,6 +580,11 @@ impl Columns {
 
     fn place(&self, column: Column) -> Option<usize> {
         self.places[column as usize]
+    }
+
+    /// The cell in `user`.
+    fn user<'a>(&self, cells: &'a StringRecord) -> &'a str {
+        self.place(Column::User).and_then(|place| cells.get(place)).unwrap_or_default()
     }
 
     /// The row in that record.
@@ -635,17 +676,10 @@ impl<'a> ArnOwner<'a> {
 }
 
 impl Row {
-    fn new(row: SheetRow, columns: &Arc<Columns>, dates: &DateForm) -> Self {
-        let line = row.line;
-        let (cells, is_pseudonymised, damage, name) = match row.cells {
-            Ok(Assigned { cells, is_pseudonymised }) => (cells, is_pseudonymised, None, None),
-            Err(Unassigned { what, name }) => (StringRecord::new(), false, Some(Damage { line, what }), name),
-        };
-        let reader = CellReader { columns, cells: &cells, damage: damage.as_ref(), dates };
-        let user = match &damage {
-            None => cells.get(columns.place(Column::User).unwrap_or_default()).unwrap_or_default().to_owned(),
-            Some(_) => name.unwrap_or_else(|| format!("line {line}")),
-        };
+    fn new(line: u64, row: Assigned, columns: &Arc<Columns>, dates: &DateForm) -> Self {
+        let Assigned { cells, is_pseudonymised } = row;
+        let reader = CellReader { columns, cells: &cells, dates };
+        let user = columns.user(&cells).to_owned();
         let arn = columns.place(Column::Arn).and_then(|place| cells.get(place));
         let arn = arn.filter(|arn| !is_pseudonymised && ArnOwner::of(arn).is_some()).map(str::to_owned);
         let key = |slot: u8| {
@@ -675,7 +709,6 @@ impl Row {
                 certificate(Column::Cert2Active, Column::Cert2LastRotated),
             ],
             columns: Arc::clone(columns),
-            damage,
             cells,
         }
     }
@@ -685,20 +718,17 @@ impl Row {
         self.columns.header.iter().map(String::as_str).zip(&self.cells)
     }
 
-    /// A cell as the report has it; `None` where the column or the row's fields are missing.
+    /// A cell as the report has it; `None` where the column is missing.
     pub fn cell(&self, column: Column) -> Option<&str> {
         self.columns.place(column).and_then(|place| self.cells.get(place))
     }
 
     /// What `additional_credentials_info` says, unless that is nothing. The column is documented but was not in any report
     /// seen, so its absence says nothing either.
-    pub fn additional_credentials(&self) -> Cell<Option<&str>> {
-        if let Some(damage) = &self.damage {
-            return Err(damage.into());
-        }
+    pub fn additional_credentials(&self) -> Option<&str> {
         let info = self.cell(Column::AdditionalCredentialsInfo).unwrap_or_default();
         let nothing = ["", "N/A", "no_information", "not_supported"];
-        Ok(Some(info).filter(|info| !nothing.iter().any(|word| word.eq_ignore_ascii_case(info))))
+        Some(info).filter(|info| !nothing.iter().any(|word| word.eq_ignore_ascii_case(info)))
     }
 
     /// Whether `password_enabled` is `not_supported`, as it was for root until AWS could manage root credentials centrally.
@@ -726,12 +756,6 @@ impl Row {
     }
 }
 
-impl From<&Damage> for Unreadable {
-    fn from(damage: &Damage) -> Self {
-        Self(damage.to_string().into())
-    }
-}
-
 impl AccessKey {
     /// The slot's columns.
     pub fn columns(&self) -> &'static KeyColumns {
@@ -740,9 +764,7 @@ impl AccessKey {
 
     /// When the key was created, for a key that is there: so `N/A` is no answer.
     pub fn created(&self) -> Cell<Time> {
-        let none =
-            || Unreadable(format!("{} is N/A though the key is there.", self.columns().last_rotated.name()).into());
-        self.last_rotated.clone()?.ok_or_else(none)
+        self.last_rotated.clone()?.ok_or(CellError::KeyWithoutDate { column: self.columns().last_rotated })
     }
 
     /// Whether the slot is known to hold no key.
@@ -788,18 +810,13 @@ fn damaged_name(record: &ByteRecord, columns: &Columns) -> Option<String> {
 struct CellReader<'a> {
     columns: &'a Columns,
     cells: &'a StringRecord,
-    damage: Option<&'a Damage>,
     dates: &'a DateForm,
 }
 
 impl CellReader<'_> {
     fn cell(&self, column: Column) -> Cell<&str> {
-        if let Some(damage) = self.damage {
-            return Err(damage.into());
-        }
         let cell = self.columns.place(column).and_then(|place| self.cells.get(place));
-        let missing = || Unreadable(format!("The credential report has no column {}.", column.name()).into());
-        cell.ok_or_else(missing)
+        cell.ok_or(CellError::MissingColumn { column })
     }
 
     fn flag(&self, column: Column) -> Cell<bool> {
@@ -811,7 +828,7 @@ impl CellReader<'_> {
             return Ok(false);
         }
         let local = self.columns.is_saved.then(|| local_boolean::parse(cell)).flatten();
-        local.ok_or_else(|| unreadable(column, cell, "true or false"))
+        local.ok_or_else(|| CellError::NotBoolean { column, cell: Arc::new(cell.to_owned()) })
     }
 
     fn time(&self, column: Column) -> Cell<Option<Time>> {
@@ -820,7 +837,7 @@ impl CellReader<'_> {
             return Ok(None);
         }
         let time = self.dates.time(cell);
-        time.map(Some).ok_or_else(|| unreadable(column, cell, "a date"))
+        time.map(Some).ok_or_else(|| CellError::NotTime { column, cell: Arc::new(cell.to_owned()) })
     }
 }
 
@@ -831,14 +848,15 @@ pub fn rfc3339(text: &str) -> Option<Time> {
     time.filter(|time| (0..=9999).contains(&time.year()))
 }
 
-fn unreadable(column: Column, cell: &str, wanted: &str) -> Unreadable {
-    let shown = inert(cell);
-    let shown = cut(&shown, 64);
-    Unreadable(format!("{} is `{shown}` in the credential report, not {wanted}.", column.name()).into())
+/// A cell for a message: escaped and cut.
+fn shown(cell: &str) -> String {
+    cut(&inert(cell), 64).into_owned()
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -911,9 +929,14 @@ mod tests {
         assert_eq!(report.users[0].access_keys[0].active, Ok(true));
         assert_eq!(
             report.users[0].access_keys[0].last_rotated,
-            Err(Unreadable("The credential report has no column access_key_1_last_rotated.".into()))
+            Err(CellError::MissingColumn { column: Column::AccessKey1LastRotated })
         );
         assert!(!report.is_whole(), "there is no root row");
+    }
+
+    #[test]
+    fn a_cell_is_two_words_wide() {
+        assert_eq!((size_of::<Cell<bool>>(), size_of::<Cell<Option<Time>>>()), (16, 16));
     }
 
     #[test]
@@ -939,17 +962,6 @@ mod tests {
     }
 
     #[test]
-    fn damaged_rows_have_names_of_their_own() {
-        let report = parse(&["user,arn", "bob", "bob", "\"a\rb\",\"x", "y\"\r?\r?", "line 3,", "<root_account>,"]);
-        let mut names: Vec<&str> = report.users.iter().map(|row| row.user.as_str()).collect();
-        names.sort_unstable();
-        let count = names.len();
-        names.dedup();
-        assert_eq!(names.len(), count, "{names:?}");
-        assert!(6 <= count && names.contains(&"bob") && names.contains(&"line 3") && names.contains(&"line 3.2"));
-    }
-
-    #[test]
     fn commas_in_names_and_paths_are_found_with_and_without_quotes() {
         let rows = [
             (row("last,first", "arn:aws:iam::123456789012:user/last,first"), "last,first"),
@@ -971,17 +983,15 @@ mod tests {
         let foreign = row("carol", "arn:aws:iam::123456789012:user/dave");
         let report = parse(&[HEADER, ROOT_ROW, &alice(), short, &foreign, "\u{1},,"]);
         assert!(!report.is_whole());
-        assert_eq!(report.first_corruption(false), None);
-        let told =
-            |user: &Row| format!("{}: {}", user.user, user.damage.as_ref().map_or_else(String::new, Damage::to_string));
-        insta::assert_snapshot!(report.users.iter().map(told).collect::<Vec<_>>().join("\n"), @"
-        alice: 
-        bob: Line 4 of the credential report is damaged: it has 3 fields for 22 columns and ends in `user_creation_time`.
-        carol: Line 5 of the credential report is damaged: its ARN is another user's.
-        line 6: Line 6 of the credential report is damaged: it has 3 fields for 22 columns and ends in `user_creation_time`.
-        ");
+        assert_eq!(report.first_corruption(Origin::File), None);
+        assert_eq!(report.users.iter().map(|user| user.user.as_str()).collect::<Vec<_>>(), ["alice"]);
+        let told = |row: &DamagedRow| format!("{:?}: {}", row.name, row.damage);
+        insta::assert_snapshot!(report.damaged.iter().map(told).collect::<Vec<_>>().join("\n"), @r#"
+        Some("bob"): Line 4 of the credential report is damaged: it has 3 fields for 22 columns and ends in `user_creation_time`.
+        Some("carol"): Line 5 of the credential report is damaged: its ARN is another user's.
+        None: Line 6 of the credential report is damaged: it has 3 fields for 22 columns and ends in `user_creation_time`.
+        "#);
         assert_eq!(report.first_damage().unwrap().line, 4);
-        assert!(report.users[1].password_enabled.is_err());
     }
 
     #[test]
@@ -998,8 +1008,8 @@ mod tests {
         let corruption = |from: &str, to: &str| {
             let report = CredentialReport::parse(whole.replacen(from, to, 1).as_bytes()).unwrap();
             let told = |found: Option<(u64, &str)>| found.map(|(line, column)| format!("{line} {column}"));
-            assert_eq!(told(report.first_corruption(false)), None, "{to}");
-            told(report.first_corruption(true))
+            assert_eq!(told(report.first_corruption(Origin::File)), None, "{to}");
+            told(report.first_corruption(Origin::Answer))
         };
         assert_eq!(corruption("alice", "alice"), None);
         assert_eq!(corruption("N/A", "not_recorded"), None, "a new word is no damage");
@@ -1049,7 +1059,8 @@ mod tests {
         for end in ["\n", "\r\n", "\n\n", "\r\n\r\n\n"] {
             let text = ["user,arn", "alice,", "bob", "\"carol", "dave"].join(end);
             let report = CredentialReport::parse(text.as_bytes()).unwrap();
-            let lines: Vec<u64> = report.users.iter().map(|row| row.line).collect();
+            let damaged = report.damaged.iter().map(|row| row.damage.line);
+            let lines: Vec<u64> = report.users.iter().map(|row| row.line).chain(damaged).collect();
             let step = end.matches('\n').count() as u64;
             assert_eq!(lines, [1 + step, 1 + 2 * step, 1 + 3 * step, 1 + 4 * step], "{end:?}");
         }
@@ -1082,23 +1093,22 @@ mod tests {
     }
 
     #[test]
-    fn a_damaged_row_does_not_take_a_whole_ones_name() {
-        let short = "alice,x";
-        for rows in [[short, &alice()], [&alice(), short]] {
-            let report = parse(&[HEADER, ROOT_ROW, rows[0], rows[1]]);
-            let mut names: Vec<_> =
-                report.users.iter().map(|user| (user.user.as_str(), user.damage.is_some())).collect();
-            names.sort_unstable();
-            assert!(matches!(names[..], [("alice", false), ("line 3" | "line 4", true)]), "{names:?}");
-        }
-    }
-
-    #[test]
     fn a_stray_quotation_mark_costs_only_its_own_row() {
         let stray = format!("\"{}", row("bob", "arn:aws:iam::123456789012:user/bob"));
         let report = parse(&[HEADER, ROOT_ROW, &stray, &alice()]);
-        let names: Vec<_> = report.users.iter().map(|user| (user.user.as_str(), user.damage.is_some())).collect();
-        assert_eq!(names, [("line 3", true), ("alice", false)]);
+        assert_eq!(report.users.iter().map(|user| user.user.as_str()).collect::<Vec<_>>(), ["alice"]);
+        let damaged: Vec<_> =
+            report.damaged.iter().map(|row| (row.damage.line, row.name.as_deref(), row.users_above)).collect();
+        assert_eq!(damaged, [(3, None, 0)]);
+    }
+
+    #[test]
+    fn the_root_row_is_damaged_only_where_no_other_one_is_whole() {
+        let damaged_root = |rows: &[&str]| parse(rows).damaged_root().map(|row| row.damage.line);
+        let short = "<root_account>,x";
+        assert_eq!(damaged_root(&[HEADER, &alice(), short, short]), Some(3));
+        assert_eq!(damaged_root(&[HEADER, short, ROOT_ROW]), None);
+        assert_eq!(damaged_root(&[HEADER, "bob,x"]), None);
     }
 
     #[test]
@@ -1159,7 +1169,7 @@ mod tests {
         let facts = |row: &Row| {
             let Row { arn, user_creation_time, password_enabled, password_last_used, password_last_changed, .. } = row;
             let password = (password_enabled, password_last_used, password_last_changed, &row.mfa_active);
-            let facts = (arn, user_creation_time, password, &row.access_keys, &row.certificates, &row.damage);
+            let facts = (arn, user_creation_time, password, &row.access_keys, &row.certificates);
             (row.user.clone(), format!("{facts:?}"))
         };
         report.rows().map(facts).collect()
@@ -1236,8 +1246,8 @@ mod tests {
             let lost_inside_a_row = !text[..at].ends_with('\n') && text.as_bytes().get(at).is_some_and(|byte| *byte != b'\n');
             if let Ok(report) = cut && lost_inside_a_row && HEADER.len() < at {
                 // The last cell can be cut and still be a word: then it is unreadable, or its subject is whole without it.
-                let last = report.users.last().or(report.root.as_ref()).unwrap();
-                prop_assert!(last.damage.is_some() || last.certificates[1].last_rotated.is_err());
+                let last = report.users.last().or(report.root.as_ref());
+                prop_assert!(!report.damaged.is_empty() || last.unwrap().certificates[1].last_rotated.is_err());
             }
         }
     }

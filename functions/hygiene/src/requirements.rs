@@ -1,17 +1,58 @@
-//! Compliance requirements that more than one check maps to, in Security Hub's spelling. CIS renumbers with every version:
-//! that is why no number is in a check's name.
+//! Compliance requirements that checks map to, in Security Hub's spelling. CIS renumbers with every version: that is why no
+//! number is in a check's name.
 
-/// No root access key: CIS of every version, Security Hub IAM.4.
-pub(crate) const ROOT_ACCESS_KEY: &[&str] = &[
-    "CIS AWS Foundations Benchmark v1.2.0/1.12",
-    "CIS AWS Foundations Benchmark v1.4.0/1.4",
-    "CIS AWS Foundations Benchmark v1.5.0/1.4",
-    "CIS AWS Foundations Benchmark v2.0.0/1.4",
-    "CIS AWS Foundations Benchmark v3.0.0/1.4",
-    "CIS AWS Foundations Benchmark v4.0.1/1.4",
-    "CIS AWS Foundations Benchmark v5.0.0/1.3",
-    "CIS AWS Foundations Benchmark v6.0.0/2.3",
-    "CIS AWS Foundations Benchmark v7.0.0/2.4",
+/// Makes a constant of each row: the recommendation in each version, and an empty string for a version without it.
+macro_rules! cis {
+    (@row [$($version:literal)+] [$($number:tt)+]) => { [$(cis!(@cell $version $number)),+] };
+    (@cell $version:literal -) => { "" };
+    (@cell $version:literal $number:literal) => { concat!("CIS AWS Foundations Benchmark ", $version, "/", $number) };
+    ($versions:tt $($recommendation:ident $numbers:tt)+) => {
+        mod cis { $(pub(super) const $recommendation: &[&str] = &cis!(@row $versions $numbers);)+ }
+    };
+}
+
+// The numbers of the recommendations by version. A new version is a new column.
+cis! {
+                      ["v1.2.0" "v1.4.0" "v1.5.0" "v2.0.0" "v3.0.0" "v4.0.1" "v5.0.0" "v6.0.0" "v7.0.0"]
+    ROOT_ACCESS_KEY   ["1.12"   "1.4"    "1.4"    "1.4"    "1.4"    "1.4"    "1.3"    "2.3"    "2.4"]
+    ROOT_USE          ["1.1"    "1.7"    "1.7"    "1.7"    "1.7"    "1.7"    "1.6"    "2.6"    "2.7"]
+    ROOT_MFA          ["1.13"   "1.5"    "1.5"    "1.5"    "1.5"    "1.5"    "1.4"    "2.4"    "2.5"]
+    ROOT_HARDWARE_MFA ["1.14"   "1.6"    "1.6"    "1.6"    "1.6"    "1.6"    "1.5"    "2.5"    "2.6"]
+    KEY_ROTATION      ["1.4"    "1.14"   "1.14"   "1.14"   "1.14"   "1.14"   "1.13"   "2.13"   "2.12"]
+    UNUSED_CREDENTIAL ["1.3"    "1.12"   "1.12"   "1.12"   "1.12"   "1.12"   "1.11"   "2.11"   "2.11"]
+    TWO_KEYS          [-        "1.13"   "1.13"   "1.13"   "1.13"   "1.13"   "1.12"   "2.12"   -]
+    CONSOLE_MFA       ["1.2"    "1.10"   "1.10"   "1.10"   "1.10"   "1.10"   "1.9"    "2.9"    "2.10"]
+    FEDERATION        [-        "1.21"   "1.21"   "1.21"   "1.21"   "1.21"   "1.20"   "2.20"   "2.19"]
+}
+
+/// The most requirements that a finding in Security Hub can have.
+const MOST: usize = 32;
+
+/// Joins two lists, without the empty strings. Returns the number of requirements too.
+const fn joined(cis: &[&'static str], others: &[&'static str]) -> ([&'static str; MOST], usize) {
+    let (mut joined, mut count, mut place) = ([""; MOST], 0, 0);
+    while place < cis.len() + others.len() {
+        let requirement = if place < cis.len() { cis[place] } else { others[place - cis.len()] };
+        if !requirement.is_empty() {
+            joined[count] = requirement;
+            count += 1;
+        }
+        place += 1;
+    }
+    (joined, count)
+}
+
+/// The recommendations of the row, then the other requirements.
+macro_rules! requirements {
+    ($cis:expr $(, $other:literal)* $(,)?) => {{
+        const JOINED: ([&str; MOST], usize) = joined($cis, &[$($other),*]);
+        JOINED.0.split_at(JOINED.1).0
+    }};
+}
+
+/// No root access key: Security Hub IAM.4.
+pub(crate) const ROOT_ACCESS_KEY: &[&str] = requirements!(
+    cis::ROOT_ACCESS_KEY,
     "NIST.800-53.r5 AC-2(1)",
     "NIST.800-53.r5 AC-3(15)",
     "NIST.800-53.r5 AC-3(7)",
@@ -21,38 +62,51 @@ pub(crate) const ROOT_ACCESS_KEY: &[&str] = &[
     "PCI DSS v3.2.1/2.1",
     "PCI DSS v3.2.1/2.2",
     "PCI DSS v3.2.1/7.2.1",
-];
+);
 
-/// Access keys rotated within 90 days: CIS of every version, Security Hub IAM.3.
-pub(crate) const KEY_ROTATION: &[&str] = &[
-    "CIS AWS Foundations Benchmark v1.2.0/1.4",
-    "CIS AWS Foundations Benchmark v1.4.0/1.14",
-    "CIS AWS Foundations Benchmark v1.5.0/1.14",
-    "CIS AWS Foundations Benchmark v2.0.0/1.14",
-    "CIS AWS Foundations Benchmark v3.0.0/1.14",
-    "CIS AWS Foundations Benchmark v4.0.1/1.14",
-    "CIS AWS Foundations Benchmark v5.0.0/1.13",
-    "CIS AWS Foundations Benchmark v6.0.0/2.13",
-    "CIS AWS Foundations Benchmark v7.0.0/2.12",
+/// No use of root.
+pub(crate) const ROOT_USE: &[&str] = requirements!(cis::ROOT_USE);
+
+/// Root with MFA: Security Hub IAM.9.
+pub(crate) const ROOT_MFA: &[&str] = requirements!(
+    cis::ROOT_MFA,
+    "NIST.800-53.r5 AC-2(1)",
+    "NIST.800-53.r5 AC-3(15)",
+    "NIST.800-53.r5 IA-2(1)",
+    "NIST.800-53.r5 IA-2(2)",
+    "NIST.800-53.r5 IA-2(6)",
+    "NIST.800-53.r5 IA-2(8)",
+    "PCI DSS v3.2.1/8.3.1",
+    "PCI DSS v4.0.1/8.4.2",
+);
+
+/// Root with hardware MFA: Security Hub IAM.6.
+pub(crate) const ROOT_HARDWARE_MFA: &[&str] = requirements!(
+    cis::ROOT_HARDWARE_MFA,
+    "NIST.800-53.r5 AC-2(1)",
+    "NIST.800-53.r5 AC-3(15)",
+    "NIST.800-53.r5 IA-2(1)",
+    "NIST.800-53.r5 IA-2(2)",
+    "NIST.800-53.r5 IA-2(6)",
+    "NIST.800-53.r5 IA-2(8)",
+    "PCI DSS v3.2.1/8.3.1",
+    "PCI DSS v4.0.1/8.4.2",
+);
+
+/// Access keys rotated within 90 days: Security Hub IAM.3.
+pub(crate) const KEY_ROTATION: &[&str] = requirements!(
+    cis::KEY_ROTATION,
     "NIST.800-53.r5 AC-2(1)",
     "NIST.800-53.r5 AC-2(3)",
     "NIST.800-53.r5 AC-3(15)",
     "PCI DSS v4.0.1/8.3.9",
     "PCI DSS v4.0.1/8.6.3",
-];
+);
 
-/// Credentials unused for 45 days (v1.2: 90) disabled; a key or password that was never used counts from its creation. CIS of
-/// every version, Security Hub IAM.8 and IAM.22.
-pub(crate) const UNUSED_CREDENTIAL: &[&str] = &[
-    "CIS AWS Foundations Benchmark v1.2.0/1.3",
-    "CIS AWS Foundations Benchmark v1.4.0/1.12",
-    "CIS AWS Foundations Benchmark v1.5.0/1.12",
-    "CIS AWS Foundations Benchmark v2.0.0/1.12",
-    "CIS AWS Foundations Benchmark v3.0.0/1.12",
-    "CIS AWS Foundations Benchmark v4.0.1/1.12",
-    "CIS AWS Foundations Benchmark v5.0.0/1.11",
-    "CIS AWS Foundations Benchmark v6.0.0/2.11",
-    "CIS AWS Foundations Benchmark v7.0.0/2.11",
+/// Credentials unused for 45 days (v1.2: 90) disabled; a key or password that was never used counts from its creation. Security
+/// Hub IAM.8 and IAM.22.
+pub(crate) const UNUSED_CREDENTIAL: &[&str] = requirements!(
+    cis::UNUSED_CREDENTIAL,
     "NIST.800-53.r5 AC-2",
     "NIST.800-53.r5 AC-2(1)",
     "NIST.800-53.r5 AC-2(3)",
@@ -62,7 +116,25 @@ pub(crate) const UNUSED_CREDENTIAL: &[&str] = &[
     "NIST.800-53.r5 AC-6",
     "PCI DSS v3.2.1/8.1.4",
     "PCI DSS v4.0.1/8.2.6",
-];
+);
+
+/// One active access key per user.
+pub(crate) const TWO_KEYS: &[&str] = requirements!(cis::TWO_KEYS);
+
+/// MFA for console users: Security Hub IAM.5.
+pub(crate) const CONSOLE_MFA: &[&str] = requirements!(
+    cis::CONSOLE_MFA,
+    "NIST.800-53.r5 AC-2(1)",
+    "NIST.800-53.r5 AC-3(15)",
+    "NIST.800-53.r5 IA-2(1)",
+    "NIST.800-53.r5 IA-2(2)",
+    "NIST.800-53.r5 IA-2(6)",
+    "NIST.800-53.r5 IA-2(8)",
+    "PCI DSS v4.0.1/8.4.2",
+);
+
+/// Users from an identity provider.
+pub(crate) const FEDERATION: &[&str] = requirements!(cis::FEDERATION);
 
 /// What another catalogue than those of [`Check::requirements`](crate::checks::Check::requirements) calls the same problem.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

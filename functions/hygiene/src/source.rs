@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::report::Unreadable;
+use crate::report::{CellError, Damage};
 use crate::subject::SubjectId;
 use serde::{Deserialize, Serialize};
 
@@ -51,15 +51,21 @@ impl Unavailable {
     }
 }
 
-impl From<Unreadable> for Unavailable {
-    fn from(Unreadable(reason): Unreadable) -> Self {
-        Self::Unreadable(reason.into())
+impl From<CellError> for Unavailable {
+    fn from(error: CellError) -> Self {
+        Self::from(&error)
     }
 }
 
-impl From<&Unreadable> for Unavailable {
-    fn from(Unreadable(reason): &Unreadable) -> Self {
-        Self::Unreadable(reason.to_string())
+impl From<&CellError> for Unavailable {
+    fn from(error: &CellError) -> Self {
+        Self::Unreadable(error.to_string())
+    }
+}
+
+impl From<&Damage> for Unavailable {
+    fn from(damage: &Damage) -> Self {
+        Self::Unreadable(damage.to_string())
     }
 }
 

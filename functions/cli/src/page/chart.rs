@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use chrono::TimeDelta;
-use hygiene::report::{AccessKey, Cell, Row, Time};
+use hygiene::report::{AccessKey, Cell, CredentialReport, Row, Time};
 use hygiene::text::{counted, grouped};
 
 use crate::view::View;
@@ -57,17 +57,20 @@ struct Ages {
 pub(super) fn all(view: &View<'_>) -> Vec<Chart> {
     let now = view.evaluation.evaluated_at;
     let age = |time: Time| (now - time).max(TimeDelta::zero());
-    let (root, users): (Option<&Row>, &[Row]) = match &view.account.report {
-        Ok(report) => (report.credentials.root.as_ref(), &report.credentials.users),
-        Err(_) => (None, &[]),
-    };
+    let report = view.account.report.as_ref().ok().map(|report| &report.credentials);
+    let root = report.and_then(|report| report.root.as_ref());
+    let users = report.map_or(&[][..], |report| &report.users);
+    let damaged = report.map_or(0, |report| report.damaged.len());
+    let damaged_root = report.and_then(CredentialReport::damaged_root);
 
     let used = |cell: &Cell<Option<Time>>| cell.as_ref().map(|used| used.map(age)).map_err(|_| ());
-    let mut key_ages = Ages::default();
+    // A damaged row can have two access keys, and a user's a password.
+    let mut key_ages = Ages { unreadable: 2 * damaged, ..Ages::default() };
     for key in root.into_iter().chain(users).flat_map(active_keys) {
         key_ages.add(key.and_then(|key| key.created().map(|created| Some(age(created))).map_err(|_| ())));
     }
-    let mut uses = Ages::default();
+    let damaged_users = damaged - usize::from(damaged_root.is_some());
+    let mut uses = Ages { unreadable: 3 * damaged_users, ..Ages::default() };
     for user in users {
         active_keys(user).for_each(|key| uses.add(key.and_then(|key| used(&key.last_used_date))));
         match user.password_enabled {

@@ -18,16 +18,7 @@ pub(super) static CHECK: Check = Check {
         password away.",
     remediation,
     documentation: "https://docs.aws.amazon.com/IAM/latest/UserGuide/best-practices.html",
-    requirements: &[
-        "CIS AWS Foundations Benchmark v1.4.0/1.21",
-        "CIS AWS Foundations Benchmark v1.5.0/1.21",
-        "CIS AWS Foundations Benchmark v2.0.0/1.21",
-        "CIS AWS Foundations Benchmark v3.0.0/1.21",
-        "CIS AWS Foundations Benchmark v4.0.1/1.21",
-        "CIS AWS Foundations Benchmark v5.0.0/1.20",
-        "CIS AWS Foundations Benchmark v6.0.0/2.20",
-        "CIS AWS Foundations Benchmark v7.0.0/2.19",
-    ],
+    requirements: requirements::FEDERATION,
     mappings: requirements::FEDERATION_ELSEWHERE,
     rule: Rule::User(rule),
 };

@@ -1,6 +1,6 @@
 use super::{Check, Context, Kind, Rule, evidence};
 use crate::account::Account;
-use crate::report::{AccessKey, Row, Time, Unreadable};
+use crate::report::{AccessKey, CellError, Row, Time};
 use crate::source::{Source, Unavailable};
 use crate::text::{age, counted};
 use crate::verdict::{Evidence, Fact, Failure, Severity, Verdict};
@@ -122,7 +122,7 @@ fn shown_keys(root: &Row) -> Vec<&AccessKey> {
     root.access_keys.iter().filter(|key| key.active == Ok(true) || matches!(key.last_rotated, Ok(Some(_)))).collect()
 }
 
-fn unreadable(key: &AccessKey) -> Option<&Unreadable> {
+fn unreadable(key: &AccessKey) -> Option<&CellError> {
     key.active.as_ref().err().or_else(|| key.last_rotated.as_ref().err())
 }
 

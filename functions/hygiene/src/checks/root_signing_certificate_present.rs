@@ -1,6 +1,6 @@
 use super::{Check, Context, Kind, Rule, evidence};
 use crate::account::Account;
-use crate::report::{Certificate, Column, Unreadable};
+use crate::report::{CellError, Certificate, Column};
 use crate::requirements;
 use crate::source::Unavailable;
 use crate::verdict::{Evidence, Fact, Severity, Verdict};
@@ -55,7 +55,7 @@ fn is_shown(certificate: &Certificate) -> bool {
     certificate.active == Ok(true) || matches!(certificate.last_rotated, Ok(Some(_)))
 }
 
-fn unreadable(certificate: &Certificate) -> Option<&Unreadable> {
+fn unreadable(certificate: &Certificate) -> Option<&CellError> {
     certificate.active.as_ref().err().or_else(|| certificate.last_rotated.as_ref().err())
 }
 

@@ -20,17 +20,7 @@ pub(super) static CHECK: Check = Check {
         an incident. Give the task to a role.",
     remediation: |_| STEPS.to_owned(),
     documentation: "https://docs.aws.amazon.com/IAM/latest/UserGuide/root-user-tasks.html",
-    requirements: &[
-        "CIS AWS Foundations Benchmark v1.2.0/1.1",
-        "CIS AWS Foundations Benchmark v1.4.0/1.7",
-        "CIS AWS Foundations Benchmark v1.5.0/1.7",
-        "CIS AWS Foundations Benchmark v2.0.0/1.7",
-        "CIS AWS Foundations Benchmark v3.0.0/1.7",
-        "CIS AWS Foundations Benchmark v4.0.1/1.7",
-        "CIS AWS Foundations Benchmark v5.0.0/1.6",
-        "CIS AWS Foundations Benchmark v6.0.0/2.6",
-        "CIS AWS Foundations Benchmark v7.0.0/2.7",
-    ],
+    requirements: requirements::ROOT_USE,
     mappings: requirements::ROOT_USE_ELSEWHERE,
     rule: Rule::Root(rule),
 };

@@ -20,15 +20,7 @@ pub(super) static CHECK: Check = Check {
         it.",
     remediation,
     documentation: "https://docs.aws.amazon.com/IAM/latest/UserGuide/id-credentials-access-keys-update.html",
-    requirements: &[
-        "CIS AWS Foundations Benchmark v1.4.0/1.13",
-        "CIS AWS Foundations Benchmark v1.5.0/1.13",
-        "CIS AWS Foundations Benchmark v2.0.0/1.13",
-        "CIS AWS Foundations Benchmark v3.0.0/1.13",
-        "CIS AWS Foundations Benchmark v4.0.1/1.13",
-        "CIS AWS Foundations Benchmark v5.0.0/1.12",
-        "CIS AWS Foundations Benchmark v6.0.0/2.12",
-    ],
+    requirements: requirements::TWO_KEYS,
     mappings: requirements::TWO_KEYS_ELSEWHERE,
     rule: Rule::User(rule),
 };

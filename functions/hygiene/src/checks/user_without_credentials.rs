@@ -33,7 +33,7 @@ fn rule(user: &User<'_>, context: &Context<'_>) -> Source<Verdict> {
         &row.certificates[0].active,
         &row.certificates[1].active,
     ];
-    if flags.iter().any(|flag| **flag == Ok(true)) || row.additional_credentials()?.is_some() {
+    if flags.iter().any(|flag| **flag == Ok(true)) || row.additional_credentials().is_some() {
         return Ok(Verdict::passed("The user has a credential."));
     }
     let grace = context.policy.new_credential_grace;
