@@ -11,7 +11,7 @@ use crate::account::{ACCOUNT, now};
 use crate::world::{Account, Process, REGION, World, product_arn};
 
 /// The cases of `security_hub.json` but for those of the emulator alone.
-static CASES: LazyLock<Vec<Value>> = LazyLock::new(read);
+pub(crate) static CASES: LazyLock<Vec<Value>> = LazyLock::new(read);
 
 fn read() -> Vec<Value> {
     let text = include_str!("../security_hub.json")
@@ -60,7 +60,7 @@ fn repeated(item: &Value, values: &Value) -> Vec<Value> {
     (1..=times).map(|number| expanded(&numbered(number), values)).collect()
 }
 
-fn remove_nulls(value: &mut Value) {
+pub(crate) fn remove_nulls(value: &mut Value) {
     match value {
         Value::Array(items) => items.iter_mut().for_each(remove_nulls),
         Value::Object(members) => {

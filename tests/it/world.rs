@@ -29,6 +29,7 @@ use tokio::sync::{Notify, OnceCell};
 
 use crate::account::ACCOUNT;
 use crate::clients::credentials;
+use crate::hub_shapes;
 
 pub(crate) const REGION: &str = "eu-central-1";
 /// IAM hands out a report that it made less than four hours ago.
@@ -278,6 +279,9 @@ impl Process {
 
     async fn answer(self, request: HttpRequest) -> Result<HttpResponse, ConnectorError> {
         let (operation, body) = Operation::of(&request);
+        if let Service::SecurityHub = operation.service {
+            hub_shapes::assert_known(operation.name, &body.json());
+        }
         let fault = self.fault(operation.name);
         let delay = Duration::from_millis(self.0.world.state().random.u64(1..80));
         tokio::time::sleep(delay).await;
