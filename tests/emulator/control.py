@@ -6,6 +6,7 @@
     GET    /_credwarden/mails                   the e-mails sent; DELETE empties the mailbox
     GET    /_credwarden/published               the messages published since the start: variants, attributes, size
     GET    /_credwarden/findings                everything in the hub, of every account; no quota, no permission
+    POST   /_credwarden/findings                place one finding in the hub as it is, of whatever account and product
     GET    /_credwarden/report                  the credential report as it would be generated now
     POST   /_credwarden/account/<operation>     see `OPERATIONS`; arguments as a JSON object
     PUT    /_credwarden/faults                  [{"action", "how", ...}, ...]; see `traffic.Fault`
@@ -44,6 +45,7 @@ class Control:
             ("DELETE", "mails"): lambda _: emulator.mailbox.empty(),
             ("GET", "published"): lambda _: emulator.mailbox.published,
             ("GET", "findings"): lambda _: self._hub().findings.all(),
+            ("POST", "findings"): lambda finding: self._hub().findings.put(finding),
             ("GET", "report"): lambda _: emulator.identity.account.report(emulator.identity.account_id),
             ("PUT", "faults"): self._faults,
             ("PUT", "throttling"): self._throttling,

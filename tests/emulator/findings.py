@@ -53,12 +53,6 @@ class Findings:
         self._found = None
         self._findings[finding["ProductArn"], finding["Id"]] = finding
 
-    def clear(self) -> None:
-        self._found = None
-        self._findings.clear()
-        self._set_by_people.clear()
-        self._made.clear()
-
     def import_one(self, given: dict, region: str) -> None:
         """BatchImportFindings, for one finding that has been checked; `given` is this store's from here on."""
         self._found = None

@@ -84,15 +84,16 @@ class Hub:
     async def enable(self, _request: dict, _size: int) -> dict:
         if self.enabled:
             raise Refused(409, "ResourceConflictException", "Account is already subscribed to Security Hub")
+        if not self._since:
+            for finding in neighbours(self.account, self.region):
+                self.findings.put(finding)
         self.enabled = True
         self._since = clock.stamp_millis(clock.now())
-        for finding in neighbours(self.account, self.region):
-            self.findings.put(finding)
         return {}
 
     async def disable(self, _request: dict, _size: int) -> dict:
+        """Security Hub deletes the findings only 90 days later."""
         self.enabled = False
-        self.findings.clear()
         return {}
 
     async def describe(self, _request: dict, _size: int) -> dict:

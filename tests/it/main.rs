@@ -4,6 +4,8 @@
 //! - one module for each of the checker's modules, against the SDK's mocks
 //! - [`asff`]: the bytes that go to Security Hub, against the format's limits
 //! - [`converge`]: histories of an account in which everything goes wrong, in the [`world`]
+//! - [`hub_table`]: requests to Security Hub and its answers, for the [`world`] and for the emulator; [`hub_shapes`]: the
+//!   product makes no others
 //! - [`documents`]: tables in the README are rendered from code; [`template`]: the template and the code agree
 
 #![allow(
@@ -20,6 +22,8 @@ mod converge;
 mod corpus;
 mod documents;
 mod hostile;
+mod hub_shapes;
+mod hub_table;
 mod inputs;
 mod notify;
 mod pace;

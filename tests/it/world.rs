@@ -29,12 +29,17 @@ use tokio::sync::{Notify, OnceCell};
 
 use crate::account::ACCOUNT;
 use crate::clients::credentials;
+use crate::hub_shapes;
 
 pub(crate) const REGION: &str = "eu-central-1";
 /// IAM hands out a report that it made less than four hours ago.
 const REPORT_LIFETIME: TimeDelta = TimeDelta::hours(4);
 /// Small, so that a recall has pages.
 const PAGE: usize = 7;
+/// Findings or identifiers in one call to Security Hub.
+const BATCH: usize = 100;
+/// Values of one filter of `GetFindings`.
+const MOST_VALUES: usize = 20;
 
 /// What all processes share.
 #[derive(Clone)]
@@ -273,6 +278,9 @@ impl Process {
 
     async fn answer(self, request: HttpRequest) -> Result<HttpResponse, ConnectorError> {
         let (operation, body) = Operation::of(&request);
+        if let Service::SecurityHub = operation.service {
+            hub_shapes::assert_known(operation.name, &body.json());
+        }
         let fault = self.fault(operation.name);
         let delay = Duration::from_millis(self.0.world.state().random.u64(1..80));
         tokio::time::sleep(delay).await;
@@ -299,6 +307,13 @@ impl Process {
             Some(Failure::Crash(Effect::Done)) => self.die().await,
             _ => Ok(answer),
         }
+    }
+
+    /// What Security Hub answers to any request: the status, the error's code and the body.
+    pub(crate) fn ask(&self, operation: &str, request: &Value) -> (u16, Option<String>, Value) {
+        let answer = self.serve(operation, &Body(request.to_string().into_bytes()), false, true);
+        let code = answer.headers().get("x-amzn-errortype").map(str::to_owned);
+        (answer.status().as_u16(), code, serde_json::from_slice(answer.body().bytes().unwrap()).unwrap())
     }
 
     async fn die(&self) -> Result<HttpResponse, ConnectorError> {
@@ -442,17 +457,11 @@ impl State {
 
     fn get_findings(&self, request: &Value) -> HttpResponse {
         let filters = request["Filters"].as_object().unwrap();
-        let prefix = filters["GeneratorId"][0]["Value"].as_str().unwrap();
-        let product = &filters["ProductArn"][0]["Value"];
+        if filters.values().any(|values| MOST_VALUES < values.as_array().unwrap().len()) {
+            return Service::SecurityHub.error(400, "InvalidInputException", "a filter has too many values");
+        }
         let shown = self.lagging.as_ref().unwrap_or(&self.hub).values();
-        let found = shown.filter(|finding| finding["GeneratorId"].as_str().unwrap().starts_with(prefix));
-        let asked = |name: &str, finding: &Value| {
-            filters
-                .get(name)
-                .is_none_or(|values| values.as_array().unwrap().iter().any(|value| value["Value"] == finding[name]))
-        };
-        let found = found.filter(|finding| finding["ProductArn"] == *product);
-        let found: Vec<&Value> = found.filter(|one| asked("RecordState", one) && asked("Id", one)).collect();
+        let found: Vec<&Value> = shown.filter(|finding| filters.iter().all(|filter| passes(finding, filter))).collect();
         let start: usize = request["NextToken"].as_str().map_or(0, |token| token.parse().unwrap());
         // Another run may have closed findings since the page before.
         let start = start.min(found.len());
@@ -468,11 +477,16 @@ impl State {
     /// that comes back is NEW again.
     fn import(&mut self, request: &Value, refuse: bool) -> HttpResponse {
         let findings = request["Findings"].as_array().unwrap();
-        assert!((1..=100).contains(&findings.len()));
+        if !(1..=BATCH).contains(&findings.len()) {
+            return Service::SecurityHub.error(400, "InvalidInputException", "1 to 100 findings");
+        }
+        let product = product_arn();
+        if findings.iter().any(|one| one["ProductArn"] != product || one["AwsAccountId"] != ACCOUNT) {
+            return Service::SecurityHub.error(403, "AccessDeniedException", "not this account's finding");
+        }
         let mut failed = Vec::new();
         for (place, finding) in findings.iter().enumerate() {
             let id = finding["Id"].as_str().unwrap();
-            assert_eq!((&finding["ProductArn"], &finding["AwsAccountId"]), (&product_arn().into(), &ACCOUNT.into()));
             if refuse && place == 0 {
                 failed.push(json!({"Id": id, "ErrorCode": "InternalFailure", "ErrorMessage": "a bad day"}));
                 continue;
@@ -483,8 +497,10 @@ impl State {
                 if moment(finding, "UpdatedAt") <= moment(stored, "UpdatedAt") {
                     continue;
                 }
+                let compliance = finding["Compliance"]["Status"].as_str();
                 let back = stored["RecordState"] == "ARCHIVED" && finding["RecordState"] == "ACTIVE"
-                    || stored["Compliance"]["Status"] == "PASSED" && finding["Compliance"]["Status"] != "PASSED";
+                    || stored["Compliance"]["Status"] == "PASSED"
+                        && compliance.is_some_and(|status| status != "PASSED");
                 let told = stored["Workflow"]["Status"] == "NOTIFIED" || stored["Workflow"]["Status"] == "RESOLVED";
                 if !(back && told) {
                     given["Workflow"] = stored["Workflow"].clone();
@@ -499,10 +515,16 @@ impl State {
 
     fn update(&mut self, request: &Value, refuse: bool) -> HttpResponse {
         let identifiers = request["FindingIdentifiers"].as_array().unwrap();
-        assert!((1..=100).contains(&identifiers.len()));
+        if !(1..=BATCH).contains(&identifiers.len()) {
+            return Service::SecurityHub.error(400, "InvalidInputException", "1 to 100 identifiers");
+        }
         let (mut done, mut failed) = (Vec::new(), Vec::new());
         for (place, identifier) in identifiers.iter().enumerate() {
-            let refused = match self.hub.get_mut(identifier["Id"].as_str().unwrap()) {
+            let found = self.hub.get_mut(identifier["Id"].as_str().unwrap());
+            let refused = match found.filter(|finding| finding["ProductArn"] == identifier["ProductArn"]) {
+                _ if 1 < identifiers.iter().filter(|one| *one == identifier).count() => {
+                    Some("DuplicatedFindingIdentifier")
+                }
                 None => Some("FindingNotFound"),
                 Some(_) if refuse && place == 0 => Some("ConcurrentUpdateError"),
                 Some(finding) => {
@@ -519,6 +541,17 @@ impl State {
         }
         response(200, &json!({"ProcessedFindings": done, "UnprocessedFindings": failed}).to_string())
     }
+}
+
+/// Whether the finding has one of the values of a filter of `GetFindings`.
+fn passes(finding: &Value, (name, values): (&String, &Value)) -> bool {
+    let field = if name == "WorkflowStatus" { &finding["Workflow"]["Status"] } else { &finding[name] };
+    values.as_array().unwrap().iter().any(|value| match value["Comparison"].as_str() {
+        Some("EQUALS") => *field == value["Value"],
+        Some("PREFIX") => field.as_str().unwrap().starts_with(value["Value"].as_str().unwrap()),
+        None => (moment(value, "Start")..=moment(value, "End")).contains(&moment(finding, name)),
+        Some(other) => panic!("the world does not compare by {other}"),
+    })
 }
 
 pub(crate) fn moment(finding: &Value, field: &str) -> DateTime<Utc> {

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import concurrent.futures
 import json
-from typing import Any
+from pathlib import Path
+from typing import Any, Iterator
 
 import botocore.exceptions
 import pytest
@@ -90,6 +91,90 @@ def error_code(call: Any, **arguments: Any) -> tuple[str, int]:
     return response["Error"]["Code"], response["ResponseMetadata"]["HTTPStatusCode"]
 
 
+# The table of requests and answers; the hub in memory, it/world.rs, has to give the same answers.
+
+def _table() -> dict:
+    text = (Path(__file__).resolve().parent.parent / "security_hub.json").read_text()
+    for name, value in {"account": ACCOUNT, "region": REGION, "product": PRODUCT}.items():
+        text = text.replace(f"{{{name}}}", value)
+    return json.loads(text)
+
+
+TABLE = _table()
+
+
+def expanded(value: Any) -> Any:
+    """A value of the table with every `like` and every `times` replaced by what it stands for."""
+    if isinstance(value, list):
+        return [item for one in value for item in repeated(one)]
+    if not isinstance(value, dict):
+        return value
+    base = expanded(TABLE["values"][value["like"]]) if "like" in value else {}
+    return {**base, **{name: expanded(member) for name, member in value.items() if name != "like"}}
+
+
+def repeated(item: Any) -> list:
+    if not isinstance(item, dict) or "times" not in item:
+        return [expanded(item)]
+    text = json.dumps({name: member for name, member in item.items() if name != "times"})
+    return [expanded(json.loads(text.replace("{n}", str(number + 1)))) for number in range(item["times"])]
+
+
+def without_nulls(value: Any) -> Any:
+    if isinstance(value, list):
+        return [without_nulls(item) for item in value]
+    if isinstance(value, dict):
+        return {name: without_nulls(member) for name, member in value.items() if member is not None}
+    return value
+
+
+def differences(expected: Any, actual: Any, path: str) -> Iterator[str]:
+    """Where an answer is not what the table has."""
+    if isinstance(expected, dict) and isinstance(actual, dict):
+        for name, member in expected.items():
+            yield from differences(member, actual.get(name), f"{path}.{name}")
+    elif isinstance(expected, list) and isinstance(actual, list) and any(isinstance(item, dict) for item in expected):
+        wanted, given = (sorted(items, key=identity) for items in (expected, actual))
+        if [identity(item) for item in wanted] != [identity(item) for item in given]:
+            yield f"{path}: expected {[identity(item) for item in wanted]}, got {[identity(item) for item in given]}"
+            return
+        for one, other in zip(wanted, given):
+            yield from differences(one, other, f"{path}[{identity(one)}]")
+    elif expected != actual:
+        yield f"{path}: expected {expected!r}, got {actual!r}"
+
+
+def identity(item: dict) -> str:
+    return item["Id"] if "Id" in item else item["FindingIdentifier"]["Id"]
+
+
+def answered(hub: Any, operation: str, request: dict) -> tuple[int, str | None, dict, int]:
+    """The answer, with the findings of all its pages, and the number of pages."""
+    status, code, answer = call(hub, operation, request)
+    pages, token, findings = 1, answer.get("NextToken"), answer.get("Findings", [])
+    assert len(findings) <= request.get("MaxResults", 0)
+    while token:
+        _, _, page = call(hub, operation, {**request, "NextToken": token})
+        assert 0 < len(page["Findings"]) <= request["MaxResults"]
+        findings += page["Findings"]
+        pages, token = pages + 1, page.get("NextToken")
+    return status, code, {**answer, "NextToken": token}, pages
+
+
+@pytest.mark.parametrize("case", [pytest.param(case, id=case["rule"]) for case in TABLE["cases"]])
+def test_requests_are_answered_as_in_the_table(hub: Any, emulator: Emulator, case: dict) -> None:
+    for placed in without_nulls(expanded(case.get("before", []))):
+        emulator.control("POST", "findings", placed)
+    for number, step in enumerate(case["steps"], start=1):
+        where = f"step {number}, {step['call']}"
+        request = without_nulls(expanded(step.get("request", {})))
+        status, code, answer, pages = answered(hub, step["call"], request)
+        error = expanded(step.get("error", {"status": 200, "code": None}))
+        assert (status, code) == (error["status"], error["code"]), where
+        assert list(differences(expanded(step.get("answer", {})), answer, where)) == []
+        assert step.get("pages") != "several" or pages > 1, where
+
+
 # What is just inside a limit, and what is just outside it.
 LIMITS = [
     ("Id", text(512), text(513)),
@@ -165,14 +250,29 @@ def open_hub(running: Emulator) -> Any:
     return client
 
 
-def post(hub: Any, findings: Any) -> tuple[int, dict]:
-    """BatchImportFindings with whatever is in `findings`: botocore leaves out what its model does not know."""
-    body = json.dumps({"Findings": findings}).encode()
-    request = AWSRequest("POST", hub.meta.endpoint_url + "/findings/import", data=body,
+ROUTES = {
+    "EnableSecurityHub": ("POST", "/accounts"),
+    "DisableSecurityHub": ("DELETE", "/accounts"),
+    "BatchImportFindings": ("POST", "/findings/import"),
+    "BatchUpdateFindings": ("PATCH", "/findings/batchupdate"),
+    "GetFindings": ("POST", "/findings"),
+}
+
+
+def call(hub: Any, operation: str, argument: dict) -> tuple[int, str | None, dict]:
+    """The status, the error's code and the answer. The request is sent as it is: botocore leaves out what its model
+    does not know."""
+    method, path = ROUTES[operation]
+    request = AWSRequest(method, hub.meta.endpoint_url + path, data=json.dumps(argument).encode(),
                          headers={"Content-Type": "application/json"})
     SigV4Auth(Credentials(ACCOUNT, SECRET), "securityhub", REGION).add_auth(request)
     answer = URLLib3Session().send(request.prepare())
-    return answer.status_code, json.loads(answer.content)
+    return answer.status_code, answer.headers.get("x-amzn-errortype"), json.loads(answer.content)
+
+
+def post(hub: Any, findings: Any) -> tuple[int, dict]:
+    status, _, answer = call(hub, "BatchImportFindings", {"Findings": findings})
+    return status, answer
 
 
 @pytest.mark.parametrize(("path", "inside", "outside"), LIMITS)
