@@ -50,14 +50,21 @@ pub(crate) fn answers(rules: &[&Rule]) -> MockResponseInterceptor {
 pub(crate) fn security_hub(
     answer: impl Fn(&str, &Value) -> Value + Send + Sync + 'static,
 ) -> (aws_sdk_securityhub::Client, Arc<Mutex<Vec<Vec<u8>>>>) {
+    security_hub_text(move |request| {
+        let json = serde_json::from_slice(request.body().bytes().unwrap_or_default()).unwrap_or(Value::Null);
+        answer(request.uri().path(), &json).to_string()
+    })
+}
+
+/// A Security Hub that answers each request with any text.
+pub(crate) fn security_hub_text(
+    answer: impl Fn(&http::Request<SdkBody>) -> String + Send + Sync + 'static,
+) -> (aws_sdk_securityhub::Client, Arc<Mutex<Vec<Vec<u8>>>>) {
     let bodies = Arc::new(Mutex::new(Vec::new()));
     let kept = Arc::clone(&bodies);
     let http = infallible_client_fn(move |request| {
-        let body = request.body().bytes().unwrap_or_default().to_vec();
-        let json = serde_json::from_slice(&body).unwrap_or(Value::Null);
-        let answer = answer(request.uri().path(), &json);
-        kept.lock().unwrap().push(body);
-        http::Response::builder().status(200).body(SdkBody::from(answer.to_string())).unwrap()
+        kept.lock().unwrap().push(request.body().bytes().unwrap_or_default().to_vec());
+        http::Response::builder().status(200).body(SdkBody::from(answer(&request))).unwrap()
     });
     (aws_sdk_securityhub::Client::from_conf(configured!(aws_sdk_securityhub).http_client(http).build()), bodies)
 }

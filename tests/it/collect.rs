@@ -13,7 +13,7 @@ use aws_sdk_sts::operation::get_caller_identity::GetCallerIdentityOutput;
 use aws_smithy_mocks::{Rule, mock};
 use checker::aws::Clients;
 use checker::cause::chain;
-use checker::collect::{Collected, Expected, collect};
+use checker::collect::{AccountOf, Collected, Expected, collect};
 use tokio::time::Instant;
 
 use crate::account::{ACCOUNT, ROOT, csv, time, user};
@@ -76,15 +76,19 @@ fn caller() -> Rule {
 
 /// Collects with two minutes at hand, of which none is waited for.
 async fn collected(iam: &[&Rule]) -> Collected {
+    collected_for(&Expected::Any, iam, &caller()).await
+}
+
+async fn collected_for(expected: &Expected, iam: &[&Rule], caller: &Rule) -> Collected {
     let clients = Clients {
         iam: mocked!(aws_sdk_iam, iam),
-        sts: mocked!(aws_sdk_sts, &[&caller()]),
+        sts: mocked!(aws_sdk_sts, &[caller]),
         security_hub: aws_sdk_securityhub::Client::from_conf(configured!(aws_sdk_securityhub).build()),
         sns: aws_sdk_sns::Client::from_conf(configured!(aws_sdk_sns).build()),
         region: "eu-central-1".to_owned(),
     };
     let until = Instant::now() + Duration::from_mins(2);
-    collect(&clients, &Expected::Any, until, until + Duration::from_secs(20)).await
+    collect(&clients, expected, until, until + Duration::from_secs(20)).await
 }
 
 fn errors(collected: &Collected) -> Vec<String> {
@@ -218,4 +222,47 @@ async fn what_aws_repeats_of_a_request_is_not_repeated_here() {
     let [error] = &errors(&collected)[..] else { panic!("{:?}", errors(&collected)) };
     assert!(error.ends_with("SignatureDoesNotMatch: The request signature we calculated does not match."), "{error}");
     assert!(!format!("{:?}", collected.errors).contains("IQoJb3JpZ2luX2VjE"));
+}
+
+fn given(account_id: &str) -> Expected {
+    Expected::Given(AccountOf { account_id: account_id.to_owned(), partition: "aws".to_owned() })
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_account_that_is_given_is_judged_by_its_own_report_only() {
+    let caller = caller();
+    let own = collected_for(&given(ACCOUNT), &[&complete(), &served(), &summary(), &devices()], &caller).await;
+    assert_eq!((errors(&own), own.account.id.as_deref()), (Vec::new(), Some(ACCOUNT)));
+    assert_eq!(caller.num_calls(), 0, "the report says whose it is");
+
+    let other = collected_for(&given("012345678901"), &[&complete(), &served(), &summary(), &devices()], &caller).await;
+    let reason = "expected account 012345678901, but the credential report is of account 123456789012";
+    assert_eq!(errors(&other), [reason]);
+    let account = other.account;
+    assert_eq!(account.id.as_deref(), Some("012345678901"), "nothing is told of another account");
+    assert!(account.report.is_err() && account.summary.is_err() && account.virtual_mfa_users.is_err());
+    assert_eq!(account.summary.unwrap_err().reason(), format!("E{}.", &reason[1..]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_report_the_caller_has_to_be_of_the_account_that_is_given() {
+    let denied = || {
+        let (status, body) = xml_error(403, "AccessDenied", "no");
+        mock!(Client::generate_credential_report).sequence().http_status(status, body).repeatedly().build()
+    };
+    let own = collected_for(&given("210987654321"), &[&denied(), &summary(), &devices()], &caller()).await;
+    assert!(own.account.report.is_err() && own.account.summary.is_ok() && own.account.virtual_mfa_users.is_ok());
+    assert_eq!(errors(&own).len(), 1);
+
+    let other = collected_for(&given(ACCOUNT), &[&denied(), &summary(), &devices()], &caller()).await;
+    assert_eq!(errors(&other), ["expected account 123456789012, but the credentials are of account 210987654321"]);
+    assert!(other.account.summary.is_err() && other.account.virtual_mfa_users.is_err());
+
+    let (status, body) = xml_error(403, "ExpiredToken", "it expired");
+    let nobody =
+        mock!(aws_sdk_sts::Client::get_caller_identity).sequence().http_status(status, body).repeatedly().build();
+    let unknown = collected_for(&given(ACCOUNT), &[&denied(), &summary(), &devices()], &nobody).await;
+    assert!(unknown.account.summary.is_err() && unknown.account.virtual_mfa_users.is_err(), "nobody knows whose it is");
+    assert_eq!(errors(&unknown).len(), 2);
+    assert_eq!(unknown.account.id.as_deref(), Some(ACCOUNT));
 }

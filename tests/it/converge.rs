@@ -246,6 +246,7 @@ struct Figures {
     runs: usize,
     met: BTreeMap<String, usize>,
     crashes: usize,
+    apart: usize,
     mails: usize,
     closed: usize,
 }
@@ -330,6 +331,7 @@ impl History {
     async fn invoke(&mut self, invocation: &Invocation) -> Result<bool, TestCaseError> {
         let before = self.begin(invocation);
         let mails = self.world.state().messages.len();
+        self.figures.apart += usize::from(invocation.apart.is_some());
         let copies: usize = if invocation.twice { 2 } else { 1 };
         let started = Instant::now();
         let runs: Vec<_> = (0..copies)
@@ -768,10 +770,10 @@ fn changed(world: &mut State, change: &Change, id: String) {
 
 impl fmt::Display for Figures {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { histories, runs, met, crashes, mails, closed } = self;
+        let Self { histories, runs, met, crashes, apart, mails, closed } = self;
         writeln!(
             formatter,
-            "{histories} histories, {runs} runs, {crashes} of them died, {mails} mails, {closed} closings"
+            "{histories} histories, {runs} runs, {crashes} of them died, {apart} cut apart, {mails} mails, {closed} closings"
         )?;
         met.iter().try_for_each(|(failure, count)| writeln!(formatter, "{count:6} {failure}"))
     }
@@ -803,6 +805,7 @@ fn whatever_happens_the_promises_are_kept() {
         total.histories += lived.histories;
         total.runs += lived.runs;
         total.crashes += lived.crashes;
+        total.apart += lived.apart;
         total.mails += lived.mails;
         total.closed += lived.closed;
         for (failure, count) in lived.met {
@@ -813,7 +816,7 @@ fn whatever_happens_the_promises_are_kept() {
     result.unwrap_or_else(|error| panic!("{error}"));
     // A suite that meets nothing proves nothing.
     assert!(FAILURES.iter().all(|failure| total.met.contains_key(&format!("{failure:?}"))), "{total}");
-    assert!(0 < total.mails && 0 < total.closed && 0 < total.crashes, "{total}");
+    assert!(0 < total.mails && 0 < total.closed && 0 < total.crashes && 0 < total.apart, "{total}");
     println!("{total}");
 }
 

@@ -1,13 +1,20 @@
 //! Writing: batches, what comes back refused, and marks.
 
+use std::sync::Mutex;
 use std::time::Duration;
 
 use checker::asff::Asff;
 use checker::product::Product;
-use checker::publish::{Batch, Imported, Publisher};
+use checker::publish::{Batch, Finished, Imported, Publisher};
+use checker::summary::AlertState;
+use hygiene::decision::{Decision, Mark, Record, Storing};
+use hygiene::memory::{Stored, Workflow};
+use hygiene::outcome::{Outcome, Receipts};
+use hygiene::verdict::{ReportedEvidence, Severity};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
+use crate::account::{ROOT, decided, evaluated, time};
 use crate::clients::security_hub;
 use crate::recall::product;
 
@@ -141,4 +148,132 @@ async fn marks_that_may_succeed_are_tried_again_until_the_time_is_up() {
     );
     assert!(before.elapsed() <= Duration::from_secs(30));
     assert!((4..10).contains(&bodies.lock().unwrap().len()), "the waits grow");
+}
+
+const ROOT_USE: &str = "credwarden/root-user-recently-used/123456789012/root";
+const BEFORE: &str = "2026-11-01T06:00:00Z";
+
+/// A decision on a root user whose latest use was not reported: the one before is stored.
+fn with_new_evidence(workflow: Workflow) -> Decision {
+    let known = Stored {
+        id: ROOT_USE.to_owned(),
+        check: "root-user-recently-used".to_owned(),
+        title: String::new(),
+        active: true,
+        workflow,
+        severity: Severity::High,
+        created_at: time(BEFORE),
+        first_observed_at: None,
+        updated_at: time(BEFORE),
+        arn: None,
+        access_key_id: None,
+        reported: ReportedEvidence { last_used: Some(time(BEFORE)), ..ReportedEvidence::default() },
+    };
+    let decision = decided(evaluated(&[ROOT]), &[(ROOT_USE.to_owned(), known)].into());
+    Decision { closings: Vec::new(), ..decision }
+}
+
+/// What each call says of root's last use: the stored one, the new one, or a workflow status.
+fn root_use_in(bodies: &Mutex<Vec<Vec<u8>>>) -> Vec<String> {
+    let calls = bodies.lock().unwrap();
+    let calls = calls.iter().map(|body| serde_json::from_slice::<Value>(body).unwrap());
+    let of_root_use = |call: Value| {
+        if let Some(status) = call["Workflow"]["Status"].as_str() {
+            let ids = call["FindingIdentifiers"].as_array().unwrap();
+            return ids.iter().any(|id| id["Id"] == ROOT_USE).then(|| status.to_owned());
+        }
+        let finding = call["Findings"].as_array().unwrap().iter().find(|finding| finding["Id"] == ROOT_USE)?.clone();
+        let used = finding["ProductFields"]["credwarden/root-last-used"].as_str().unwrap().to_owned();
+        Some(format!("{used} at {}", finding["UpdatedAt"].as_str().unwrap()))
+    };
+    calls.filter_map(of_root_use).collect()
+}
+
+async fn published(decision: &Decision, refuse_marks: bool) -> (Receipts, Vec<String>, Vec<String>) {
+    let (client, bodies) = security_hub(move |path, request| match path {
+        "/findings/import" => answer(&[]),
+        _ if refuse_marks => {
+            let refused = request["FindingIdentifiers"].as_array().unwrap().iter().map(|identifier| {
+                json!({"FindingIdentifier": identifier, "ErrorCode": "InvalidInput", "ErrorMessage": "said AWS"})
+            });
+            json!({"ProcessedFindings": [], "UnprocessedFindings": refused.collect::<Vec<_>>()})
+        }
+        _ => json!({"ProcessedFindings": request["FindingIdentifiers"], "UnprocessedFindings": []}),
+    });
+    let publisher = Publisher::of(&client, decision).unwrap();
+    let until = Instant::now() + Duration::from_mins(1);
+    let receipts = publisher.publish(decision, until, until).await;
+    let before = root_use_in(&bodies);
+    bodies.lock().unwrap().clear();
+    let outcome = Outcome { decision: decision.clone(), receipts };
+    publisher.finish(&outcome, AlertState::Sent, until, until).await;
+    (outcome.receipts, before, root_use_in(&bodies))
+}
+
+const NEW: &str = "2026-11-19T06:00:00Z at 2026-11-20T06:00:00.000Z";
+const OLD: &str = "2026-11-01T06:00:00Z at 2026-11-20T06:00:00.000Z";
+
+#[tokio::test(start_paused = true)]
+async fn new_evidence_is_stored_once_the_finding_is_marked_new() {
+    let (receipts, before, after) = published(&with_new_evidence(Workflow::Notified), false).await;
+    assert_eq!((before, after), (vec!["NEW".to_owned(), NEW.to_owned()], vec!["NOTIFIED".to_owned()]));
+    assert!(receipts.unmarked.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_stored_stays_when_the_finding_cannot_be_marked_new() {
+    let (receipts, before, after) = published(&with_new_evidence(Workflow::Notified), true).await;
+    assert_eq!((before, after), (vec!["NEW".to_owned(), OLD.to_owned()], Vec::new()), "the next run reports it again");
+    assert_eq!(receipts.unmarked, [ROOT_USE.to_owned()].into());
+}
+
+#[tokio::test(start_paused = true)]
+async fn evidence_that_is_held_back_is_stored_after_the_message() {
+    let mut decision = with_new_evidence(Workflow::Suppressed);
+    let failing = decision.failing.iter_mut().find(|failing| failing.id == ROOT_USE).unwrap();
+    let evidence = ReportedEvidence { last_used: Some(time(BEFORE)), ..ReportedEvidence::default() };
+    failing.storing = Storing::WhenSent(Record { severity: Severity::High, evidence });
+    let (_, before, after) = published(&decision, false).await;
+    let later = NEW.replace("00.000Z", "00.001Z");
+    assert_eq!((before, after), (vec![OLD.to_owned()], vec![later]), "an update that is not later is ignored");
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_an_alert_that_failed_nothing_is_marked_stored_or_closed() {
+    let (client, bodies) = security_hub(|_, _| answer(&[]));
+    let mut decision = with_new_evidence(Workflow::Notified);
+    decision.failing[0].storing = Storing::WhenSent(decision.failing[0].record.clone());
+    let publisher = Publisher::of(&client, &decision).unwrap();
+    let until = Instant::now() + Duration::from_mins(1);
+    let outcome = Outcome { decision, receipts: Receipts::default() };
+    assert_eq!(publisher.finish(&outcome, AlertState::Failed, until, until).await, Finished::default());
+    assert_eq!(bodies.lock().unwrap().len(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_note_is_written_with_its_mark() {
+    let (client, bodies) = security_hub(
+        |_, request| json!({"ProcessedFindings": request["FindingIdentifiers"], "UnprocessedFindings": []}),
+    );
+    let mark = |id: &str, note: Option<&str>| Mark {
+        id: id.to_owned(),
+        status: Workflow::Suppressed,
+        note: note.map(str::to_owned),
+    };
+    let decision = Decision {
+        failing: Vec::new(),
+        marks: vec![mark("a", Some("until June")), mark("b", None), mark("c", Some("until June"))],
+        ..with_new_evidence(Workflow::Notified)
+    };
+    let until = Instant::now() + Duration::from_mins(1);
+    Publisher::of(&client, &decision).unwrap().publish(&decision, until, until).await;
+    let calls = bodies.lock().unwrap();
+    let calls = calls.iter().map(|body| serde_json::from_slice::<Value>(body).unwrap());
+    let calls = calls.map(|call| {
+        let ids = call["FindingIdentifiers"].as_array().unwrap();
+        let ids = ids.iter().map(|id| id["Id"].as_str().unwrap()).collect::<Vec<_>>().join(" ");
+        format!("{} {ids} {}", call["Workflow"]["Status"], call["Note"])
+    });
+    let calls: Vec<_> = calls.collect();
+    assert_eq!(calls, ["\"SUPPRESSED\" b null", r#""SUPPRESSED" a c {"Text":"until June","UpdatedBy":"credwarden"}"#]);
 }

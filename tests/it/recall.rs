@@ -1,18 +1,22 @@
 //! What is recalled: all pages, only ours, and all or nothing.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use aws_sdk_securityhub::Client;
 use checker::cause::chain;
 use checker::product::Product;
 use checker::recall::{Recall, RecallError, Recalled};
-use hygiene::memory::Workflow;
+use hygiene::memory::{Stored, Workflow};
 use hygiene::verdict::Severity;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use crate::account::{ACCOUNT, time};
-use crate::clients::security_hub;
+use crate::account::{ACCOUNT, ROOT, decided_with, evaluated, key_ids, time, user};
+use crate::asff::sent;
+use crate::clients::{security_hub, security_hub_text};
 
 pub(crate) fn product() -> Product {
     Product { account_id: ACCOUNT.to_owned(), partition: "aws".to_owned(), region: "eu-central-1".to_owned() }
@@ -182,4 +186,65 @@ async fn all_calls_of_a_run_share_one_rate() {
     recall.reopened(&ids, now(), soon(), &mut Recalled::new()).await.unwrap();
     let waited = before.elapsed();
     assert!(Duration::from_millis(1990) <= waited && waited < Duration::from_millis(2100), "1 call and 11: {waited:?}");
+}
+
+/// What comes back of a finding is what was decided to be stored.
+#[tokio::test(start_paused = true)]
+async fn a_finding_is_recalled_as_it_was_written() {
+    let evaluation = evaluated(&[ROOT, &user("alice")]);
+    let enrichment = key_ids(&evaluation);
+    let decision = decided_with(evaluation, &BTreeMap::new(), &enrichment);
+    let failing = decision.failing.clone();
+    let (findings, _) = sent(decision).await;
+    assert_eq!(findings.len(), failing.len());
+    let (client, _) = security_hub(move |_, _| json!({"Findings": findings}));
+    let recalled = recall(&client, &product(), soon()).await.unwrap();
+    for failing in &failing {
+        let mut evidence = failing.record.evidence.clone();
+        evidence.keys_whole = false;
+        let expected = Stored {
+            id: failing.id.clone(),
+            check: failing.finding.check.id.to_owned(),
+            title: failing.finding.check.title.to_owned(),
+            active: true,
+            workflow: Workflow::New,
+            severity: failing.record.severity,
+            created_at: failing.created_at,
+            first_observed_at: Some(failing.first_observed_at),
+            updated_at: failing.updated_at,
+            arn: failing.finding.subject.arn().map(str::to_owned),
+            access_key_id: failing.access_key_id.clone(),
+            reported: evidence,
+        };
+        assert_eq!(recalled[&failing.id], expected);
+    }
+}
+
+/// A page that says nothing is no empty page: then all would be new, and nothing of it closed.
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_is_no_page_is_tried_again_and_never_empty() {
+    let cut = json!({"Findings": [finding()]}).to_string();
+    for odd in ["", "{}", "{\"Findings\":null}", "[]", "<html>maintenance</html>", &cut[..cut.len() - 20]] {
+        let odd = odd.to_owned();
+        let calls = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&calls);
+        let (client, _) = security_hub_text(move |_| {
+            if counted.fetch_add(1, Ordering::SeqCst) < 2 { odd.clone() } else { json!({"Findings": []}).to_string() }
+        });
+        assert_eq!(recall(&client, &product(), soon()).await.unwrap(), Recalled::new());
+        assert_eq!(calls.load(Ordering::SeqCst), 3);
+    }
+    let (client, _) = security_hub_text(|_| "{}".to_owned());
+    let error = recall(&client, &product(), soon()).await.unwrap_err();
+    assert!(chain(&error).contains("missing field `Findings`"), "{}", chain(&error));
+}
+
+/// A finding that is not ours may have anything in what is not read of it.
+#[tokio::test(start_paused = true)]
+async fn what_is_not_read_of_a_finding_costs_nothing() {
+    let odd =
+        json!({"Resources": 7, "Remediation": null, "Description": [], "Types": {}, "ProductFields": {"other": {}}});
+    let foreign = with(&json!({"Id": "x", "GeneratorId": "another-tool", "ProductFields": null, "Title": null}));
+    let (client, _) = security_hub(move |_, _| json!({"Findings": [with(&odd), foreign]}));
+    assert_eq!(recall(&client, &product(), soon()).await.unwrap().len(), 1);
 }

@@ -114,12 +114,17 @@ pub async fn collect(clients: &Clients, expected: &Expected, until: Instant, acc
     }
     if let Expected::Given(expected) = expected {
         return match found {
-            Some(found) if found.account_id != expected.account_id => {
-                of_another_account(expected.clone(), source_of, found.account_id)
+            Some(found) if found.account_id == expected.account_id => {
+                Collected { account: joined(Some(expected.clone()), report, summary, virtual_mfa_users), errors }
             }
-            Some(_) | None => {
-                let account = joined(Some(expected.clone()), report, summary, virtual_mfa_users);
-                Collected { account, errors }
+            Some(found) => {
+                let (expected_id, found) = (expected.account_id.clone(), found.account_id);
+                let error = CollectError::OtherAccount { expected: expected_id, source_of, found };
+                Collected { account: unread(expected.clone(), &error.to_string()), errors: vec![error] }
+            }
+            None => {
+                let reason = errors.last().map_or_else(String::new, |error| chain(error));
+                Collected { account: unread(expected.clone(), &reason), errors }
             }
         };
     }
@@ -136,12 +141,10 @@ fn joined(
     Account { id, partition, report, summary, virtual_mfa_users }
 }
 
-/// Nothing that was read is of the account that was asked for.
-fn of_another_account(expected: AccountOf, source_of: &'static str, found: String) -> Collected {
-    let error = CollectError::OtherAccount { expected: expected.account_id.clone(), source_of, found };
-    let reason = Unavailable::Unreadable(sentence(&error.to_string()));
-    let (report, summary, devices) = (Err(reason.clone()), Err(reason.clone()), Err(reason));
-    Collected { account: joined(Some(expected), report, summary, devices), errors: vec![error] }
+/// The account that was asked for, of which nothing was read for that reason.
+fn unread(account: AccountOf, reason: &str) -> Account {
+    let reason = Unavailable::Unreadable(sentence(reason));
+    joined(Some(account), Err(reason.clone()), Err(reason.clone()), Err(reason))
 }
 
 fn source<T>(result: Result<T, CollectError>, errors: &mut Vec<CollectError>) -> Source<T> {
