@@ -6,9 +6,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
-use hygiene::checks::{CHECKS, Check, find};
+use hygiene::check::Check;
+use hygiene::checks::{CHECKS, find};
 use hygiene::policy::Policy;
-use hygiene::report::rfc3339;
+use hygiene::time::rfc3339;
 use hygiene::verdict::{Severity, Status};
 
 /// Finds long-lived AWS credentials: root access keys, keys years old, keys never used, users who cannot sign in.

@@ -14,7 +14,8 @@ use cli::arguments::{Arguments, CheckArguments, Command};
 use cli::check::{Ending, check};
 use cli::configuration::Variables;
 use cli::output::deliver;
-use hygiene::checks::{CHECKS, Check};
+use hygiene::check::Check;
+use hygiene::checks::CHECKS;
 use hygiene::text::inert;
 
 fn main() -> ExitCode {

@@ -2,7 +2,7 @@
 
 use chrono::SecondsFormat;
 
-use crate::checks::Target;
+use crate::check::Target;
 use crate::text::{shell_option, shell_word};
 
 /// `--user-name alice`

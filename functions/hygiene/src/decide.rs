@@ -216,7 +216,8 @@ mod tests {
 
     use super::*;
     use crate::account::Account;
-    use crate::checks::{CHECKS, Check, Kind};
+    use crate::check::{Check, Kind};
+    use crate::checks::CHECKS;
     use crate::decision::AlertOn;
     use crate::evaluate::{Scope, evaluate};
     use crate::policy::Policy;

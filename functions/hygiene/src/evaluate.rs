@@ -7,7 +7,8 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::account::{Account, User};
-use crate::checks::{CHECKS, Check, Context, Rule};
+use crate::check::{Check, Context, Rule};
+use crate::checks::CHECKS;
 use crate::finding::Finding;
 use crate::policy::Policy;
 use crate::report::{AccessKey, Row};

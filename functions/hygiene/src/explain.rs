@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use chrono::DateTime;
 
-use crate::checks::{Check, Rule, Target};
+use crate::check::{Check, Rule, Target};
 use crate::policy::Policy;
 use crate::requirements::{Catalogue, Mapping, Source};
 use crate::subject::{AccessKeySubject, KeyTag, Subject, UserSubject};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize, Serializer};
 
-use crate::checks::{Check, Target};
+use crate::check::{Check, Target};
 use crate::source::Unavailable;
 use crate::subject::{FindingId, Subject, SubjectJson};
 use crate::verdict::{Fact, Failure, Severity, Status, Verdict};

@@ -5,7 +5,7 @@
 //!
 //! - [`report`] reads the credential report, [`account`] joins it with the account's other [`source`]s
 //! - `dialect` and `local_date` are what spreadsheets do to a saved report, [`saved`] is what people do to it
-//! - [`checks`] are the rules, one file each; [`evaluate`] applies them under a [`policy`]: each [`finding`] is a check, a
+//! - a [`check`] is metadata and a rule; [`checks`] has them all, one file each; [`evaluate`] applies them under a [`policy`]: each [`finding`] is a check, a
 //!   [`subject`] and a [`verdict`]
 //! - [`decide`] compares the findings with the [`memory`] of earlier runs, adds the [`enrichment`], and gives the
 //!   [`decision`]: all that will be written, reported, marked and closed
@@ -17,6 +17,7 @@
 
 pub mod account;
 pub mod alert;
+pub mod check;
 pub mod checks;
 mod commands;
 pub mod decide;
@@ -40,6 +41,7 @@ pub mod saved;
 pub mod source;
 pub mod subject;
 pub mod text;
+pub mod time;
 pub mod verdict;
 
 #[cfg(test)]

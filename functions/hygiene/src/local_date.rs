@@ -6,8 +6,8 @@
 
 use chrono::{NaiveDate, NaiveTime};
 
-use crate::report::{Time, rfc3339};
 use crate::text::{cut, inert};
+use crate::time::{Time, rfc3339};
 
 /// The form that all dates of a report have.
 #[derive(Debug, Clone, PartialEq, Eq)]

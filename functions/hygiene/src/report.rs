@@ -8,7 +8,7 @@ use std::cmp::Ordering;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use chrono::{DateTime, Datelike as _, TimeDelta, Utc};
+use chrono::TimeDelta;
 use csv::{ByteRecord, StringRecord};
 
 use crate::dialect::Dialect;
@@ -17,6 +17,7 @@ use crate::local_boolean;
 pub use crate::local_date::LocalDateError;
 use crate::local_date::{DateCell, DateForm};
 use crate::text::{counted, cut, inert};
+use crate::time::{Time, rfc3339};
 
 /// The account's root user in the `user` column.
 pub const ROOT: &str = "<root_account>";
@@ -122,9 +123,6 @@ pub struct Certificate {
     /// `cert_N_last_rotated`
     pub last_rotated: Cell<Option<Time>>,
 }
-
-/// A moment in the report.
-pub type Time = DateTime<Utc>;
 
 /// A cell's value. In a column of dates `None` stands for `N/A` and `no_information`: nothing recorded.
 pub type Cell<T> = Result<T, CellError>;
@@ -841,13 +839,6 @@ impl CellReader<'_> {
     }
 }
 
-/// The moment in any form of RFC 3339. `None` where the offset carries it out of the years 0000 to 9999: no format that this
-/// program writes has room for it.
-pub fn rfc3339(text: &str) -> Option<Time> {
-    let time = DateTime::parse_from_rfc3339(text).ok().map(|time| time.to_utc());
-    time.filter(|time| (0..=9999).contains(&time.year()))
-}
-
 /// A cell for a message: escaped and cut.
 fn shown(cell: &str) -> String {
     cut(&inert(cell), 64).into_owned()
@@ -890,7 +881,7 @@ mod tests {
     }
 
     fn time(text: &str) -> Time {
-        DateTime::parse_from_rfc3339(text).unwrap().to_utc()
+        rfc3339(text).unwrap()
     }
 
     #[test]

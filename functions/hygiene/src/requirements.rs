@@ -136,7 +136,7 @@ pub(crate) const CONSOLE_MFA: &[&str] = requirements!(
 /// Users from an identity provider.
 pub(crate) const FEDERATION: &[&str] = requirements!(cis::FEDERATION);
 
-/// What another catalogue than those of [`Check::requirements`](crate::checks::Check::requirements) calls the same problem.
+/// What another catalogue than those of [`Check::requirements`](crate::check::Check::requirements) calls the same problem.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Mapping {
     /// Whose catalogue.

@@ -1,6 +1,6 @@
 //! What the checks on the root user's access keys share.
 
-use crate::checks::Context;
+use crate::check::Context;
 use crate::report::{AccessKey, Column, Row};
 use crate::subject::stamp;
 use crate::text::{age, cut, inert, moment};

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use chrono::{DateTime, Utc};
 
 use crate::account::{Account, AccountSummary, Report};
-use crate::checks::Check;
+use crate::check::Check;
 use crate::decide::decide;
 use crate::decision::{AlertRules, Decision};
 use crate::enrichment::Enrichment;

@@ -3,8 +3,9 @@
 use std::fmt::Write as _;
 
 use chrono::TimeDelta;
-use hygiene::report::{AccessKey, Cell, CredentialReport, Row, Time};
+use hygiene::report::{AccessKey, Cell, CredentialReport, Row};
 use hygiene::text::{counted, grouped};
+use hygiene::time::Time;
 
 use crate::view::View;
 

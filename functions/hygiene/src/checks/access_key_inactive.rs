@@ -1,4 +1,4 @@
-use super::{Check, Context, Kind, Rule, evidence};
+use crate::check::{Check, Context, Kind, Rule, evidence};
 use crate::commands;
 use crate::report::{AccessKey, Row};
 use crate::source::{Source, SourceId};

@@ -1,6 +1,6 @@
 use chrono::NaiveDate;
 
-use super::{Check, Context, Kind, Rule, evidence};
+use crate::check::{Check, Context, Kind, Rule, evidence};
 use crate::report::{AccessKey, Row};
 use crate::source::{Source, SourceId};
 use crate::text::{age, age_beyond, inert, moment};

@@ -1,8 +1,9 @@
-use super::{Check, Context, Kind, Rule, evidence};
 use crate::account::User;
-use crate::report::{Cell, Column, Time};
+use crate::check::{Check, Context, Kind, Rule, evidence};
+use crate::report::{Cell, Column};
 use crate::source::{Source, SourceId};
 use crate::text::{age, age_beyond, inert, moment};
+use crate::time::Time;
 use crate::verdict::{Severity, Verdict};
 use crate::{commands, requirements};
 

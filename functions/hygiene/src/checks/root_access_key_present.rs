@@ -1,8 +1,9 @@
-use super::{Check, Context, Kind, Rule, evidence};
 use crate::account::Account;
-use crate::report::{AccessKey, CellError, Row, Time};
+use crate::check::{Check, Context, Kind, Rule, evidence};
+use crate::report::{AccessKey, CellError, Row};
 use crate::source::{Source, Unavailable};
 use crate::text::{age, counted};
+use crate::time::Time;
 use crate::verdict::{Evidence, Fact, Failure, Severity, Verdict};
 use crate::{requirements, root_keys};
 

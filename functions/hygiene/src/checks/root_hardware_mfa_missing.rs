@@ -1,5 +1,5 @@
-use super::{Check, Context, Kind, Rule};
 use crate::account::Account;
+use crate::check::{Check, Context, Kind, Rule};
 use crate::requirements;
 use crate::source::SourceId;
 use crate::text::counted;

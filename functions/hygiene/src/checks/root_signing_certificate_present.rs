@@ -1,5 +1,5 @@
-use super::{Check, Context, Kind, Rule, evidence};
 use crate::account::Account;
+use crate::check::{Check, Context, Kind, Rule, evidence};
 use crate::report::{CellError, Certificate, Column};
 use crate::requirements;
 use crate::source::Unavailable;

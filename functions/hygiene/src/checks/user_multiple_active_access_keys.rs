@@ -1,5 +1,5 @@
-use super::{Check, Context, Kind, Rule, Target, evidence};
 use crate::account::User;
+use crate::check::{Check, Context, Kind, Rule, Target, evidence};
 use crate::report::{AccessKey, Column};
 use crate::source::{Source, SourceId};
 use crate::text::{age, age_beyond, inert, moment};
