@@ -148,10 +148,10 @@ async fn hostile_reports_stay_within_every_limit() {
     let report = hygiene::report::CredentialReport::parse(text.as_bytes()).unwrap();
     assert!(report.is_whole());
     let evaluation = evaluated(&rows.iter().map(String::as_str).chain([ROOT]).collect::<Vec<_>>());
-    let plan = decided(evaluation, &BTreeMap::new());
-    assert!(200 < plan.failing.len());
-    let (findings, largest_call) = sent(plan.clone()).await;
-    assert_eq!(findings.len(), plan.failing.len());
+    let decision = decided(evaluation, &BTreeMap::new());
+    assert!(200 < decision.failing.len());
+    let (findings, largest_call) = sent(decision.clone()).await;
+    assert_eq!(findings.len(), decision.failing.len());
     for finding in &findings {
         assert_within_limits(finding);
     }

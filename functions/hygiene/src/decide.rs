@@ -271,22 +271,23 @@ user           | access_key_1_active | access_key_1_last_rotated | access_key_1_
     }
 
     /// The decision's lines about the stored findings' checks.
-    fn plan(account: &Account, stored: &BTreeMap<String, Stored>) -> String {
-        let plan = decided(account, stored).to_string();
+    fn lines(account: &Account, stored: &BTreeMap<String, Stored>) -> String {
+        let decision = decided(account, stored).to_string();
         let about = |line: &&str| stored.values().any(|stored| line.contains(&format!("/{}/", stored.check)));
-        plan.lines().filter(about).collect::<Vec<_>>().join("\n")
+        decision.lines().filter(about).collect::<Vec<_>>().join("\n")
     }
 
-    fn plan_one(table: &str, stored: Stored) -> String {
-        plan(&account(table), &known([stored]))
+    fn lines_of_one(table: &str, stored: Stored) -> String {
+        lines(&account(table), &known([stored]))
     }
 
     #[test]
     fn what_security_hub_does_not_have_is_new() {
-        let plan = decided(&account(OLD_KEY), &BTreeMap::new());
-        insta::assert_snapshot!(plan, @"new        MEDIUM        credwarden/access-key-not-rotated/123456789012/user/alice/key/20210620T051650Z (first seen)");
+        let decision = decided(&account(OLD_KEY), &BTreeMap::new());
+        insta::assert_snapshot!(decision, @"new        MEDIUM        credwarden/access-key-not-rotated/123456789012/user/alice/key/20210620T051650Z (first seen)");
         assert!(
-            plan.failing
+            decision
+                .failing
                 .iter()
                 .all(|failing| failing.created_at == time(NOW) && failing.first_observed_at == time(NOW))
         );
@@ -294,7 +295,7 @@ user           | access_key_1_active | access_key_1_last_rotated | access_key_1_
 
     #[test]
     fn what_was_told_is_not_told_again() {
-        insta::assert_snapshot!(plan_one(OLD_KEY, stored(OLD_KEY_ID)), @"reported   MEDIUM        credwarden/access-key-not-rotated/123456789012/user/alice/key/20210620T051650Z");
+        insta::assert_snapshot!(lines_of_one(OLD_KEY, stored(OLD_KEY_ID)), @"reported   MEDIUM        credwarden/access-key-not-rotated/123456789012/user/alice/key/20210620T051650Z");
     }
 
     #[test]
@@ -302,8 +303,8 @@ user           | access_key_1_active | access_key_1_last_rotated | access_key_1_
         let account = account(OLD_KEY);
         let times = |stored: Stored| {
             let known = known([stored]);
-            let plan = decided(&account, &known);
-            let failing = plan.failing.iter().find(|failing| failing.id == OLD_KEY_ID).unwrap();
+            let decision = decided(&account, &known);
+            let failing = decision.failing.iter().find(|failing| failing.id == OLD_KEY_ID).unwrap();
             [failing.created_at, failing.first_observed_at, failing.updated_at].map(|time| time.to_rfc3339())
         };
         let [created, first, now] =
@@ -323,11 +324,11 @@ user           | access_key_1_active | access_key_1_last_rotated | access_key_1_
 
     #[test]
     fn the_workflow_says_what_is_to_be_told() {
-        let with = |workflow| plan_one(OLD_KEY, Stored { workflow, ..stored(OLD_KEY_ID) });
+        let with = |workflow| lines_of_one(OLD_KEY, Stored { workflow, ..stored(OLD_KEY_ID) });
         insta::assert_snapshot!(with(Workflow::New), @"new        MEDIUM        credwarden/access-key-not-rotated/123456789012/user/alice/key/20210620T051650Z (not told yet)");
         insta::assert_snapshot!(with(Workflow::Resolved), @"new        MEDIUM        credwarden/access-key-not-rotated/123456789012/user/alice/key/20210620T051650Z (it was marked RESOLVED but still fails)");
         insta::assert_snapshot!(with(Workflow::Suppressed), @"suppressed MEDIUM        credwarden/access-key-not-rotated/123456789012/user/alice/key/20210620T051650Z");
-        let closed = |workflow| plan_one(OLD_KEY, Stored { active: false, workflow, ..stored(OLD_KEY_ID) });
+        let closed = |workflow| lines_of_one(OLD_KEY, Stored { active: false, workflow, ..stored(OLD_KEY_ID) });
         insta::assert_snapshot!(closed(Workflow::Notified), @"new        MEDIUM        credwarden/access-key-not-rotated/123456789012/user/alice/key/20210620T051650Z (it was resolved and came back)");
         insta::assert_snapshot!(closed(Workflow::Suppressed), @"suppressed MEDIUM        credwarden/access-key-not-rotated/123456789012/user/alice/key/20210620T051650Z");
     }
@@ -350,7 +351,7 @@ user           | access_key_1_active | access_key_1_last_rotated | access_key_1_
     fn new_evidence_is_told_again() {
         let used = |at: &str| {
             let reported = ReportedEvidence { last_used: Some(time(at)), ..ReportedEvidence::default() };
-            plan_one(
+            lines_of_one(
                 ROOT_KEY,
                 Stored {
                     severity: Severity::High,
@@ -366,7 +367,7 @@ user           | access_key_1_active | access_key_1_last_rotated | access_key_1_
                 keys: stamps.iter().map(|stamp| (*stamp).to_owned()).collect(),
                 ..ReportedEvidence::default()
             };
-            plan_one(
+            lines_of_one(
                 ROOT_KEY,
                 Stored { severity, reported, ..stored("credwarden/root-access-key-present/123456789012/root") },
             )
@@ -384,8 +385,8 @@ user           | access_key_1_active | access_key_1_last_rotated | access_key_1_
         let reported = ReportedEvidence { keys: ["20190102T030405Z".to_owned()].into(), ..ReportedEvidence::default() };
         let id = "credwarden/root-access-key-present/123456789012/root";
         let known = known([Stored { severity: Severity::Critical, reported: reported.clone(), ..stored(id) }]);
-        let plan = decided(&account, &known);
-        let failing = plan.failing.iter().find(|failing| failing.id == id).unwrap();
+        let decision = decided(&account, &known);
+        let failing = decision.failing.iter().find(|failing| failing.id == id).unwrap();
         assert_eq!(failing.alert, AlertStatus::Reported);
         assert_eq!(failing.record.evidence, reported);
     }
@@ -400,8 +401,8 @@ user           | access_key_1_active | access_key_1_last_rotated | access_key_1_
         let written = |workflow| {
             let stored = Stored { workflow, reported: reported.clone(), ..stored(id) };
             let known = known([stored]);
-            let plan = decided(&account, &known);
-            plan.failing.iter().find(|failing| failing.id == id).unwrap().record.evidence.keys.len()
+            let decision = decided(&account, &known);
+            decision.failing.iter().find(|failing| failing.id == id).unwrap().record.evidence.keys.len()
         };
         // This run tells that there is a key, and cannot say which: the next one that sees it has to.
         assert_eq!([Workflow::New, Workflow::Resolved].map(written), [0, 0]);
@@ -418,7 +419,7 @@ user           | access_key_1_active | access_key_1_last_rotated | access_key_2_
             let reported =
                 ReportedEvidence { keys: ["20190102T030405Z".to_owned()].into(), ..ReportedEvidence::default() };
             let id = "credwarden/root-access-key-active/123456789012/root";
-            plan_one(table, Stored { severity: Severity::Critical, reported, ..stored(id) })
+            lines_of_one(table, Stored { severity: Severity::Critical, reported, ..stored(id) })
         };
         insta::assert_snapshot!(told(both), @"reported   CRITICAL      credwarden/root-access-key-active/123456789012/root");
         insta::assert_snapshot!(told(&both.replace("false", "true ")), @"new        CRITICAL      credwarden/root-access-key-active/123456789012/root (an access key that was not named before, created 20200102T030405Z)");
@@ -429,15 +430,15 @@ user           | access_key_1_active | access_key_1_last_rotated | access_key_2_
     #[test]
     fn a_verdict_closes() {
         let inactive = OLD_KEY.replace("| true ", "| false");
-        insta::assert_snapshot!(plan_one(&inactive, stored(OLD_KEY_ID)), @"close      MEDIUM        credwarden/access-key-not-rotated/123456789012/user/alice/key/20210620T051650Z (The access key is not active.)");
-        insta::assert_snapshot!(plan_one(&inactive, Stored { workflow: Workflow::Suppressed, ..stored(OLD_KEY_ID) }), @"close      MEDIUM        credwarden/access-key-not-rotated/123456789012/user/alice/key/20210620T051650Z (The access key is not active.)");
-        insta::assert_snapshot!(plan_one(&inactive, Stored { active: false, ..stored(OLD_KEY_ID) }), @"");
+        insta::assert_snapshot!(lines_of_one(&inactive, stored(OLD_KEY_ID)), @"close      MEDIUM        credwarden/access-key-not-rotated/123456789012/user/alice/key/20210620T051650Z (The access key is not active.)");
+        insta::assert_snapshot!(lines_of_one(&inactive, Stored { workflow: Workflow::Suppressed, ..stored(OLD_KEY_ID) }), @"close      MEDIUM        credwarden/access-key-not-rotated/123456789012/user/alice/key/20210620T051650Z (The access key is not active.)");
+        insta::assert_snapshot!(lines_of_one(&inactive, Stored { active: false, ..stored(OLD_KEY_ID) }), @"");
     }
 
     #[test]
     fn who_is_gone_from_a_whole_report_is_gone() {
-        insta::assert_snapshot!(plan_one(NO_KEY, stored(OLD_KEY_ID)), @"close      MEDIUM        credwarden/access-key-not-rotated/123456789012/user/alice/key/20210620T051650Z (It is no longer in the account.)");
-        insta::assert_snapshot!(plan_one(NO_KEY, stored("credwarden/user-without-credentials/123456789012/user/bob")), @"
+        insta::assert_snapshot!(lines_of_one(NO_KEY, stored(OLD_KEY_ID)), @"close      MEDIUM        credwarden/access-key-not-rotated/123456789012/user/alice/key/20210620T051650Z (It is no longer in the account.)");
+        insta::assert_snapshot!(lines_of_one(NO_KEY, stored("credwarden/user-without-credentials/123456789012/user/bob")), @"
         new        LOW           credwarden/user-without-credentials/123456789012/user/alice (first seen)
         close      MEDIUM        credwarden/user-without-credentials/123456789012/user/bob (It is no longer in the account.)
         ");
@@ -446,16 +447,16 @@ user           | access_key_1_active | access_key_1_last_rotated | access_key_2_
     #[test]
     fn a_report_that_is_not_whole_closes_nothing_by_absence() {
         let without_root = NO_KEY.replace("<root_account> | false            | false\n", "");
-        insta::assert_snapshot!(plan_one(&without_root, stored(OLD_KEY_ID)), @"keep       MEDIUM        credwarden/access-key-not-rotated/123456789012/user/alice/key/20210620T051650Z");
+        insta::assert_snapshot!(lines_of_one(&without_root, stored(OLD_KEY_ID)), @"keep       MEDIUM        credwarden/access-key-not-rotated/123456789012/user/alice/key/20210620T051650Z");
         let mut damaged = account(NO_KEY);
         let short_row = "user,arn\n<root_account>,arn:aws:iam::123456789012:root\nalice\n";
         damaged.report.as_mut().unwrap().credentials =
             crate::report::CredentialReport::parse(short_row.as_bytes()).unwrap();
-        insta::assert_snapshot!(plan(&damaged, &known([stored("credwarden/user-without-credentials/123456789012/user/bob")])), @"keep       MEDIUM        credwarden/user-without-credentials/123456789012/user/bob");
+        insta::assert_snapshot!(lines(&damaged, &known([stored("credwarden/user-without-credentials/123456789012/user/bob")])), @"keep       MEDIUM        credwarden/user-without-credentials/123456789012/user/bob");
         let no_date = OLD_KEY.replace("2021-06-20T05:16:50Z", "N/A");
-        insta::assert_snapshot!(plan_one(&no_date, stored(OLD_KEY_ID)), @"keep       MEDIUM        credwarden/access-key-not-rotated/123456789012/user/alice/key/20210620T051650Z");
+        insta::assert_snapshot!(lines_of_one(&no_date, stored(OLD_KEY_ID)), @"keep       MEDIUM        credwarden/access-key-not-rotated/123456789012/user/alice/key/20210620T051650Z");
         let unreadable_date = OLD_KEY.replace("2021-06-20T05:16:50Z", "?");
-        insta::assert_snapshot!(plan_one(&unreadable_date, stored(OLD_KEY_ID)), @"keep       MEDIUM        credwarden/access-key-not-rotated/123456789012/user/alice/key/20210620T051650Z");
+        insta::assert_snapshot!(lines_of_one(&unreadable_date, stored(OLD_KEY_ID)), @"keep       MEDIUM        credwarden/access-key-not-rotated/123456789012/user/alice/key/20210620T051650Z");
     }
 
     #[test]
@@ -468,7 +469,7 @@ user           | access_key_1_active | access_key_1_last_rotated | access_key_2_
             "credwarden/root-access-key-active/123456789012/root",
             "credwarden/root-mfa-disabled/123456789012/root",
         ];
-        insta::assert_snapshot!(plan(&account, &known(ids.map(stored))), @"
+        insta::assert_snapshot!(lines(&account, &known(ids.map(stored))), @"
         keep       MEDIUM        credwarden/access-key-not-rotated/123456789012/user/alice/key/20210620T051650Z
         keep       MEDIUM        credwarden/root-access-key-active/123456789012/root
         keep       MEDIUM        credwarden/root-mfa-disabled/123456789012/root
@@ -481,10 +482,10 @@ user           | access_key_1_active | access_key_1_last_rotated | access_key_2_
         let evaluation = evaluate(&account(OLD_KEY), &policy, &Scope::All, time(NOW));
         let known = known([stored(OLD_KEY_ID), stored("credwarden/some-later-check/123456789012/root")]);
         let memory = Memory::Recalled { region: "eu-central-1".to_owned(), findings: known };
-        let plan = decide(evaluation, memory, &Enrichment::default(), RULES);
-        assert_eq!(plan.closings.len(), 2);
-        assert!(plan.closings.iter().all(|closing| !closing.is_resolved()));
-        assert!(plan.failing.iter().all(|failing| failing.id != OLD_KEY_ID));
+        let decision = decide(evaluation, memory, &Enrichment::default(), RULES);
+        assert_eq!(decision.closings.len(), 2);
+        assert!(decision.closings.iter().all(|closing| !closing.is_resolved()));
+        assert!(decision.failing.iter().all(|failing| failing.id != OLD_KEY_ID));
     }
 
     #[test]

@@ -185,8 +185,7 @@ impl UserSubject {
 }
 
 impl<'a> SubjectId<'a> {
-    /// Reads a subject's part of an identity. Every text is one; what is none of the known forms is
-    /// [`Other`](Self::Other).
+    /// Reads a subject's part of an identity. Every text is a subject: one of an unknown form is [`Other`](Self::Other).
     pub fn of(text: &'a str) -> Self {
         match text {
             "root" => return Self::Root,
