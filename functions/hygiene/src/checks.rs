@@ -70,6 +70,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
+    use crate::check::{Kind, Rule};
     use crate::requirements::Mapping;
 
     #[test]
@@ -134,6 +135,19 @@ mod tests {
         LOW           user-signing-certificate-active
         INFORMATIONAL credential-report-incomplete
         ");
+    }
+
+    #[test]
+    fn only_what_happened_is_an_event() {
+        let events: Vec<_> = CHECKS.iter().filter(|check| check.kind == Kind::Event).map(|check| check.id).collect();
+        assert_eq!(events, ["root-user-recently-used"]);
+    }
+
+    #[test]
+    fn every_check_but_those_on_root_has_a_source_that_lists_its_subjects() {
+        for check in CHECKS {
+            assert_eq!(check.listed_by.is_none(), matches!(check.rule, Rule::Root(_)), "{}", check.id);
+        }
     }
 
     #[test]
