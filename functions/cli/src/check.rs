@@ -138,6 +138,7 @@ fn render(
     note: &mut dyn FnMut(&str),
 ) -> Result<Vec<u8>, CheckError> {
     let mut rendered = Vec::new();
+    let account = account.as_of(evaluation.evaluated_at);
     let view = View::new(&account, &evaluation, &enrichment, policy, arguments.statuses());
     let done = match arguments.format {
         Format::Table => {

@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 
-use crate::report::{CredentialReport, DamagedRow, ROOT, Row};
+use crate::report::{CLOCK_SKEW, CredentialReport, DamagedRow, ROOT, Row};
 use crate::source::{Coverage, Source, SourceId, Unavailable, Users};
 
 /// What was read from one account.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Account {
     /// The account's 12 digits: from the report's root ARN, else from `sts:GetCallerIdentity`.
     pub id: Option<String>,
@@ -24,7 +24,7 @@ pub struct Account {
 }
 
 /// A credential report and its age.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Report {
     /// When IAM made it: up to four hours before it is read, as IAM hands out a stored one for that long.
     pub generated_time: Option<DateTime<Utc>>,
@@ -152,6 +152,19 @@ impl Account {
         }
     }
 
+    /// The account as it can have been at that time: a date of the report that is more than five minutes after the report was
+    /// made (where that is not known: after that time) is one that IAM does not write, and cannot be read.
+    pub fn as_of(&self, now: DateTime<Utc>) -> Cow<'_, Self> {
+        let limit = self.report_generated_at().unwrap_or(now).checked_add_signed(CLOCK_SKEW);
+        let late = |report: &Report| limit.filter(|limit| report.credentials.has_time_after(*limit));
+        let Some(limit) = self.report.as_ref().ok().and_then(late) else { return Cow::Borrowed(self) };
+        let mut account = self.clone();
+        if let Ok(report) = &mut account.report {
+            report.credentials.refuse_times_after(limit);
+        }
+        Cow::Owned(account)
+    }
+
     /// When the report was made, if there is one and it says.
     pub fn report_generated_at(&self) -> Option<DateTime<Utc>> {
         self.report.as_ref().ok().and_then(|report| report.generated_time)
@@ -255,6 +268,30 @@ mod tests {
         ");
         let nobody = Coverage::Part(Users::Only(BTreeSet::new()));
         assert_eq!(damaged.coverage(SourceId::CredentialReport), nobody, "whoever is not in it may be there");
+    }
+
+    #[test]
+    fn a_date_after_the_report_cannot_be_read() {
+        let table = "
+user           | access_key_1_active | access_key_1_last_rotated | access_key_2_active | access_key_2_last_rotated
+<root_account> | false               | N/A                       | false               | N/A
+alice          | true                | 2099-01-02T03:04:05Z      | true                | 2021-06-20T05:16:50Z
+";
+        let observe = |account: &Account| observe_in(crate::checks::find("access-key-not-rotated").unwrap(), account);
+        let mut dated = account(table);
+        insta::assert_snapshot!(observe(&dated), @"
+        UNKNOWN user/alice/key/slot-1: access_key_1_last_rotated is `2099-01-02T03:04:05Z` in the credential report, a date later than the report itself.
+        FAILED user/alice/key/20210620T051650Z: Access key 2 of alice was created on 2021-06-20 05:16 UTC, 1,979 days ago; the limit is 90 days.
+        ");
+        // Without a time of the report it is the run's that counts.
+        dated.report.as_mut().unwrap().generated_time = None;
+        assert!(observe(&dated).starts_with("UNKNOWN user/alice/key/slot-1: "));
+        let within = |created: &str| {
+            let mut account = account(&table.replace("2099-01-02T03:04:05Z", created));
+            account.report.as_mut().unwrap().generated_time = None;
+            observe(&account).starts_with("PASSED ")
+        };
+        assert!(within("2026-11-20T06:05:00Z") && !within("2026-11-20T06:05:01Z"));
     }
 
     #[test]

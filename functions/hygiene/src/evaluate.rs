@@ -107,6 +107,7 @@ impl Evaluation {
 
 /// Applies every check that the policy does not disable to what is in the scope.
 pub fn evaluate(account: &Account, policy: &Policy, scope: &Scope, now: DateTime<Utc>) -> Evaluation {
+    let account: &Account = &account.as_of(now);
     let checks: Vec<&'static Check> = CHECKS.iter().copied().filter(|check| !policy.disables(check.id)).collect();
     let mut evaluator = Evaluator { checks: &checks, context: Context { now, policy }, findings: Vec::new() };
     if scope.contains(&SubjectId::Root) {

@@ -26,7 +26,7 @@ pub const ROOT: &str = "<root_account>";
 const LONGEST_NAME: usize = 128;
 
 /// A credential report, row by row.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct CredentialReport {
     /// The row of `<root_account>`, if there is one and it is not damaged.
     pub root: Option<Row>,
@@ -51,7 +51,7 @@ pub enum Origin {
 }
 
 /// One row: a user's credentials.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Row {
     /// The line of the report that it begins on, from 1.
     pub line: u64,
@@ -81,7 +81,7 @@ pub struct Row {
 }
 
 /// A row that cannot be split into fields: of its cells only the name may be known.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct DamagedRow {
     /// What is wrong with it.
     pub damage: Damage,
@@ -102,7 +102,7 @@ pub struct Damage {
 }
 
 /// A slot for an access key. The slots' order is not the order of creation.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct AccessKey {
     /// 1 or 2.
     pub slot: u8,
@@ -116,7 +116,7 @@ pub struct AccessKey {
 }
 
 /// A slot for an X.509 signing certificate.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Certificate {
     /// `cert_N_active`
     pub active: Cell<bool>,
@@ -148,6 +148,14 @@ pub enum CellError {
     /// A cell in a column of dates holds something else.
     #[error("{} is `{}` in the credential report, not a date.", .column.name(), shown(.cell))]
     NotTime {
+        /// The column.
+        column: Column,
+        /// The cell as the report has it.
+        cell: Arc<String>,
+    },
+    /// A date that is later than the report: IAM does not write one.
+    #[error("{} is `{}` in the credential report, a date later than the report itself.", .column.name(), shown(.cell))]
+    AfterReport {
         /// The column.
         column: Column,
         /// The cell as the report has it.
@@ -412,6 +420,18 @@ impl CredentialReport {
     pub fn newest_time(&self, generated: Option<Time>) -> Option<Time> {
         let limit = generated.and_then(|generated| generated.checked_add_signed(CLOCK_SKEW)).unwrap_or(Time::MAX_UTC);
         self.rows().flat_map(Row::times).filter(|time| *time <= limit).max()
+    }
+
+    /// Whether a date of the report is later than that.
+    pub(crate) fn has_time_after(&self, limit: Time) -> bool {
+        self.rows().flat_map(Row::times).any(|time| limit < time)
+    }
+
+    /// Makes the dates unreadable that are later than that.
+    pub(crate) fn refuse_times_after(&mut self, limit: Time) {
+        for row in self.root.iter_mut().chain(&mut self.users) {
+            row.refuse_times_after(limit);
+        }
     }
 
     /// Every row that is not damaged, the root user's first.
@@ -742,6 +762,38 @@ impl Row {
         let keys = [&one.last_rotated, &one.last_used_date, &two.last_rotated, &two.last_used_date];
         let certificates = self.certificates.iter().map(|certificate| &certificate.last_rotated);
         own.into_iter().chain(keys).chain(certificates).filter_map(|cell| cell.clone().ok()?)
+    }
+
+    fn refuse_times_after(&mut self, limit: Time) {
+        let places = [
+            Column::UserCreationTime,
+            Column::PasswordLastUsed,
+            Column::PasswordLastChanged,
+            Column::AccessKey1LastRotated,
+            Column::AccessKey1LastUsedDate,
+            Column::AccessKey2LastRotated,
+            Column::AccessKey2LastUsedDate,
+            Column::Cert1LastRotated,
+            Column::Cert2LastRotated,
+        ];
+        let texts = places.map(|column| self.cell(column).unwrap_or_default().to_owned());
+        let ([one, two], [first, second]) = (&mut self.access_keys, &mut self.certificates);
+        let times = [
+            &mut self.user_creation_time,
+            &mut self.password_last_used,
+            &mut self.password_last_changed,
+            &mut one.last_rotated,
+            &mut one.last_used_date,
+            &mut two.last_rotated,
+            &mut two.last_used_date,
+            &mut first.last_rotated,
+            &mut second.last_rotated,
+        ];
+        for ((time, column), text) in times.into_iter().zip(places).zip(texts) {
+            if matches!(time, Ok(Some(time)) if limit < *time) {
+                *time = Err(CellError::AfterReport { column, cell: Arc::new(text) });
+            }
+        }
     }
 
     /// The account number and the partition of the ARN.

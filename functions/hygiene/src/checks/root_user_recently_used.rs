@@ -106,11 +106,15 @@ user           | password_last_used
     }
 
     #[test]
-    fn a_use_in_the_future_is_a_use_now() {
+    fn a_use_after_the_report_is_unreadable_but_for_a_clock_that_differs() {
         insta::assert_snapshot!(observe(&CHECK, "
 user           | password_last_used
-<root_account> | 2026-11-20T06:10:00Z
-"), @"FAILED root: The root user was last used on 2026-11-20 06:10 UTC, less than a minute ago, with its password; any use within 30 days is told.");
+<root_account> | 2026-11-20T05:05:00Z
+"), @"FAILED root: The root user was last used on 2026-11-20 05:05 UTC, 55 minutes ago, with its password; any use within 30 days is told.");
+        insta::assert_snapshot!(observe(&CHECK, "
+user           | password_last_used
+<root_account> | 2026-11-20T05:05:01Z
+"), @"UNKNOWN root: password_last_used is `2026-11-20T05:05:01Z` in the credential report, a date later than the report itself.");
     }
 
     #[test]
