@@ -23,6 +23,8 @@ pub struct Check {
     pub severity: Severity,
     /// Whether it is about what is, or about what happened.
     pub kind: Kind,
+    /// The sources that its verdict can rest on.
+    pub sources: &'static [SourceId],
     /// The source that lists its subjects: a finding on a subject that is not in it is gone, if it was read. None for the root
     /// user, who is always there.
     pub listed_by: Option<SourceId>,

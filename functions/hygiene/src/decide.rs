@@ -38,6 +38,10 @@ pub fn decide(mut evaluation: Evaluation, memory: Memory, enrichment: &Enrichmen
         match &finding.verdict {
             Verdict::Failed(_) => {
                 let access_key_id = enrichment.access_key_id(&finding).map(str::to_owned);
+                let finding = match &known {
+                    Some(known) if evaluation.lacks_source_of(finding.check) => finding.at_most(known.severity),
+                    Some(_) | None => finding,
+                };
                 failing.push(compared(mem::take(&mut id), finding, access_key_id, known.as_ref(), now));
             }
             verdict @ (Verdict::Passed(_) | Verdict::NotApplicable(_) | Verdict::Unknown(_)) => {
@@ -389,6 +393,32 @@ user           | access_key_1_active | access_key_1_last_rotated | access_key_1_
         let failing = decision.failing.iter().find(|failing| failing.id == id).unwrap();
         assert_eq!(failing.alert, AlertStatus::Reported);
         assert_eq!(failing.record.evidence, reported);
+    }
+
+    #[test]
+    fn a_severity_is_not_raised_while_a_source_cannot_be_read() {
+        let id = "credwarden/root-access-key-present/123456789012/root";
+        let inactive = ROOT_KEY.replace("| true ", "| false");
+        let reported = ReportedEvidence { keys: ["20190102T030405Z".to_owned()].into(), ..ReportedEvidence::default() };
+        let known = || Stored { severity: Severity::High, reported: reported.clone(), ..stored(id) };
+        let decided = |change: &dyn Fn(&mut Account)| {
+            let mut account = account(&inactive);
+            account.summary.as_mut().unwrap().account_access_keys_present = Some(1);
+            change(&mut account);
+            let decision = self::decided(&account, &known_of(known()));
+            let failing = decision.failing.into_iter().find(|failing| failing.id == id).unwrap();
+            (failing.severity(), failing.record.severity, failing.alert)
+        };
+        let high = (Severity::High, Severity::High, AlertStatus::Reported);
+        assert_eq!(decided(&|_| ()), high);
+        assert_eq!(decided(&|account| account.report = unavailable("AccessDenied.")), high, "it was mailed daily");
+        // A report that was read says that the key is active.
+        let (severity, ..) = decided(&|account| *account = self::account(ROOT_KEY));
+        assert_eq!(severity, Severity::Critical);
+    }
+
+    fn known_of(stored: Stored) -> BTreeMap<String, Stored> {
+        known([stored])
     }
 
     #[test]

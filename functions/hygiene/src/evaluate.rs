@@ -33,7 +33,7 @@ pub struct Evaluation {
     pub checks: Vec<&'static Check>,
     /// Their verdicts, each on every subject of its kind: root first, then each user with the keys.
     pub findings: Vec<Finding>,
-    /// How much was read of the sources that list subjects.
+    /// How much was read of each source.
     pub coverage: BTreeMap<SourceId, Coverage>,
 }
 
@@ -98,6 +98,11 @@ impl Evaluation {
         counts
     }
 
+    /// Whether a source of the check was asked for and could not be read.
+    pub fn lacks_source_of(&self, check: &Check) -> bool {
+        check.sources.iter().any(|source| self.coverage.get(source) == Some(&Coverage::Failed))
+    }
+
     /// Whether a subject of the check does not exist if there is no verdict on it.
     pub fn shows_absence_of(&self, check: &Check, subject: &SubjectId<'_>) -> bool {
         let coverage = check.listed_by.and_then(|source| self.coverage.get(&source));
@@ -129,7 +134,7 @@ pub fn evaluate(account: &Account, policy: &Policy, scope: &Scope, now: DateTime
     if let Some(generated) = report_generated_at {
         add_generated_time(&mut findings, generated);
     }
-    let coverage = checks.iter().filter_map(|check| check.listed_by).map(|source| (source, account.coverage(source)));
+    let coverage = SourceId::ALL.into_iter().map(|source| (source, account.coverage(source)));
     Evaluation {
         account_id: account.id.clone(),
         partition: account.partition.clone().unwrap_or_else(|| "aws".to_owned()),

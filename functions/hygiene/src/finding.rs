@@ -50,6 +50,16 @@ impl Finding {
         self.failure().and_then(|failure| failure.severity).unwrap_or(self.check.severity)
     }
 
+    /// The finding with no severity above that one: a source that could not be read makes nothing worse than it was.
+    #[must_use]
+    pub fn at_most(mut self, highest: Severity) -> Self {
+        let severity = self.severity().min(highest);
+        if let Verdict::Failed(failure) = &mut self.verdict {
+            failure.severity = Some(severity);
+        }
+        self
+    }
+
     /// A sentence: what is wrong, why nothing is, or why there is no verdict.
     pub fn message(&self) -> &str {
         self.verdict.message()

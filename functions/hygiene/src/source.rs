@@ -18,6 +18,11 @@ pub enum SourceId {
     VirtualMfaDevices,
 }
 
+impl SourceId {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::CredentialReport, Self::AccountSummary, Self::VirtualMfaDevices];
+}
+
 /// A source's data, or the reason why there is none.
 pub type Source<T> = Result<T, Unavailable>;
 

@@ -10,6 +10,7 @@ pub(super) static CHECK: Check = Check {
     title: "An inactive access key was left behind",
     severity: Severity::Informational,
     kind: Kind::State,
+    sources: &[SourceId::CredentialReport],
     listed_by: Some(SourceId::CredentialReport),
     fails_when: "A key is inactive and still there: its `last_rotated` is a date.",
     rationale: "One call makes it active again, by anyone who may update keys, and the copies of its secret still \

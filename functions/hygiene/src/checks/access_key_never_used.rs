@@ -12,6 +12,7 @@ pub(super) static CHECK: Check = Check {
     title: "An active access key was never used",
     severity: Severity::Medium,
     kind: Kind::State,
+    sources: &[SourceId::CredentialReport],
     listed_by: Some(SourceId::CredentialReport),
     fails_when: "An active key has no recorded use and is older than `NewCredentialGraceDays`.",
     rationale: "It was made for something that never came, and it works from wherever it was left.",

@@ -10,6 +10,7 @@ pub(super) static CHECK: Check = Check {
     title: "An active access key is old",
     severity: Severity::Medium,
     kind: Kind::State,
+    sources: &[SourceId::CredentialReport],
     listed_by: Some(SourceId::CredentialReport),
     fails_when: "An active key is older than `AccessKeyMaxAgeDays`.",
     rationale: "The older a key, the more copies of it there are: in backups, images, laptops and chat logs.",

@@ -10,6 +10,7 @@ pub(super) static CHECK: Check = Check {
     title: "An active access key is no longer used",
     severity: Severity::Medium,
     kind: Kind::State,
+    sources: &[SourceId::CredentialReport],
     listed_by: Some(SourceId::CredentialReport),
     fails_when: "An active key was last used longer than `CredentialUnusedDays` ago.",
     rationale: "Nobody would miss it, and nobody would notice its use by someone else.",

@@ -12,6 +12,7 @@ pub(super) static CHECK: Check = Check {
     title: "A console password is no longer used",
     severity: Severity::Medium,
     kind: Kind::State,
+    sources: &[SourceId::CredentialReport],
     listed_by: Some(SourceId::CredentialReport),
     fails_when: "A password is enabled and the later of `password_last_used` and `password_last_changed` (with \
         neither, `user_creation_time`) is longer than `CredentialUnusedDays` ago.",

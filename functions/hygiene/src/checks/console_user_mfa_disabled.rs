@@ -11,6 +11,7 @@ pub(super) static CHECK: Check = Check {
     title: "A console user has no MFA",
     severity: Severity::High,
     kind: Kind::State,
+    sources: &[SourceId::CredentialReport],
     listed_by: Some(SourceId::CredentialReport),
     fails_when: "`password_enabled` is true and `mfa_active` is false.",
     rationale: "A password alone can be phished, guessed, or reused from somebody else's breach.",

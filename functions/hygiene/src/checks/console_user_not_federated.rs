@@ -11,6 +11,7 @@ pub(super) static CHECK: Check = Check {
     title: "A person signs in with an IAM user",
     severity: Severity::Informational,
     kind: Kind::State,
+    sources: &[SourceId::CredentialReport],
     listed_by: Some(SourceId::CredentialReport),
     fails_when: "A password is enabled: a person who should sign in through the identity provider.",
     rationale: "An IAM user outlives its person: no leaver process reaches it, and its password is one more to lose.",

@@ -11,6 +11,7 @@ pub(super) static CHECK: Check = Check {
     title: "A console user also has an active access key",
     severity: Severity::Low,
     kind: Kind::State,
+    sources: &[SourceId::CredentialReport],
     listed_by: Some(SourceId::CredentialReport),
     fails_when: "A password is enabled and a key is active.",
     rationale: "A person and a program share one user: neither can be limited, rotated or removed without the other.",

@@ -11,6 +11,7 @@ pub(super) static CHECK: Check = Check {
     title: "The credential report does not show all of a user's credentials",
     severity: Severity::Informational,
     kind: Kind::State,
+    sources: &[SourceId::CredentialReport],
     listed_by: Some(SourceId::CredentialReport),
     fails_when: "`additional_credentials_info` is neither empty nor `N/A`, `no_information` or `not_supported`: \
         some credentials are not in the report.",

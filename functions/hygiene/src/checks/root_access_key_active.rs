@@ -1,6 +1,7 @@
 use crate::account::Account;
 use crate::check::{Check, Context, Kind, Rule, evidence};
 use crate::report::AccessKey;
+use crate::source::SourceId;
 use crate::text::counted;
 use crate::verdict::{Failure, Severity, Verdict};
 use crate::{requirements, root_keys};
@@ -10,6 +11,7 @@ pub(super) static CHECK: Check = Check {
     title: "The root user has an active access key",
     severity: Severity::Critical,
     kind: Kind::State,
+    sources: &[SourceId::CredentialReport, SourceId::AccountSummary],
     listed_by: None,
     fails_when: "`access_key_1_active` or `access_key_2_active` of the root row is true.",
     rationale: "A root access key can do everything in the account, no policy can narrow it, and it has no MFA. \

@@ -1,7 +1,7 @@
 use crate::account::Account;
 use crate::check::{Check, Context, Kind, Rule, evidence};
 use crate::report::AccessKey;
-use crate::source::Unavailable;
+use crate::source::{SourceId, Unavailable};
 use crate::text::age;
 use crate::verdict::{Failure, Severity, Verdict};
 use crate::{requirements, root_keys};
@@ -11,6 +11,7 @@ pub(super) static CHECK: Check = Check {
     title: "An active access key of the root user is old",
     severity: Severity::High,
     kind: Kind::State,
+    sources: &[SourceId::CredentialReport, SourceId::AccountSummary],
     listed_by: None,
     fails_when: "An active root key is older than `AccessKeyMaxAgeDays`.",
     rationale: "The older a key, the more copies of it there are: in backups, images, laptops and chat logs.",

@@ -1,7 +1,7 @@
 use crate::account::Account;
 use crate::check::{Check, Context, Kind, Rule, evidence};
 use crate::report::{AccessKey, CellError, Row};
-use crate::source::{Source, Unavailable};
+use crate::source::{Source, SourceId, Unavailable};
 use crate::text::{age, counted};
 use crate::time::Time;
 use crate::verdict::{Evidence, Fact, Failure, Severity, Verdict};
@@ -12,6 +12,7 @@ pub(super) static CHECK: Check = Check {
     title: "The root user has an access key",
     severity: Severity::Critical,
     kind: Kind::State,
+    sources: &[SourceId::CredentialReport, SourceId::AccountSummary],
     listed_by: None,
     fails_when: "`AccountAccessKeysPresent` of the account summary is above 0, or the report has a root \
         `access_key_N_last_rotated` or an active root key. HIGH when the report shows keys and all of them are \

@@ -10,6 +10,7 @@ pub(super) static CHECK: Check = Check {
     title: "The root user's MFA is a virtual device",
     severity: Severity::Medium,
     kind: Kind::State,
+    sources: &[SourceId::AccountSummary, SourceId::VirtualMfaDevices],
     listed_by: None,
     fails_when: "MFA is on and a virtual device is assigned to the ARN that ends in `:root`. Not applicable where \
         MFA is off and outside the partition `aws`.",

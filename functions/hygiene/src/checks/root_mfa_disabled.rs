@@ -2,7 +2,7 @@ use crate::account::{Account, AccountSummary};
 use crate::check::{Check, Context, Kind, Rule, evidence};
 use crate::report::Column;
 use crate::requirements;
-use crate::source::{Source, Unavailable};
+use crate::source::{Source, SourceId, Unavailable};
 use crate::verdict::{Evidence, Fact, Severity, Verdict};
 
 pub(super) static CHECK: Check = Check {
@@ -10,6 +10,7 @@ pub(super) static CHECK: Check = Check {
     title: "The root user has no MFA",
     severity: Severity::Critical,
     kind: Kind::State,
+    sources: &[SourceId::CredentialReport, SourceId::AccountSummary],
     listed_by: None,
     fails_when: "Root can sign in or call (it has a password or an active access key) and has no MFA. Not \
         applicable where it has neither.",

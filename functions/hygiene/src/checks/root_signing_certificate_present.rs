@@ -2,7 +2,7 @@ use crate::account::Account;
 use crate::check::{Check, Context, Kind, Rule, evidence};
 use crate::report::{CellError, Certificate, Column};
 use crate::requirements;
-use crate::source::Unavailable;
+use crate::source::{SourceId, Unavailable};
 use crate::verdict::{Evidence, Fact, Severity, Verdict};
 
 pub(super) static CHECK: Check = Check {
@@ -10,6 +10,7 @@ pub(super) static CHECK: Check = Check {
     title: "The root user has an X.509 signing certificate",
     severity: Severity::High,
     kind: Kind::State,
+    sources: &[SourceId::CredentialReport, SourceId::AccountSummary],
     listed_by: None,
     fails_when: "`AccountSigningCertificatesPresent` is above 0, or the report has a root `cert_N_last_rotated` or an \
         active root certificate.",

@@ -3,6 +3,7 @@ use crate::check::{Check, Context, Kind, Rule, evidence};
 use crate::report::Column;
 use crate::requirements;
 use crate::root_keys;
+use crate::source::SourceId;
 use crate::text::{age, moment};
 use crate::verdict::{Failure, ReportedEvidence, Severity, Verdict};
 
@@ -11,6 +12,7 @@ pub(super) static CHECK: Check = Check {
     title: "The root user was used recently",
     severity: Severity::High,
     kind: Kind::Event,
+    sources: &[SourceId::CredentialReport],
     listed_by: None,
     fails_when: "The latest of root's `password_last_used` and both keys' `last_used_date`, inactive keys too, is \
         within `RootUsedWithinDays`.",

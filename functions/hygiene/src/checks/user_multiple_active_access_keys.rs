@@ -11,6 +11,7 @@ pub(super) static CHECK: Check = Check {
     title: "A user has two active access keys",
     severity: Severity::Low,
     kind: Kind::State,
+    sources: &[SourceId::CredentialReport],
     listed_by: Some(SourceId::CredentialReport),
     fails_when: "Both keys are active and the younger is older than `NewCredentialGraceDays`: a rotation in \
         progress is fine.",

@@ -11,6 +11,7 @@ pub(super) static CHECK: Check = Check {
     title: "A user has an active X.509 signing certificate",
     severity: Severity::Low,
     kind: Kind::State,
+    sources: &[SourceId::CredentialReport],
     listed_by: Some(SourceId::CredentialReport),
     fails_when: "`cert_1_active` or `cert_2_active` is true.",
     rationale: "A long-lived credential of a kind that almost nothing needs any more, and that key rotation does \

@@ -11,6 +11,7 @@ pub(super) static CHECK: Check = Check {
     title: "A user has no credentials",
     severity: Severity::Low,
     kind: Kind::State,
+    sources: &[SourceId::CredentialReport],
     listed_by: Some(SourceId::CredentialReport),
     fails_when: "No password, no active key, no active certificate, nothing in `additional_credentials_info`, and \
         the user is older than `NewCredentialGraceDays`.",
