@@ -1,7 +1,9 @@
 //! What the checks on the root user's access keys share.
 
+use crate::account::Account;
 use crate::check::Context;
 use crate::report::{AccessKey, Column, Row};
+use crate::source::Unavailable;
 use crate::subject::stamp;
 use crate::text::{age, cut, inert, moment};
 use crate::verdict::ReportedEvidence;
@@ -36,6 +38,42 @@ pub(crate) fn purpose(root: &Row, key: &AccessKey) -> String {
     let service = cell(key.columns().last_used_service).map_or_else(String::new, |service| told("for", service));
     let region = cell(key.columns().last_used_region).map_or_else(String::new, |region| told("in", region));
     service + &region
+}
+
+/// The keys that the report shows.
+pub(crate) fn shown(root: &Row) -> Vec<&AccessKey> {
+    root.access_keys.iter().filter(|key| key.active == Ok(true) || matches!(key.last_rotated, Ok(Some(_)))).collect()
+}
+
+/// Why it is not known whether root has a key that a check is about: the account summary, which is live, shows one, and the
+/// report, which can be four hours old, shows none.
+pub(crate) fn only_in_summary(account: &Account, root: &Row, context: &Context<'_>) -> Option<Unavailable> {
+    let in_summary = account.summary.as_ref().is_ok_and(|summary| 0 < summary.account_access_keys_present.unwrap_or(0));
+    (in_summary && root.access_keys.iter().all(AccessKey::is_empty)).then(|| {
+        Unavailable::Unreadable(format!(
+            "The account summary, which is live, shows an access key of the root user that the credential report{} does \
+             not show.",
+            report_age(account, context)
+        ))
+    })
+}
+
+/// What to add to a sentence on keys that the report shows and the account summary does not.
+pub(crate) fn not_in_summary(account: &Account, context: &Context<'_>) -> Option<String> {
+    let none = account.summary.as_ref().is_ok_and(|summary| summary.account_access_keys_present == Some(0));
+    none.then(|| {
+        format!(
+            " The account summary, which is live, shows no access key; the credential report{} does. The key may have been \
+             deleted since.",
+            report_age(account, context)
+        )
+    })
+}
+
+/// ` of 3 hours ago`, where that is known.
+pub(crate) fn report_age(account: &Account, context: &Context<'_>) -> String {
+    let generated = account.report_generated_at();
+    generated.map_or_else(String::new, |time| format!(" of {} ago", age(context.age(time))))
 }
 
 /// What is told of a root key, by column.

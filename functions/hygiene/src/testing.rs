@@ -13,6 +13,7 @@ use crate::evaluate::{Evaluation, Scope, evaluate};
 use crate::memory::Memory;
 use crate::policy::Policy;
 use crate::report::{CredentialReport, ROOT};
+use crate::root_keys;
 use crate::source::{Source, Unavailable};
 
 /// Every test's present.
@@ -26,17 +27,18 @@ pub(crate) fn unavailable<T>(reason: &str) -> Source<T> {
     Err(Unavailable::Unreadable(reason.to_owned()))
 }
 
-/// An account whose sources are all readable, and whose report is the table: `|` between cells, the header first. Columns
+/// An account whose sources are all readable and agree, and whose report is the table: `|` between cells, the header first. Columns
 /// that it does not show have what a user without credentials has.
 pub(crate) fn account(table: &str) -> Account {
     let credentials = CredentialReport::parse(csv(table).as_bytes()).unwrap();
+    let has_root_key = credentials.root.as_ref().is_some_and(|root| !root_keys::shown(root).is_empty());
     let (account_id, partition) = credentials.account().unwrap_or(("123456789012", "aws"));
     Account {
         id: Some(account_id.to_owned()),
         partition: Some(partition.to_owned()),
         report: Ok(Report { generated_time: Some(time("2026-11-20T05:00:00Z")), credentials }),
         summary: Ok(AccountSummary {
-            account_access_keys_present: Some(0),
+            account_access_keys_present: Some(has_root_key.into()),
             account_mfa_enabled: Some(1),
             account_password_present: Some(1),
             account_signing_certificates_present: Some(0),

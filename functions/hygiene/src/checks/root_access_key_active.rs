@@ -34,12 +34,15 @@ fn rule(account: &Account, context: &Context<'_>) -> Verdict {
     if active.is_empty() {
         return match root.access_keys.iter().find_map(|key| key.active.as_ref().err()) {
             Some(unreadable) => Verdict::unknown(unreadable),
+            None if let Some(reason) = root_keys::only_in_summary(account, root, context) => Verdict::Unknown(reason),
             None => Verdict::passed("The root user has no active access key."),
         };
     }
     let told = |key: &&AccessKey| format!("key {}, {}", key.slot, root_keys::history(root, key, context));
     let tellings = active.iter().map(told).collect::<Vec<_>>().join("; ");
-    let message = format!("The root user has {}: {tellings}.", counted(active.len() as u64, "active access key"));
+    let doubt = root_keys::not_in_summary(account, context).unwrap_or_default();
+    let count = counted(active.len() as u64, "active access key");
+    let message = format!("The root user has {count}: {tellings}.{doubt}");
     let columns: Vec<_> = active.iter().flat_map(|key| root_keys::columns(key)).collect();
     let reportable = root_keys::reportable(root, &active);
     Verdict::Failed(Failure { severity: None, message, evidence: evidence(root, &columns), reportable })
@@ -48,7 +51,7 @@ fn rule(account: &Account, context: &Context<'_>) -> Verdict {
 #[cfg(test)]
 mod tests {
     use super::CHECK;
-    use crate::testing::observe;
+    use crate::testing::{account, observe, observe_in};
 
     #[test]
     fn any_active_key_fails_and_others_keys_do_not_matter() {
@@ -85,5 +88,21 @@ user           | access_key_1_active | access_key_2_active
 user
 alice
 "), @"UNKNOWN root: The credential report has no row for the root user.");
+    }
+
+    #[test]
+    fn a_key_that_only_the_summary_shows_may_be_active() {
+        let verdict = |present, table: &str| {
+            let mut account = account(table);
+            account.summary.as_mut().unwrap().account_access_keys_present = Some(present);
+            observe_in(&CHECK, &account)
+        };
+        let no_key = "user           | access_key_1_active | access_key_1_last_rotated\n<root_account> | false | N/A";
+        let inactive = no_key.replace("N/A", "2019-01-02T03:04:05Z");
+        let active = inactive.replace("false", "true");
+        insta::assert_snapshot!(verdict(1, no_key), @"UNKNOWN root: The account summary, which is live, shows an access key of the root user that the credential report of 1 hour ago does not show.");
+        insta::assert_snapshot!(verdict(0, no_key), @"PASSED root: The root user has no active access key.");
+        insta::assert_snapshot!(verdict(1, &inactive), @"PASSED root: The root user has no active access key.");
+        insta::assert_snapshot!(verdict(0, &active), @"FAILED root: The root user has 1 active access key: key 1, created 2019-01-02 03:04 UTC (2,879 days ago), no use recorded. The account summary, which is live, shows no access key; the credential report of 1 hour ago does. The key may have been deleted since.");
     }
 }

@@ -52,13 +52,15 @@ fn rule(account: &Account, context: &Context<'_>) -> Verdict {
     if old.is_empty() {
         return match unreadable {
             Some(reason) => Verdict::unknown(reason),
+            None if let Some(reason) = root_keys::only_in_summary(account, root, context) => Verdict::Unknown(reason),
             None if active => Verdict::passed("The root user's active access keys are young enough."),
             None => Verdict::not_applicable("The root user has no active access key."),
         };
     }
     let told = |key: &&AccessKey| format!("key {}, {}", key.slot, root_keys::history(root, key, context));
     let tellings = old.iter().map(told).collect::<Vec<_>>().join("; ");
-    let message = format!("The root user has an active access key older than {}: {tellings}.", age(limit));
+    let doubt = root_keys::not_in_summary(account, context).unwrap_or_default();
+    let message = format!("The root user has an active access key older than {}: {tellings}.{doubt}", age(limit));
     let shown: Vec<_> = old.iter().flat_map(|key| root_keys::columns(key)).collect();
     let reportable = root_keys::reportable(root, &old);
     Verdict::Failed(Failure { severity: None, message, evidence: evidence(root, &shown), reportable })
@@ -67,7 +69,7 @@ fn rule(account: &Account, context: &Context<'_>) -> Verdict {
 #[cfg(test)]
 mod tests {
     use super::CHECK;
-    use crate::testing::observe;
+    use crate::testing::{account, observe, observe_in};
 
     #[test]
     fn the_limit_is_inclusive_to_the_second() {
@@ -95,5 +97,13 @@ user           | access_key_1_active | access_key_1_last_rotated
 user           | access_key_1_active | access_key_1_last_rotated
 <root_account> | true                | N/A
 "), @"UNKNOWN root: access_key_1_last_rotated is N/A though the key is active.");
+    }
+
+    #[test]
+    fn a_key_that_only_the_summary_shows_has_an_age_that_nobody_knows() {
+        let mut account =
+            account("user           | access_key_1_active | access_key_1_last_rotated\n<root_account> | false | N/A");
+        account.summary.as_mut().unwrap().account_access_keys_present = Some(1);
+        insta::assert_snapshot!(observe_in(&CHECK, &account), @"UNKNOWN root: The account summary, which is live, shows an access key of the root user that the credential report of 1 hour ago does not show.");
     }
 }

@@ -2,8 +2,7 @@ use crate::account::Account;
 use crate::check::{Check, Context, Kind, Rule, evidence};
 use crate::report::{AccessKey, CellError, Row};
 use crate::source::{Source, SourceId, Unavailable};
-use crate::text::{age, counted};
-use crate::time::Time;
+use crate::text::counted;
 use crate::verdict::{Evidence, Fact, Failure, Severity, Verdict};
 use crate::{requirements, root_keys};
 
@@ -40,7 +39,7 @@ fn rule(account: &Account, context: &Context<'_>) -> Verdict {
     let all_inactive = !seen.shown.is_empty() && seen.shown.iter().all(|key| key.active == Ok(false));
     Verdict::Failed(Failure {
         severity: all_inactive.then_some(Severity::High),
-        message: seen.message(account.report_generated_at(), context),
+        message: seen.message(account, context),
         evidence: seen.evidence(),
         reportable: seen.root.as_ref().map(|root| root_keys::reportable(root, &seen.shown)).unwrap_or_default(),
     })
@@ -61,15 +60,15 @@ impl<'a> Seen<'a> {
         let summary = account.summary_entry("AccountAccessKeysPresent", |summary| summary.account_access_keys_present);
         let root = account.root();
         let (shown, unreadable) = match &root {
-            Ok(root) => (shown_keys(root), root.access_keys.iter().find_map(unreadable).map(Unavailable::from)),
+            Ok(root) => (root_keys::shown(root), root.access_keys.iter().find_map(unreadable).map(Unavailable::from)),
             Err(reason) => (Vec::new(), Some(reason.clone())),
         };
         Self { summary, root, shown, unreadable }
     }
 
     /// What is there, and whether the other source agrees.
-    fn message(&self, generated: Option<Time>, context: &Context<'_>) -> String {
-        let report_age = generated.map_or_else(String::new, |time| format!(" of {} ago", age(context.age(time))));
+    fn message(&self, account: &Account, context: &Context<'_>) -> String {
+        let report_age = root_keys::report_age(account, context);
         let found = match &self.root {
             Ok(root) if !self.shown.is_empty() => {
                 let keys = self.shown.iter().map(|key| described(root, key, context)).collect::<Vec<_>>().join("; ");
@@ -118,10 +117,6 @@ fn described(root: &Row, key: &AccessKey, context: &Context<'_>) -> String {
         Err(_) => "of unknown state",
     };
     format!("key {}, {state}, {}", key.slot, root_keys::history(root, key, context))
-}
-
-fn shown_keys(root: &Row) -> Vec<&AccessKey> {
-    root.access_keys.iter().filter(|key| key.active == Ok(true) || matches!(key.last_rotated, Ok(Some(_)))).collect()
 }
 
 fn unreadable(key: &AccessKey) -> Option<&CellError> {

@@ -1,6 +1,6 @@
 use crate::account::{Account, AccountSummary};
 use crate::check::{Check, Context, Kind, Rule, evidence};
-use crate::report::Column;
+use crate::report::{AccessKey, Column};
 use crate::requirements;
 use crate::source::{Source, SourceId, Unavailable};
 use crate::verdict::{Evidence, Fact, Severity, Verdict};
@@ -101,9 +101,12 @@ fn password(account: &Account) -> Known<Password> {
     }
 }
 
-/// Only the report says whether a key is active; without it, a key that the summary shows counts as active.
+/// Only the report says whether a key is active; a key that only the summary shows counts as active.
 fn active_key(account: &Account) -> Known<bool> {
     match (account.root(), summary(account).account_access_keys_present) {
+        (Ok(root), Some(present)) if 0 < present && root.access_keys.iter().all(AccessKey::is_empty) => {
+            Known { value: Ok(true), evidence: vec![Fact::of_summary("AccountAccessKeysPresent", present)] }
+        }
         (Ok(root), _) => {
             let [one, two] = &root.access_keys;
             let value = match (&one.active, &two.active) {
@@ -213,5 +216,17 @@ user           | access_key_1_active | mfa_active
         insta::assert_snapshot!(observe_in(&CHECK, &unreadable), @"UNKNOWN root: access_key_1_active is `?` in the credential report, not true or false.");
         unread.summary = unavailable("GetAccountSummary failed: AccessDenied.");
         insta::assert_snapshot!(observe_in(&CHECK, &unread), @"UNKNOWN root: GetAccountSummary failed: AccessDenied.");
+    }
+
+    #[test]
+    fn a_key_that_only_the_summary_shows_counts_as_active() {
+        let mut account = account("user | password_enabled | mfa_active\n<root_account> | false | false");
+        account.summary = Ok(AccountSummary {
+            account_access_keys_present: Some(1),
+            account_mfa_enabled: Some(0),
+            account_password_present: Some(0),
+            account_signing_certificates_present: Some(0),
+        });
+        insta::assert_snapshot!(observe_in(&CHECK, &account), @"FAILED root: The root user has an active access key and no MFA device.");
     }
 }
