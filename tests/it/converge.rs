@@ -22,10 +22,12 @@ use hygiene::checks::CHECKS;
 use hygiene::decision::Decision;
 use hygiene::evaluate::{Evaluation, Scope, evaluate};
 use hygiene::outcome::Outcome;
+use hygiene::policy::Policy;
 use hygiene::problems::Problems;
 use hygiene::report::CredentialReport;
 use hygiene::source::{SourceId, Unavailable};
 use hygiene::subject::FindingId;
+use hygiene::uses::Uses;
 use hygiene::verdict::{ReportedEvidence, Severity, Status};
 use proptest::prelude::*;
 use proptest::test_runner::{Config as Cases, TestCaseError, TestRunner};
@@ -203,9 +205,15 @@ struct View {
     /// The verdicts on what it was served.
     seen: Evaluation,
     disabled: Vec<&'static str>,
+    time: DateTime<Utc>,
 }
 
 impl View {
+    /// Whether the finding's check is disabled.
+    fn disables(&self, id: &str) -> bool {
+        self.disabled.iter().any(|check| id.contains(&format!("/{check}/")))
+    }
+
     /// Whether this view has what it takes to close the finding.
     fn closes(&self, id: &str, stored: &Value) -> bool {
         let check = stored["GeneratorId"].as_str().unwrap().trim_start_matches("credwarden/");
@@ -432,7 +440,7 @@ impl History {
             virtual_mfa_users: if own.served.contains("devices") { Ok(devices) } else { Err(unread()) },
         };
         let disabled = self.config.policy.disabled_checks.clone();
-        View { seen: evaluate(&account, &self.config.policy, &Scope::All, world.now), disabled }
+        View { seen: evaluate(&account, &self.config.policy, &Scope::All, world.now), disabled, time: world.now }
     }
 
     /// Nothing suppressed is alerted, nothing is alerted that does not fail, and what is alerted is remembered.
@@ -444,6 +452,7 @@ impl History {
         invocation: &Invocation,
     ) -> Checked {
         self.figures.mails += mails.len();
+        let now = views[0].time;
         for mail in mails {
             let errors = mail["errors"].to_string();
             // A run that does not know what was told tells all.
@@ -453,26 +462,31 @@ impl History {
                 let id = finding["id"].as_str().unwrap();
                 let mut verdicts = views.iter().flat_map(|view| &view.seen.findings);
                 let failing = verdicts.rfind(|seen| is_failing(seen) && seen.id(account).to_string() == id);
+                let stored = before.get(id).filter(|_| !blind);
                 let Some(seen) = failing else {
-                    check!(false, "{id} was told, and does not fail");
+                    // An event that the report no longer shows is reported by what is stored of it.
+                    let held = stored.filter(|stored| is_held(stored, now) && workflow(stored) == "NEW");
+                    check!(held.is_some(), "{id} was told, and does not fail");
+                    self.owed.remove(id);
+                    let known = self.told.entry(id.to_owned()).or_default();
+                    known.uses = known.uses.clone().merged(held.map(evidence).unwrap_or_default().uses);
                     continue;
                 };
-                let stored = before.get(id).filter(|_| !blind);
+                let news = seen.failure().map(|failure| failure.reportable.clone()).unwrap_or_default();
                 check!(
-                    stored.is_none_or(|stored| workflow(stored) != "SUPPRESSED"),
+                    stored.is_none_or(|stored| workflow(stored) != "SUPPRESSED" || is_later(&news, &evidence(stored))),
                     "{id} is suppressed, and was told"
                 );
-                let news = seen.failure().map(|failure| failure.reportable.clone()).unwrap_or_default();
                 if let Some(stored) = stored.filter(|stored| is_open(stored) && workflow(stored) == "NOTIFIED") {
                     let known = self.known.get(id).cloned().unwrap_or_default();
                     let worse =
                         Severity::from_label(stored["Severity"]["Label"].as_str().unwrap()) < Some(seen.severity());
-                    let same = news.last_used <= known.last_used && news.keys.is_subset(&known.keys);
-                    check!(worse || !same || invocation.twice, "{id} was told again, for nothing");
+                    check!(worse || is_later(&news, &known) || invocation.twice, "{id} was told again, for nothing");
                 }
                 self.owed.remove(id);
                 let known = self.told.entry(id.to_owned()).or_default();
-                known.last_used = known.last_used.max(news.last_used);
+                // A use that was stored before is in what is told of the finding now.
+                known.uses = known.uses.clone().merged(news.uses).merged(stored.map(evidence).unwrap_or_default().uses);
                 known.keys.extend(news.keys);
             }
         }
@@ -488,6 +502,7 @@ impl History {
         mails: &[Value],
     ) -> Checked {
         let mut resolved = 0;
+        let time = views[0].time;
         for (id, stored) in before.iter().filter(|(_, stored)| is_ours(stored) && is_open(stored)) {
             let Some(now) = after.get(id) else {
                 check!(false, "{id} is gone");
@@ -496,6 +511,10 @@ impl History {
             if !is_open(now) {
                 check!(views.iter().any(|view| view.closes(id, stored)), "{id} was closed without a verdict");
                 let status = now["Compliance"]["Status"].as_str().unwrap();
+                check!(
+                    !is_held(stored, time) || status == "NOT_AVAILABLE",
+                    "{id} was closed, and happened all the same"
+                );
                 check!(["PASSED", "NOT_AVAILABLE"].contains(&status), "{id} was closed as {status}");
                 self.figures.closed += 1;
                 let tellable = self.config.alert.min_severity <= severity(stored);
@@ -541,10 +560,10 @@ impl History {
                 let known = evidence(stored);
                 if invocation.lags {
                     // It cannot set to NEW what it was not shown; when it dies then, what it wrote counts as told.
-                    told.last_used = told.last_used.max(known.last_used);
+                    told.uses = told.uses.clone().merged(known.uses.clone());
                     told.keys.extend(known.keys.iter().cloned());
                 }
-                check!(known.last_used <= told.last_used, "{id}: {known:?} is stored, and {told:?} was told");
+                check!(known.uses.not_in(&told.uses).is_none(), "{id}: {known:?} is stored, and {told:?} was told");
                 check!(known.keys.is_subset(&told.keys), "{id}: {known:?} is stored, and {told:?} was told");
                 // A run that was not shown what there was may have written less, as may the second of two; and while it is to be
                 // told, nothing is known.
@@ -552,7 +571,7 @@ impl History {
                     && before.get(id).is_some_and(|old| workflow(old) == "NOTIFIED");
                 let before = self.known.remove(id).filter(|_| stayed).unwrap_or_default();
                 let known = ReportedEvidence {
-                    last_used: known.last_used.max(before.last_used),
+                    uses: known.uses.merged(before.uses),
                     keys: known.keys.union(&before.keys).cloned().collect(),
                     keys_whole: false,
                 };
@@ -583,10 +602,15 @@ impl History {
         let unknown = view.seen.findings.iter().filter(|finding| finding.status() == Status::Unknown);
         let unknown = unknown.map(|finding| finding.id(Some(ACCOUNT)).to_string());
         expected.extend(unknown.filter(|id| before.get(id).is_some_and(is_open)));
+        // What happened has happened, whatever the report says now.
+        let held = before.iter().filter(|(_, stored)| is_ours(stored) && is_open(stored) && is_held(stored, view.time));
+        expected.extend(held.map(|(id, _)| id.clone()).filter(|id| !view.disables(id)));
         check!(open == expected, "open: {open:#?}, failing: {expected:#?}");
         for (id, severity) in &failing {
             let expected = match (workflow(&after[id]), *severity < self.config.alert.min_severity) {
                 ("SUPPRESSED", _) => continue,
+                // A person dealt with what happened, and it did not happen again.
+                ("RESOLVED", _) if id.contains("/root-user-recently-used/") => continue,
                 (_, true) => ["NEW", "RESOLVED"],
                 (_, false) => ["NOTIFIED", "NOTIFIED"],
             };
@@ -722,12 +746,28 @@ fn severity(finding: &Value) -> Severity {
 /// What is stored of what was told.
 fn evidence(finding: &Value) -> ReportedEvidence {
     let fields = &finding["ProductFields"];
-    let keys = fields["credwarden/root-keys"].as_str();
+    let list = |name: &str| fields[name].as_str().into_iter().flat_map(|list| list.split(',')).map(str::to_owned);
+    let use_in = |text: String| {
+        let (credential, used) = text.split_once('=').unwrap();
+        (credential.to_owned(), DateTime::parse_from_rfc3339(used).unwrap().to_utc())
+    };
+    let by_credential = list("credwarden/root-uses").map(use_in).collect();
     ReportedEvidence {
-        last_used: fields["credwarden/root-last-used"].as_str().map(|_| moment(fields, "credwarden/root-last-used")),
-        keys: keys.into_iter().flat_map(|keys| keys.split(',')).map(str::to_owned).collect(),
+        uses: Uses { by_credential, of_any: None },
+        keys: list("credwarden/root-keys").collect(),
         keys_whole: false,
     }
+}
+
+/// Whether there is something in it that the other does not have.
+fn is_later(news: &ReportedEvidence, known: &ReportedEvidence) -> bool {
+    news.uses.not_in(&known.uses).is_some() || !news.keys.is_subset(&known.keys)
+}
+
+/// Whether it is about something that happened, and that is not older than the limit.
+fn is_held(stored: &Value, now: DateTime<Utc>) -> bool {
+    let latest = evidence(stored).uses.latest();
+    latest.is_some_and(|latest| now - latest <= Policy::cis().root_used_within)
 }
 
 fn id(finding: &Value) -> String {

@@ -10,6 +10,7 @@ use checker::summary::AlertState;
 use hygiene::decision::{Decision, Mark, Record, Storing};
 use hygiene::memory::{Stored, Workflow};
 use hygiene::outcome::{Outcome, Receipts};
+use hygiene::uses::Uses;
 use hygiene::verdict::{ReportedEvidence, Severity};
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -153,6 +154,11 @@ async fn marks_that_may_succeed_are_tried_again_until_the_time_is_up() {
 const ROOT_USE: &str = "credwarden/root-user-recently-used/123456789012/root";
 const BEFORE: &str = "2026-11-01T06:00:00Z";
 
+/// What is remembered of a use that an earlier version stored.
+fn used(at: &str) -> ReportedEvidence {
+    ReportedEvidence { uses: Uses { of_any: Some(time(at)), ..Uses::default() }, ..ReportedEvidence::default() }
+}
+
 /// A decision on a root user whose latest use was not reported: the one before is stored.
 fn with_new_evidence(workflow: Workflow) -> Decision {
     let known = Stored {
@@ -167,7 +173,8 @@ fn with_new_evidence(workflow: Workflow) -> Decision {
         updated_at: time(BEFORE),
         arn: None,
         access_key_id: None,
-        reported: ReportedEvidence { last_used: Some(time(BEFORE)), ..ReportedEvidence::default() },
+        reported: used(BEFORE),
+        evidence: Vec::new(),
     };
     let decision = decided(evaluated(&[ROOT]), &[(ROOT_USE.to_owned(), known)].into());
     Decision { closings: Vec::new(), ..decision }
@@ -231,8 +238,7 @@ async fn what_is_stored_stays_when_the_finding_cannot_be_marked_new() {
 async fn evidence_that_is_held_back_is_stored_after_the_message() {
     let mut decision = with_new_evidence(Workflow::Suppressed);
     let failing = decision.failing.iter_mut().find(|failing| failing.id == ROOT_USE).unwrap();
-    let evidence = ReportedEvidence { last_used: Some(time(BEFORE)), ..ReportedEvidence::default() };
-    failing.storing = Storing::WhenSent(Record { severity: Severity::High, evidence });
+    failing.storing = Storing::WhenSent(Record { severity: Severity::High, evidence: used(BEFORE) });
     let (_, before, after) = published(&decision, false).await;
     let later = NEW.replace("00.000Z", "00.001Z");
     assert_eq!((before, after), (vec![OLD.to_owned()], vec![later]), "an update that is not later is ignored");

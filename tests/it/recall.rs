@@ -9,6 +9,7 @@ use aws_sdk_securityhub::Client;
 use checker::cause::chain;
 use checker::product::Product;
 use checker::recall::{Recall, RecallError, Recalled};
+use hygiene::check::Kind;
 use hygiene::memory::{Stored, Workflow};
 use hygiene::verdict::Severity;
 use serde_json::{Value, json};
@@ -91,7 +92,7 @@ async fn no_more_is_kept_than_the_next_plan_needs() {
     assert_eq!(stored.created_at, time("2026-10-01T06:00:00Z"));
     assert_eq!(stored.first_observed_at, Some(time("2026-10-02T06:00:00Z")));
     assert_eq!(stored.updated_at, time("2026-11-19T06:00:00.123Z"));
-    assert_eq!(stored.reported.last_used, Some(time("2026-11-18T06:00:00Z")));
+    assert_eq!(stored.reported.uses.latest(), Some(time("2026-11-18T06:00:00Z")));
     assert_eq!(stored.reported.keys.len(), 2);
     assert_eq!(stored.access_key_id.as_deref(), Some("AKIAIOSFODNN7EXAMPLE"));
 
@@ -215,6 +216,10 @@ async fn a_finding_is_recalled_as_it_was_written() {
             arn: failing.finding.subject.arn().map(str::to_owned),
             access_key_id: failing.access_key_id.clone(),
             reported: evidence,
+            evidence: match failing.finding.check.kind {
+                Kind::Event => failing.finding.evidence().to_vec(),
+                Kind::State => Vec::new(),
+            },
         };
         assert_eq!(recalled[&failing.id], expected);
     }

@@ -8,12 +8,14 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use chrono::{DateTime, SecondsFormat, Utc};
+use hygiene::check::Kind;
 use hygiene::checks::find;
 use hygiene::decision::{CloseReason, Closing, Failing, Record};
 use hygiene::memory::{Stored, Workflow};
 use hygiene::subject::{AccessKeySubject, KeyTag, Subject, SubjectId};
 use hygiene::text::{cut, inert};
-use hygiene::verdict::{ReportedEvidence, Severity};
+use hygiene::uses::Uses;
+use hygiene::verdict::{Evidence, Fact, ReportedEvidence, Severity};
 use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -25,6 +27,8 @@ const ARN: &str = "credwarden/arn";
 const ACCESS_KEY_ID: &str = "credwarden/access-key-id";
 /// The product field with the latest use of root that was reported.
 const LAST_USED: &str = "credwarden/root-last-used";
+/// The product field with the latest use of each of root's credentials.
+const USES: &str = "credwarden/root-uses";
 /// The product field with the root keys that were reported, by when they were created.
 const ROOT_KEYS: &str = "credwarden/root-keys";
 /// The product field with the commands that fix it: whole, or not there.
@@ -177,7 +181,20 @@ pub enum Details<'a> {
 pub struct ProductFields<'a>(BTreeMap<Cow<'a, str>, Cow<'a, str>>);
 
 /// The product fields that the next run needs.
-const RECALLED: [&str; 4] = [ARN, ACCESS_KEY_ID, LAST_USED, ROOT_KEYS];
+const RECALLED: [&str; 5] = [ARN, ACCESS_KEY_ID, LAST_USED, USES, ROOT_KEYS];
+/// What every evidence's product field begins with.
+const EVIDENCE: &str = "credwarden/";
+/// The evidence that the next run needs, of a use of root: it is written again when the report no longer shows it.
+const RECALLED_EVIDENCE: [&str; 8] = [
+    "password_last_used",
+    "access_key_1_last_used_date",
+    "access_key_1_last_used_service",
+    "access_key_1_last_used_region",
+    "access_key_2_last_used_date",
+    "access_key_2_last_used_service",
+    "access_key_2_last_used_region",
+    "GeneratedTime",
+];
 
 impl<'a> Asff<'a> {
     /// A failing finding, with what is to be stored of what is reported.
@@ -258,15 +275,12 @@ impl<'a> Asff<'a> {
         let provided = self.finding_provider_fields.and_then(|fields| fields.severity?.label);
         let label = provided.or_else(|| self.severity?.label);
         let fields = self.product_fields.unwrap_or_default();
+        let check = self.generator_id.as_deref().and_then(|id| id.strip_prefix(GENERATOR)).unwrap_or_default();
+        let is_event = find(check).is_some_and(|check| check.kind == Kind::Event);
         let keys = fields.get(ROOT_KEYS).map(|stamps| stamps.split(',').map(str::to_owned).collect());
         Ok(Stored {
             id: self.id.ok_or("Id")?.into_owned(),
-            check: self
-                .generator_id
-                .as_deref()
-                .and_then(|id| id.strip_prefix(GENERATOR))
-                .unwrap_or_default()
-                .to_owned(),
+            check: check.to_owned(),
             title: self.title.unwrap_or_default().into_owned(),
             active: self.record_state.as_deref() != Some("ARCHIVED"),
             workflow: workflow(self.workflow.and_then(|workflow| workflow.status).as_deref()),
@@ -276,11 +290,8 @@ impl<'a> Asff<'a> {
             updated_at: time(self.updated_at.as_deref()).ok_or("UpdatedAt")?,
             arn: fields.get(ARN).map(str::to_owned),
             access_key_id: fields.get(ACCESS_KEY_ID).map(str::to_owned),
-            reported: ReportedEvidence {
-                last_used: time(fields.get(LAST_USED)),
-                keys: keys.unwrap_or_default(),
-                keys_whole: false,
-            },
+            reported: ReportedEvidence { uses: uses(&fields), keys: keys.unwrap_or_default(), keys_whole: false },
+            evidence: if is_event { fields.evidence() } else { Vec::new() },
         })
     }
 }
@@ -344,9 +355,10 @@ fn product_fields<'a>(failing: &'a Failing, record: &Record) -> Option<ProductFi
     let mut fields = ProductFields::default();
     fields.insert(ARN, failing.finding.subject.arn());
     fields.insert(ACCESS_KEY_ID, failing.access_key_id.as_deref());
-    // To the last digit: it is compared with the report's.
-    let last_used = record.evidence.last_used.map(|used| used.to_rfc3339_opts(SecondsFormat::AutoSi, true));
-    fields.insert(LAST_USED, last_used.as_deref());
+    let uses = &record.evidence.uses;
+    fields.insert(LAST_USED, uses.latest().map(exact).as_deref());
+    let uses = uses.by_credential.iter().map(|(credential, time)| format!("{credential}={}", exact(*time)));
+    fields.insert(USES, Some(&uses.collect::<Vec<_>>().join(",")));
     let keys = record.evidence.keys.iter().map(String::as_str).collect::<Vec<_>>().join(",");
     fields.insert(ROOT_KEYS, Some(&keys));
     let remediation = failing.remediation();
@@ -354,7 +366,7 @@ fn product_fields<'a>(failing: &'a Failing, record: &Record) -> Option<ProductFi
         fields.insert(REMEDIATION, Some(&remediation));
     }
     for fact in failing.finding.evidence() {
-        fields.insert(&format!("credwarden/{}", fact.name), Some(&fact.value));
+        fields.insert(&format!("{EVIDENCE}{}", fact.name), Some(&fact.value));
     }
     fields.if_any()
 }
@@ -433,7 +445,33 @@ impl<'a> Of<'a> {
     }
 }
 
+/// When root's credentials were used last. Earlier versions stored one date for all.
+fn uses(fields: &ProductFields<'_>) -> Uses {
+    let use_in = |text: &str| {
+        let (credential, used) = text.split_once('=')?;
+        Some((credential.to_owned(), time(Some(used))?))
+    };
+    let list = fields.get(USES).unwrap_or_default();
+    let by_credential: BTreeMap<_, _> = list.split(',').filter_map(use_in).collect();
+    let of_any = if by_credential.is_empty() { time(fields.get(LAST_USED)) } else { None };
+    Uses { by_credential, of_any }
+}
+
+/// To the last digit: it is compared with the report's.
+fn exact(time: DateTime<Utc>) -> String {
+    time.to_rfc3339_opts(SecondsFormat::AutoSi, true)
+}
+
 impl ProductFields<'_> {
+    /// The evidence, as the facts of the report that it was.
+    fn evidence(&self) -> Evidence {
+        let fact = |name: &'static str| {
+            let value = self.get(&format!("{EVIDENCE}{name}"))?;
+            Some(Fact::of_report(name, value))
+        };
+        RECALLED_EVIDENCE.into_iter().filter_map(fact).collect()
+    }
+
     fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(|value| &**value)
     }
@@ -465,9 +503,12 @@ impl<'de> Deserialize<'de> for ProductFields<'_> {
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
                 let mut fields = ProductFields::default();
                 while let Some(name) = map.next_key::<Cow<'de, str>>()? {
-                    match RECALLED.into_iter().find(|known| *known == name) {
-                        Some(name) => _ = fields.0.insert(Cow::Borrowed(name), Cow::Owned(map.next_value()?)),
-                        None => _ = map.next_value::<IgnoredAny>()?,
+                    let is_evidence =
+                        |name: &str| name.strip_prefix(EVIDENCE).is_some_and(|name| RECALLED_EVIDENCE.contains(&name));
+                    if RECALLED.contains(&&*name) || is_evidence(&name) {
+                        fields.0.insert(Cow::Owned(name.into_owned()), Cow::Owned(map.next_value()?));
+                    } else {
+                        map.next_value::<IgnoredAny>()?;
                     }
                 }
                 Ok(fields)

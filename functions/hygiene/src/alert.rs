@@ -51,7 +51,9 @@ impl<'a> Alert<'a> {
     /// Whether the run is worth a message.
     pub fn is_due(&self) -> bool {
         let change = !(self.new.is_empty() && self.resolved.is_empty() && self.unchecked.is_empty());
-        let fails = || self.still_open().any(|failing| self.decision.is_reportable(failing.severity()));
+        // Of an event that is held people know, and nothing can be done about it any more.
+        let fails =
+            || self.still_open().any(|failing| !failing.held && self.decision.is_reportable(failing.severity()));
         self.is_blind()
             || self.decision.hub == Hub::Unread
             || !self.unwritten.is_empty()

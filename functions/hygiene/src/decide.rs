@@ -10,6 +10,7 @@ use std::mem;
 
 use chrono::{DateTime, Utc};
 
+use crate::check::Kind;
 use crate::decision::{
     AlertRules, AlertStatus, CloseReason, Closing, Decision, Failing, Hub, Mark, Reason, Record, Storing, Version,
 };
@@ -19,7 +20,8 @@ use crate::finding::Finding;
 use crate::memory::{Memory, Stored, Workflow};
 use crate::problems::Problems;
 use crate::text;
-use crate::verdict::{ReportedEvidence, Severity, Verdict};
+use crate::uses::PASSWORD;
+use crate::verdict::{Failure, ReportedEvidence, Severity, Verdict};
 
 /// Decides what to do about the findings of a run, by what earlier runs stored. Without that everything that fails is new.
 pub fn decide(mut evaluation: Evaluation, memory: Memory, enrichment: &Enrichment, rules: AlertRules) -> Decision {
@@ -47,7 +49,10 @@ pub fn decide(mut evaluation: Evaluation, memory: Memory, enrichment: &Enrichmen
             verdict @ (Verdict::Passed(_) | Verdict::NotApplicable(_) | Verdict::Unknown(_)) => {
                 if let Some(known) = known {
                     let reason = close_reason(&known, Some(verdict), &evaluation);
-                    ends.add(known, reason, now);
+                    match held(&known, &finding, &evaluation) {
+                        Some(held) => failing.push(held),
+                        None => ends.add(known, reason, now),
+                    }
                 }
                 if matches!(verdict, Verdict::Unknown(_)) {
                     unknown.push(finding);
@@ -82,7 +87,8 @@ pub fn decide(mut evaluation: Evaluation, memory: Memory, enrichment: &Enrichmen
         unknown,
     };
     decision.marks = marks(decision.failing.iter().filter(|failing| is_marked_first(failing)), Workflow::New);
-    decision.marks_when_sent = marks(decision.reported_as_new(), Workflow::Notified);
+    let is_marked = |failing: &&Failing| !matches!(failing.alert, AlertStatus::New(Reason::NewWhileSuppressed(_)));
+    decision.marks_when_sent = marks(decision.reported_as_new().filter(is_marked), Workflow::Notified);
     decision
 }
 
@@ -132,6 +138,7 @@ fn compared(
             id,
             finding,
             access_key_id,
+            held: false,
             alert: AlertStatus::New(Reason::FirstSeen),
             created_at: now,
             first_observed_at: now,
@@ -140,32 +147,42 @@ fn compared(
             storing: Storing::AtOnce,
         };
     };
-    let alert = alert_status(stored, new_evidence(severity, &seen, stored));
+    let alert = alert_status(stored, &finding, new_evidence(severity, &seen, stored, now));
     let storing = match alert {
         AlertStatus::New(Reason::NewEvidence(_)) => Storing::IfMarked(record(stored)),
+        AlertStatus::New(Reason::NewWhileSuppressed(_)) => Storing::WhenSent(record(stored)),
         AlertStatus::New(_) | AlertStatus::Reported | AlertStatus::Suppressed => Storing::AtOnce,
     };
     Failing {
         id,
         finding,
         access_key_id,
+        held: false,
         alert,
         created_at: stored.created_at,
         first_observed_at: if stored.active { stored.open_since() } else { now },
         updated_at: stored.next_update(now),
-        record: Record { severity, evidence: merged(seen, stored) },
+        record: Record { severity, evidence: merged(seen, stored, now) },
         storing,
     }
 }
 
-fn alert_status(stored: &Stored, new_evidence: Option<String>) -> AlertStatus {
-    match (stored.workflow, stored.active, new_evidence) {
-        (Workflow::Suppressed, ..) => AlertStatus::Suppressed,
-        (_, false, _) => AlertStatus::New(Reason::CameBack),
-        (Workflow::New, true, _) => AlertStatus::New(Reason::NotYetReported),
-        (Workflow::Resolved, true, _) => AlertStatus::New(Reason::NotResolved),
-        (Workflow::Notified, true, Some(evidence)) => AlertStatus::New(Reason::NewEvidence(evidence)),
-        (Workflow::Notified, true, None) => AlertStatus::Reported,
+fn alert_status(stored: &Stored, finding: &Finding, new_evidence: Option<NewEvidence>) -> AlertStatus {
+    match (stored.workflow, stored.active) {
+        (Workflow::Suppressed, _) => match new_evidence {
+            Some(NewEvidence { words, is_worse: false }) if finding.subject.is_root() => {
+                AlertStatus::New(Reason::NewWhileSuppressed(words))
+            }
+            Some(_) | None => AlertStatus::Suppressed,
+        },
+        (_, false) => AlertStatus::New(Reason::CameBack),
+        (Workflow::New, true) => AlertStatus::New(Reason::NotYetReported),
+        // Nothing undoes an event: who says that it is dealt with is right, until there is another.
+        (Workflow::Resolved, true) if finding.check.kind == Kind::State => AlertStatus::New(Reason::NotResolved),
+        (Workflow::Notified | Workflow::Resolved, true) => match new_evidence {
+            Some(NewEvidence { words, .. }) => AlertStatus::New(Reason::NewEvidence(words)),
+            None => AlertStatus::Reported,
+        },
     }
 }
 
@@ -174,30 +191,89 @@ fn record(stored: &Stored) -> Record {
 }
 
 /// What the next run compares with: evidence that was reported is kept where this run could not read all of it. What is stored
-/// of a finding that was not reported is not known to anybody.
-fn merged(mut seen: ReportedEvidence, stored: &Stored) -> ReportedEvidence {
+/// of a finding that was not reported is not known to anybody; but a use is an event, and is kept in any case.
+fn merged(mut seen: ReportedEvidence, stored: &Stored, now: DateTime<Utc>) -> ReportedEvidence {
     let is_known = match stored.workflow {
         Workflow::Notified | Workflow::Suppressed => true,
         Workflow::New | Workflow::Resolved => false,
     };
-    if is_known {
-        if !seen.keys_whole {
-            seen.keys.extend(stored.reported.keys.iter().cloned());
-        }
-        seen.last_used = seen.last_used.max(stored.reported.last_used);
+    if is_known && !seen.keys_whole {
+        seen.keys.extend(stored.reported.keys.iter().cloned());
     }
+    seen.uses = seen.uses.merged(stored.reported.uses.clone().until(now));
     seen
 }
 
-/// What was not reported with the stored finding, in words.
-fn new_evidence(severity: Severity, seen: &ReportedEvidence, stored: &Stored) -> Option<String> {
-    if stored.reported.last_used < seen.last_used {
-        return seen.last_used.map(|used| format!("a new use on {}", text::moment(used)));
+/// What was not reported with the stored finding.
+struct NewEvidence {
+    words: String,
+    /// Whether it is no more than a higher severity.
+    is_worse: bool,
+}
+
+fn new_evidence(
+    severity: Severity,
+    seen: &ReportedEvidence,
+    stored: &Stored,
+    now: DateTime<Utc>,
+) -> Option<NewEvidence> {
+    if let Some(used) = seen.uses.not_in(&stored.reported.uses.clone().until(now)) {
+        return Some(NewEvidence { words: format!("a new use on {}", text::moment(used)), is_worse: false });
     }
     if let Some(key) = seen.keys.iter().find(|key| !stored.reported.keys.contains(*key)) {
-        return Some(format!("an access key that was not named before, created {key}"));
+        let words = format!("an access key that was not named before, created {key}");
+        return Some(NewEvidence { words, is_worse: false });
     }
-    (stored.severity < severity).then(|| format!("{severity} now, {} before", stored.severity))
+    (stored.severity < severity)
+        .then(|| NewEvidence { words: format!("{severity} now, {} before", stored.severity), is_worse: true })
+}
+
+/// An open finding on an event that this run's report does not show: it is written again as it is stored, until the event is
+/// older than the limit. An event is not undone by deleting its record.
+fn held(stored: &Stored, finding: &Finding, evaluation: &Evaluation) -> Option<Failing> {
+    let now = evaluation.evaluated_at;
+    let uses = stored.reported.uses.clone().until(now);
+    let used = uses.latest().filter(|used| now - *used <= evaluation.events_within)?;
+    if finding.check.kind != Kind::Event || !stored.active {
+        return None;
+    }
+    let with = match uses.latest_credential() {
+        Some(PASSWORD) => " with its password".to_owned(),
+        Some(key) => format!(" with an access key that was created {key}"),
+        None => String::new(),
+    };
+    let shown = match finding.verdict {
+        Verdict::Unknown(_) => "This run could not read the use",
+        Verdict::Passed(_) | Verdict::NotApplicable(_) | Verdict::Failed(_) => {
+            "The credential report no longer shows the use"
+        }
+    };
+    let message = format!(
+        "The root user was used on {}, {} ago,{with}. {shown}; it is reported for {}.",
+        text::moment(used),
+        text::age(now - used),
+        text::age(evaluation.events_within)
+    );
+    let reportable = ReportedEvidence { uses, ..stored.reported.clone() };
+    let alert = match stored.workflow {
+        Workflow::New => AlertStatus::New(Reason::NotYetReported),
+        Workflow::Notified | Workflow::Resolved => AlertStatus::Reported,
+        Workflow::Suppressed => AlertStatus::Suppressed,
+    };
+    let record = Record { severity: stored.severity, evidence: reportable.clone() };
+    let failure = Failure { severity: Some(stored.severity), message, evidence: stored.evidence.clone(), reportable };
+    Some(Failing {
+        id: stored.id.clone(),
+        finding: Finding { verdict: Verdict::Failed(failure), ..finding.clone() },
+        access_key_id: None,
+        held: true,
+        alert,
+        created_at: stored.created_at,
+        first_observed_at: stored.open_since(),
+        updated_at: stored.next_update(now),
+        record,
+        storing: Storing::AtOnce,
+    })
 }
 
 /// Whether a finding has to be set to NEW before it is written: Security Hub does that by itself only when a closed finding is
@@ -228,6 +304,8 @@ mod tests {
     use crate::source::{Coverage, SourceId, Users};
     use crate::subject::{FindingId, Subject};
     use crate::testing::{NOW, account, evaluated, time, unavailable};
+    use crate::uses::Uses;
+    use crate::verdict::Fact;
 
     const OLD_KEY: &str = "
 user           | access_key_1_active | access_key_1_last_rotated | access_key_1_last_used_date
@@ -260,6 +338,7 @@ user           | access_key_1_active | access_key_1_last_rotated | access_key_1_
             arn: None,
             access_key_id: None,
             reported: ReportedEvidence::default(),
+            evidence: Vec::new(),
         }
     }
 
@@ -354,7 +433,8 @@ user           | access_key_1_active | access_key_1_last_rotated | access_key_1_
     #[test]
     fn new_evidence_is_told_again() {
         let used = |at: &str| {
-            let reported = ReportedEvidence { last_used: Some(time(at)), ..ReportedEvidence::default() };
+            let uses = Uses { of_any: Some(time(at)), ..Uses::default() };
+            let reported = ReportedEvidence { uses, ..ReportedEvidence::default() };
             lines_of_one(
                 ROOT_KEY,
                 Stored {
@@ -379,6 +459,120 @@ user           | access_key_1_active | access_key_1_last_rotated | access_key_1_
         insta::assert_snapshot!(keys(Severity::Critical, &["20190102T030405Z"]), @"reported   CRITICAL      credwarden/root-access-key-present/123456789012/root");
         insta::assert_snapshot!(keys(Severity::Critical, &["20180102T030405Z"]), @"new        CRITICAL      credwarden/root-access-key-present/123456789012/root (an access key that was not named before, created 20190102T030405Z)");
         insta::assert_snapshot!(keys(Severity::High, &["20190102T030405Z"]), @"new        CRITICAL      credwarden/root-access-key-present/123456789012/root (CRITICAL now, HIGH before)");
+    }
+
+    const ROOT_USE: &str = "credwarden/root-user-recently-used/123456789012/root";
+    const NO_USE: &str = "
+user           | access_key_1_active | access_key_1_last_rotated | access_key_1_last_used_date
+<root_account> | false               | N/A                       | N/A
+";
+
+    /// A root use that was stored with that credential and time.
+    fn root_use(credential: &str, at: &str, workflow: Workflow) -> Stored {
+        let by_credential = [(credential.to_owned(), time(at))].into();
+        let reported = ReportedEvidence { uses: Uses { by_credential, of_any: None }, ..ReportedEvidence::default() };
+        let evidence = vec![Fact::of_report("access_key_1_last_used_date", at)];
+        Stored { severity: Severity::High, workflow, reported, evidence, ..stored(ROOT_USE) }
+    }
+
+    fn of_root_use(account: &Account, stored: Stored) -> (Decision, Option<Failing>) {
+        let decision = decided(account, &known([stored]));
+        let failing = decision.failing.iter().find(|failing| failing.id == ROOT_USE).cloned();
+        (decision, failing)
+    }
+
+    #[test]
+    fn an_event_is_held_until_it_is_older_than_the_limit() {
+        let key = "20190102T030405Z";
+        let (decision, held) = of_root_use(&account(NO_USE), root_use(key, "2026-10-21T06:00:00Z", Workflow::Notified));
+        let held = held.unwrap();
+        assert!(held.held && decision.closings.is_empty() && decision.not_evaluated.is_empty());
+        assert_eq!(held.alert, AlertStatus::Reported);
+        assert_eq!(held.record.evidence.uses.by_credential[key], time("2026-10-21T06:00:00Z"));
+        assert_eq!(held.finding.evidence(), [Fact::of_report("access_key_1_last_used_date", "2026-10-21T06:00:00Z")]);
+        assert_eq!(held.first_observed_at, time("2026-10-02T06:00:00Z"));
+        insta::assert_snapshot!(held.finding.message(), @"The root user was used on 2026-10-21 06:00 UTC, 30 days ago, with an access key that was created 20190102T030405Z. The credential report no longer shows the use; it is reported for 30 days.");
+
+        let (decision, held) = of_root_use(&account(NO_USE), root_use(key, "2026-10-21T05:59:59Z", Workflow::Notified));
+        assert!(held.is_none());
+        assert_eq!(decision.closings.len(), 1);
+    }
+
+    #[test]
+    fn an_event_ends_by_no_report_that_cannot_be_read() {
+        let mut unread = account(NO_USE);
+        unread.report = unavailable("GetCredentialReport failed: AccessDenied.");
+        let (_, held) = of_root_use(&unread, root_use("password", YESTERDAY, Workflow::Notified));
+        insta::assert_snapshot!(held.unwrap().finding.message(), @"The root user was used on 2026-11-19 06:00 UTC, 1 day ago, with its password. This run could not read the use; it is reported for 30 days.");
+        // Older than the limit, but nobody saw what is there now.
+        let (decision, held) = of_root_use(&unread, root_use("password", "2026-01-01T06:00:00Z", Workflow::Notified));
+        assert!(held.is_none() && decision.closings.is_empty());
+        assert_eq!(decision.not_evaluated.len(), 1);
+    }
+
+    #[test]
+    fn a_held_event_is_reported_once() {
+        let held = |workflow| {
+            let (decision, held) = of_root_use(&account(NO_USE), root_use("password", YESTERDAY, workflow));
+            let reported = decision.reported_as_new().any(|failing| failing.id == ROOT_USE);
+            let marked = decision.marks_when_sent.iter().any(|mark| mark.id == ROOT_USE);
+            assert_eq!(reported, marked);
+            (held.unwrap().alert, reported)
+        };
+        let first = AlertStatus::New(Reason::NotYetReported);
+        assert_eq!(held(Workflow::New), (first, true), "the mail of the first day failed");
+        assert_eq!(held(Workflow::Notified), (AlertStatus::Reported, false));
+        assert_eq!(held(Workflow::Resolved), (AlertStatus::Reported, false), "a person dealt with it");
+        assert_eq!(held(Workflow::Suppressed), (AlertStatus::Suppressed, false));
+    }
+
+    #[test]
+    fn each_credentials_latest_use_is_remembered() {
+        let table = "
+user           | password_last_used   | access_key_1_active | access_key_1_last_rotated | access_key_1_last_used_date
+<root_account> | 2026-11-19T06:00:00Z | true                | 2019-01-02T03:04:05Z      | 2026-11-10T06:00:00Z
+";
+        let status = |stored: Stored| of_root_use(&account(table), stored).1.unwrap().alert;
+        let reported = |words: &str| AlertStatus::New(Reason::NewEvidence(words.to_owned()));
+        // The later sign-in was reported; the key's earlier use shows only now.
+        let late = reported("a new use on 2026-11-10 06:00 UTC");
+        assert_eq!(status(root_use("password", YESTERDAY, Workflow::Notified)), late);
+        // One wrong date hides none of the later ones.
+        let wrong = root_use("password", "2099-01-01T00:00:00Z", Workflow::Notified);
+        assert_eq!(status(wrong), reported("a new use on 2026-11-19 06:00 UTC"));
+        // An earlier version stored one date for all.
+        let uses = Uses { of_any: Some(time(YESTERDAY)), ..Uses::default() };
+        let old = Stored {
+            reported: ReportedEvidence { uses, ..ReportedEvidence::default() },
+            ..root_use("password", YESTERDAY, Workflow::Notified)
+        };
+        assert_eq!(status(old), AlertStatus::Reported);
+        // A credential that is gone keeps its use.
+        let gone = root_use("20180102T030405Z", "2026-11-18T06:00:00Z", Workflow::Notified);
+        let kept = of_root_use(&account(table), gone).1.unwrap().record.evidence.uses.by_credential;
+        assert_eq!(kept.keys().collect::<Vec<_>>(), ["20180102T030405Z", "20190102T030405Z", "password"]);
+    }
+
+    #[test]
+    fn a_person_who_resolves_an_event_is_right_until_there_is_another() {
+        let table = "user | password_last_used\n<root_account> | 2026-11-19T06:00:00Z";
+        let status = |at| of_root_use(&account(table), root_use("password", at, Workflow::Resolved)).1.unwrap().alert;
+        assert_eq!(status(YESTERDAY), AlertStatus::Reported);
+        let later = AlertStatus::New(Reason::NewEvidence("a new use on 2026-11-19 06:00 UTC".to_owned()));
+        assert_eq!(status("2026-11-01T06:00:00Z"), later);
+    }
+
+    #[test]
+    fn new_root_evidence_is_reported_though_the_finding_is_suppressed_and_stays_so() {
+        let table = "user | password_last_used\n<root_account> | 2026-11-19T06:00:00Z";
+        let suppressed = root_use("password", "2026-11-01T06:00:00Z", Workflow::Suppressed);
+        let (decision, failing) = of_root_use(&account(table), suppressed.clone());
+        let failing = failing.unwrap();
+        let words = "a new use on 2026-11-19 06:00 UTC".to_owned();
+        assert_eq!(failing.alert, AlertStatus::New(Reason::NewWhileSuppressed(words)));
+        assert_eq!(failing.storing, Storing::WhenSent(record(&suppressed)), "stored when people know");
+        assert_eq!((decision.marks.len(), decision.reported_as_new().any(|one| one.id == ROOT_USE)), (0, true));
+        assert!(!decision.marks_when_sent.iter().any(|mark| mark.id == ROOT_USE), "it stays suppressed");
     }
 
     #[test]

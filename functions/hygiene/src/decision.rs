@@ -130,6 +130,8 @@ pub struct Failing {
     pub finding: Finding,
     /// The access key's id, where it is known.
     pub access_key_id: Option<String>,
+    /// Whether it is about an event that the report no longer shows: it is written as it is stored.
+    pub held: bool,
     /// Whether people know.
     pub alert: AlertStatus,
     /// `CreatedAt`: the first run that ever found it.
@@ -189,6 +191,8 @@ pub enum Reason {
     NotResolved,
     /// It has evidence that was not reported, in words.
     NewEvidence(String),
+    /// It has evidence, in words, that is later than what a person suppressed. It stays suppressed.
+    NewWhileSuppressed(String),
 }
 
 /// A workflow status to set.
@@ -271,8 +275,9 @@ impl Closing {
 /// A line for each finding, for tests. It names users, so it is never logged.
 impl fmt::Display for Decision {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for Failing { id, finding, alert, .. } in &self.failing {
+        for Failing { id, finding, alert, held, .. } in &self.failing {
             let (word, why) = match alert {
+                AlertStatus::Reported if *held => ("held", String::new()),
                 AlertStatus::New(reason) => ("new", format!(" ({reason})")),
                 AlertStatus::Reported => ("reported", String::new()),
                 AlertStatus::Suppressed => ("suppressed", String::new()),
@@ -297,6 +302,9 @@ impl fmt::Display for Reason {
             Self::CameBack => formatter.write_str("it was resolved and came back"),
             Self::NotResolved => formatter.write_str("it was marked RESOLVED but still fails"),
             Self::NewEvidence(evidence) => formatter.write_str(evidence),
+            Self::NewWhileSuppressed(evidence) => {
+                write!(formatter, "{evidence}; the finding is suppressed, and stays so")
+            }
         }
     }
 }

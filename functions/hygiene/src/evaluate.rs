@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::account::{Account, User};
@@ -33,6 +33,8 @@ pub struct Evaluation {
     pub checks: Vec<&'static Check>,
     /// Their verdicts, each on every subject of its kind: root first, then each user with the keys.
     pub findings: Vec<Finding>,
+    /// How long an event stays a finding.
+    pub events_within: TimeDelta,
     /// How much was read of each source.
     pub coverage: BTreeMap<SourceId, Coverage>,
 }
@@ -141,6 +143,7 @@ pub fn evaluate(account: &Account, policy: &Policy, scope: &Scope, now: DateTime
         evaluated_at: now,
         report_generated_at,
         scope: scope.clone(),
+        events_within: policy.root_used_within,
         findings,
         coverage: coverage.collect(),
         checks,

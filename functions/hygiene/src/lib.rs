@@ -42,6 +42,7 @@ pub mod source;
 pub mod subject;
 pub mod text;
 pub mod time;
+pub mod uses;
 pub mod verdict;
 
 #[cfg(test)]

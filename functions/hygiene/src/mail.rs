@@ -312,7 +312,10 @@ fn since(failing: &Failing, alert: &Alert<'_>) -> String {
         (Reason::CameBack, Hub::Read { .. }) => {
             format!("Back: it was resolved; first seen {}", moment(failing.created_at))
         }
-        (Reason::NotYetReported | Reason::NotResolved | Reason::NewEvidence(_), Hub::Read { .. }) => {
+        (
+            Reason::NotYetReported | Reason::NotResolved | Reason::NewEvidence(_) | Reason::NewWhileSuppressed(_),
+            Hub::Read { .. },
+        ) => {
             format!("Open since {}; told because of this: {reason}", moment(failing.first_observed_at))
         }
     }
@@ -525,6 +528,7 @@ alice          | true             | false      | 2026-11-18T06:00:00Z | true    
             arn: None,
             access_key_id: None,
             reported: ReportedEvidence::default(),
+            evidence: Vec::new(),
         };
         (id.to_owned(), stored)
     }

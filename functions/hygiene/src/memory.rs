@@ -6,7 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::subject::{FindingId, SubjectId};
-use crate::verdict::{ReportedEvidence, Severity};
+use crate::verdict::{Evidence, ReportedEvidence, Severity};
 
 /// What is known of earlier runs.
 #[derive(Debug, Clone, PartialEq)]
@@ -62,6 +62,8 @@ pub struct Stored {
     pub access_key_id: Option<String>,
     /// What was reported of it.
     pub reported: ReportedEvidence,
+    /// What its verdict rested on; only of checks on events, which nothing undoes.
+    pub evidence: Evidence,
 }
 
 /// The state of a finding's alert: Security Hub's workflow status.

@@ -6,6 +6,7 @@ use crate::report::{AccessKey, Column, Row};
 use crate::source::Unavailable;
 use crate::subject::stamp;
 use crate::text::{age, cut, inert, moment};
+use crate::uses::Uses;
 use crate::verdict::ReportedEvidence;
 
 /// How to get rid of a root access key.
@@ -85,7 +86,7 @@ pub(crate) fn columns(key: &AccessKey) -> [Column; 5] {
 /// What is worth a second alert in a finding that names those keys: another key.
 pub(crate) fn reportable(root: &Row, named: &[&AccessKey]) -> ReportedEvidence {
     ReportedEvidence {
-        last_used: None,
+        uses: Uses::default(),
         keys: named.iter().filter_map(|key| key.created().ok()).map(stamp).collect(),
         keys_whole: root.access_keys.iter().all(|key| key.active.is_ok() && key.last_rotated.is_ok()),
     }

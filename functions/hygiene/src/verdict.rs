@@ -4,10 +4,10 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt;
 
-use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::source::{SourceId, Unavailable};
+use crate::uses::Uses;
 
 /// ASFF's severity labels, mildest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -133,8 +133,8 @@ impl Fact {
 /// that the next run sees what was reported.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReportedEvidence {
-    /// The latest use of the root user.
-    pub last_used: Option<DateTime<Utc>>,
+    /// The latest use of each of the root user's credentials.
+    pub uses: Uses,
     /// The root user's access keys that the finding names, by when they were [created](crate::subject::stamp).
     pub keys: BTreeSet<String>,
     /// Whether the keys are all there are. Where a run could not read all of them, those that were named before stay named.

@@ -1,10 +1,12 @@
 use crate::account::Account;
 use crate::check::{Check, Context, Kind, Rule, evidence};
-use crate::report::Column;
+use crate::report::{AccessKey, Column};
 use crate::requirements;
 use crate::root_keys;
 use crate::source::SourceId;
+use crate::subject::stamp;
 use crate::text::{age, moment};
+use crate::uses::{PASSWORD, Uses};
 use crate::verdict::{Failure, ReportedEvidence, Severity, Verdict};
 
 pub(super) static CHECK: Check = Check {
@@ -65,8 +67,20 @@ fn rule(account: &Account, context: &Context<'_>) -> Verdict {
         age(context.age(used)),
         age(limit)
     );
-    let reportable = ReportedEvidence { last_used: Some(used), ..ReportedEvidence::default() };
+    let by_credential = uses.iter().filter_map(|(used, _, key)| Some(((**used).clone().ok()??, *key)));
+    let by_credential = by_credential.filter(|(used, _)| context.age(*used) <= limit);
+    let by_credential = by_credential.map(|(used, key)| (credential(key), used)).collect();
+    let uses = Uses { by_credential, of_any: None };
+    let reportable = ReportedEvidence { uses, ..ReportedEvidence::default() };
     Verdict::Failed(Failure { severity: None, message, evidence: evidence(root, &shown), reportable })
+}
+
+/// What a use is remembered by.
+fn credential(key: Option<&AccessKey>) -> String {
+    match key {
+        None => PASSWORD.to_owned(),
+        Some(key) => key.created().map_or_else(|_| format!("slot-{}", key.slot), stamp),
+    }
 }
 
 const STEPS: &str = "1. Look the use up in CloudTrail: event history, user name root, at the time above. Root console sign-ins are recorded in us-east-1.\n\

@@ -1,0 +1,114 @@
+//! When each of the root user's credentials was last used: an event, which nothing undoes.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::time::Time;
+
+/// The latest use of each credential.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Uses {
+    /// By credential: [`PASSWORD`], or an access key by when it was [created](crate::subject::stamp).
+    pub by_credential: BTreeMap<String, Time>,
+    /// A use that counts as known for every credential: earlier versions stored one date.
+    pub of_any: Option<Time>,
+}
+
+/// The root user's password.
+pub const PASSWORD: &str = "password";
+/// A credential that an earlier version did not name.
+const UNKNOWN: &str = "unknown";
+
+impl Uses {
+    /// The latest of all.
+    pub fn latest(&self) -> Option<Time> {
+        self.by_credential.values().copied().chain(self.of_any).max()
+    }
+
+    /// The credential of the latest use, where it is known.
+    pub fn latest_credential(&self) -> Option<&str> {
+        let latest = self.by_credential.iter().max_by_key(|(_, time)| **time)?;
+        (Some(*latest.1) == self.latest()).then_some(latest.0.as_str()).filter(|credential| *credential != UNKNOWN)
+    }
+
+    /// The latest use that is not known from the other.
+    pub fn not_in(&self, known: &Self) -> Option<Time> {
+        let is_new = |(credential, time): &(&String, &Time)| {
+            known.by_credential.get(*credential).copied().max(known.of_any).is_none_or(|known| known < **time)
+        };
+        self.by_credential.iter().filter(is_new).map(|(_, time)| *time).max()
+    }
+
+    /// Without those that are later than that: a date that was wrong must not hide later ones.
+    #[must_use]
+    pub fn until(mut self, now: Time) -> Self {
+        self.by_credential.retain(|_, time| *time <= now);
+        self.of_any = self.of_any.filter(|time| *time <= now);
+        self
+    }
+
+    /// The latest of both for each credential. A use of a credential that is gone is kept.
+    #[must_use]
+    pub fn merged(mut self, other: Self) -> Self {
+        for (credential, time) in other.by_credential {
+            let latest = self.by_credential.entry(credential).or_insert(time);
+            *latest = time.max(*latest);
+        }
+        let of_any = self.of_any.max(other.of_any);
+        if self.by_credential.is_empty() {
+            self.of_any = of_any;
+        } else if let Some(time) = of_any.filter(|time| self.by_credential.values().all(|known| known < time)) {
+            // Once credentials are told apart, a single date hides no use of another one.
+            self.by_credential.insert(UNKNOWN.to_owned(), time);
+            self.of_any = None;
+        } else {
+            self.of_any = None;
+        }
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::time;
+
+    fn uses(list: &[(&str, &str)]) -> Uses {
+        let by_credential = list.iter().map(|(credential, at)| ((*credential).to_owned(), time(at))).collect();
+        Uses { by_credential, of_any: None }
+    }
+
+    const EARLY: &str = "2026-11-01T06:00:00Z";
+    const LATE: &str = "2026-11-19T06:00:00Z";
+
+    #[test]
+    fn a_later_use_of_one_credential_hides_no_use_of_another() {
+        let known = uses(&[(PASSWORD, LATE)]);
+        assert_eq!(uses(&[(PASSWORD, LATE)]).not_in(&known), None);
+        assert_eq!(uses(&[(PASSWORD, LATE), ("20190102T030405Z", EARLY)]).not_in(&known), Some(time(EARLY)));
+        assert_eq!(uses(&[(PASSWORD, LATE)]).not_in(&uses(&[(PASSWORD, EARLY)])), Some(time(LATE)));
+    }
+
+    #[test]
+    fn one_date_of_an_earlier_version_is_known_for_every_credential() {
+        let known = Uses { of_any: Some(time(LATE)), ..Uses::default() };
+        let seen = uses(&[(PASSWORD, EARLY), ("20190102T030405Z", LATE)]);
+        assert_eq!(seen.not_in(&known), None);
+        assert_eq!(seen.clone().merged(known), seen, "told apart from now on");
+        let known = Uses { of_any: Some(time(LATE)), ..Uses::default() };
+        let merged = uses(&[(PASSWORD, EARLY)]).merged(known.clone());
+        assert_eq!(
+            (merged.latest(), merged.latest_credential()),
+            (Some(time(LATE)), None),
+            "of a credential that is gone"
+        );
+        assert_eq!(Uses::default().merged(known.clone()), known);
+    }
+
+    #[test]
+    fn a_date_that_had_not_come_yet_is_ignored() {
+        let wrong = uses(&[(PASSWORD, "2099-01-01T00:00:00Z"), ("20190102T030405Z", EARLY)]);
+        assert_eq!(wrong.until(time(LATE)), uses(&[("20190102T030405Z", EARLY)]));
+    }
+}
