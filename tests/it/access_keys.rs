@@ -48,6 +48,7 @@ fn known(check: &str, path: &str, id: &str) -> (String, Stored) {
         arn: None,
         access_key_id: Some(id.to_owned()),
         reported: ReportedEvidence::default(),
+        generated_at: None,
         evidence: Vec::new(),
     };
     (stored.id.clone(), stored)

@@ -111,6 +111,7 @@ pub(crate) fn snapshot(rows: &[&str]) -> Account {
             account_mfa_enabled: Some(1),
             account_password_present: Some(1),
             account_signing_certificates_present: Some(0),
+            users: Some(i32::try_from(rows.len()).unwrap() - 1),
         }),
         virtual_mfa_users: Ok(Vec::new()),
     }

@@ -60,6 +60,7 @@ fn stored(id: &str, active: bool) -> (String, Stored) {
         arn: Some(format!("arn:aws:iam::{ACCOUNT}:user/team/carol")),
         access_key_id: Some("AKIAIOSFODNN7EXAMPLE".to_owned()),
         reported: ReportedEvidence::default(),
+        generated_at: None,
         evidence: Vec::new(),
     };
     (id.to_owned(), stored)

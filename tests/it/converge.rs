@@ -465,7 +465,8 @@ impl History {
                 let stored = before.get(id).filter(|_| !blind);
                 let Some(seen) = failing else {
                     // An event that the report no longer shows is reported by what is stored of it.
-                    let held = stored.filter(|stored| is_held(stored, now) && workflow(stored) == "NEW");
+                    let held = before.get(id).filter(|stored| is_held(stored, now));
+                    let held = held.filter(|stored| invocation.lags || workflow(stored) == "NEW");
                     check!(held.is_some(), "{id} was told, and does not fail");
                     self.owed.remove(id);
                     let known = self.told.entry(id.to_owned()).or_default();

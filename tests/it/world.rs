@@ -591,6 +591,7 @@ impl Account {
             ("AccountMFAEnabled", i32::from(self.root_mfa)),
             ("AccountPasswordPresent", 1),
             ("AccountSigningCertificatesPresent", 0),
+            ("Users", i32::try_from(self.users.len()).unwrap()),
         ])
     }
 

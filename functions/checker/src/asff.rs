@@ -29,6 +29,8 @@ const ACCESS_KEY_ID: &str = "credwarden/access-key-id";
 const LAST_USED: &str = "credwarden/root-last-used";
 /// The product field with the latest use of each of root's credentials.
 const USES: &str = "credwarden/root-uses";
+/// The product field with the time of the credential report that the finding rests on.
+const GENERATED_TIME: &str = "credwarden/GeneratedTime";
 /// The product field with the root keys that were reported, by when they were created.
 const ROOT_KEYS: &str = "credwarden/root-keys";
 /// The product field with the commands that fix it: whole, or not there.
@@ -181,11 +183,11 @@ pub enum Details<'a> {
 pub struct ProductFields<'a>(BTreeMap<Cow<'a, str>, Cow<'a, str>>);
 
 /// The product fields that the next run needs.
-const RECALLED: [&str; 5] = [ARN, ACCESS_KEY_ID, LAST_USED, USES, ROOT_KEYS];
+const RECALLED: [&str; 6] = [ARN, ACCESS_KEY_ID, LAST_USED, USES, ROOT_KEYS, GENERATED_TIME];
 /// What every evidence's product field begins with.
 const EVIDENCE: &str = "credwarden/";
 /// The evidence that the next run needs, of a use of root: it is written again when the report no longer shows it.
-const RECALLED_EVIDENCE: [&str; 8] = [
+const RECALLED_EVIDENCE: [&str; 7] = [
     "password_last_used",
     "access_key_1_last_used_date",
     "access_key_1_last_used_service",
@@ -193,7 +195,6 @@ const RECALLED_EVIDENCE: [&str; 8] = [
     "access_key_2_last_used_date",
     "access_key_2_last_used_service",
     "access_key_2_last_used_region",
-    "GeneratedTime",
 ];
 
 impl<'a> Asff<'a> {
@@ -232,11 +233,12 @@ impl<'a> Asff<'a> {
         let stored = &closing.stored;
         let status = match closing.reason {
             CloseReason::Passed(_) | CloseReason::Gone => "PASSED",
-            CloseReason::NotChecked => "NOT_AVAILABLE",
+            CloseReason::NotChecked | CloseReason::KnownByDate => "NOT_AVAILABLE",
         };
         let mut fields = ProductFields::default();
         fields.insert(ARN, stored.arn.as_deref());
         fields.insert(ACCESS_KEY_ID, stored.access_key_id.as_deref());
+        fields.insert(GENERATED_TIME, closing.generated_at.max(stored.generated_at).map(seconds).as_deref());
         Self {
             description: fit(&closing.reason.to_string(), DESCRIPTION).into(),
             compliance: Compliance { status, related_requirements: &[] },
@@ -291,6 +293,7 @@ impl<'a> Asff<'a> {
             arn: fields.get(ARN).map(str::to_owned),
             access_key_id: fields.get(ACCESS_KEY_ID).map(str::to_owned),
             reported: ReportedEvidence { uses: uses(&fields), keys: keys.unwrap_or_default(), keys_whole: false },
+            generated_at: time(fields.get(GENERATED_TIME)),
             evidence: if is_event { fields.evidence() } else { Vec::new() },
         })
     }
@@ -365,7 +368,8 @@ fn product_fields<'a>(failing: &'a Failing, record: &Record) -> Option<ProductFi
     if remediation.chars().count() <= PRODUCT_FIELD {
         fields.insert(REMEDIATION, Some(&remediation));
     }
-    for fact in failing.finding.evidence() {
+    fields.insert(GENERATED_TIME, record.generated_at.map(seconds).as_deref());
+    for fact in failing.finding.evidence().iter().filter(|fact| fact.name != "GeneratedTime") {
         fields.insert(&format!("{EVIDENCE}{}", fact.name), Some(&fact.value));
     }
     fields.if_any()
@@ -455,6 +459,10 @@ fn uses(fields: &ProductFields<'_>) -> Uses {
     let by_credential: BTreeMap<_, _> = list.split(',').filter_map(use_in).collect();
     let of_any = if by_credential.is_empty() { time(fields.get(LAST_USED)) } else { None };
     Uses { by_credential, of_any }
+}
+
+fn seconds(time: DateTime<Utc>) -> String {
+    time.to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
 /// To the last digit: it is compared with the report's.

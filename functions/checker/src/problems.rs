@@ -14,6 +14,7 @@ pub(crate) fn note(problems: &mut Problems, error: String) {
     problems.note(error);
 }
 
-fn log(error: &str) {
+/// Logs an error.
+pub(crate) fn log(error: &str) {
     tracing::warn!(error, "Something went wrong.");
 }

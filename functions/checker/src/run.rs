@@ -29,7 +29,7 @@ use crate::cause::chain;
 use crate::collect::{Expected, collect};
 use crate::config::Config;
 use crate::notify;
-use crate::problems::{fail, note};
+use crate::problems::{fail, log, note};
 use crate::product::Product;
 use crate::publish::{Finished, Publisher};
 use crate::recall::{Recall, RecallError, Recalled};
@@ -141,7 +141,11 @@ pub async fn audit(clients: &Clients, config: &Config, invocation: &Invocation, 
         note(&mut problems, error);
     }
     let findings = invocation.dry_run.then(|| findings(&evaluation, &enrichment));
-    let decision = Decision { problems, ..decide(evaluation, memory, &enrichment, config.alert) };
+    let mut decision = decide(evaluation, memory, &enrichment, config.alert);
+    for error in decision.problems.list() {
+        log(&error);
+    }
+    decision.problems = problems.followed_by(&decision.problems);
     Audit { decision, findings }
 }
 

@@ -81,6 +81,7 @@ fn memory(evaluation: &Evaluation) -> Memory {
             arn: finding.subject.arn().map(str::to_owned),
             access_key_id: None,
             reported: ReportedEvidence::default(),
+            generated_at: None,
             evidence: Vec::new(),
         };
         (id, stored)

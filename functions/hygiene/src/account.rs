@@ -3,10 +3,11 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::report::{CLOCK_SKEW, CredentialReport, DamagedRow, ROOT, Row};
 use crate::source::{Coverage, Source, SourceId, Unavailable, Users};
+use crate::text::{age, counted, moment};
 
 /// What was read from one account.
 #[derive(Debug, Clone)]
@@ -51,6 +52,8 @@ pub struct AccountSummary {
     pub account_password_present: Option<i32>,
     /// `AccountSigningCertificatesPresent`: 0 when root has no X.509 signing certificate.
     pub account_signing_certificates_present: Option<i32>,
+    /// `Users`: how many IAM users there are.
+    pub users: Option<i32>,
 }
 
 impl AccountSummary {
@@ -61,6 +64,55 @@ impl AccountSummary {
             account_mfa_enabled: value("AccountMFAEnabled"),
             account_password_present: value("AccountPasswordPresent"),
             account_signing_certificates_present: value("AccountSigningCertificatesPresent"),
+            users: value("Users"),
+        }
+    }
+}
+
+/// A report that is older is not the one that IAM has: it makes one anew after four hours.
+const OLDEST: TimeDelta = TimeDelta::hours(5);
+
+/// What speaks against a credential report: it is judged, and closes nothing.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Doubt {
+    /// It has rows of another account.
+    #[error("the credential report has {} of another account, the first in line {line}", counted(*.rows as u64, "row"))]
+    ForeignRows {
+        /// How many.
+        rows: usize,
+        /// The line of the first, from 1.
+        line: u64,
+    },
+    /// It was made more than five hours before the run.
+    #[error("the credential report is of {}, {} before this run", moment(*.generated), age(*.before))]
+    Old {
+        /// When it was made.
+        generated: DateTime<Utc>,
+        /// How long ago.
+        before: TimeDelta,
+    },
+    /// It was made more than five minutes after the run.
+    #[error("the credential report is of {}, which is later than this run", moment(*.generated))]
+    Future {
+        /// When it was made.
+        generated: DateTime<Utc>,
+    },
+    /// It has fewer users than the account, which a user who was created since is a reason for.
+    #[error("the credential report has {}, and the account {live}", counted(*.users as u64, "user"))]
+    FewerUsers {
+        /// How many it has.
+        users: usize,
+        /// How many the account has.
+        live: i32,
+    },
+}
+
+impl Doubt {
+    /// Whether the run fails for it.
+    pub fn is_failure(&self) -> bool {
+        match self {
+            Self::ForeignRows { .. } | Self::Old { .. } | Self::Future { .. } => true,
+            Self::FewerUsers { .. } => false,
         }
     }
 }
@@ -140,11 +192,36 @@ impl Account {
         Some(format!("arn:{partition}:iam::{account}:user/{name}"))
     }
 
+    /// What speaks against the report in a run at that time.
+    pub fn doubts(&self, now: DateTime<Utc>) -> Vec<Doubt> {
+        let Ok(report) = &self.report else { return Vec::new() };
+        let mut doubts = Vec::new();
+        if let Some(first) = report.credentials.foreign.first() {
+            doubts.push(Doubt::ForeignRows { rows: report.credentials.foreign.len(), line: first.line });
+        }
+        match report.generated_time {
+            Some(generated) if OLDEST < now - generated => {
+                doubts.push(Doubt::Old { generated, before: now - generated });
+            }
+            Some(generated) if CLOCK_SKEW < generated - now => doubts.push(Doubt::Future { generated }),
+            Some(_) | None => {}
+        }
+        let users = report.credentials.users.len() + report.credentials.damaged.len();
+        if let Ok(AccountSummary { users: Some(live), .. }) = self.summary
+            && usize::try_from(live).is_ok_and(|live| users < live)
+        {
+            doubts.push(Doubt::FewerUsers { users, live });
+        }
+        doubts
+    }
+
     /// How much of the source was read.
     pub fn coverage(&self, source: SourceId) -> Coverage {
         match source {
             SourceId::CredentialReport => match &self.report {
-                Ok(report) => coverage_of(&report.credentials),
+                Ok(report) => {
+                    coverage_of(&report.credentials, self.summary.as_ref().ok().and_then(|summary| summary.users))
+                }
                 unread @ Err(_) => Coverage::of(unread),
             },
             SourceId::AccountSummary => Coverage::of(&self.summary),
@@ -171,10 +248,12 @@ impl Account {
     }
 }
 
-/// A report with a row that is nobody's may lack anybody. A user whose keys cannot all be told apart, because a key's date is
-/// unreadable or not there, may have any key.
-fn coverage_of(report: &CredentialReport) -> Coverage {
-    if !report.is_whole() {
+/// A report with a row that is assigned to nobody may lack anybody, and so may one that has fewer users than the account, or
+/// of which that is not known. A user whose keys cannot all be told apart, because a key's date is unreadable or not there, may
+/// have any key.
+fn coverage_of(report: &CredentialReport, users: Option<i32>) -> Coverage {
+    let has_all = users.is_some_and(|users| usize::try_from(users).is_ok_and(|users| users <= report.users.len()));
+    if !report.is_whole() || !has_all {
         return Coverage::Part(Users::Only([].into()));
     }
     let is_ambiguous = |user: &&Row| user.access_keys.iter().any(|key| !key.is_empty() && key.created().is_err());

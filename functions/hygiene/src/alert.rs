@@ -1,6 +1,6 @@
 //! What of an outcome is reported to people, and whether it is worth a message.
 
-use crate::decision::{AlertOn, AlertStatus, Closing, Decision, Failing, Hub};
+use crate::decision::{AlertOn, AlertStatus, CloseReason, Closing, Decision, Failing, Hub};
 use crate::memory::{Stored, Workflow};
 use crate::outcome::Outcome;
 use crate::verdict::Severity;
@@ -28,7 +28,9 @@ impl<'a> Alert<'a> {
     pub fn of(outcome: &'a Outcome) -> Self {
         let decision = &outcome.decision;
         let is_reported = |closing: &&Closing| {
-            decision.is_reportable(closing.stored.severity) && closing.stored.workflow != Workflow::Suppressed
+            decision.is_reportable(closing.stored.severity)
+                && closing.stored.workflow != Workflow::Suppressed
+                && closing.reason != CloseReason::KnownByDate
         };
         let (resolved, unchecked) =
             decision.closings.iter().filter(is_reported).partition(|closing| closing.is_resolved());

@@ -4,12 +4,13 @@
 //! subject. What a run could not judge stays as it is.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::mem;
 
 use chrono::{DateTime, Utc};
 
+use crate::account::Doubt;
 use crate::check::Kind;
 use crate::decision::{
     AlertRules, AlertStatus, CloseReason, Closing, Decision, Failing, Hub, Mark, Reason, Record, Storing, Version,
@@ -18,7 +19,9 @@ use crate::enrichment::Enrichment;
 use crate::evaluate::Evaluation;
 use crate::finding::Finding;
 use crate::memory::{Memory, Stored, Workflow};
-use crate::problems::Problems;
+use crate::problems::{Problems, Step};
+use crate::source::SourceId;
+use crate::subject::{KeyTag, SubjectId};
 use crate::text;
 use crate::uses::PASSWORD;
 use crate::verdict::{Failure, ReportedEvidence, Severity, Verdict};
@@ -32,26 +35,29 @@ pub fn decide(mut evaluation: Evaluation, memory: Memory, enrichment: &Enrichmen
     };
     let (counts, now) = (evaluation.counts(), evaluation.evaluated_at);
     let (mut failing, mut unknown, mut ends) = (Vec::new(), Vec::new(), Ends::default());
+    let keys = Keys::of(&evaluation, &stored);
     let mut id = String::new();
     for finding in mem::take(&mut evaluation.findings) {
         id.clear();
         let _ = write!(id, "{}", finding.id(evaluation.account_id.as_deref()));
         let known = stored.remove(&id);
         match &finding.verdict {
+            Verdict::Failed(_)
+                if keys.is_known_by_date(&finding) || is_of_earlier_report(known.as_ref(), &finding, &evaluation) => {}
             Verdict::Failed(_) => {
                 let access_key_id = enrichment.access_key_id(&finding).map(str::to_owned);
                 let finding = match &known {
                     Some(known) if evaluation.lacks_source_of(finding.check) => finding.at_most(known.severity),
                     Some(_) | None => finding,
                 };
-                failing.push(compared(mem::take(&mut id), finding, access_key_id, known.as_ref(), now));
+                failing.push(compared(mem::take(&mut id), finding, access_key_id, known.as_ref(), &evaluation));
             }
             verdict @ (Verdict::Passed(_) | Verdict::NotApplicable(_) | Verdict::Unknown(_)) => {
                 if let Some(known) = known {
-                    let reason = close_reason(&known, Some(verdict), &evaluation);
+                    let reason = close_reason(&known, Some(verdict), &evaluation, &keys);
                     match held(&known, &finding, &evaluation) {
                         Some(held) => failing.push(held),
-                        None => ends.add(known, reason, now),
+                        None => ends.add(known, reason, &evaluation),
                     }
                 }
                 if matches!(verdict, Verdict::Unknown(_)) {
@@ -61,24 +67,24 @@ pub fn decide(mut evaluation: Evaluation, memory: Memory, enrichment: &Enrichmen
         }
     }
     for known in stored.into_values().filter(|known| evaluation.scope.contains(&known.subject())) {
-        let reason = close_reason(&known, None, &evaluation);
-        ends.add(known, reason, now);
+        let reason = close_reason(&known, None, &evaluation, &keys);
+        ends.add(known, reason, &evaluation);
     }
 
     failing.sort_by_cached_key(|failing| failing.finding.urgency());
-    let Ends { mut closings, mut not_evaluated } = ends;
+    let Ends { mut closings, mut not_evaluated, later_report } = ends;
     closings.sort_by_cached_key(|closing| (Reverse(closing.stored.severity), closing.stored.id.clone()));
     not_evaluated.sort_by(|one, other| one.id.cmp(&other.id));
     let mut decision = Decision {
         version: Version::CURRENT,
-        account_id: evaluation.account_id,
-        partition: evaluation.partition,
+        account_id: evaluation.account_id.clone(),
+        partition: evaluation.partition.clone(),
         evaluated_at: now,
         report_generated_at: evaluation.report_generated_at,
         counts,
         hub,
         rules,
-        problems: Problems::default(),
+        problems: problems(later_report, &evaluation),
         marks: Vec::new(),
         marks_when_sent: Vec::new(),
         failing,
@@ -97,31 +103,148 @@ pub fn decide(mut evaluation: Evaluation, memory: Memory, enrichment: &Enrichmen
 struct Ends {
     closings: Vec<Closing>,
     not_evaluated: Vec<Stored>,
+    /// The latest report that an open finding rests on, if this run's is older.
+    later_report: Option<DateTime<Utc>>,
 }
 
 impl Ends {
-    fn add(&mut self, stored: Stored, reason: Option<CloseReason>, now: DateTime<Utc>) {
+    fn add(&mut self, stored: Stored, reason: Option<CloseReason>, evaluation: &Evaluation) {
         if !stored.active {
             return;
         }
+        let generated_at = evaluation.report_generated_at;
+        if rests_on_report(&stored, evaluation) && generated_at < stored.generated_at && generated_at.is_some() {
+            self.later_report = self.later_report.max(stored.generated_at);
+        }
+        let updated_at = stored.next_update(evaluation.evaluated_at);
         match reason {
-            Some(reason) => self.closings.push(Closing { updated_at: stored.next_update(now), stored, reason }),
+            Some(reason) => self.closings.push(Closing { stored, reason, generated_at, updated_at }),
             None => self.not_evaluated.push(stored),
         }
     }
 }
 
-fn close_reason(stored: &Stored, verdict: Option<&Verdict>, evaluation: &Evaluation) -> Option<CloseReason> {
+/// What fails the run, or is reported of it, by what is known of the report.
+fn problems(later_report: Option<DateTime<Utc>>, evaluation: &Evaluation) -> Problems {
+    let mut problems = Problems::default();
+    for doubt in &evaluation.doubts {
+        if doubt.is_failure() {
+            problems.fail(Step::Collect, format!("{doubt}; it closes nothing"));
+        } else {
+            problems.note(format!("{doubt}; it closes nothing by an absence"));
+        }
+    }
+    if let Some((stored, generated)) = later_report.zip(evaluation.report_generated_at) {
+        let (stored, generated) = (text::moment(stored), text::moment(generated));
+        let older = format!("the credential report is of {generated}, and open findings rest on one of {stored}");
+        problems.fail(Step::Collect, format!("{older}; it closes none of them"));
+    }
+    problems
+}
+
+/// Access keys by how they are known: by date, or by slot where a date cannot be read.
+#[derive(Default)]
+struct Keys {
+    /// The checks and users that have an open finding on a key that is known by its date.
+    open_by_date: BTreeSet<(String, String)>,
+    /// The users and slots of this run's keys that are known by their dates.
+    dated: BTreeSet<(String, u8)>,
+}
+
+impl Keys {
+    /// No more than is needed, which is nothing where every key is known by its date.
+    fn of(evaluation: &Evaluation, stored: &BTreeMap<String, Stored>) -> Self {
+        let is_by_slot = |subject: &SubjectId<'_>| matches!(subject, SubjectId::AccessKey { key: KeyTag::Slot(_), .. });
+        let mut keys = Self::default();
+        if evaluation.findings.iter().any(|finding| is_by_slot(&finding.subject.id())) {
+            for stored in stored.values().filter(|stored| stored.active) {
+                if let SubjectId::AccessKey { user, key: KeyTag::Created { .. } } = stored.subject() {
+                    keys.open_by_date.insert((stored.check.clone(), user.into_owned()));
+                }
+            }
+        }
+        if stored.values().any(|stored| is_by_slot(&stored.subject())) {
+            let dated = evaluation.findings.iter().filter_map(|finding| finding.subject.access_key());
+            let dated = dated.filter(|key| key.created.is_some());
+            keys.dated = dated.map(|key| (key.user.name.clone(), key.slot)).collect();
+        }
+        keys
+    }
+
+    /// Whether the finding is on a key by its slot while the user has one of the same check on a key by its date: it may be the
+    /// same key, whose date cannot be read in this run.
+    fn is_known_by_date(&self, finding: &Finding) -> bool {
+        finding.subject.access_key().is_some_and(|key| {
+            key.created.is_none() && self.open_by_date.contains(&(finding.check.id.to_owned(), key.user.name.clone()))
+        })
+    }
+
+    /// Whether the key that was known by that slot is known by its date now.
+    fn has_date_again(&self, subject: &SubjectId<'_>) -> bool {
+        match subject {
+            SubjectId::AccessKey { user, key: KeyTag::Slot(slot) } => {
+                self.dated.contains(&(user.clone().into_owned(), *slot))
+            }
+            SubjectId::AccessKey { .. }
+            | SubjectId::Root
+            | SubjectId::Account
+            | SubjectId::User(_)
+            | SubjectId::Other(_) => false,
+        }
+    }
+}
+
+fn rests_on_report(stored: &Stored, evaluation: &Evaluation) -> bool {
+    let check = evaluation.checks.iter().find(|check| check.id == stored.check);
+    check.is_some_and(|check| check.sources.contains(&SourceId::CredentialReport))
+}
+
+/// Whether a finding that is closed would be opened again by a report from before the one that closed it.
+fn is_of_earlier_report(stored: Option<&Stored>, finding: &Finding, evaluation: &Evaluation) -> bool {
+    let rests_on_report = finding.check.sources.contains(&SourceId::CredentialReport);
+    stored.is_some_and(|stored| {
+        let generated_at = evaluation.report_generated_at;
+        !stored.active && rests_on_report && generated_at.is_some() && generated_at < stored.generated_at
+    })
+}
+
+fn close_reason(
+    stored: &Stored,
+    verdict: Option<&Verdict>,
+    evaluation: &Evaluation,
+    keys: &Keys,
+) -> Option<CloseReason> {
     let Some(check) = evaluation.checks.iter().find(|check| check.id == stored.check) else {
         return Some(CloseReason::NotChecked);
     };
+    let is_later = match (stored.generated_at, evaluation.report_generated_at) {
+        (Some(stored), Some(generated)) => stored <= generated,
+        (None, _) | (_, None) => true,
+    };
+    if check.sources.contains(&SourceId::CredentialReport)
+        && (!is_later || evaluation.doubts.iter().any(Doubt::is_failure))
+    {
+        return None;
+    }
     match verdict {
         Some(Verdict::Passed(message) | Verdict::NotApplicable(message)) => {
             Some(CloseReason::Passed(message.clone().into_owned()))
         }
         Some(Verdict::Unknown(_) | Verdict::Failed(_)) => None,
-        None => evaluation.shows_absence_of(check, &stored.subject()).then_some(CloseReason::Gone),
+        None if !evaluation.shows_absence_of(check, &stored.subject()) => None,
+        None if keys.has_date_again(&stored.subject()) => Some(CloseReason::KnownByDate),
+        None => Some(CloseReason::Gone),
     }
+}
+
+/// When the report was made that is stored with a finding: the latest that it was judged by, and none that is later than the
+/// run.
+fn generated_at(finding: &Finding, stored: Option<&Stored>, evaluation: &Evaluation) -> Option<DateTime<Utc>> {
+    let rests_on_report = finding.evidence().iter().any(|fact| fact.source == SourceId::CredentialReport);
+    let own =
+        evaluation.report_generated_at.filter(|generated| rests_on_report && *generated <= evaluation.evaluated_at);
+    let known = stored.and_then(|stored| stored.generated_at);
+    own.max(known.filter(|known| rests_on_report && *known <= evaluation.evaluated_at))
 }
 
 fn compared(
@@ -129,8 +252,10 @@ fn compared(
     finding: Finding,
     access_key_id: Option<String>,
     stored: Option<&Stored>,
-    now: DateTime<Utc>,
+    evaluation: &Evaluation,
 ) -> Failing {
+    let now = evaluation.evaluated_at;
+    let generated_at = generated_at(&finding, stored, evaluation);
     let seen = finding.failure().map(|failure| failure.reportable.clone()).unwrap_or_default();
     let severity = finding.severity();
     let Some(stored) = stored else {
@@ -143,7 +268,7 @@ fn compared(
             created_at: now,
             first_observed_at: now,
             updated_at: now,
-            record: Record { severity, evidence: seen },
+            record: Record { severity, evidence: seen, generated_at },
             storing: Storing::AtOnce,
         };
     };
@@ -162,7 +287,7 @@ fn compared(
         created_at: stored.created_at,
         first_observed_at: if stored.active { stored.open_since() } else { now },
         updated_at: stored.next_update(now),
-        record: Record { severity, evidence: merged(seen, stored, now) },
+        record: Record { severity, evidence: merged(seen, stored, now), generated_at },
         storing,
     }
 }
@@ -187,7 +312,7 @@ fn alert_status(stored: &Stored, finding: &Finding, new_evidence: Option<NewEvid
 }
 
 fn record(stored: &Stored) -> Record {
-    Record { severity: stored.severity, evidence: stored.reported.clone() }
+    Record { severity: stored.severity, evidence: stored.reported.clone(), generated_at: stored.generated_at }
 }
 
 /// What the next run compares with: evidence that was reported is kept where this run could not read all of it. What is stored
@@ -260,7 +385,7 @@ fn held(stored: &Stored, finding: &Finding, evaluation: &Evaluation) -> Option<F
         Workflow::Notified | Workflow::Resolved => AlertStatus::Reported,
         Workflow::Suppressed => AlertStatus::Suppressed,
     };
-    let record = Record { severity: stored.severity, evidence: reportable.clone() };
+    let record = Record { evidence: reportable.clone(), ..record(stored) };
     let failure = Failure { severity: Some(stored.severity), message, evidence: stored.evidence.clone(), reportable };
     Some(Failing {
         id: stored.id.clone(),
@@ -288,7 +413,6 @@ fn marks<'a>(failing: impl Iterator<Item = &'a Failing>, status: Workflow) -> Ve
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
     use std::sync::Arc;
 
     use chrono::TimeDelta;
@@ -338,6 +462,7 @@ user           | access_key_1_active | access_key_1_last_rotated | access_key_1_
             arn: None,
             access_key_id: None,
             reported: ReportedEvidence::default(),
+            generated_at: None,
             evidence: Vec::new(),
         }
     }
@@ -753,6 +878,132 @@ user           | access_key_1_active | access_key_1_last_rotated | access_key_2_
         let later = text.replacen("\"check\":\"root-access-key-active\"", "\"check\":\"of-tomorrow\"", 1);
         let error = serde_json::from_str::<Decision>(&later).unwrap_err().to_string();
         assert!(error.starts_with("this version has no check `of-tomorrow`"), "{error}");
+    }
+
+    /// What ends, what stays and what fails the run, by an account of which something is changed.
+    fn ends(stored: &[Stored], change: impl Fn(&mut Account)) -> String {
+        let mut account = account(NO_KEY);
+        change(&mut account);
+        let decision = decided(&account, &known(stored.iter().cloned()));
+        let closed =
+            decision.closings.iter().map(|closing| format!("closed: {} ({})", closing.stored.id, closing.reason));
+        let kept = decision.not_evaluated.iter().map(|kept| format!("kept: {}", kept.id));
+        let failed = decision.problems.failed.map_or("", Step::name);
+        let problems = decision.problems.list().into_iter().map(|problem| format!("{failed}: {problem}"));
+        closed.chain(kept).chain(problems).collect::<Vec<_>>().join("\n")
+    }
+
+    fn generated(account: &mut Account, at: &str) {
+        account.report.as_mut().unwrap().generated_time = Some(time(at));
+    }
+
+    #[test]
+    fn a_report_with_fewer_users_than_the_account_closes_nothing_by_an_absence() {
+        let gone = stored("credwarden/user-without-credentials/123456789012/user/bob");
+        let passed = stored("credwarden/console-user-mfa-disabled/123456789012/user/alice");
+        let with =
+            |users| ends(&[gone.clone(), passed.clone()], |account| account.summary.as_mut().unwrap().users = users);
+        insta::assert_snapshot!(with(Some(1)), @"
+        closed: credwarden/console-user-mfa-disabled/123456789012/user/alice (The user has no password.)
+        closed: credwarden/user-without-credentials/123456789012/user/bob (It is no longer in the account.)
+        ");
+        insta::assert_snapshot!(with(Some(2)), @"
+        closed: credwarden/console-user-mfa-disabled/123456789012/user/alice (The user has no password.)
+        kept: credwarden/user-without-credentials/123456789012/user/bob
+        : the credential report has 1 user, and the account 2; it closes nothing by an absence
+        ");
+        insta::assert_snapshot!(with(None), @"
+        closed: credwarden/console-user-mfa-disabled/123456789012/user/alice (The user has no password.)
+        kept: credwarden/user-without-credentials/123456789012/user/bob
+        ");
+    }
+
+    #[test]
+    fn a_report_that_goes_back_in_time_or_comes_from_the_future_closes_nothing() {
+        let passed = Stored {
+            generated_at: Some(time("2026-11-20T04:00:00Z")),
+            ..stored("credwarden/console-user-mfa-disabled/123456789012/user/alice")
+        };
+        let live = stored("credwarden/root-hardware-mfa-missing/123456789012/root");
+        let at = |generated: &str| ends(&[passed.clone(), live.clone()], |account| self::generated(account, generated));
+        insta::assert_snapshot!(at("2026-11-20T04:00:00Z"), @"
+        closed: credwarden/console-user-mfa-disabled/123456789012/user/alice (The user has no password.)
+        closed: credwarden/root-hardware-mfa-missing/123456789012/root (No virtual MFA device is assigned to the root user.)
+        ");
+        insta::assert_snapshot!(at("2026-11-20T03:59:59Z"), @"
+        closed: credwarden/root-hardware-mfa-missing/123456789012/root (No virtual MFA device is assigned to the root user.)
+        kept: credwarden/console-user-mfa-disabled/123456789012/user/alice
+        Collect: the credential report is of 2026-11-20 03:59 UTC, and open findings rest on one of 2026-11-20 04:00 UTC; it closes none of them
+        ");
+        insta::assert_snapshot!(at("2026-11-20T00:59:59Z"), @"
+        closed: credwarden/root-hardware-mfa-missing/123456789012/root (No virtual MFA device is assigned to the root user.)
+        kept: credwarden/console-user-mfa-disabled/123456789012/user/alice
+        Collect: the credential report is of 2026-11-20 00:59 UTC, 5 hours before this run; it closes nothing
+        Collect: the credential report is of 2026-11-20 00:59 UTC, and open findings rest on one of 2026-11-20 04:00 UTC; it closes none of them
+        ");
+        insta::assert_snapshot!(at("2026-11-20T06:05:01Z"), @"
+        closed: credwarden/root-hardware-mfa-missing/123456789012/root (No virtual MFA device is assigned to the root user.)
+        kept: credwarden/console-user-mfa-disabled/123456789012/user/alice
+        Collect: the credential report is of 2026-11-20 06:05 UTC, which is later than this run; it closes nothing
+        ");
+    }
+
+    #[test]
+    fn an_earlier_report_opens_nothing_again_and_its_time_replaces_no_later_one() {
+        let old_key = |stored: Stored| {
+            let mut account = account(OLD_KEY);
+            generated(&mut account, "2026-11-20T03:00:00Z");
+            let decision = decided(&account, &known([stored]));
+            decision.failing.into_iter().find(|failing| failing.id == OLD_KEY_ID)
+        };
+        let at = |active, at: &str| Stored { active, generated_at: Some(time(at)), ..stored(OLD_KEY_ID) };
+        let recorded = |stored| old_key(stored).map(|failing| failing.record.generated_at.unwrap());
+        assert_eq!(recorded(at(false, "2026-11-20T04:00:00Z")), None, "a later report closed it");
+        assert_eq!(recorded(at(false, "2026-11-20T02:00:00Z")), Some(time("2026-11-20T03:00:00Z")));
+        assert_eq!(recorded(at(true, "2026-11-20T04:00:00Z")), Some(time("2026-11-20T04:00:00Z")));
+        assert_eq!(recorded(at(true, "2099-01-01T00:00:00Z")), Some(time("2026-11-20T03:00:00Z")), "that was wrong");
+    }
+
+    #[test]
+    fn a_report_with_rows_of_another_account_closes_nothing() {
+        let text = "user,arn,password_enabled\n<root_account>,arn:aws:iam::123456789012:root,false\n\
+            alice,arn:aws:iam::123456789012:user/alice,false\nmallory,arn:aws:iam::210987654321:user/mallory,true";
+        let passed = stored("credwarden/console-user-mfa-disabled/123456789012/user/alice");
+        let ends = ends(&[passed], |account| {
+            account.report.as_mut().unwrap().credentials =
+                crate::report::CredentialReport::parse(text.as_bytes()).unwrap();
+        });
+        insta::assert_snapshot!(ends, @"
+        kept: credwarden/console-user-mfa-disabled/123456789012/user/alice
+        Collect: the credential report has 1 row of another account, the first in line 4; it closes nothing
+        ");
+    }
+
+    #[test]
+    fn a_key_whose_date_becomes_unreadable_is_not_another_key() {
+        let unreadable = account(&OLD_KEY.replace("2021-06-20T05:16:50Z", "?                   "));
+        let slot = "credwarden/access-key-not-rotated/123456789012/user/alice/key/slot-1";
+        let unused = "credwarden/access-key-unused/123456789012/user/alice/key";
+        let used_long_ago = OLD_KEY
+            .replace("2021-06-20T05:16:50Z", "?                   ")
+            .replace("2026-11-19T06:00:00Z", "2026-01-01T06:00:00Z");
+        let failing = |stored: &[Stored]| {
+            let decision = decided(&account(&used_long_ago), &known(stored.iter().cloned()));
+            decision.failing.iter().filter(|failing| failing.id.starts_with(unused)).count()
+        };
+        assert_eq!(failing(&[]), 1, "nothing is known of the key");
+        let dated = stored(&format!("{unused}/20210620T051650Z"));
+        assert_eq!(failing(std::slice::from_ref(&dated)), 0);
+        assert_eq!(failing(&[Stored { active: false, ..dated.clone() }]), 1);
+        assert_eq!(decided(&account(&used_long_ago), &known([dated.clone()])).not_evaluated, [dated]);
+        assert_eq!(decided(&unreadable, &known([stored(OLD_KEY_ID)])).not_evaluated.len(), 1);
+        // With its date again the key's finding by slot ends, and nobody has to know.
+        let decision = decided(&account(OLD_KEY), &known([stored(slot)]));
+        assert_eq!(decision.closings[0].reason, CloseReason::KnownByDate);
+        assert!(!decision.closings[0].is_resolved());
+        // A key that is gone is gone.
+        let decision = decided(&account(NO_KEY), &known([stored(slot)]));
+        assert_eq!(decision.closings[0].reason, CloseReason::Gone);
     }
 
     /// A check whose subjects are listed by a second source.

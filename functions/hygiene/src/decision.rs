@@ -153,6 +153,8 @@ pub struct Record {
     pub severity: Severity,
     /// The evidence.
     pub evidence: ReportedEvidence,
+    /// When the credential report was made that the finding rests on.
+    pub generated_at: Option<DateTime<Utc>>,
 }
 
 /// When the record of a finding may be stored. A record that is stored while people do not know of it hides from all later
@@ -213,6 +215,8 @@ pub struct Closing {
     pub stored: Stored,
     /// Why.
     pub reason: CloseReason,
+    /// When the credential report was made that closes it.
+    pub generated_at: Option<DateTime<Utc>>,
     /// `UpdatedAt`
     pub updated_at: DateTime<Utc>,
 }
@@ -226,6 +230,8 @@ pub enum CloseReason {
     Gone,
     /// The check is disabled, or this version does not have it. Nobody fixed anything.
     NotChecked,
+    /// The access key was known by its slot, and is known by its date again.
+    KnownByDate,
 }
 
 impl Decision {
@@ -267,7 +273,7 @@ impl Closing {
     pub fn is_resolved(&self) -> bool {
         match self.reason {
             CloseReason::Passed(_) | CloseReason::Gone => true,
-            CloseReason::NotChecked => false,
+            CloseReason::NotChecked | CloseReason::KnownByDate => false,
         }
     }
 }
@@ -315,6 +321,7 @@ impl fmt::Display for CloseReason {
             Self::Passed(message) => formatter.write_str(message),
             Self::Gone => formatter.write_str("It is no longer in the account."),
             Self::NotChecked => formatter.write_str("It is no longer checked."),
+            Self::KnownByDate => formatter.write_str("The access key is known by its date again."),
         }
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::account::{Account, User};
+use crate::account::{Account, Doubt, User};
 use crate::check::{Check, Context, Rule};
 use crate::checks::CHECKS;
 use crate::finding::Finding;
@@ -33,6 +33,8 @@ pub struct Evaluation {
     pub checks: Vec<&'static Check>,
     /// Their verdicts, each on every subject of its kind: root first, then each user with the keys.
     pub findings: Vec<Finding>,
+    /// What speaks against the report.
+    pub doubts: Vec<Doubt>,
     /// How long an event stays a finding.
     pub events_within: TimeDelta,
     /// How much was read of each source.
@@ -143,6 +145,7 @@ pub fn evaluate(account: &Account, policy: &Policy, scope: &Scope, now: DateTime
         evaluated_at: now,
         report_generated_at,
         scope: scope.clone(),
+        doubts: account.doubts(now),
         events_within: policy.root_used_within,
         findings,
         coverage: coverage.collect(),

@@ -528,6 +528,7 @@ alice          | true             | false      | 2026-11-18T06:00:00Z | true    
             arn: None,
             access_key_id: None,
             reported: ReportedEvidence::default(),
+            generated_at: None,
             evidence: Vec::new(),
         };
         (id.to_owned(), stored)

@@ -62,6 +62,8 @@ pub struct Stored {
     pub access_key_id: Option<String>,
     /// What was reported of it.
     pub reported: ReportedEvidence,
+    /// When the credential report was made that it rests on.
+    pub generated_at: Option<DateTime<Utc>>,
     /// What its verdict rested on; only of checks on events, which nothing undoes.
     pub evidence: Evidence,
 }

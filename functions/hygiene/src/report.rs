@@ -34,6 +34,8 @@ pub struct CredentialReport {
     pub users: Vec<Row>,
     /// The rows that cannot be split into fields, in the report's order.
     pub damaged: Vec<DamagedRow>,
+    /// Rows of another account than the root user's, of a live report: they are judged for nobody.
+    pub foreign: Vec<Row>,
     /// The form of its dates.
     pub(crate) dates: DateForm,
     columns: Arc<Columns>,
@@ -356,7 +358,29 @@ impl CredentialReport {
             Origin::File => DateForm::of(sheet.rows.iter().flat_map(|row| sheet.columns.dates(row)))?,
         };
         sheet.check_names()?;
-        Ok(Self::of(sheet, dates))
+        let mut report = Self::of(sheet, dates);
+        // A saved file with such a row is refused; see `saved`.
+        if origin == Origin::Live {
+            report.set_foreign_rows_apart();
+        }
+        Ok(report)
+    }
+
+    /// A row whose ARN is of another account than the root user's is about nobody in this account.
+    fn set_foreign_rows_apart(&mut self) {
+        let Some((account, _)) = self.account() else { return };
+        let account = account.to_owned();
+        let is_foreign = |row: &Row| row.account().is_some_and(|(other, _)| other != account);
+        if !self.users.iter().any(is_foreign) {
+            return;
+        }
+        let above = |place: usize| self.users[..place].iter().filter(|row| is_foreign(row)).count();
+        let shifts: Vec<usize> = self.damaged.iter().map(|damaged| above(damaged.users_above)).collect();
+        for (damaged, shift) in self.damaged.iter_mut().zip(shifts) {
+            damaged.users_above -= shift;
+        }
+        let (foreign, users) = std::mem::take(&mut self.users).into_iter().partition(is_foreign);
+        (self.foreign, self.users) = (foreign, users);
     }
 
     fn of(Sheet { columns, rows }: Sheet, dates: DateForm) -> Self {
@@ -370,7 +394,7 @@ impl CredentialReport {
                 }
             }
         }
-        Self { root, users, damaged, dates, columns }
+        Self { root, users, damaged, foreign: Vec::new(), dates, columns }
     }
 
     /// The account's 12 digits and its partition, from the root user's ARN.
@@ -439,9 +463,9 @@ impl CredentialReport {
         self.root.iter().chain(&self.users)
     }
 
-    /// Whether who is not in the report is not in the account: the root row is there and every row is somebody's.
+    /// Whether the root row is there, and every row is assigned to a user of the account.
     pub fn is_whole(&self) -> bool {
-        self.root.is_some() && self.damaged.is_empty()
+        self.root.is_some() && self.damaged.is_empty() && self.foreign.is_empty()
     }
 }
 
@@ -1035,6 +1059,20 @@ mod tests {
         None: Line 6 of the credential report is damaged: it has 3 fields for 22 columns and ends in `user_creation_time`.
         "#);
         assert_eq!(report.first_damage().unwrap().line, 4);
+    }
+
+    #[test]
+    fn a_row_of_another_account_is_nobodys() {
+        let foreign = row("mallory", "arn:aws:iam::210987654321:user/mallory");
+        let report = parse(&[HEADER, ROOT_ROW, &foreign, "\u{1},,", &alice()]);
+        let names = |rows: &[Row]| rows.iter().map(|row| row.user.clone()).collect::<Vec<_>>();
+        assert_eq!(
+            (names(&report.users), names(&report.foreign)),
+            (vec!["alice".to_owned()], vec!["mallory".to_owned()])
+        );
+        assert_eq!(report.damaged[0].users_above, 0);
+        assert!(!parse(&[HEADER, ROOT_ROW, &foreign, &alice()]).is_whole());
+        assert!(parse(&[HEADER, ROOT_ROW, &alice()]).is_whole());
     }
 
     #[test]

@@ -31,6 +31,7 @@ pub(crate) fn unavailable<T>(reason: &str) -> Source<T> {
 /// that it does not show have what a user without credentials has.
 pub(crate) fn account(table: &str) -> Account {
     let credentials = CredentialReport::parse(csv(table).as_bytes()).unwrap();
+    let users = i32::try_from(credentials.users.len()).unwrap();
     let has_root_key = credentials.root.as_ref().is_some_and(|root| !root_keys::shown(root).is_empty());
     let (account_id, partition) = credentials.account().unwrap_or(("123456789012", "aws"));
     Account {
@@ -42,6 +43,7 @@ pub(crate) fn account(table: &str) -> Account {
             account_mfa_enabled: Some(1),
             account_password_present: Some(1),
             account_signing_certificates_present: Some(0),
+            users: Some(users),
         }),
         virtual_mfa_users: Ok(Vec::new()),
     }

@@ -209,6 +209,7 @@ user           | access_key_1_active | mfa_active
             account_mfa_enabled: Some(0),
             account_password_present: Some(0),
             account_signing_certificates_present: None,
+            users: None,
         });
         insta::assert_snapshot!(observe_in(&CHECK, &unread), @"FAILED root: The root user has an active access key and no MFA device.");
         let mut unreadable = account("user | access_key_1_active | mfa_active\n<root_account> | ? | false");
@@ -226,6 +227,7 @@ user           | access_key_1_active | mfa_active
             account_mfa_enabled: Some(0),
             account_password_present: Some(0),
             account_signing_certificates_present: Some(0),
+            users: Some(0),
         });
         insta::assert_snapshot!(observe_in(&CHECK, &account), @"FAILED root: The root user has an active access key and no MFA device.");
     }
