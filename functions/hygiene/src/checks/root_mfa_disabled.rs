@@ -46,7 +46,7 @@ fn rule(account: &Account, _: &Context<'_>) -> Verdict {
 fn message(password: Option<&Password>, active_key: bool) -> String {
     let password = match password {
         Some(Password::Set) => Some("a password"),
-        Some(Password::Assumed) => Some("a password (assumed: the report does not say)"),
+        Some(Password::Assumed) => Some("a password (assumed: nothing that was read says whether)"),
         Some(Password::None) | None => None,
     };
     let key = active_key.then_some("an active access key");
@@ -87,18 +87,30 @@ fn password(account: &Account) -> Known<Password> {
             Known { value: Ok(set(0 < present)), evidence: vec![Fact::of_summary("AccountPasswordPresent", present)] }
         }
         (None, Ok(root)) => {
-            let value = if !root.password_unknown() {
+            let used = matches!(root.password_last_used, Ok(Some(_)));
+            let value = if root.password_unknown() && used {
+                // Who signed in has a password.
+                let columns = [Column::PasswordEnabled, Column::PasswordLastUsed];
+                return Known { value: Ok(Password::Set), evidence: evidence(root, &columns) };
+            } else if !root.password_unknown() {
                 root.password_enabled.clone().map(set).map_err(Unavailable::from)
-            } else if account.partition.as_deref() == Some("aws-us-gov") {
-                // The dialect from before centralised root access. GovCloud's root has no console.
-                Ok(Password::None)
             } else {
-                Ok(Password::Assumed)
+                Ok(assumed(account))
             };
             Known { value, evidence: evidence(root, &[Column::PasswordEnabled]) }
         }
+        // No summary said it before late 2024.
+        (None, Err(Unavailable::NotAsked(_))) if account.summary.is_ok() => {
+            Known { value: Ok(assumed(account)), evidence: Evidence::new() }
+        }
         (None, Err(reason)) => Known { value: Err(in_neither(account, reason)), evidence: Evidence::new() },
     }
+}
+
+/// What is assumed where nothing says whether root has a password: reports from before centralised root access, and summaries
+/// without a report. GovCloud's root has no console.
+fn assumed(account: &Account) -> Password {
+    if account.partition.as_deref() == Some("aws-us-gov") { Password::None } else { Password::Assumed }
 }
 
 /// Only the report says whether a key is active; a key that only the summary shows counts as active.
@@ -144,6 +156,7 @@ const STEPS: &str = "1. Sign in as the root user, open Security credentials, Mul
 mod tests {
     use super::CHECK;
     use crate::account::AccountSummary;
+    use crate::source::Unavailable;
     use crate::testing::{account, observe_in, unavailable};
 
     const PASSWORD: &str = "
@@ -193,7 +206,7 @@ user           | access_key_1_active | mfa_active
     #[test]
     fn the_old_dialects_password_is_assumed_but_in_govcloud() {
         insta::assert_snapshot!(with_summary(OLD_DIALECT, Some(0), Some(0)), @"NOT_APPLICABLE root: The root user has no password and no active access key.");
-        insta::assert_snapshot!(with_summary(OLD_DIALECT, Some(0), None), @"FAILED root: The root user has a password (assumed: the report does not say) and no MFA device.");
+        insta::assert_snapshot!(with_summary(OLD_DIALECT, Some(0), None), @"FAILED root: The root user has a password (assumed: nothing that was read says whether) and no MFA device.");
         let mut gov = account(OLD_DIALECT);
         gov.partition = Some("aws-us-gov".to_owned());
         gov.summary = Ok(AccountSummary { account_mfa_enabled: Some(0), ..AccountSummary::default() });
@@ -230,5 +243,37 @@ user           | access_key_1_active | mfa_active
             users: Some(0),
         });
         insta::assert_snapshot!(observe_in(&CHECK, &account), @"FAILED root: The root user has an active access key and no MFA device.");
+    }
+
+    #[test]
+    fn a_summary_alone_assumes_a_password_unless_it_says() {
+        let with = |password, partition: &str| {
+            let mut only_summary = account(PASSWORD);
+            only_summary.report = Err(Unavailable::NotAsked("The credential report was not given.".to_owned()));
+            only_summary.partition = Some(partition.to_owned());
+            only_summary.summary = Ok(AccountSummary {
+                account_access_keys_present: Some(0),
+                account_mfa_enabled: Some(0),
+                account_password_present: password,
+                ..AccountSummary::default()
+            });
+            observe_in(&CHECK, &only_summary)
+        };
+        insta::assert_snapshot!(with(None, "aws"), @"FAILED root: The root user has a password (assumed: nothing that was read says whether) and no MFA device.");
+        insta::assert_snapshot!(with(None, "aws-us-gov"), @"NOT_APPLICABLE root: The root user has no password and no active access key.");
+        insta::assert_snapshot!(with(Some(1), "aws"), @"FAILED root: The root user has a password and no MFA device.");
+        insta::assert_snapshot!(with(Some(0), "aws"), @"NOT_APPLICABLE root: The root user has no password and no active access key.");
+    }
+
+    #[test]
+    fn a_use_of_the_password_is_evidence_of_one() {
+        let mut old = account(
+            &OLD_DIALECT
+                .replace("mfa_active", "mfa_active | password_last_used")
+                .replace("false", "false | 2026-01-02T03:04:05Z"),
+        );
+        old.partition = Some("aws-us-gov".to_owned());
+        old.summary = Ok(AccountSummary { account_mfa_enabled: Some(0), ..AccountSummary::default() });
+        insta::assert_snapshot!(observe_in(&CHECK, &old), @"FAILED root: The root user has a password and no MFA device.");
     }
 }
