@@ -48,6 +48,8 @@ fn known(check: &str, path: &str, id: &str) -> (String, Stored) {
         arn: None,
         access_key_id: Some(id.to_owned()),
         reported: ReportedEvidence::default(),
+        closed_unchecked: false,
+        user_created_at: None,
         generated_at: None,
         evidence: Vec::new(),
     };

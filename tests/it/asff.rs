@@ -60,6 +60,8 @@ fn stored(id: &str, active: bool) -> (String, Stored) {
         arn: Some(format!("arn:aws:iam::{ACCOUNT}:user/team/carol")),
         access_key_id: Some("AKIAIOSFODNN7EXAMPLE".to_owned()),
         reported: ReportedEvidence::default(),
+        closed_unchecked: false,
+        user_created_at: None,
         generated_at: None,
         evidence: Vec::new(),
     };

@@ -209,6 +209,13 @@ struct View {
 }
 
 impl View {
+    /// Whether the report is later than the one that the finding rests on.
+    fn is_later_than(&self, stored: &Value) -> bool {
+        let known = stored["ProductFields"]["credwarden/GeneratedTime"].as_str();
+        let known = known.map(|known| DateTime::parse_from_rfc3339(known).unwrap().to_utc());
+        known.is_none_or(|known| self.seen.report_generated_at.is_none_or(|generated| known < generated))
+    }
+
     /// Whether the finding's check is disabled.
     fn disables(&self, id: &str) -> bool {
         self.disabled.iter().any(|check| id.contains(&format!("/{check}/")))
@@ -612,6 +619,8 @@ impl History {
                 ("SUPPRESSED", _) => continue,
                 // A person dealt with what happened, and it did not happen again.
                 ("RESOLVED", _) if id.contains("/root-user-recently-used/") => continue,
+                // No report is there yet that could show it.
+                ("RESOLVED", _) if !view.is_later_than(&before[id]) => continue,
                 (_, true) => ["NEW", "RESOLVED"],
                 (_, false) => ["NOTIFIED", "NOTIFIED"],
             };

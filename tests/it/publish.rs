@@ -174,6 +174,8 @@ fn with_new_evidence(workflow: Workflow) -> Decision {
         arn: None,
         access_key_id: None,
         reported: used(BEFORE),
+        closed_unchecked: false,
+        user_created_at: None,
         generated_at: None,
         evidence: Vec::new(),
     };
@@ -239,8 +241,12 @@ async fn what_is_stored_stays_when_the_finding_cannot_be_marked_new() {
 async fn evidence_that_is_held_back_is_stored_after_the_message() {
     let mut decision = with_new_evidence(Workflow::Suppressed);
     let failing = decision.failing.iter_mut().find(|failing| failing.id == ROOT_USE).unwrap();
-    failing.storing =
-        Storing::WhenSent(Record { severity: Severity::High, evidence: used(BEFORE), generated_at: None });
+    failing.storing = Storing::WhenSent(Record {
+        severity: Severity::High,
+        evidence: used(BEFORE),
+        generated_at: None,
+        user_created_at: None,
+    });
     let (_, before, after) = published(&decision, false).await;
     let later = NEW.replace("00.000Z", "00.001Z");
     assert_eq!((before, after), (vec![OLD.to_owned()], vec![later]), "an update that is not later is ignored");

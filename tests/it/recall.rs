@@ -216,6 +216,8 @@ async fn a_finding_is_recalled_as_it_was_written() {
             arn: failing.finding.subject.arn().map(str::to_owned),
             access_key_id: failing.access_key_id.clone(),
             reported: evidence,
+            closed_unchecked: false,
+            user_created_at: failing.record.user_created_at,
             generated_at: failing.record.generated_at,
             evidence: match failing.finding.check.kind {
                 Kind::Event => {

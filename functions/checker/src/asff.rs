@@ -31,6 +31,8 @@ const LAST_USED: &str = "credwarden/root-last-used";
 const USES: &str = "credwarden/root-uses";
 /// The product field with the time of the credential report that the finding rests on.
 const GENERATED_TIME: &str = "credwarden/GeneratedTime";
+/// The product field with the time at which the user was created that the finding is on.
+const USER_CREATED: &str = "credwarden/user-created";
 /// The product field with the root keys that were reported, by when they were created.
 const ROOT_KEYS: &str = "credwarden/root-keys";
 /// The product field with the commands that fix it: whole, or not there.
@@ -44,6 +46,9 @@ const PRODUCT_FIELD_NAME: usize = 128;
 const PRODUCT_FIELD: usize = 2048;
 const PRODUCT_FIELDS: usize = 50;
 const NAME: usize = 128;
+
+/// The compliance status of a finding that nobody checks any more.
+const NOT_CHECKED: &str = "NOT_AVAILABLE";
 
 const BEST_PRACTICES: &str = "Software and Configuration Checks/AWS Security Best Practices";
 const CIS: &str = "Software and Configuration Checks/Industry and Regulatory Standards/CIS AWS Foundations Benchmark";
@@ -80,8 +85,7 @@ pub struct Asff<'a> {
     pub product_fields: Option<ProductFields<'a>>,
     #[serde(skip_deserializing)]
     pub resources: Vec<Resource<'a>>,
-    #[serde(skip_deserializing)]
-    pub compliance: Compliance,
+    pub compliance: Option<Compliance<'a>>,
     pub record_state: Option<Cow<'a, str>>,
     pub finding_provider_fields: Option<FindingProviderFields<'a>>,
     /// Read only: it is a person's, and set with `BatchUpdateFindings`.
@@ -118,13 +122,13 @@ pub struct WorkflowStatus<'a> {
 }
 
 /// Whether the finding fails, and what that is required by.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
-#[serde(rename_all = "PascalCase")]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
 #[expect(missing_docs, reason = "the format's own names")]
-pub struct Compliance {
-    pub status: &'static str,
+pub struct Compliance<'a> {
+    pub status: Cow<'a, str>,
     /// An empty list is not sent: the format wants one item at least.
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    #[serde(skip_deserializing, skip_serializing_if = "<[_]>::is_empty")]
     pub related_requirements: &'static [&'static str],
 }
 
@@ -183,7 +187,7 @@ pub enum Details<'a> {
 pub struct ProductFields<'a>(BTreeMap<Cow<'a, str>, Cow<'a, str>>);
 
 /// The product fields that the next run needs.
-const RECALLED: [&str; 6] = [ARN, ACCESS_KEY_ID, LAST_USED, USES, ROOT_KEYS, GENERATED_TIME];
+const RECALLED: [&str; 7] = [ARN, ACCESS_KEY_ID, LAST_USED, USES, ROOT_KEYS, GENERATED_TIME, USER_CREATED];
 /// What every evidence's product field begins with.
 const EVIDENCE: &str = "credwarden/";
 /// The evidence that the next run needs, of a use of root: it is written again when the report no longer shows it.
@@ -205,7 +209,7 @@ impl<'a> Asff<'a> {
         let recommendation = format!("{} The steps or commands: product field {REMEDIATION}.", check.recommendation);
         Self {
             description: fit(&format!("{} {}", finding.message(), check.rationale), DESCRIPTION).into(),
-            compliance: Compliance { status: "FAILED", related_requirements: check.requirements },
+            compliance: Some(Compliance { status: "FAILED".into(), related_requirements: check.requirements }),
             record_state: Some("ACTIVE".into()),
             remediation: Some(Remediation {
                 recommendation: Recommendation { text: fit(&recommendation, RECOMMENDATION), url: check.documentation },
@@ -233,15 +237,16 @@ impl<'a> Asff<'a> {
         let stored = &closing.stored;
         let status = match closing.reason {
             CloseReason::Passed(_) | CloseReason::Gone => "PASSED",
-            CloseReason::NotChecked | CloseReason::KnownByDate => "NOT_AVAILABLE",
+            CloseReason::NotChecked | CloseReason::KnownByDate => NOT_CHECKED,
         };
         let mut fields = ProductFields::default();
         fields.insert(ARN, stored.arn.as_deref());
         fields.insert(ACCESS_KEY_ID, stored.access_key_id.as_deref());
+        fields.insert(USER_CREATED, stored.user_created_at.map(exact).as_deref());
         fields.insert(GENERATED_TIME, closing.generated_at.max(stored.generated_at).map(seconds).as_deref());
         Self {
             description: fit(&closing.reason.to_string(), DESCRIPTION).into(),
-            compliance: Compliance { status, related_requirements: &[] },
+            compliance: Some(Compliance { status: status.into(), related_requirements: &[] }),
             record_state: Some("ARCHIVED".into()),
             product_fields: fields.if_any(),
             resources: resources_of_stored(stored, product),
@@ -293,6 +298,8 @@ impl<'a> Asff<'a> {
             arn: fields.get(ARN).map(str::to_owned),
             access_key_id: fields.get(ACCESS_KEY_ID).map(str::to_owned),
             reported: ReportedEvidence { uses: uses(&fields), keys: keys.unwrap_or_default(), keys_whole: false },
+            closed_unchecked: self.compliance.is_some_and(|compliance| compliance.status == NOT_CHECKED),
+            user_created_at: time(fields.get(USER_CREATED)),
             generated_at: time(fields.get(GENERATED_TIME)),
             evidence: if is_event { fields.evidence() } else { Vec::new() },
         })
@@ -369,6 +376,7 @@ fn product_fields<'a>(failing: &'a Failing, record: &Record) -> Option<ProductFi
         fields.insert(REMEDIATION, Some(&remediation));
     }
     fields.insert(GENERATED_TIME, record.generated_at.map(seconds).as_deref());
+    fields.insert(USER_CREATED, record.user_created_at.map(exact).as_deref());
     for fact in failing.finding.evidence().iter().filter(|fact| fact.name != "GeneratedTime") {
         fields.insert(&format!("{EVIDENCE}{}", fact.name), Some(&fact.value));
     }

@@ -81,6 +81,8 @@ fn memory(evaluation: &Evaluation) -> Memory {
             arn: finding.subject.arn().map(str::to_owned),
             access_key_id: None,
             reported: ReportedEvidence::default(),
+            closed_unchecked: false,
+            user_created_at: None,
             generated_at: None,
             evidence: Vec::new(),
         };

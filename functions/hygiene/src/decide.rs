@@ -21,7 +21,7 @@ use crate::finding::Finding;
 use crate::memory::{Memory, Stored, Workflow};
 use crate::problems::{Problems, Step};
 use crate::source::SourceId;
-use crate::subject::{KeyTag, SubjectId};
+use crate::subject::{KeyTag, Subject, SubjectId};
 use crate::text;
 use crate::uses::PASSWORD;
 use crate::verdict::{Failure, ReportedEvidence, Severity, Verdict};
@@ -255,6 +255,8 @@ fn compared(
     evaluation: &Evaluation,
 ) -> Failing {
     let now = evaluation.evaluated_at;
+    let user_created_at = user_created_at(&finding);
+    let another_user = stored.filter(|stored| is_another_user(user_created_at, stored));
     let generated_at = generated_at(&finding, stored, evaluation);
     let seen = finding.failure().map(|failure| failure.reportable.clone()).unwrap_or_default();
     let severity = finding.severity();
@@ -268,11 +270,27 @@ fn compared(
             created_at: now,
             first_observed_at: now,
             updated_at: now,
-            record: Record { severity, evidence: seen, generated_at },
+            record: Record { severity, evidence: seen, generated_at, user_created_at },
             storing: Storing::AtOnce,
         };
     };
-    let alert = alert_status(stored, &finding, new_evidence(severity, &seen, stored, now));
+    if let Some(earlier) = another_user {
+        return Failing {
+            id,
+            finding,
+            access_key_id,
+            held: false,
+            alert: AlertStatus::New(Reason::AnotherUser),
+            created_at: now,
+            first_observed_at: now,
+            updated_at: earlier.next_update(now),
+            record: Record { severity, evidence: seen, generated_at, user_created_at },
+            storing: Storing::IfMarked(record(earlier)),
+        };
+    }
+    // Absent or unreadable, it is the same user.
+    let user_created_at = user_created_at.or(stored.user_created_at);
+    let alert = alert_status(stored, &finding, new_evidence(severity, &seen, stored, now), evaluation);
     let storing = match alert {
         AlertStatus::New(Reason::NewEvidence(_)) => Storing::IfMarked(record(stored)),
         AlertStatus::New(Reason::NewWhileSuppressed(_)) => Storing::WhenSent(record(stored)),
@@ -287,12 +305,17 @@ fn compared(
         created_at: stored.created_at,
         first_observed_at: if stored.active { stored.open_since() } else { now },
         updated_at: stored.next_update(now),
-        record: Record { severity, evidence: merged(seen, stored, now), generated_at },
+        record: Record { severity, evidence: merged(seen, stored, now), generated_at, user_created_at },
         storing,
     }
 }
 
-fn alert_status(stored: &Stored, finding: &Finding, new_evidence: Option<NewEvidence>) -> AlertStatus {
+fn alert_status(
+    stored: &Stored,
+    finding: &Finding,
+    new_evidence: Option<NewEvidence>,
+    evaluation: &Evaluation,
+) -> AlertStatus {
     match (stored.workflow, stored.active) {
         (Workflow::Suppressed, _) => match new_evidence {
             Some(NewEvidence { words, is_worse: false }) if finding.subject.is_root() => {
@@ -300,10 +323,17 @@ fn alert_status(stored: &Stored, finding: &Finding, new_evidence: Option<NewEvid
             }
             Some(_) | None => AlertStatus::Suppressed,
         },
+        (_, false) if stored.closed_unchecked => AlertStatus::New(Reason::CheckedAgain),
         (_, false) => AlertStatus::New(Reason::CameBack),
         (Workflow::New, true) => AlertStatus::New(Reason::NotYetReported),
         // Nothing undoes an event: who says that it is dealt with is right, until there is another.
-        (Workflow::Resolved, true) if finding.check.kind == Kind::State => AlertStatus::New(Reason::NotResolved),
+        (Workflow::Resolved, true) if finding.check.kind == Kind::State => {
+            if is_judged_anew(stored, finding, evaluation) {
+                AlertStatus::New(Reason::NotResolved)
+            } else {
+                AlertStatus::Reported
+            }
+        }
         (Workflow::Notified | Workflow::Resolved, true) => match new_evidence {
             Some(NewEvidence { words, .. }) => AlertStatus::New(Reason::NewEvidence(words)),
             None => AlertStatus::Reported,
@@ -311,8 +341,36 @@ fn alert_status(stored: &Stored, finding: &Finding, new_evidence: Option<NewEvid
     }
 }
 
+/// Whether the report is later than the one that the stored finding rests on: by the same report nobody can see that a person
+/// has fixed the problem since.
+fn is_judged_anew(stored: &Stored, finding: &Finding, evaluation: &Evaluation) -> bool {
+    let rests_on_report = finding.evidence().iter().any(|fact| fact.source == SourceId::CredentialReport);
+    match (stored.generated_at, evaluation.report_generated_at) {
+        (Some(stored), Some(generated)) if rests_on_report => stored < generated,
+        (_, _) => true,
+    }
+}
+
+/// When the user was created, where the finding is on a user.
+fn user_created_at(finding: &Finding) -> Option<DateTime<Utc>> {
+    match &*finding.subject {
+        Subject::User(user) => user.created,
+        Subject::Root { .. } | Subject::Account | Subject::AccessKey(_) => None,
+    }
+}
+
+/// Whether the stored finding was made for an earlier user of the same name.
+fn is_another_user(created: Option<DateTime<Utc>>, stored: &Stored) -> bool {
+    created.zip(stored.user_created_at).is_some_and(|(created, stored)| created != stored)
+}
+
 fn record(stored: &Stored) -> Record {
-    Record { severity: stored.severity, evidence: stored.reported.clone(), generated_at: stored.generated_at }
+    Record {
+        severity: stored.severity,
+        evidence: stored.reported.clone(),
+        generated_at: stored.generated_at,
+        user_created_at: stored.user_created_at,
+    }
 }
 
 /// What the next run compares with: evidence that was reported is kept where this run could not read all of it. What is stored
@@ -404,7 +462,7 @@ fn held(stored: &Stored, finding: &Finding, evaluation: &Evaluation) -> Option<F
 /// Whether a finding has to be set to NEW before it is written: Security Hub does that by itself only when a closed finding is
 /// opened again. Were new evidence stored first and the run cut short, no later run would see that it is new.
 fn is_marked_first(failing: &Failing) -> bool {
-    matches!(failing.alert, AlertStatus::New(Reason::NotResolved | Reason::NewEvidence(_)))
+    matches!(failing.alert, AlertStatus::New(Reason::NotResolved | Reason::NewEvidence(_) | Reason::AnotherUser))
 }
 
 fn marks<'a>(failing: impl Iterator<Item = &'a Failing>, status: Workflow) -> Vec<Mark> {
@@ -426,7 +484,7 @@ mod tests {
     use crate::evaluate::{Scope, evaluate};
     use crate::policy::Policy;
     use crate::source::{Coverage, SourceId, Users};
-    use crate::subject::{FindingId, Subject};
+    use crate::subject::FindingId;
     use crate::testing::{NOW, account, evaluated, time, unavailable};
     use crate::uses::Uses;
     use crate::verdict::Fact;
@@ -462,6 +520,8 @@ user           | access_key_1_active | access_key_1_last_rotated | access_key_1_
             arn: None,
             access_key_id: None,
             reported: ReportedEvidence::default(),
+            closed_unchecked: false,
+            user_created_at: None,
             generated_at: None,
             evidence: Vec::new(),
         }
@@ -878,6 +938,60 @@ user           | access_key_1_active | access_key_1_last_rotated | access_key_2_
         let later = text.replacen("\"check\":\"root-access-key-active\"", "\"check\":\"of-tomorrow\"", 1);
         let error = serde_json::from_str::<Decision>(&later).unwrap_err().to_string();
         assert!(error.starts_with("this version has no check `of-tomorrow`"), "{error}");
+    }
+
+    #[test]
+    fn a_user_made_again_under_a_name_is_another_user() {
+        let id = "credwarden/user-without-credentials/123456789012/user/alice";
+        let earlier = |created: Option<&str>, workflow| Stored {
+            workflow,
+            user_created_at: created.map(time),
+            reported: ReportedEvidence::default(),
+            ..stored(id)
+        };
+        let decision = |stored| {
+            let decision = decided(&account(NO_KEY), &known([stored]));
+            let failing = decision.failing.iter().find(|failing| failing.id == id).cloned().unwrap();
+            (failing, decision.marks.iter().any(|mark| mark.id == id && mark.status == Workflow::New))
+        };
+        // Of the table's users each was created on 2019-01-02T03:04:05Z.
+        for workflow in [Workflow::Notified, Workflow::Suppressed] {
+            let (failing, marked) = decision(earlier(Some("2018-01-02T03:04:05Z"), workflow));
+            assert_eq!((failing.alert, marked), (AlertStatus::New(Reason::AnotherUser), true));
+            assert_eq!((failing.created_at, failing.first_observed_at), (time(NOW), time(NOW)));
+            assert_eq!(failing.record.user_created_at, Some(time("2019-01-02T03:04:05Z")));
+            assert!(matches!(failing.storing, Storing::IfMarked(_)), "or the next run would not see it");
+        }
+        for same in [Some("2019-01-02T03:04:05Z"), None] {
+            let (failing, marked) = decision(earlier(same, Workflow::Notified));
+            assert_eq!((failing.alert, marked), (AlertStatus::Reported, false));
+            assert_eq!(failing.created_at, time("2026-10-01T06:00:00Z"));
+        }
+        let unreadable = "user | user_creation_time | password_enabled\n<root_account> | ? | false\nalice | ? | true";
+        let id = "credwarden/console-user-mfa-disabled/123456789012/user/alice";
+        let known = Stored { severity: Severity::High, user_created_at: Some(time(YESTERDAY)), ..stored(id) };
+        let decision = decided(&account(unreadable), &known_of(known));
+        let failing = decision.failing.iter().find(|failing| failing.id == id).unwrap();
+        assert_eq!((&failing.alert, failing.record.user_created_at), (&AlertStatus::Reported, Some(time(YESTERDAY))));
+    }
+
+    #[test]
+    fn what_a_person_resolved_is_not_judged_by_a_report_from_before() {
+        let status = |generated: Option<&str>| {
+            let resolved =
+                Stored { workflow: Workflow::Resolved, generated_at: generated.map(time), ..stored(OLD_KEY_ID) };
+            let decision = decided(&account(OLD_KEY), &known([resolved]));
+            decision.failing.into_iter().find(|failing| failing.id == OLD_KEY_ID).unwrap().alert
+        };
+        assert_eq!(status(Some("2026-11-20T05:00:00Z")), AlertStatus::Reported, "the same report");
+        assert_eq!(status(Some("2026-11-20T04:59:59Z")), AlertStatus::New(Reason::NotResolved));
+        assert_eq!(status(None), AlertStatus::New(Reason::NotResolved), "an earlier version did not store it");
+    }
+
+    #[test]
+    fn what_was_only_not_checked_did_not_come_back() {
+        let closed = Stored { active: false, closed_unchecked: true, ..stored(OLD_KEY_ID) };
+        insta::assert_snapshot!(lines_of_one(OLD_KEY, closed), @"new        MEDIUM        credwarden/access-key-not-rotated/123456789012/user/alice/key/20210620T051650Z (it is checked again)");
     }
 
     /// What ends, what stays and what fails the run, by an account of which something is changed.

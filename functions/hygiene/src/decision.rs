@@ -155,6 +155,8 @@ pub struct Record {
     pub evidence: ReportedEvidence,
     /// When the credential report was made that the finding rests on.
     pub generated_at: Option<DateTime<Utc>>,
+    /// When the user was created that the finding is on.
+    pub user_created_at: Option<DateTime<Utc>>,
 }
 
 /// When the record of a finding may be stored. A record that is stored while people do not know of it hides from all later
@@ -189,6 +191,10 @@ pub enum Reason {
     NotYetReported,
     /// It was closed, and the problem is back.
     CameBack,
+    /// It was closed while its check was disabled.
+    CheckedAgain,
+    /// The finding that Security Hub has is on an earlier user of the same name.
+    AnotherUser,
     /// A person resolved it, and the problem is still there.
     NotResolved,
     /// It has evidence that was not reported, in words.
@@ -306,6 +312,8 @@ impl fmt::Display for Reason {
             Self::FirstSeen => formatter.write_str("first seen"),
             Self::NotYetReported => formatter.write_str("not told yet"),
             Self::CameBack => formatter.write_str("it was resolved and came back"),
+            Self::CheckedAgain => formatter.write_str("it is checked again"),
+            Self::AnotherUser => formatter.write_str("first seen on this user; an earlier one had the same name"),
             Self::NotResolved => formatter.write_str("it was marked RESOLVED but still fails"),
             Self::NewEvidence(evidence) => formatter.write_str(evidence),
             Self::NewWhileSuppressed(evidence) => {

@@ -177,7 +177,8 @@ impl Evaluator<'_> {
     }
 
     fn add_user(&mut self, user: &User<'_>) {
-        let owner = UserSubject { name: user.name.as_ref().to_owned(), arn: user.arn.clone() };
+        let created = user.row.as_ref().ok().and_then(|row| row.user_creation_time.clone().ok()?);
+        let owner = UserSubject { name: user.name.as_ref().to_owned(), arn: user.arn.clone(), created };
         let keys = keys(user, &owner);
         let subject = Arc::new(Subject::User(owner));
         for &check in self.checks {

@@ -87,7 +87,7 @@ fn option(parameter: &str) -> String {
 
 /// Whom the commands are for.
 fn example(check: &Check) -> Subject {
-    let user = UserSubject { name: "alice".to_owned(), arn: None };
+    let user = UserSubject { name: "alice".to_owned(), arn: None, created: None };
     match check.rule {
         Rule::Root(_) => Subject::Root { arn: None },
         Rule::User(_) => Subject::User(user),

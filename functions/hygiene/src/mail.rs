@@ -309,6 +309,10 @@ fn since(failing: &Failing, alert: &Alert<'_>) -> String {
     match (reason, &alert.decision.hub) {
         (_, Hub::Off | Hub::Unread) => "Failing in this run".to_owned(),
         (Reason::FirstSeen, Hub::Read { .. }) => "First seen in this run".to_owned(),
+        (Reason::AnotherUser, Hub::Read { .. }) => format!("In this run {reason}"),
+        (Reason::CheckedAgain, Hub::Read { .. }) => {
+            format!("Checked again: its check was disabled; first seen {}", moment(failing.created_at))
+        }
         (Reason::CameBack, Hub::Read { .. }) => {
             format!("Back: it was resolved; first seen {}", moment(failing.created_at))
         }
@@ -528,6 +532,8 @@ alice          | true             | false      | 2026-11-18T06:00:00Z | true    
             arn: None,
             access_key_id: None,
             reported: ReportedEvidence::default(),
+            closed_unchecked: false,
+            user_created_at: None,
             generated_at: None,
             evidence: Vec::new(),
         };

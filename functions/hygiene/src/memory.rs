@@ -62,6 +62,10 @@ pub struct Stored {
     pub access_key_id: Option<String>,
     /// What was reported of it.
     pub reported: ReportedEvidence,
+    /// Whether it was closed though nobody saw that the problem is solved: its check was disabled, or unknown.
+    pub closed_unchecked: bool,
+    /// When the user was created that it was made for: a later user of the same name is another one.
+    pub user_created_at: Option<DateTime<Utc>>,
     /// When the credential report was made that it rests on.
     pub generated_at: Option<DateTime<Utc>>,
     /// What its verdict rested on; only of checks on events, which nothing undoes.

@@ -32,6 +32,8 @@ pub struct UserSubject {
     pub name: String,
     /// The user's ARN; none for a user whose name is a pseudonym.
     pub arn: Option<String>,
+    /// When the user was created, where that can be read.
+    pub created: Option<DateTime<Utc>>,
 }
 
 /// An access key as a subject. Its id is not part of it: the report does not have it, see
@@ -112,7 +114,7 @@ const KEY: &str = "/key/";
 impl Subject {
     /// An IAM user.
     pub fn user(name: &str, arn: Option<String>) -> Self {
-        Self::User(UserSubject { name: name.to_owned(), arn })
+        Self::User(UserSubject { name: name.to_owned(), arn, created: None })
     }
 
     /// Its part of an identity.
