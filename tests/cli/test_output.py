@@ -422,16 +422,19 @@ def not_ignored() -> None:
 
 def stopped(command: list[str], folder: Path, size: int, preexec: Callable[[], None] = not_ignored) -> Watched:
     """A run that is stopped while its temporary file is there and has at least this size."""
+    before = {path: path.read_bytes() for path in folder.iterdir()}
     for _ in range(50):
         watched = Watched(command, folder, preexec)
         if watched.until(lambda: (watched.temporary() or 0) >= size and watched.temporary() is not None):
             watched.stop()
             if watched.temporary() is not None:
                 return watched
-        # It ended before it was stopped.
+        # It ended before it was stopped, and may have written its file.
         watched.end(signal.SIGKILL)
-        for path in folder.glob(".credwarden-*"):
+        for path in folder.iterdir():
             path.unlink()
+        for path, content in before.items():
+            path.write_bytes(content)
     raise AssertionError("never seen with its temporary file")
 
 

@@ -17,9 +17,8 @@ ROOT_CHECKS = {
     "root-signing-certificate-present": "HIGH",
 }
 
-# What deleting the root user's keys resolves: its last use was by key, its password has not been used for 61 days.
-RESOLVED_WITH_ROOT_KEYS = {"root-access-key-active", "root-access-key-present", "root-access-key-not-rotated",
-                           "root-user-recently-used"}
+# What deleting the root user's keys resolves. That they were used is not undone by it.
+RESOLVED_WITH_ROOT_KEYS = {"root-access-key-active", "root-access-key-present", "root-access-key-not-rotated"}
 
 USER_CHECKS = {
     "console-user-mfa-disabled": ("HIGH", ["bob"]),
