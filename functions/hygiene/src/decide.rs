@@ -10,6 +10,7 @@ use std::mem;
 
 use chrono::{DateTime, Utc};
 
+use crate::check::Kind;
 use crate::decision::{
     AlertRules, AlertStatus, CloseReason, Closing, Decision, Failing, Hub, Mark, Reason, Record, Storing, Version,
 };
@@ -106,9 +107,11 @@ fn close_reason(stored: &Stored, verdict: Option<&Verdict>, evaluation: &Evaluat
         return Some(CloseReason::NotChecked);
     };
     match verdict {
-        Some(Verdict::Passed(message) | Verdict::NotApplicable(message)) => {
-            Some(CloseReason::Passed(message.clone().into_owned()))
-        }
+        Some(Verdict::Passed(message)) => Some(match check.kind {
+            Kind::State => CloseReason::Passed(message.clone().into_owned()),
+            Kind::Event => CloseReason::Expired(message.clone().into_owned()),
+        }),
+        Some(Verdict::NotApplicable(message)) => Some(CloseReason::NotApplicable(message.clone().into_owned())),
         Some(Verdict::Unknown(_) | Verdict::Failed(_)) => None,
         None => evaluation.shows_absence_of(check, &stored.subject()).then_some(CloseReason::Gone),
     }
@@ -216,7 +219,7 @@ mod tests {
 
     use super::*;
     use crate::account::Account;
-    use crate::check::{Check, Kind};
+    use crate::check::Check;
     use crate::checks::CHECKS;
     use crate::decision::AlertOn;
     use crate::evaluate::{Scope, evaluate};

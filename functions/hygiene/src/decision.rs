@@ -216,8 +216,12 @@ pub struct Closing {
 /// Why a finding is closed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum CloseReason {
-    /// This run's verdict is PASSED or `NOT_APPLICABLE`; its sentence.
+    /// This run's verdict is PASSED; its sentence.
     Passed(String),
+    /// This run's verdict is `NOT_APPLICABLE`; its sentence.
+    NotApplicable(String),
+    /// This run's verdict on an event check is PASSED: the event is older than the limit; its sentence.
+    Expired(String),
     /// The user or the key is gone: its own source was read whole and does not have it.
     Gone,
     /// The check is disabled, or this version does not have it. Nobody fixed anything.
@@ -262,7 +266,9 @@ impl Closing {
     /// Whether the problem is solved, as opposed to no longer looked for.
     pub fn is_resolved(&self) -> bool {
         match self.reason {
-            CloseReason::Passed(_) | CloseReason::Gone => true,
+            CloseReason::Passed(_) | CloseReason::NotApplicable(_) | CloseReason::Expired(_) | CloseReason::Gone => {
+                true
+            }
             CloseReason::NotChecked => false,
         }
     }
@@ -304,7 +310,9 @@ impl fmt::Display for Reason {
 impl fmt::Display for CloseReason {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Passed(message) => formatter.write_str(message),
+            Self::Passed(message) | Self::NotApplicable(message) | Self::Expired(message) => {
+                formatter.write_str(message)
+            }
             Self::Gone => formatter.write_str("It is no longer in the account."),
             Self::NotChecked => formatter.write_str("It is no longer checked."),
         }
