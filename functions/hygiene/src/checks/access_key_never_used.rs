@@ -74,7 +74,7 @@ frank | false               | 2019-01-02T03:04:05Z      | N/A
 grace | true                | N/A                       | N/A
 "), @"
         PASSED user/alice/key/20261113T060000Z: The access key is new.
-        FAILED user/bob/key/20261113T055959Z: Access key 1 of bob was created on 2026-11-13 05:59 UTC, 7 days and less than a minute ago, and has no recorded use; new keys have 7 days.
+        FAILED user/bob/key/20261113T055959Z: Access key 1 of bob was created on 2026-11-13 05:59 UTC, 7 days and 1 second ago, and has no recorded use; new keys have 7 days.
         FAILED user/carol/key/20251120T060000Z: Access key 1 of carol was created on 2025-11-20 06:00 UTC, 365 days ago, and has no recorded use; new keys have 7 days.
         FAILED user/dave/key/20150421T235959Z: Access key 1 of dave was created on 2015-04-21 23:59 UTC, 4,230 days ago, and has no recorded use; new keys have 7 days. AWS records use since 2015-04-22 only; it may have been used before.
         PASSED user/erin/key/20190102T030405Z: The access key has been used.

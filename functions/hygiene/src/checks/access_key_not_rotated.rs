@@ -67,7 +67,7 @@ user  | access_key_1_active | access_key_1_last_rotated | access_key_2_active | 
 alice | true                | 2026-08-22T06:00:00Z      | true                | 2026-08-22T05:59:59Z
 "), @"
         PASSED user/alice/key/20260822T060000Z: The access key is young enough.
-        FAILED user/alice/key/20260822T055959Z: Access key 2 of alice was created on 2026-08-22 05:59 UTC, 90 days and less than a minute ago; the limit is 90 days.
+        FAILED user/alice/key/20260822T055959Z: Access key 2 of alice was created on 2026-08-22 05:59 UTC, 90 days and 1 second ago; the limit is 90 days.
         ");
     }
 

@@ -98,7 +98,7 @@ carol | true             | 2020-01-02T03:04:05Z | N/A                   | 2019-0
 dave  | false            | 2020-01-02T03:04:05Z | 2019-01-02T03:04:05Z  | 2019-01-02T03:04:05Z
 "), @"
         PASSED user/alice: The report records a use of the password within the limit.
-        FAILED user/bob: The console password of bob was last used on 2026-10-06 05:59 UTC, 45 days and less than a minute ago; the limit is 45 days.
+        FAILED user/bob: The console password of bob was last used on 2026-10-06 05:59 UTC, 45 days and 1 second ago; the limit is 45 days.
         FAILED user/carol: The console password of carol was last used on 2020-01-02 03:04 UTC, 2,514 days ago; the limit is 45 days.
         NOT_APPLICABLE user/dave: The user has no password.
         ");
@@ -133,9 +133,9 @@ dave  | true             | N/A                | N/A                   | 2026-10-
 erin  | true             | N/A                | N/A                   | N/A
 "), @"
         PASSED user/alice: The password has no recorded use, and was set within the limit.
-        FAILED user/bob: The console password of bob was set on 2026-10-06 05:59 UTC, 45 days and less than a minute ago, and has no recorded use; the limit is 45 days.
+        FAILED user/bob: The console password of bob was set on 2026-10-06 05:59 UTC, 45 days and 1 second ago, and has no recorded use; the limit is 45 days.
         PASSED user/carol: The password has no recorded use, and the user was created within the limit.
-        FAILED user/dave: The console password of dave has no recorded use; the user was created on 2026-10-06 05:59 UTC, 45 days and less than a minute ago; the limit is 45 days.
+        FAILED user/dave: The console password of dave has no recorded use; the user was created on 2026-10-06 05:59 UTC, 45 days and 1 second ago; the limit is 45 days.
         UNKNOWN user/erin: user_creation_time is N/A in the credential report.
         ");
     }

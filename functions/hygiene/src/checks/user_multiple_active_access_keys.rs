@@ -90,7 +90,7 @@ erin  | true                | 2026-11-19T06:00:00Z      | true                | 
 frank | ?                   | 2019-01-02T03:04:05Z      | false               | N/A
 grace | ?                   | 2019-01-02T03:04:05Z      | true                | 2019-01-02T03:04:05Z
 "), @"
-        FAILED user/alice: Both access keys of alice are active, and the younger was created on 2026-11-13 05:59 UTC, 7 days and less than a minute ago; a rotation has 7 days.
+        FAILED user/alice: Both access keys of alice are active, and the younger was created on 2026-11-13 05:59 UTC, 7 days and 1 second ago; a rotation has 7 days.
         PASSED user/bob: One of the two active access keys is new: a rotation is in progress.
         PASSED user/carol: The user has one active access key at the most.
         UNKNOWN user/dave: access_key_2_last_rotated is `?` in the credential report, not a date.
