@@ -66,6 +66,7 @@ pub fn decide(mut evaluation: Evaluation, memory: Memory, enrichment: &Enrichmen
         account_id: evaluation.account_id,
         partition: evaluation.partition,
         evaluated_at: now,
+        report_was_read: evaluation.report_was_read,
         report_generated_at: evaluation.report_generated_at,
         counts,
         hub,
@@ -328,7 +329,7 @@ user           | access_key_1_active | access_key_1_last_rotated | access_key_1_
     #[test]
     fn the_workflow_says_what_is_to_be_told() {
         let with = |workflow| lines_of_one(OLD_KEY, Stored { workflow, ..stored(OLD_KEY_ID) });
-        insta::assert_snapshot!(with(Workflow::New), @"new        MEDIUM        credwarden/access-key-not-rotated/123456789012/user/alice/key/20210620T051650Z (not told yet)");
+        insta::assert_snapshot!(with(Workflow::New), @"new        MEDIUM        credwarden/access-key-not-rotated/123456789012/user/alice/key/20210620T051650Z (not reported yet)");
         insta::assert_snapshot!(with(Workflow::Resolved), @"new        MEDIUM        credwarden/access-key-not-rotated/123456789012/user/alice/key/20210620T051650Z (it was marked RESOLVED but still fails)");
         insta::assert_snapshot!(with(Workflow::Suppressed), @"suppressed MEDIUM        credwarden/access-key-not-rotated/123456789012/user/alice/key/20210620T051650Z");
         let closed = |workflow| lines_of_one(OLD_KEY, Stored { active: false, workflow, ..stored(OLD_KEY_ID) });

@@ -48,6 +48,8 @@ pub struct Decision {
     pub partition: String,
     /// The time of the run.
     pub evaluated_at: DateTime<Utc>,
+    /// Whether the credential report was read.
+    pub report_was_read: bool,
     /// When the credential report was made.
     pub report_generated_at: Option<DateTime<Utc>>,
     /// How many verdicts there are of each status.
@@ -299,7 +301,7 @@ impl fmt::Display for Reason {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::FirstSeen => formatter.write_str("first seen"),
-            Self::NotYetReported => formatter.write_str("not told yet"),
+            Self::NotYetReported => formatter.write_str("not reported yet"),
             Self::CameBack => formatter.write_str("it was resolved and came back"),
             Self::NotResolved => formatter.write_str("it was marked RESOLVED but still fails"),
             Self::NewEvidence(evidence) => formatter.write_str(evidence),
