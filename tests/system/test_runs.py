@@ -186,7 +186,7 @@ def test_a_deleted_users_findings_are_closed(deploy: Deploy, emulator: Emulator)
     assert {(finding["RecordState"], finding["Compliance"]["Status"]) for finding in of_user.values()} == {
         ("ARCHIVED", "PASSED")}
     resolved = section(new_mail(emulator), "RESOLVED")
-    assert resolved.count("no longer in the account") == 3
+    assert resolved.count("no longer in the credential report") == 3
     assert resolved.count("(etl)") == 1 and resolved.count("(etl, access key AKIA") == 2
 
 

@@ -214,7 +214,7 @@ impl<'a> Asff<'a> {
     pub fn closing(closing: &'a Closing, product: &'a Product, now: DateTime<Utc>) -> Self {
         let stored = &closing.stored;
         let status = match closing.reason {
-            CloseReason::Passed(_) | CloseReason::NotApplicable(_) | CloseReason::Expired(_) | CloseReason::Gone => {
+            CloseReason::Passed(_) | CloseReason::NotApplicable(_) | CloseReason::Expired(_) | CloseReason::Gone(_) => {
                 "PASSED"
             }
             CloseReason::NotChecked => "NOT_AVAILABLE",

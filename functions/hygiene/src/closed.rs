@@ -42,7 +42,7 @@ fn label(reason: &CloseReason) -> &'static str {
         CloseReason::Passed(_) => "passed",
         CloseReason::NotApplicable(_) => "not_applicable",
         CloseReason::Expired(_) => "expired",
-        CloseReason::Gone => "gone",
+        CloseReason::Gone(_) => "gone",
         CloseReason::NotChecked => "not_checked",
     }
 }

@@ -114,7 +114,10 @@ fn close_reason(stored: &Stored, verdict: Option<&Verdict>, evaluation: &Evaluat
         }),
         Some(Verdict::NotApplicable(message)) => Some(CloseReason::NotApplicable(message.clone().into_owned())),
         Some(Verdict::Unknown(_) | Verdict::Failed(_)) => None,
-        None => evaluation.shows_absence_of(check, &stored.subject()).then_some(CloseReason::Gone),
+        None => {
+            let is_absent = evaluation.shows_absence_of(check, &stored.subject());
+            check.listed_by.filter(|_| is_absent).map(CloseReason::Gone)
+        }
     }
 }
 
@@ -441,10 +444,10 @@ user           | access_key_1_active | access_key_1_last_rotated | access_key_2_
 
     #[test]
     fn who_is_gone_from_a_whole_report_is_gone() {
-        insta::assert_snapshot!(lines_of_one(NO_KEY, stored(OLD_KEY_ID)), @"close      MEDIUM        credwarden/access-key-not-rotated/123456789012/user/alice/key/20210620T051650Z (It is no longer in the account.)");
+        insta::assert_snapshot!(lines_of_one(NO_KEY, stored(OLD_KEY_ID)), @"close      MEDIUM        credwarden/access-key-not-rotated/123456789012/user/alice/key/20210620T051650Z (It is no longer in the credential report, where a renamed user has another name.)");
         insta::assert_snapshot!(lines_of_one(NO_KEY, stored("credwarden/user-without-credentials/123456789012/user/bob")), @"
         new        LOW           credwarden/user-without-credentials/123456789012/user/alice (first seen)
-        close      MEDIUM        credwarden/user-without-credentials/123456789012/user/bob (It is no longer in the account.)
+        close      MEDIUM        credwarden/user-without-credentials/123456789012/user/bob (It is no longer in the credential report, where a renamed user has another name.)
         ");
     }
 

@@ -11,6 +11,7 @@ use crate::evaluate::Counts;
 use crate::finding::Finding;
 use crate::memory::{Stored, Workflow};
 use crate::problems::Problems;
+use crate::source::SourceId;
 use crate::text::inert;
 use crate::verdict::{ReportedEvidence, Severity};
 
@@ -224,8 +225,8 @@ pub enum CloseReason {
     NotApplicable(String),
     /// This run's verdict on an event check is PASSED: the event is older than the limit; its sentence.
     Expired(String),
-    /// The user or the key is gone: its own source was read whole and does not have it.
-    Gone,
+    /// The user or the key is gone: this is its own source, which was read whole and does not have it.
+    Gone(SourceId),
     /// The check is disabled, or this version does not have it. Nobody fixed anything.
     NotChecked,
 }
@@ -268,7 +269,7 @@ impl Closing {
     /// Whether the problem is solved, as opposed to no longer looked for.
     pub fn is_resolved(&self) -> bool {
         match self.reason {
-            CloseReason::Passed(_) | CloseReason::NotApplicable(_) | CloseReason::Expired(_) | CloseReason::Gone => {
+            CloseReason::Passed(_) | CloseReason::NotApplicable(_) | CloseReason::Expired(_) | CloseReason::Gone(_) => {
                 true
             }
             CloseReason::NotChecked => false,
@@ -315,8 +316,12 @@ impl fmt::Display for CloseReason {
             Self::Passed(message) | Self::NotApplicable(message) | Self::Expired(message) => {
                 formatter.write_str(message)
             }
-            Self::Gone => formatter.write_str("It is no longer in the account."),
-            Self::NotChecked => formatter.write_str("It is no longer checked."),
+            // Who was renamed is in the account.
+            Self::Gone(SourceId::CredentialReport) => {
+                formatter.write_str("It is no longer in the credential report, where a renamed user has another name.")
+            }
+            Self::Gone(source) => write!(formatter, "It is no longer in {}.", source.name()),
+            Self::NotChecked => formatter.write_str("Its check is disabled, or not in this version."),
         }
     }
 }

@@ -18,6 +18,17 @@ pub enum SourceId {
     VirtualMfaDevices,
 }
 
+impl SourceId {
+    /// What to call it in a sentence.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::CredentialReport => "the credential report",
+            Self::AccountSummary => "the account summary",
+            Self::VirtualMfaDevices => "the list of virtual MFA devices",
+        }
+    }
+}
+
 /// A source's data, or the reason why there is none.
 pub type Source<T> = Result<T, Unavailable>;
 
