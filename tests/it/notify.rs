@@ -91,8 +91,8 @@ fn what_ended_is_in_the_result_worst_first_with_its_reason() {
     let shown = |one: &Value| format!("{} {} {}: {}", one["severity"], one["reason"], one["id"], one["message"]);
     insta::assert_snapshot!(closed.iter().map(shown).collect::<Vec<_>>().join("\n").replace('"', ""), @"
     CRITICAL not_checked credwarden/some-later-check/123456789012/root: Its check is disabled, or not in this version.
-    HIGH passed credwarden/console-user-mfa-disabled/123456789012/user/alice: The user has MFA.
-    HIGH expired credwarden/root-user-recently-used/123456789012/root: The root user's last use is longer ago than the limit.
+    HIGH passed credwarden/console-user-mfa-disabled/123456789012/user/alice: The report says that the user has MFA.
+    HIGH expired credwarden/root-user-recently-used/123456789012/root: The latest use that an existing credential of the root user records is older than the limit.
     MEDIUM not_applicable credwarden/access-key-not-rotated/123456789012/user/alice/key/20210620T051650Z: The access key is not active.
     LOW gone credwarden/user-without-credentials/123456789012/user/bob: It is no longer in the credential report, where a renamed user has another name.
     ");

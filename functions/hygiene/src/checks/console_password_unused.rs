@@ -30,7 +30,7 @@ pub(super) static CHECK: Check = Check {
 fn rule(user: &User<'_>, context: &Context<'_>) -> Source<Verdict> {
     let row = user.row()?;
     if !row.password_enabled.clone()? {
-        return Ok(Verdict::not_applicable("The user has no password."));
+        return Ok(Verdict::not_applicable("The report shows no enabled password of the user."));
     }
     let (limit, grace) = (context.policy.credential_unused, context.policy.new_credential_grace);
     let within = |cell: &Cell<Option<Time>>, limit| matches!(cell, Ok(Some(time)) if context.age(*time) <= limit);
@@ -100,7 +100,7 @@ dave  | false            | 2020-01-02T03:04:05Z | 2019-01-02T03:04:05Z  | 2019-0
         PASSED user/alice: The report records a use of the password within the limit.
         FAILED user/bob: The console password of bob was last used on 2026-10-06 05:59 UTC, 45 days and 1 second ago; the limit is 45 days.
         FAILED user/carol: The console password of carol was last used on 2020-01-02 03:04 UTC, 2,514 days ago; the limit is 45 days.
-        NOT_APPLICABLE user/dave: The user has no password.
+        NOT_APPLICABLE user/dave: The report shows no enabled password of the user.
         ");
     }
 
@@ -155,7 +155,7 @@ grace | true             | no_information       | ?                     | 2026-1
         PASSED user/alice: The report records a use of the password within the limit.
         UNKNOWN user/bob: password_last_changed is `?` in the credential report, not a date.
         UNKNOWN user/carol: user_creation_time is `?` in the credential report, not a date.
-        NOT_APPLICABLE user/dave: The user has no password.
+        NOT_APPLICABLE user/dave: The report shows no enabled password of the user.
         PASSED user/erin: The password was set within the grace period.
         UNKNOWN user/frank: password_last_used is `?` in the credential report, not a date.
         UNKNOWN user/grace: password_last_changed is `?` in the credential report, not a date.
