@@ -38,6 +38,7 @@ class Aws(Server):
         self.accounts = accounts
         self.requests: list[Request] = []
         self.refusals: dict[str, tuple[int, str, str]] = {}
+        self.generated = NOW
         super().__init__(self.connected, limit=1 << 20)
 
     def actions(self) -> list[str]:
@@ -102,7 +103,7 @@ class Aws(Server):
             case "GetCredentialReport":
                 report = base64.b64encode(clean.report(number).encode()).decode()
                 return _result(action, f"<Content>{report}</Content><ReportFormat>text/csv</ReportFormat>"
-                                       f"<GeneratedTime>{NOW}</GeneratedTime>")
+                                       f"<GeneratedTime>{self.generated}</GeneratedTime>")
             case "GetAccountSummary":
                 entries = "".join(f"<entry><key>{key}</key><value>{value}</value></entry>"
                                   for key, value in clean.summary_map(number).items())

@@ -83,6 +83,17 @@ def one_line(ended: Ended) -> str:
     return ended.errors.removeprefix("credwarden: ").rstrip("\n")
 
 
+def test_what_could_not_be_judged_for_one_reason_is_one_line_of_the_table(credwarden: Callable[..., Ended]) -> None:
+    ended = credwarden("check")
+    assert ended.status == 3
+    checks = json.loads(credwarden("check", "--format", "json").output)["findings"]
+    # At the top it says so of the sources.
+    _top, line = [line for line in ended.output.splitlines() if "There are no AWS credentials" in line]
+    assert line.startswith("  root user and 1 more  There are no AWS credentials: ")
+    ids = line.rpartition("(")[2].removesuffix(")").split(", ")
+    assert len(ids) == len(set(ids)) and set(ids) == {one["check"] for one in checks}
+
+
 # Which credentials
 
 def test_the_environment_comes_before_the_default_profile(judged: Callable, folder: Path) -> None:

@@ -333,7 +333,7 @@ def test_an_account_with_nothing_wrong_is_told_so(opened: Callable[..., Page], t
     assert page.locator(".fix").count() == 0
     path.write_text(account("bare").report(ACCOUNT))
     page = opened(path, status=0)
-    assert page.get_by_text("There is no active access key.").is_visible() and page.locator("svg").count() == 0
+    assert page.get_by_text("The report shows no active access key, root's included.").is_visible() and page.locator("svg").count() == 0
 
 
 def test_without_a_report_the_charts_say_so(browser: Browser, credwarden: Run, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ use checker::cause::chain;
 use checker::collect::{AccountOf, Collected, Expected, collect};
 use tokio::time::Instant;
 
-use crate::account::{ACCOUNT, ROOT, csv, time, user};
+use crate::account::{ACCOUNT, ROOT, csv, now, time, user};
 use crate::clients::{configured, mocked, xml_error};
 
 fn generated(state: ReportStateType) -> GenerateCredentialReportOutput {
@@ -24,9 +24,24 @@ fn generated(state: ReportStateType) -> GenerateCredentialReportOutput {
 }
 
 fn report() -> GetCredentialReportOutput {
+    report_of(Some("2026-11-20T05:59:00Z"))
+}
+
+fn report_of(generated: Option<&str>) -> GetCredentialReportOutput {
     let text = csv(&[ROOT, &user("alice")]);
-    let generated = DateTime::from_secs(time("2026-11-20T05:59:00Z").timestamp());
-    GetCredentialReportOutput::builder().content(Blob::new(text.into_bytes())).generated_time(generated).build()
+    let generated = generated.map(|generated| DateTime::from_secs(time(generated).timestamp()));
+    GetCredentialReportOutput::builder().content(Blob::new(text.into_bytes())).set_generated_time(generated).build()
+}
+
+/// An error of every call of `GenerateCredentialReport`, and of `GetCredentialReport`.
+fn refused_generation(status: u16, code: &str) -> Rule {
+    let (status, body) = xml_error(status, code, "no");
+    mock!(Client::generate_credential_report).sequence().http_status(status, body).repeatedly().build()
+}
+
+fn refused_report(status: u16, code: &str) -> Rule {
+    let (status, body) = xml_error(status, code, "no");
+    mock!(Client::get_credential_report).sequence().http_status(status, body).repeatedly().build()
 }
 
 fn complete() -> Rule {
@@ -88,11 +103,15 @@ async fn collected_for(expected: &Expected, iam: &[&Rule], caller: &Rule) -> Col
         region: "eu-central-1".to_owned(),
     };
     let until = Instant::now() + Duration::from_mins(2);
-    collect(&clients, expected, until, until + Duration::from_secs(20)).await
+    collect(&clients, expected, now(), until, until + Duration::from_secs(20)).await
 }
 
 fn errors(collected: &Collected) -> Vec<String> {
     collected.errors.iter().map(|error| chain(error)).collect()
+}
+
+fn notes(collected: &Collected) -> Vec<String> {
+    collected.notes.iter().map(|note| chain(note)).collect()
 }
 
 #[tokio::test(start_paused = true)]
@@ -148,7 +167,7 @@ async fn every_way_of_not_yet_is_tried_again() {
 #[tokio::test(start_paused = true)]
 async fn waiting_ends_with_the_time_for_reading() {
     let generate = mock!(Client::generate_credential_report).then_output(|| generated(ReportStateType::Inprogress));
-    let get = served();
+    let get = refused_report(404, "ReportInProgress");
     let before = Instant::now();
     let collected = collected(&[&generate, &get, &summary(), &devices()]).await;
     assert_eq!(
@@ -156,7 +175,7 @@ async fn waiting_ends_with_the_time_for_reading() {
         ["could not read the credential report: GenerateCredentialReport failed: the report was not ready in time"]
     );
     assert!(before.elapsed() <= Duration::from_mins(2));
-    assert_eq!(get.num_calls(), 0);
+    assert_eq!(get.num_calls(), 1);
     assert!((10..40).contains(&generate.num_calls()), "the waits grow: {}", generate.num_calls());
 }
 
@@ -165,7 +184,8 @@ async fn a_refusal_is_final_and_costs_its_own_source_only() {
     let denied = |message: &str| xml_error(403, "AccessDenied", message);
     let (status, body) = denied("User: x is not authorized to perform: iam:GenerateCredentialReport");
     let generate = mock!(Client::generate_credential_report).sequence().http_status(status, body).repeatedly().build();
-    let no_report = collected(&[&generate, &served(), &summary(), &devices()]).await;
+    let none = refused_report(410, "ReportNotPresent");
+    let no_report = collected(&[&generate, &none, &summary(), &devices()]).await;
     assert_eq!(
         errors(&no_report),
         [
@@ -173,7 +193,7 @@ async fn a_refusal_is_final_and_costs_its_own_source_only() {
           perform: iam:GenerateCredentialReport"
         ]
     );
-    assert_eq!(generate.num_calls(), 1);
+    assert_eq!((generate.num_calls(), none.num_calls()), (1, 1));
     assert!(no_report.account.summary.is_ok() && no_report.account.virtual_mfa_users.is_ok());
     let reason = no_report.account.report.unwrap_err().to_string();
     assert!(reason.starts_with("GenerateCredentialReport failed: AccessDenied: "), "{reason}");
@@ -183,6 +203,82 @@ async fn a_refusal_is_final_and_costs_its_own_source_only() {
     let no_summary = collected(&[&complete(), &served(), &summary_denied, &devices()]).await;
     assert_eq!(errors(&no_summary), ["could not read the account summary: GetAccountSummary failed: AccessDenied: no"]);
     assert!(no_summary.account.report.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_generation_is_refused_a_report_of_at_most_five_hours_is_read() {
+    let refused = "GenerateCredentialReport failed: AccessDenied: no";
+    let cases = [
+        (Some("2026-11-20T05:59:00Z"), true, "the one from 2026-11-20 05:59 UTC, 1 minute old"),
+        (Some("2026-11-20T01:00:00Z"), true, "the one from 2026-11-20 01:00 UTC, 5 hours old"),
+        (
+            Some("2026-11-20T00:59:59Z"),
+            false,
+            "the one from 2026-11-20 00:59 UTC, 5 hours and 1 second old; the limit is 5 hours",
+        ),
+        (Some("2026-11-18T06:00:00Z"), false, "the one from 2026-11-18 06:00 UTC, 2 days old; the limit is 5 hours"),
+        (Some("2026-11-20T06:05:00Z"), true, "the one from 2026-11-20 06:05 UTC, less than a minute old"),
+        (Some("2026-11-20T06:05:01Z"), false, "the one from 2026-11-20 06:05 UTC, which is in the future"),
+        (None, false, "one whose time is not known"),
+    ];
+    for (generated, is_recent, which) in cases {
+        let get = mock!(Client::get_credential_report).then_output(move || report_of(generated));
+        let generate = refused_generation(403, "AccessDenied");
+        let collected = collected(&[&generate, &get, &summary(), &devices()]).await;
+        let expected = vec![format!("could not generate a credential report, and read {which}: {refused}")];
+        let (notes, errors) = (notes(&collected), errors(&collected));
+        assert_eq!((notes, errors), if is_recent { (expected, Vec::new()) } else { (Vec::new(), expected) });
+        assert_eq!((generate.num_calls(), get.num_calls()), (1, 1), "{which}");
+        assert!(collected.account.report.is_ok(), "{which}");
+        assert_eq!(collected.account.id.as_deref(), Some(ACCOUNT), "{which}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn generation_that_fails_until_its_time_is_over_leaves_time_to_read_the_report_that_is_there() {
+    let in_progress =
+        || mock!(Client::generate_credential_report).then_output(|| generated(ReportStateType::Inprogress));
+    let cases = [
+        (in_progress(), "the report was not ready in time"),
+        (refused_generation(500, "ServiceFailure"), "ServiceFailure: no"),
+        (refused_generation(400, "Throttling"), "Throttling: no"),
+    ];
+    for (generate, why) in cases {
+        let (status, body) = xml_error(400, "Throttling", "Rate exceeded");
+        let get =
+            mock!(Client::get_credential_report).sequence().http_status(status, body).times(2).output(report).build();
+        let before = Instant::now();
+        let collected = collected(&[&generate, &get, &summary(), &devices()]).await;
+        assert_eq!(errors(&collected), [""; 0], "{why}");
+        let note = format!(
+            "could not generate a credential report, and read the one from 2026-11-20 05:59 UTC, 1 minute old: \
+             GenerateCredentialReport failed: {why}"
+        );
+        assert_eq!(notes(&collected), [note]);
+        assert_eq!(get.num_calls(), 3, "a throttled call is tried again");
+        assert!(before.elapsed() <= Duration::from_mins(2), "{why}");
+        assert!((10..40).contains(&generate.num_calls()), "{}", generate.num_calls());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_no_report_is_there_either_each_refusal_is_an_error() {
+    let read = |rule: Rule| async move {
+        let collected = collected(&[&refused_generation(403, "AccessDenied"), &rule, &summary(), &devices()]).await;
+        assert!(collected.account.report.is_err() && collected.notes.is_empty());
+        errors(&collected)
+    };
+    let generate = "could not read the credential report: GenerateCredentialReport failed: AccessDenied: no";
+    for (status, code) in [(410, "ReportNotPresent"), (404, "ReportInProgress"), (410, "ReportExpired")] {
+        assert_eq!(read(refused_report(status, code)).await, [generate], "{code}: there is none to read");
+    }
+    let get = "could not read the credential report: GetCredentialReport failed: AccessDenied: no";
+    assert_eq!(read(refused_report(403, "AccessDenied")).await, [generate, get]);
+    let no_report = mock!(Client::get_credential_report)
+        .then_output(|| GetCredentialReportOutput::builder().content(Blob::new(*b"not,a report")).build());
+    let not_understood =
+        "could not understand the credential report: not a credential report: line 1 has no column `user`";
+    assert_eq!(read(no_report).await, [generate, not_understood]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -246,22 +342,20 @@ async fn the_account_that_is_given_is_judged_by_its_own_report_only() {
 
 #[tokio::test(start_paused = true)]
 async fn without_a_report_the_caller_has_to_be_of_the_account_that_is_given() {
-    let denied = || {
-        let (status, body) = xml_error(403, "AccessDenied", "no");
-        mock!(Client::generate_credential_report).sequence().http_status(status, body).repeatedly().build()
-    };
-    let own = collected_for(&given("210987654321"), &[&denied(), &summary(), &devices()], &caller()).await;
+    let denied = || refused_generation(403, "AccessDenied");
+    let none = || refused_report(410, "ReportNotPresent");
+    let own = collected_for(&given("210987654321"), &[&denied(), &none(), &summary(), &devices()], &caller()).await;
     assert!(own.account.report.is_err() && own.account.summary.is_ok() && own.account.virtual_mfa_users.is_ok());
     assert_eq!(errors(&own).len(), 1);
 
-    let other = collected_for(&given(ACCOUNT), &[&denied(), &summary(), &devices()], &caller()).await;
+    let other = collected_for(&given(ACCOUNT), &[&denied(), &none(), &summary(), &devices()], &caller()).await;
     assert_eq!(errors(&other), ["expected account 123456789012, but the credentials are of account 210987654321"]);
     assert!(other.account.summary.is_err() && other.account.virtual_mfa_users.is_err());
 
     let (status, body) = xml_error(403, "ExpiredToken", "it expired");
     let nobody =
         mock!(aws_sdk_sts::Client::get_caller_identity).sequence().http_status(status, body).repeatedly().build();
-    let unknown = collected_for(&given(ACCOUNT), &[&denied(), &summary(), &devices()], &nobody).await;
+    let unknown = collected_for(&given(ACCOUNT), &[&denied(), &none(), &summary(), &devices()], &nobody).await;
     assert!(unknown.account.summary.is_err() && unknown.account.virtual_mfa_users.is_err(), "nobody knows whose it is");
     assert_eq!(errors(&unknown).len(), 2);
     assert_eq!(unknown.account.id.as_deref(), Some(ACCOUNT));

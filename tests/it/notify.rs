@@ -3,12 +3,15 @@
 use std::collections::BTreeMap;
 
 use checker::notify::{Message, message};
-use checker::summary::findings;
+use checker::summary::{AlertState, Summary, findings};
+use hygiene::alert::Alert;
 use hygiene::enrichment::Enrichment;
 use hygiene::evaluate::Evaluation;
+use hygiene::memory::{Stored, Workflow};
+use hygiene::verdict::{ReportedEvidence, Severity};
 use serde_json::Value;
 
-use crate::account::{ROOT, decided, evaluated, outcome, user};
+use crate::account::{ROOT, decided, evaluated, outcome, time, user};
 
 fn worded(evaluation: Evaluation) -> Message {
     message(&[outcome(decided(evaluation, &BTreeMap::new()))]).unwrap()
@@ -41,6 +44,105 @@ fn people_get_text_and_machines_the_result() {
     resolved_findings Number 0
     errors Number 0
     ");
+}
+
+/// An open finding of an earlier run, by its check and subject.
+fn open(check: &str, subject: &str, severity: Severity) -> (String, Stored) {
+    let id = format!("credwarden/{check}/123456789012/{subject}");
+    let stored = Stored {
+        id: id.clone(),
+        check: check.to_owned(),
+        title: format!("The title of {check}"),
+        active: true,
+        workflow: Workflow::Notified,
+        severity,
+        created_at: time("2026-10-01T06:00:00Z"),
+        first_observed_at: Some(time("2026-10-02T06:00:00Z")),
+        updated_at: time("2026-11-19T06:00:00Z"),
+        arn: None,
+        access_key_id: None,
+        reported: ReportedEvidence::default(),
+        closed_unchecked: false,
+        user_created_at: None,
+        generated_at: None,
+        evidence: Vec::new(),
+    };
+    (id, stored)
+}
+
+/// The root user with nothing but a password and MFA, last used long ago.
+const QUIET_ROOT: &str = "<root_account>,arn:aws:iam::123456789012:root,2019-01-02T03:04:05Z,true,2020-01-02T03:04:05Z,\
+    2020-01-01T00:00:00Z,not_supported,true,false,N/A,N/A,N/A,N/A,false,N/A,N/A,N/A,N/A,false,N/A,false,N/A";
+
+#[test]
+fn what_ended_is_in_the_result_worst_first_with_its_reason() {
+    let alice = user("alice").replace("N/A,false,true,2021", "N/A,true,false,2021");
+    let (suppressed_id, suppressed) = open("user-without-credentials", "user/carol", Severity::Low);
+    let stored = BTreeMap::from([
+        open("access-key-not-rotated", "user/alice/key/20210620T051650Z", Severity::Medium),
+        open("console-user-mfa-disabled", "user/alice", Severity::High),
+        open("root-user-recently-used", "root", Severity::High),
+        open("some-later-check", "root", Severity::Critical),
+        open("user-without-credentials", "user/bob", Severity::Low),
+        open("access-key-inactive", "user/bob/key/20210620T051650Z", Severity::Informational),
+        (suppressed_id, Stored { workflow: Workflow::Suppressed, ..suppressed }),
+    ]);
+    let outcomes = [outcome(decided(evaluated(&[QUIET_ROOT, &alice]), &stored))];
+    let message = message(&outcomes).unwrap();
+    let result: Value = serde_json::from_str(&parts(&message)["sqs"]).unwrap();
+    assert_eq!((&result["resolved"], &result["closed_truncated"]), (&4.into(), &0.into()));
+    let closed = result["closed"].as_array().unwrap();
+    let shown = |one: &Value| format!("{} {} {}: {}", one["severity"], one["reason"], one["id"], one["message"]);
+    insta::assert_snapshot!(closed.iter().map(shown).collect::<Vec<_>>().join("\n").replace('"', ""), @"
+    CRITICAL not_checked credwarden/some-later-check/123456789012/root: Its check is disabled, or not in this version.
+    HIGH passed credwarden/console-user-mfa-disabled/123456789012/user/alice: The report says that the user has MFA.
+    HIGH expired credwarden/root-user-recently-used/123456789012/root: The latest use that an existing credential of the root user records is older than the limit.
+    MEDIUM not_applicable credwarden/access-key-not-rotated/123456789012/user/alice/key/20210620T051650Z: The access key is not active.
+    LOW gone credwarden/user-without-credentials/123456789012/user/bob: It is no longer in the credential report, where a renamed user has another name.
+    ");
+    insta::assert_snapshot!(serde_json::to_string_pretty(&closed[0]).unwrap(), @r#"
+    {
+      "id": "credwarden/some-later-check/123456789012/root",
+      "check": "some-later-check",
+      "severity": "CRITICAL",
+      "title": "The title of some-later-check",
+      "reason": "not_checked",
+      "message": "Its check is disabled, or not in this version.",
+      "first_observed_at": "2026-10-02T06:00:00Z"
+    }
+    "#);
+    let resolved = message.attributes.iter().find(|(name, ..)| *name == "resolved_findings").unwrap();
+    assert_eq!(resolved.2, "4");
+    let answer = Summary::new(&Alert::of(&outcomes[0]), 0, AlertState::Sent);
+    assert_eq!(serde_json::to_value(answer).unwrap().get("closed"), None, "it names users");
+}
+
+#[test]
+fn at_most_a_hundred_that_ended_are_listed_and_the_rest_is_counted() {
+    let gone = |number| open("console-user-mfa-disabled", &format!("user/user-{number:04}"), Severity::High);
+    let stored = (0..140).map(gone).chain([open("some-later-check", "root", Severity::Low)]).collect();
+    let message = message(&[outcome(decided(evaluated(&[QUIET_ROOT]), &stored))]).unwrap();
+    let result: Value = serde_json::from_str(&parts(&message)["lambda"]).unwrap();
+    assert_eq!(result["closed"].as_array().unwrap().len(), 100);
+    assert_eq!((&result["closed_truncated"], &result["resolved"]), (&41.into(), &140.into()));
+}
+
+#[test]
+fn findings_and_what_ended_share_the_message_and_findings_come_first() {
+    let gone = |number| open("console-user-mfa-disabled", &format!("user/user-{number:04}"), Severity::High);
+    for (failing, expected) in [(3, [10..=100, 50..=100]), (5000, [10..=100, 0..=5])] {
+        let rows: Vec<String> = (0..failing).map(|number| user(&format!("failing-{number:04}"))).collect();
+        let rows: Vec<&str> = std::iter::once(ROOT).chain(rows.iter().map(String::as_str)).collect();
+        let stored = (0..5000).map(gone).collect();
+        let message = message(&[outcome(decided(evaluated(&rows), &stored))]).unwrap();
+        assert!(message.body.len() < 249_000, "{}", message.body.len());
+        let result: Value = serde_json::from_str(&parts(&message)["http"]).unwrap();
+        let [findings, closed] = ["findings", "closed"].map(|list| result[list].as_array().unwrap().len());
+        let fits = [findings, closed].iter().zip(&expected).all(|(count, expected)| expected.contains(count));
+        assert!(fits, "{findings} findings and {closed} closed of {failing} failing users");
+        assert_eq!(result["closed_truncated"], 5000 - closed);
+        assert_eq!(result["truncated"], result["new"].as_u64().unwrap() - findings as u64);
+    }
 }
 
 #[test]

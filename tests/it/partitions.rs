@@ -157,6 +157,6 @@ async fn the_partition_is_the_callers_where_there_is_no_report() {
     let mut clients = world.process(vec![denied]).clients().await;
     clients.sts = crate::clients::mocked!(aws_sdk_sts, &[&caller]);
     let until = tokio::time::Instant::now() + Duration::from_mins(1);
-    let collected = checker::collect::collect(&clients, &checker::collect::Expected::Any, until, until).await;
+    let collected = checker::collect::collect(&clients, &checker::collect::Expected::Any, now(), until, until).await;
     assert_eq!(collected.account.partition.as_deref(), Some("aws-cn"));
 }

@@ -76,6 +76,45 @@ def test_without_the_report_nothing_is_closed_and_the_alert_says_so(deploy: Depl
     assert still_open == {identity("root-user-recently-used", "root")}
 
 
+def test_where_generation_is_refused_the_report_that_is_there_is_used(deploy: Deploy, emulator: Emulator) -> None:
+    emulator.change_account("load", name="clean")
+    stack = deploy()
+    assert not run(stack).failed
+    emulator.fail(denied("iam:GenerateCredentialReport"))
+    answer = run(stack)
+    (error,) = answer.payload["errors"]
+    assert error.startswith("could not generate a credential report, and read the one from ")
+    assert " old: GenerateCredentialReport failed: AccessDenied: " in error
+    assert (answer.payload["counts"]["UNKNOWN"], answer.payload["alert"]) == (0, "not_needed")
+    assert emulator.mails() == []
+    # With something else to report, the refusal is reported too.
+    emulator.change_account("summary", keep_report=True, AccountMFAEnabled=0)
+    answer = run(stack)
+    assert (answer.failed, answer.payload["alert"], answer.payload["errors"]) == (False, "sent", [error])
+    (mail,) = emulator.mails()
+    assert "(root-mfa-disabled)" in section(mail, "NEW")
+    assert "could not generate a credential report" in section(mail, "WHAT WENT WRONG")
+    # Only where no report is there it fails the run.
+    emulator.change_account("load", name="clean")
+    answer = run(stack)
+    assert answer.error_type == "Collect"
+    assert answer.error_message.startswith("could not read the credential report: GenerateCredentialReport failed: ")
+
+
+@pytest.mark.parametrize("fault", [{"how": "silence"}, {"code": "ServiceFailure", "status": 500}], ids=["silent", "broken"])
+def test_generation_that_takes_all_of_its_time_leaves_some_to_read_the_report(deploy: Deploy, emulator: Emulator,
+                                                                              fault: dict) -> None:
+    stack = deploy(edit=in_a_hurry)
+    assert not run(stack).failed
+    before = states(emulator)
+    emulator.fail({"action": "iam:GenerateCredentialReport", "times": 1000, **fault})
+    answer = run(stack)
+    assert not answer.failed
+    (error,) = answer.payload["errors"]
+    assert error.startswith("could not generate a credential report, and read the one from ")
+    assert states(emulator) == before
+
+
 def test_without_the_summary_the_report_still_speaks(deploy: Deploy, emulator: Emulator) -> None:
     stack, should = deploy(), expected(emulator)
     assert not run(stack).failed

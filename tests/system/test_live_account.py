@@ -100,6 +100,23 @@ def test_throttling_is_waited_out(emulator: Emulator, check: Run) -> None:
     assert len(failed(done)) == len(expected(emulator))
 
 
+def test_where_generation_is_refused_the_report_that_is_there_is_judged(emulator: Emulator, check: Run) -> None:
+    assert check("--format", "json").returncode == 1
+    refusal = {"action": "iam:GenerateCredentialReport", "code": "AccessDenied", "status": 403,
+               "message": "User is not authorized to perform: iam:GenerateCredentialReport", "times": 1000}
+    emulator.fail(refusal)
+    done = check("--format", "json")
+    assert done.returncode == 1 and failed(done).keys() == expected(emulator).keys()
+    assert json.loads(done.stdout)["counts"]["UNKNOWN"] == 0
+    assert done.stderr.startswith("credwarden: could not generate a credential report, and read the one from ")
+    assert done.stderr.endswith(f" old: GenerateCredentialReport failed: AccessDenied: {refusal['message']}\n")
+    # Loaded anew, the account has no report.
+    emulator.change_account("load", name="clean")
+    done = check("--format", "json")
+    assert (done.returncode, done.stderr) == (3, "credwarden: could not read the credential report: GenerateCredentialReport "
+                                                 f"failed: AccessDenied: {refusal['message']}\n")
+
+
 def test_keys_without_ids_are_told_all_the_same(emulator: Emulator, check: Run) -> None:
     emulator.fail({"action": "iam:ListAccessKeys", "code": "AccessDenied", "status": 403, "message": "no", "times": 1000})
     done = check("--format", "json")

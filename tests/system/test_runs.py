@@ -188,8 +188,12 @@ def test_a_deleted_users_findings_are_closed(deploy: Deploy, emulator: Emulator)
     assert {(finding["RecordState"], finding["Compliance"]["Status"]) for finding in of_user.values()} == {
         ("ARCHIVED", "PASSED")}
     resolved = section(new_mail(emulator), "RESOLVED")
-    assert resolved.count("no longer in the account") == 3
+    assert resolved.count("no longer in the credential report") == 3
     assert resolved.count("(etl)") == 1 and resolved.count("(etl, access key AKIA") == 2
+    result = json.loads(emulator.published()[-1]["variants"]["sqs"])
+    assert {(one["id"], one["reason"], one["title"]) for one in result["closed"]} == {
+        (one, "gone", finding["Title"]) for one, finding in of_user.items()}
+    assert (result["resolved"], result["closed_truncated"], result["findings"]) == (3, 0, [])
 
 
 def test_a_problem_that_returns_is_reopened_and_alerted_again(deploy: Deploy, emulator: Emulator) -> None:

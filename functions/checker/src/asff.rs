@@ -236,7 +236,9 @@ impl<'a> Asff<'a> {
     pub fn closing(closing: &'a Closing, product: &'a Product, now: DateTime<Utc>) -> Self {
         let stored = &closing.stored;
         let status = match closing.reason {
-            CloseReason::Passed(_) | CloseReason::Gone => "PASSED",
+            CloseReason::Passed(_) | CloseReason::NotApplicable(_) | CloseReason::Expired(_) | CloseReason::Gone(_) => {
+                "PASSED"
+            }
             CloseReason::NotChecked | CloseReason::KnownByDate => NOT_CHECKED,
         };
         let mut fields = ProductFields::default();

@@ -1,12 +1,13 @@
 //! Reads the account: the credential report, and meanwhile the account summary and the virtual MFA devices. Each source
-//! fails alone.
+//! fails alone. Where no new report can be generated, the one that is there is read.
 
 use aws_sdk_iam::Client;
 use aws_sdk_iam::types::{AssignmentStatusType, ReportStateType, SummaryKeyType};
 use chrono::{DateTime, Utc};
-use hygiene::account::{Account, AccountSummary, Report};
-use hygiene::report::CredentialReport;
+use hygiene::account::{Account, AccountSummary, OLDEST, Report};
+use hygiene::report::{CLOCK_SKEW, CredentialReport};
 use hygiene::source::{Source, Unavailable};
+use hygiene::text::{age, age_beyond, moment};
 use tokio::time::Instant;
 
 use crate::aws::Clients;
@@ -19,6 +20,14 @@ pub enum CollectError {
     /// `GenerateCredentialReport` or `GetCredentialReport`.
     #[error("could not read the credential report")]
     CredentialReport(#[source] CallError),
+    /// `GenerateCredentialReport`, where a report was there to read all the same.
+    #[error("could not generate a credential report, and read {which}")]
+    NotGenerated {
+        /// Which report was read: its time, and its age.
+        which: String,
+        /// Why there is no new one.
+        source: CallError,
+    },
     /// What IAM served is no report.
     #[error("could not understand the credential report")]
     NoReport(#[from] hygiene::report::ReportError),
@@ -89,17 +98,24 @@ pub struct Collected {
     pub account: Account,
     /// Why the rest was not.
     pub errors: Vec<CollectError>,
+    /// What went wrong, and cost nothing.
+    pub notes: Vec<CollectError>,
 }
 
 /// Reads all sources, and gives up on what is not there by `until`. Whose account it is may take until `account_until`: that is
-/// asked only when there is no report to say it, which may have taken all the time there was.
-pub async fn collect(clients: &Clients, expected: &Expected, until: Instant, account_until: Instant) -> Collected {
+/// asked only when there is no report to say it, which may have taken all the time there was. `now` tells how old a report is.
+pub async fn collect(
+    clients: &Clients,
+    expected: &Expected,
+    now: DateTime<Utc>,
+    until: Instant,
+    account_until: Instant,
+) -> Collected {
     let iam = &clients.iam;
     let (report, summary, devices) =
-        tokio::join!(credential_report(iam, until), account_summary(iam, until), virtual_mfa_users(iam, until));
+        tokio::join!(credential_report(iam, now, until), account_summary(iam, until), virtual_mfa_users(iam, until));
 
-    let mut errors = Vec::new();
-    let report = source(report, &mut errors);
+    let ReportRead { report, mut errors, notes } = report;
     let summary = source(summary, &mut errors);
     let virtual_mfa_users = source(devices, &mut errors);
     let of_report = report.as_ref().ok().and_then(|report| report.credentials.account());
@@ -115,20 +131,20 @@ pub async fn collect(clients: &Clients, expected: &Expected, until: Instant, acc
     if let Expected::Given(expected) = expected {
         return match found {
             Some(found) if found.account_id == expected.account_id => {
-                Collected { account: joined(Some(expected.clone()), report, summary, virtual_mfa_users), errors }
+                Collected { account: joined(Some(expected.clone()), report, summary, virtual_mfa_users), errors, notes }
             }
             Some(found) => {
                 let (expected_id, found) = (expected.account_id.clone(), found.account_id);
                 let error = CollectError::OtherAccount { expected: expected_id, source_of, found };
-                Collected { account: unread(expected.clone(), &error.to_string()), errors: vec![error] }
+                Collected { account: unread(expected.clone(), &error.to_string()), errors: vec![error], notes }
             }
             None => {
                 let reason = errors.last().map_or_else(String::new, |error| chain(error));
-                Collected { account: unread(expected.clone(), &reason), errors }
+                Collected { account: unread(expected.clone(), &reason), errors, notes }
             }
         };
     }
-    Collected { account: joined(found, report, summary, virtual_mfa_users), errors }
+    Collected { account: joined(found, report, summary, virtual_mfa_users), errors, notes }
 }
 
 fn joined(
@@ -162,47 +178,105 @@ fn sentence(text: &str) -> String {
     format!("{first}{}{end}", characters.as_str())
 }
 
+/// The credential report, and what went wrong.
+struct ReportRead {
+    report: Source<Report>,
+    errors: Vec<CollectError>,
+    notes: Vec<CollectError>,
+}
+
+impl From<Result<Report, CollectError>> for ReportRead {
+    fn from(result: Result<Report, CollectError>) -> Self {
+        let mut errors = Vec::new();
+        Self { report: source(result, &mut errors), errors, notes: Vec::new() }
+    }
+}
+
+/// Time that is kept to read the report that is there when generation takes all of its own: one part in so many.
+const KEPT: u32 = 8;
+
+/// Reads a new report, or one of the last four hours; where none can be generated, the one that is there.
+async fn credential_report(iam: &Client, now: DateTime<Utc>, until: Instant) -> ReportRead {
+    let generation_until = until - until.saturating_duration_since(Instant::now()) / KEPT;
+    let failed = match generated_report(iam, generation_until, until).await {
+        Ok(output) => return read(output).into(),
+        Err(failed) => failed,
+    };
+    let was_generated = failed.operation == GET;
+    if was_generated && !failed.cause.transient && !is_not_ready(&failed) {
+        return Err(CollectError::CredentialReport(failed)).into();
+    }
+    let output = persist(GET, until, async || get(iam).await).await;
+    if was_generated {
+        return output.map_err(|_| CollectError::CredentialReport(failed)).and_then(read).into();
+    }
+    let why = match output.map_err(CollectError::CredentialReport).and_then(read) {
+        Ok(report) => return not_generated(report, now, failed),
+        Err(CollectError::CredentialReport(why)) if is_not_ready(&why) => None,
+        Err(why) => Some(why),
+    };
+    let mut read = ReportRead::from(Err(CollectError::CredentialReport(failed)));
+    read.errors.extend(why);
+    read
+}
+
+/// The report that was there, though no new one could be generated. One that is too old is no better than none.
+fn not_generated(report: Report, now: DateTime<Utc>, source: CallError) -> ReportRead {
+    let (which, is_recent) = match report.generated_time {
+        None => ("one whose time is not known".to_owned(), false),
+        Some(generated) => {
+            let (exact, time) = (now - generated, moment(generated));
+            if exact < -CLOCK_SKEW {
+                (format!("the one from {time}, which is in the future"), false)
+            } else if exact <= OLDEST {
+                (format!("the one from {time}, {} old", age(exact)), true)
+            } else {
+                (format!("the one from {time}, {} old; the limit is {}", age_beyond(OLDEST, exact), age(OLDEST)), false)
+            }
+        }
+    };
+    let error = vec![CollectError::NotGenerated { which, source }];
+    let (errors, notes) = if is_recent { (Vec::new(), error) } else { (error, Vec::new()) };
+    ReportRead { report: Ok(report), errors, notes }
+}
+
 /// Generates a report, or finds one of the last four hours, and gets it. IAM says in five ways that it is not there yet, none
 /// of which the SDK tries again.
-async fn credential_report(iam: &Client, until: Instant) -> Result<Report, CollectError> {
-    let mut waits = Waits::until(until);
-    let mut last = None;
+async fn generated_report(iam: &Client, generation_until: Instant, until: Instant) -> Result<ReportOutput, CallError> {
+    let mut waits = Waits::until(generation_until);
+    let mut last: Option<CallError> = None;
     loop {
-        let not_yet = match generate_and_get(iam, until, last.as_ref()).await {
-            Ok(Some(output)) => return read(output),
-            Ok(None) => CallError::other(GENERATE, "the report was not ready in time"),
-            Err(error) if error.cause.transient || is_not_ready(&error) => error,
-            Err(error) => return Err(CollectError::CredentialReport(error)),
+        let last_of = |operation| last.as_ref().filter(|last| last.operation == operation);
+        let generated = within(GENERATE, generation_until, last_of(GENERATE), async {
+            iam.generate_credential_report().send().await.map_err(|error| CallError::new(GENERATE, &error))
+        });
+        let failed = match generated.await {
+            Ok(output) if output.state() == Some(&ReportStateType::Complete) => {
+                match within(GET, until, last_of(GET), get(iam)).await {
+                    Ok(output) => return Ok(output),
+                    Err(failed) => Some(failed),
+                }
+            }
+            Ok(_) => None,
+            Err(failed) => Some(failed),
         };
-        if !waits.wait().await {
-            return Err(CollectError::CredentialReport(not_yet));
+        let may_pass = failed.as_ref().is_none_or(|failed| failed.cause.transient || is_not_ready(failed));
+        let failed = failed.unwrap_or_else(|| CallError::other(GENERATE, "the report was not ready in time"));
+        if !may_pass || !waits.wait().await {
+            return Err(failed);
         }
-        last = Some(not_yet);
+        last = Some(failed);
     }
+}
+
+async fn get(iam: &Client) -> Result<ReportOutput, CallError> {
+    iam.get_credential_report().send().await.map_err(|error| CallError::new(GET, &error))
 }
 
 type ReportOutput = aws_sdk_iam::operation::get_credential_report::GetCredentialReportOutput;
 
 const GENERATE: &str = "GenerateCredentialReport";
 const GET: &str = "GetCredentialReport";
-
-/// One attempt; `last` is what went wrong with the one before.
-async fn generate_and_get(
-    iam: &Client,
-    until: Instant,
-    last: Option<&CallError>,
-) -> Result<Option<ReportOutput>, CallError> {
-    let generated = within(GENERATE, until, last, async {
-        iam.generate_credential_report().send().await.map_err(|error| CallError::new(GENERATE, &error))
-    });
-    if generated.await?.state() != Some(&ReportStateType::Complete) {
-        return Ok(None);
-    }
-    let report = within(GET, until, last, async {
-        iam.get_credential_report().send().await.map_err(|error| CallError::new(GET, &error))
-    });
-    report.await.map(Some)
-}
 
 /// The codes on the wire; the SDK's names for them are `CredentialReport…Exception`.
 fn is_not_ready(error: &CallError) -> bool {

@@ -5,6 +5,7 @@ use std::cmp::Reverse;
 use aws_sdk_sns::Client;
 use aws_sdk_sns::types::MessageAttributeValue;
 use hygiene::alert::Alert;
+use hygiene::closed::{ClosedJson, closed};
 use hygiene::decision::Failing;
 use hygiene::finding::FindingJson;
 use hygiene::mail;
@@ -23,7 +24,7 @@ use crate::summary::{AlertState, Summary};
 const MESSAGE_BYTES: usize = 248_000;
 /// What a person can be asked to read.
 const MAIL_BYTES: usize = 80_000;
-/// What the machine-readable result lists.
+/// What each list of the machine-readable result has at the most.
 const LISTED: usize = 100;
 /// The protocols that get it.
 const MACHINES: usize = 4;
@@ -88,20 +89,35 @@ fn body(alerts: &[Alert<'_>], summary: Summary) -> String {
     serde_json::to_string(&body).unwrap_or_default()
 }
 
-/// The result, with as many findings as there is room for.
+/// The result, with as many new findings as there is room for, then as many closed ones.
 fn machine(alerts: &[Alert<'_>], summary: Summary, room: usize) -> String {
     let mut left = room.saturating_sub(bare_length(&summary));
-    let mut listed: Vec<Box<RawValue>> = Vec::new();
-    for (failing, account) in worst_first(alerts).take(LISTED) {
-        let finding = FindingJson::new(&failing.finding, account, failing.access_key_id.as_deref());
-        let Ok(finding) = to_raw_value(&finding) else { break };
-        let Some(rest) = left.checked_sub(escaped_length(finding.get()) + 1) else { break };
-        left = rest;
-        listed.push(finding);
-    }
-    let truncated = Some(summary.new - listed.len());
-    let summary = Summary { findings: Some(listed), truncated, ..summary };
+    let json = |(failing, account): (&Failing, Option<&str>)| {
+        to_raw_value(&FindingJson::new(&failing.finding, account, failing.access_key_id.as_deref()))
+    };
+    let findings = listed(worst_first(alerts).map(json), &mut left);
+    let all_closed = closed(alerts);
+    let closed = listed(all_closed.iter().map(|closing| to_raw_value(&ClosedJson::new(closing))), &mut left);
+    let summary = Summary {
+        truncated: Some(summary.new - findings.len()),
+        findings: Some(findings),
+        closed_truncated: Some(all_closed.len() - closed.len()),
+        closed: Some(closed),
+        ..summary
+    };
     serde_json::to_string(&summary).unwrap_or_default()
+}
+
+/// As many as are listed at the most and fit into the bytes that are left.
+fn listed(all: impl Iterator<Item = serde_json::Result<Box<RawValue>>>, left: &mut usize) -> Vec<Box<RawValue>> {
+    let mut listed = Vec::new();
+    for one in all.take(LISTED) {
+        let Ok(one) = one else { break };
+        let Some(rest) = left.checked_sub(escaped_length(one.get()) + 1) else { break };
+        *left = rest;
+        listed.push(one);
+    }
+    listed
 }
 
 /// The new findings with their accounts.
@@ -115,10 +131,10 @@ fn worst_first<'a>(alerts: &'a [Alert<'a>]) -> impl Iterator<Item = (&'a Failing
     all.into_iter()
 }
 
-/// How long the result is without findings, as a string in JSON.
+/// How long the result is with empty lists, as a string in JSON.
 fn bare_length(summary: &Summary) -> usize {
-    const FINDINGS: usize = 100;
-    escaped_length(&serde_json::to_string(summary).unwrap_or_default()) + FINDINGS
+    const LISTS: usize = 200;
+    escaped_length(&serde_json::to_string(summary).unwrap_or_default()) + LISTS
 }
 
 /// How long a text is as a string in JSON.

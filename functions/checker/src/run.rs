@@ -125,9 +125,18 @@ pub struct Audit {
 pub async fn audit(clients: &Clients, config: &Config, invocation: &Invocation, budget: &Budget) -> Audit {
     let mut problems = Problems::default();
     let (collected, early) = tokio::join!(
-        collect(clients, &invocation.expected, budget.until(Stage::Collect), budget.until(Stage::Recall)),
+        collect(
+            clients,
+            &invocation.expected,
+            invocation.now,
+            budget.until(Stage::Collect),
+            budget.until(Stage::Recall)
+        ),
         Box::pin(recall_early(clients, config, invocation, budget))
     );
+    for error in &collected.notes {
+        note(&mut problems, chain(error));
+    }
     for error in &collected.errors {
         fail(&mut problems, Step::Collect, chain(error));
     }

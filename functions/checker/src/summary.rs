@@ -40,6 +40,12 @@ pub struct Summary {
     /// How many findings there was no room for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub truncated: Option<usize>,
+    /// In an alert the closed findings that are reported, worst first, in the contract's JSON.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub closed: Option<Vec<Box<RawValue>>>,
+    /// How many closed findings there was no room for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub closed_truncated: Option<usize>,
 }
 
 /// What became of the alert.
@@ -90,6 +96,8 @@ impl Summary {
             errors: alert.errors.clone(),
             findings: None,
             truncated: None,
+            closed: None,
+            closed_truncated: None,
         }
     }
 

@@ -16,7 +16,7 @@ use crate::arguments::{CheckArguments, FailOn, Format};
 use crate::asff::{self, NoAccount};
 use crate::configuration::{Configuration, ConfigurationError, Variables};
 use crate::input::{Files, InputError};
-use crate::live::{Live, StartError};
+use crate::live::{Live, Read, StartError};
 use crate::output::{OutputError, deliver};
 use crate::table::Screen;
 use crate::view::View;
@@ -107,11 +107,11 @@ pub fn check(
     } else {
         let (profile, region) = (arguments.profile.as_deref(), arguments.region.as_deref());
         let live = Live::new(&Configuration::read(profile, region, variables)?)?;
-        let (account, errors) = live.read();
+        let Read { account, errors, notes } = live.read(clock);
         not_before(arguments.now, &account)?;
         let evaluation = evaluate(&account, &policy, &Scope::All, arguments.now.unwrap_or(clock));
         let (enrichment, unnamed) = live.enrich(&evaluation);
-        errors.iter().chain(&unnamed).for_each(|error| note(error));
+        notes.iter().chain(&errors).chain(&unnamed).for_each(|error| note(error));
         Judged { account, evaluation, enrichment, unread: !errors.is_empty() }
     };
     let ending = ending(&judged.evaluation, arguments.fail_on, judged.unread);

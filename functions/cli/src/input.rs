@@ -410,6 +410,7 @@ mod tests {
         let text = br#"{"SummaryMap": {"AccountMFAEnabled": 1, "AccountAccessKeysPresent": 0, "Users": 12}}"#;
         let expected = AccountSummary {
             account_mfa_enabled: Some(1),
+            users: Some(12),
             account_access_keys_present: Some(0),
             ..AccountSummary::default()
         };

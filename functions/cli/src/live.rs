@@ -11,6 +11,7 @@ use checker::aws::{self, Clients, Configurations};
 use checker::cause::{CallError, chain};
 use checker::collect::{CollectError, Expected, collect};
 use checker::tls::http_client;
+use chrono::{DateTime, Utc};
 use hygiene::account::Account;
 use hygiene::enrichment::Enrichment;
 use hygiene::evaluate::Evaluation;
@@ -37,6 +38,17 @@ pub struct Live {
     runtime: Runtime,
     clients: Clients,
     unreadable: Option<String>,
+}
+
+/// What was read of the live account.
+#[derive(Debug)]
+pub struct Read {
+    /// What was read.
+    pub account: Account,
+    /// Why the rest could not be read, a line each.
+    pub errors: Vec<String>,
+    /// What went wrong although everything was read, a line each.
+    pub notes: Vec<String>,
 }
 
 /// Why the live account is not asked.
@@ -76,22 +88,22 @@ impl Live {
         Ok(Self { runtime, clients: Clients::new(&Configurations::all(&sdk), None), unreadable })
     }
 
-    /// Reads all sources; answers why the rest could not be read, a line each.
-    pub fn read(&self) -> (Account, Vec<String>) {
+    /// Reads all sources; `now` tells how old the report is.
+    pub fn read(&self, now: DateTime<Utc>) -> Read {
         if let Some(reason) = &self.unreadable {
             return nothing(reason);
         }
         let progress = spinner("Reading the account; IAM is making the credential report …");
         let collected = self.runtime.block_on(async {
             let until = Instant::now() + PATIENCE;
-            collect(&self.clients, &Expected::Any, until, until + PATIENCE / 4).await
+            collect(&self.clients, &Expected::Any, now, until, until + PATIENCE / 4).await
         });
         progress.finish_and_clear();
         let errors = match refused(&collected.errors) {
             Some(refusal) => vec![self.refusal(refusal)],
             None => collected.errors.iter().map(|error| chain(error)).collect(),
         };
-        (collected.account, errors)
+        Read { account: collected.account, errors, notes: collected.notes.iter().map(|note| chain(note)).collect() }
     }
 
     /// Says once what all calls would say, and what can be done.
@@ -146,7 +158,7 @@ fn refused(errors: &[CollectError]) -> Option<&CallError> {
 }
 
 /// What is known of an account without credentials for it.
-fn nothing(reason: &str) -> (Account, Vec<String>) {
+fn nothing(reason: &str) -> Read {
     let unread = Unavailable::Unreadable(format!("There are no AWS credentials: {}.", reason.trim_end_matches('.')));
     let account = Account {
         id: None,
@@ -160,7 +172,7 @@ fn nothing(reason: &str) -> (Account, Vec<String>) {
     } else {
         ""
     };
-    (account, vec![format!("{unread}{advice}")])
+    Read { account, errors: vec![format!("{unread}{advice}")], notes: Vec::new() }
 }
 
 /// Something to look at on a terminal; nothing where standard error is none.

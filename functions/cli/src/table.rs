@@ -1,5 +1,6 @@
 //! For people at a terminal: what fails, worst first, root first, as wide as the terminal is.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, IsTerminal as _, Write};
 
 use anstyle::{AnsiColor, Style};
@@ -49,14 +50,57 @@ impl Screen {
 /// Writes the table.
 pub fn write(view: &View<'_>, screen: Screen, to: &mut dyn Write) -> io::Result<()> {
     let findings = view.ordered();
-    let widest = findings.iter().map(|finding| display_width(&View::subject(finding))).max().unwrap_or_default();
+    let groups = findings.chunk_by(|one, other| View::group(one) == View::group(other));
+    let groups: Vec<(&[&Finding], Vec<Entry>)> = groups.map(|findings| (findings, entries(view, findings))).collect();
+    let entries = groups.iter().flat_map(|(_, entries)| entries);
+    let widest = entries.map(|entry| display_width(&entry.subject)).max().unwrap_or_default();
     let column = widest.min(screen.width.map_or(28, |width| width / 4));
     let mut table = Table { screen, column, to };
     table.head(view)?;
-    for findings in findings.chunk_by(|one, other| View::group(one) == View::group(other)) {
-        table.group(view, findings)?;
+    for (findings, entries) in &groups {
+        table.group(findings, entries)?;
     }
     table.foot(view)
+}
+
+/// A line of the table, before it is wrapped.
+struct Entry {
+    subject: String,
+    text: String,
+    checks: String,
+}
+
+/// An entry for each finding; what could not be judged has one for each reason.
+fn entries(view: &View<'_>, findings: &[&Finding]) -> Vec<Entry> {
+    let mut places: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut reasons: Vec<Vec<&Finding>> = Vec::new();
+    for &finding in findings {
+        let new = reasons.len();
+        let place = match finding.status() {
+            Status::Unknown => *places.entry(finding.message()).or_insert(new),
+            Status::Failed | Status::Passed | Status::NotApplicable => new,
+        };
+        match reasons.get_mut(place) {
+            Some(findings) => findings.push(finding),
+            None => reasons.push(vec![finding]),
+        }
+    }
+    reasons.iter().filter_map(|findings| entry(view, findings)).collect()
+}
+
+fn entry(view: &View<'_>, findings: &[&Finding]) -> Option<Entry> {
+    let first = *findings.first()?;
+    let subjects: BTreeSet<_> = findings.iter().map(|finding| finding.subject.id()).collect();
+    let subject = match subjects.len() {
+        1 => View::subject(first),
+        count => format!("{} and {} more", View::subject(first), grouped(count as u64 - 1)),
+    };
+    let access_key_id = view.enrichment.access_key_id(first).filter(|_| findings.len() == 1);
+    let access_key = access_key_id.map_or_else(String::new, |id| format!(" {}", inert(id)));
+    let mut seen = BTreeSet::new();
+    let checks = findings.iter().map(|finding| finding.check.id).filter(|id| seen.insert(*id));
+    let checks = format!("({})", checks.collect::<Vec<_>>().join(", "));
+    Some(Entry { subject, text: format!("{}{access_key}", inert(first.message())), checks })
 }
 
 struct Table<'t> {
@@ -72,7 +116,7 @@ impl Table<'_> {
         self.prose(&judged, DIM)
     }
 
-    fn group(&mut self, view: &View<'_>, findings: &[&Finding]) -> io::Result<()> {
+    fn group(&mut self, findings: &[&Finding], entries: &[Entry]) -> io::Result<()> {
         let Some(first) = findings.first() else { return Ok(()) };
         let (title, style) = match first.status() {
             Status::Failed => (first.severity().label(), colour(first.severity())),
@@ -82,23 +126,19 @@ impl Table<'_> {
         };
         let (title, count) = (self.paint(style, title), self.paint(DIM, &grouped(findings.len() as u64)));
         writeln!(self.to, "\n{title} {count}")?;
-        findings.iter().try_for_each(|finding| self.finding(view, finding))
+        entries.iter().try_for_each(|entry| self.entry(entry))
     }
 
-    fn finding(&mut self, view: &View<'_>, finding: &Finding) -> io::Result<()> {
-        let subject = View::subject(finding);
-        let id = format!("({})", finding.check.id);
-        let access_key_id = view.enrichment.access_key_id(finding);
-        let access_key = access_key_id.map_or_else(String::new, |id| format!("{} ", inert(id)));
-        let text = format!("{} {access_key}{id}", inert(finding.message()));
+    fn entry(&mut self, Entry { subject, text, checks }: &Entry) -> io::Result<()> {
+        let text = format!("{text} {checks}");
         let start = INDENT + self.column + GAP;
         let lines = match self.screen.width {
             Some(width) => wrapped(&text, width.saturating_sub(start)),
             None => vec![text],
         };
-        let gap = self.column.saturating_sub(display_width(&subject)) + GAP;
-        write!(self.to, "{:INDENT$}{}", "", self.paint(BOLD, &subject))?;
-        if self.column < display_width(&subject) && self.screen.width.is_some() {
+        let gap = self.column.saturating_sub(display_width(subject)) + GAP;
+        write!(self.to, "{:INDENT$}{}", "", self.paint(BOLD, subject))?;
+        if self.column < display_width(subject) && self.screen.width.is_some() {
             write!(self.to, "\n{:start$}", "")?;
         } else {
             write!(self.to, "{:gap$}", "")?;
@@ -107,7 +147,7 @@ impl Table<'_> {
             if number != 0 {
                 write!(self.to, "{:start$}", "")?;
             }
-            writeln!(self.to, "{}", line.replace(&id, &self.paint(DIM, &id)))?;
+            writeln!(self.to, "{}", line.replace(checks, &self.paint(DIM, checks)))?;
         }
         Ok(())
     }

@@ -70,7 +70,7 @@ impl AccountSummary {
 }
 
 /// A report that is older is not the one that IAM has: it makes one anew after four hours.
-const OLDEST: TimeDelta = TimeDelta::hours(5);
+pub const OLDEST: TimeDelta = TimeDelta::hours(5);
 
 /// What speaks against a credential report: it is judged, and closes nothing.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

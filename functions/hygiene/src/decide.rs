@@ -80,6 +80,7 @@ pub fn decide(mut evaluation: Evaluation, memory: Memory, enrichment: &Enrichmen
         account_id: evaluation.account_id.clone(),
         partition: evaluation.partition.clone(),
         evaluated_at: now,
+        report_was_read: evaluation.report_was_read,
         report_generated_at: evaluation.report_generated_at,
         counts,
         hub,
@@ -227,13 +228,15 @@ fn close_reason(
         return None;
     }
     match verdict {
-        Some(Verdict::Passed(message) | Verdict::NotApplicable(message)) => {
-            Some(CloseReason::Passed(message.clone().into_owned()))
-        }
+        Some(Verdict::Passed(message)) => Some(match check.kind {
+            Kind::State => CloseReason::Passed(message.clone().into_owned()),
+            Kind::Event => CloseReason::Expired(message.clone().into_owned()),
+        }),
+        Some(Verdict::NotApplicable(message)) => Some(CloseReason::NotApplicable(message.clone().into_owned())),
         Some(Verdict::Unknown(_) | Verdict::Failed(_)) => None,
         None if !evaluation.shows_absence_of(check, &stored.subject()) => None,
         None if keys.has_date_again(&stored.subject()) => Some(CloseReason::KnownByDate),
-        None => Some(CloseReason::Gone),
+        None => check.listed_by.map(CloseReason::Gone),
     }
 }
 
@@ -478,7 +481,7 @@ mod tests {
 
     use super::*;
     use crate::account::Account;
-    use crate::check::{Check, Kind};
+    use crate::check::Check;
     use crate::checks::CHECKS;
     use crate::decision::AlertOn;
     use crate::evaluate::{Scope, evaluate};
@@ -593,7 +596,7 @@ user           | access_key_1_active | access_key_1_last_rotated | access_key_1_
     #[test]
     fn the_workflow_says_what_is_to_be_told() {
         let with = |workflow| lines_of_one(OLD_KEY, Stored { workflow, ..stored(OLD_KEY_ID) });
-        insta::assert_snapshot!(with(Workflow::New), @"new        MEDIUM        credwarden/access-key-not-rotated/123456789012/user/alice/key/20210620T051650Z (not told yet)");
+        insta::assert_snapshot!(with(Workflow::New), @"new        MEDIUM        credwarden/access-key-not-rotated/123456789012/user/alice/key/20210620T051650Z (not reported yet)");
         insta::assert_snapshot!(with(Workflow::Resolved), @"new        MEDIUM        credwarden/access-key-not-rotated/123456789012/user/alice/key/20210620T051650Z (it was marked RESOLVED but still fails)");
         insta::assert_snapshot!(with(Workflow::Suppressed), @"suppressed MEDIUM        credwarden/access-key-not-rotated/123456789012/user/alice/key/20210620T051650Z");
         let closed = |workflow| lines_of_one(OLD_KEY, Stored { active: false, workflow, ..stored(OLD_KEY_ID) });
@@ -846,10 +849,10 @@ user           | access_key_1_active | access_key_1_last_rotated | access_key_2_
 
     #[test]
     fn who_is_gone_from_a_whole_report_is_gone() {
-        insta::assert_snapshot!(lines_of_one(NO_KEY, stored(OLD_KEY_ID)), @"close      MEDIUM        credwarden/access-key-not-rotated/123456789012/user/alice/key/20210620T051650Z (It is no longer in the account.)");
+        insta::assert_snapshot!(lines_of_one(NO_KEY, stored(OLD_KEY_ID)), @"close      MEDIUM        credwarden/access-key-not-rotated/123456789012/user/alice/key/20210620T051650Z (It is no longer in the credential report, where a renamed user has another name.)");
         insta::assert_snapshot!(lines_of_one(NO_KEY, stored("credwarden/user-without-credentials/123456789012/user/bob")), @"
         new        LOW           credwarden/user-without-credentials/123456789012/user/alice (first seen)
-        close      MEDIUM        credwarden/user-without-credentials/123456789012/user/bob (It is no longer in the account.)
+        close      MEDIUM        credwarden/user-without-credentials/123456789012/user/bob (It is no longer in the credential report, where a renamed user has another name.)
         ");
     }
 
@@ -1018,16 +1021,16 @@ user           | access_key_1_active | access_key_1_last_rotated | access_key_2_
         let with =
             |users| ends(&[gone.clone(), passed.clone()], |account| account.summary.as_mut().unwrap().users = users);
         insta::assert_snapshot!(with(Some(1)), @"
-        closed: credwarden/console-user-mfa-disabled/123456789012/user/alice (The user has no password.)
-        closed: credwarden/user-without-credentials/123456789012/user/bob (It is no longer in the account.)
+        closed: credwarden/console-user-mfa-disabled/123456789012/user/alice (The report shows no enabled password of the user.)
+        closed: credwarden/user-without-credentials/123456789012/user/bob (It is no longer in the credential report, where a renamed user has another name.)
         ");
         insta::assert_snapshot!(with(Some(2)), @"
-        closed: credwarden/console-user-mfa-disabled/123456789012/user/alice (The user has no password.)
+        closed: credwarden/console-user-mfa-disabled/123456789012/user/alice (The report shows no enabled password of the user.)
         kept: credwarden/user-without-credentials/123456789012/user/bob
         : the credential report has 1 user, and the account 2; it closes nothing by an absence
         ");
         insta::assert_snapshot!(with(None), @"
-        closed: credwarden/console-user-mfa-disabled/123456789012/user/alice (The user has no password.)
+        closed: credwarden/console-user-mfa-disabled/123456789012/user/alice (The report shows no enabled password of the user.)
         kept: credwarden/user-without-credentials/123456789012/user/bob
         ");
     }
@@ -1041,7 +1044,7 @@ user           | access_key_1_active | access_key_1_last_rotated | access_key_2_
         let live = stored("credwarden/root-hardware-mfa-missing/123456789012/root");
         let at = |generated: &str| ends(&[passed.clone(), live.clone()], |account| self::generated(account, generated));
         insta::assert_snapshot!(at("2026-11-20T04:00:00Z"), @"
-        closed: credwarden/console-user-mfa-disabled/123456789012/user/alice (The user has no password.)
+        closed: credwarden/console-user-mfa-disabled/123456789012/user/alice (The report shows no enabled password of the user.)
         closed: credwarden/root-hardware-mfa-missing/123456789012/root (No virtual MFA device is assigned to the root user.)
         ");
         insta::assert_snapshot!(at("2026-11-20T03:59:59Z"), @"
@@ -1117,7 +1120,7 @@ user           | access_key_1_active | access_key_1_last_rotated | access_key_2_
         assert!(!decision.closings[0].is_resolved());
         // A key that is gone is gone.
         let decision = decided(&account(NO_KEY), &known([stored(slot)]));
-        assert_eq!(decision.closings[0].reason, CloseReason::Gone);
+        assert_eq!(decision.closings[0].reason, CloseReason::Gone(SourceId::CredentialReport));
     }
 
     /// A check whose subjects are listed by a second source.

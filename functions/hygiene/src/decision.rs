@@ -11,6 +11,7 @@ use crate::evaluate::Counts;
 use crate::finding::Finding;
 use crate::memory::{Stored, Workflow};
 use crate::problems::Problems;
+use crate::source::SourceId;
 use crate::text::inert;
 use crate::verdict::{ReportedEvidence, Severity};
 
@@ -48,6 +49,8 @@ pub struct Decision {
     pub partition: String,
     /// The time of the run.
     pub evaluated_at: DateTime<Utc>,
+    /// Whether the credential report was read.
+    pub report_was_read: bool,
     /// When the credential report was made.
     pub report_generated_at: Option<DateTime<Utc>>,
     /// How many verdicts there are of each status.
@@ -230,10 +233,14 @@ pub struct Closing {
 /// Why a finding is closed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum CloseReason {
-    /// This run's verdict is PASSED or `NOT_APPLICABLE`; its sentence.
+    /// This run's verdict is PASSED; its sentence.
     Passed(String),
-    /// The user or the key is gone: its own source was read whole and does not have it.
-    Gone,
+    /// This run's verdict is `NOT_APPLICABLE`; its sentence.
+    NotApplicable(String),
+    /// This run's verdict on an event check is PASSED: the event is older than the limit; its sentence.
+    Expired(String),
+    /// The user or the key is gone: this is its own source, which was read whole and does not have it.
+    Gone(SourceId),
     /// The check is disabled, or this version does not have it. Nobody fixed anything.
     NotChecked,
     /// The access key was known by its slot, and is known by its date again.
@@ -278,7 +285,9 @@ impl Closing {
     /// Whether the problem is solved, as opposed to no longer looked for.
     pub fn is_resolved(&self) -> bool {
         match self.reason {
-            CloseReason::Passed(_) | CloseReason::Gone => true,
+            CloseReason::Passed(_) | CloseReason::NotApplicable(_) | CloseReason::Expired(_) | CloseReason::Gone(_) => {
+                true
+            }
             CloseReason::NotChecked | CloseReason::KnownByDate => false,
         }
     }
@@ -310,7 +319,7 @@ impl fmt::Display for Reason {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::FirstSeen => formatter.write_str("first seen"),
-            Self::NotYetReported => formatter.write_str("not told yet"),
+            Self::NotYetReported => formatter.write_str("not reported yet"),
             Self::CameBack => formatter.write_str("it was resolved and came back"),
             Self::CheckedAgain => formatter.write_str("it is checked again"),
             Self::AnotherUser => formatter.write_str("first seen on this user; an earlier one had the same name"),
@@ -326,9 +335,15 @@ impl fmt::Display for Reason {
 impl fmt::Display for CloseReason {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Passed(message) => formatter.write_str(message),
-            Self::Gone => formatter.write_str("It is no longer in the account."),
-            Self::NotChecked => formatter.write_str("It is no longer checked."),
+            Self::Passed(message) | Self::NotApplicable(message) | Self::Expired(message) => {
+                formatter.write_str(message)
+            }
+            // Who was renamed is in the account.
+            Self::Gone(SourceId::CredentialReport) => {
+                formatter.write_str("It is no longer in the credential report, where a renamed user has another name.")
+            }
+            Self::Gone(source) => write!(formatter, "It is no longer in {}.", source.name()),
+            Self::NotChecked => formatter.write_str("Its check is disabled, or not in this version."),
             Self::KnownByDate => formatter.write_str("The access key is known by its date again."),
         }
     }

@@ -25,6 +25,8 @@ pub struct Evaluation {
     pub partition: String,
     /// The time of the run.
     pub evaluated_at: DateTime<Utc>,
+    /// Whether the credential report was read.
+    pub report_was_read: bool,
     /// When the credential report was made.
     pub report_generated_at: Option<DateTime<Utc>>,
     /// What was evaluated of the account.
@@ -143,6 +145,7 @@ pub fn evaluate(account: &Account, policy: &Policy, scope: &Scope, now: DateTime
         account_id: account.id.clone(),
         partition: account.partition.clone().unwrap_or_else(|| "aws".to_owned()),
         evaluated_at: now,
+        report_was_read: account.report.is_ok(),
         report_generated_at,
         scope: scope.clone(),
         doubts: account.doubts(now),

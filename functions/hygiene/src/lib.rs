@@ -9,7 +9,8 @@
 //!   [`subject`] and a [`verdict`]
 //! - [`decide`] compares the findings with the [`memory`] of earlier runs, adds the [`enrichment`], and gives the
 //!   [`decision`]: all that will be written, reported, marked and closed
-//! - [`outcome`] is the decision with what Security Hub took of it; [`alert`] chooses what is reported, [`mail`] renders it
+//! - [`outcome`] is the decision with what Security Hub took of it; [`alert`] chooses what is reported, [`mail`] renders it;
+//!   [`closed`] is the machine-readable list of what ended
 //! - [`explain`] is a check's page of the documentation
 //!
 //! What checks share is in `commands` (AWS CLI), [`requirements`] (compliance) and `root_keys`; what the wording shares (dates,
@@ -19,6 +20,7 @@ pub mod account;
 pub mod alert;
 pub mod check;
 pub mod checks;
+pub mod closed;
 mod commands;
 pub mod decide;
 pub mod decision;

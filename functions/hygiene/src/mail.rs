@@ -162,7 +162,8 @@ fn data_age(alert: &Alert<'_>) -> String {
             moment(generated),
             age((now - generated).max(chrono::TimeDelta::zero()))
         ),
-        None => "There is no credential report for this run.".to_owned(),
+        None if alert.decision.report_was_read => "The time of the credential report is not known.".to_owned(),
+        None => "No credential report was read in this run.".to_owned(),
     }
 }
 
@@ -320,7 +321,7 @@ fn since(failing: &Failing, alert: &Alert<'_>) -> String {
             Reason::NotYetReported | Reason::NotResolved | Reason::NewEvidence(_) | Reason::NewWhileSuppressed(_),
             Hub::Read { .. },
         ) => {
-            format!("Open since {}; told because of this: {reason}", moment(failing.first_observed_at))
+            format!("Open since {}; reported because of this: {reason}", moment(failing.first_observed_at))
         }
     }
 }
@@ -398,12 +399,10 @@ fn not_evaluated(text: &mut String, alert: &Alert<'_>) {
         more(text, reasons.len());
     }
     if !alert.decision.not_evaluated.is_empty() {
-        let open = counted(alert.decision.not_evaluated.len() as u64, "open finding");
-        paragraph(
-            text,
-            "",
-            &format!("\n{open} could not be evaluated again and stays open. Nothing is closed unseen."),
-        );
+        let count = alert.decision.not_evaluated.len();
+        let (open, stay) = (counted(count as u64, "open finding"), if count == 1 { "stays" } else { "stay" });
+        let line = format!("\n{open} could not be evaluated again and {stay} open. Nothing is closed unseen.");
+        paragraph(text, "", &line);
     }
 }
 
@@ -415,7 +414,7 @@ fn still_open(text: &mut String, alert: &Alert<'_>) {
     if counts.is_empty() {
         return;
     }
-    heading(text, "STILL OPEN (told before, or below the alert threshold)");
+    heading(text, "STILL OPEN (reported before, or below the alert threshold)");
     for ((severity, check), count) in counts {
         let _ = writeln!(text, "{:>6} {:13} {check}", grouped(count), severity.0);
     }
@@ -592,6 +591,31 @@ alice          | true             | false      | 2026-11-18T06:00:00Z | true    
         let (subject, text) =
             told(&account, &stored.into(), &errors, |alert| (subject_of(alert), text_of(alert, 100_000)));
         insta::assert_snapshot!(format!("Subject: {subject}\n\n{text}"));
+    }
+
+    #[test]
+    fn what_could_not_be_evaluated_again_agrees_in_number() {
+        let mut account = account(ACCOUNT);
+        account.report = unavailable("GetCredentialReport failed: AccessDenied.");
+        let ids = ["alice", "bob"].map(|user| format!("credwarden/console-user-mfa-disabled/123456789012/user/{user}"));
+        let last = |ids: &[String]| {
+            let stored = ids.iter().map(|id| stored(id, Severity::High, Workflow::Notified)).collect();
+            told(&account, &stored, &[], |alert| text_of(alert, 100_000)).replace('\n', " ")
+        };
+        let end = "Nothing is closed unseen.";
+        let [one, both] = [&ids[..1], &ids].map(last);
+        assert!(one.contains(&format!("1 open finding could not be evaluated again and stays open. {end}")), "{one}");
+        assert!(both.contains(&format!("2 open findings could not be evaluated again and stay open. {end}")), "{both}");
+    }
+
+    #[test]
+    fn a_report_without_its_time_is_not_a_missing_report() {
+        let mut account = account(ACCOUNT);
+        let age = |account: &Account| told(account, &BTreeMap::new(), &[], data_age);
+        account.report.as_mut().unwrap().generated_time = None;
+        assert_eq!(age(&account), "The time of the credential report is not known.");
+        account.report = unavailable("GetCredentialReport failed: AccessDenied.");
+        assert_eq!(age(&account), "No credential report was read in this run.");
     }
 
     /// 5,000 users with two findings each.

@@ -21,6 +21,15 @@ pub enum SourceId {
 impl SourceId {
     /// All of them.
     pub const ALL: [Self; 3] = [Self::CredentialReport, Self::AccountSummary, Self::VirtualMfaDevices];
+
+    /// What to call it in a sentence.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::CredentialReport => "the credential report",
+            Self::AccountSummary => "the account summary",
+            Self::VirtualMfaDevices => "the list of virtual MFA devices",
+        }
+    }
 }
 
 /// A source's data, or the reason why there is none.

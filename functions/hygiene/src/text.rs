@@ -22,12 +22,19 @@ pub fn age(age: TimeDelta) -> String {
     }
 }
 
-/// An age that is beyond a limit, so that one sees it: where whole days would be those of the limit, `45 days and 3 hours`.
+/// An age that is beyond a limit, so that one sees it: where it would read like the limit, `45 days and 3 hours`.
 pub fn age_beyond(limit: TimeDelta, exact: TimeDelta) -> String {
-    if exact.num_days() != limit.num_days() {
-        return age(exact);
+    let (shown, limit_shown) = (age(exact), age(limit));
+    if shown != limit_shown {
+        return shown;
     }
-    format!("{} and {}", age(limit), age(exact - limit))
+    let beyond = exact - limit;
+    let beyond = match beyond.num_seconds() {
+        0 => "less than a second".to_owned(),
+        seconds if seconds < 60 => counted(seconds.unsigned_abs(), "second"),
+        _ => age(beyond),
+    };
+    format!("{limit_shown} and {beyond}")
 }
 
 /// `1 day`, `2 days`, `1,979 days`.
@@ -161,8 +168,14 @@ mod tests {
     fn an_age_beyond_a_limit_is_seen_to_be() {
         let limit = TimeDelta::days(45);
         assert_eq!(age_beyond(limit, limit + TimeDelta::minutes(200)), "45 days and 3 hours");
-        assert_eq!(age_beyond(limit, limit + TimeDelta::seconds(1)), "45 days and less than a minute");
+        assert_eq!(age_beyond(limit, limit + TimeDelta::seconds(1)), "45 days and 1 second");
+        assert_eq!(age_beyond(limit, limit + TimeDelta::seconds(59)), "45 days and 59 seconds");
+        assert_eq!(age_beyond(limit, limit + TimeDelta::seconds(60)), "45 days and 1 minute");
+        assert_eq!(age_beyond(limit, limit + TimeDelta::milliseconds(1)), "45 days and less than a second");
         assert_eq!(age_beyond(limit, limit + TimeDelta::days(1)), "46 days");
+        let limit = TimeDelta::hours(5);
+        assert_eq!(age_beyond(limit, limit + TimeDelta::minutes(59)), "5 hours and 59 minutes");
+        assert_eq!(age_beyond(limit, limit + TimeDelta::minutes(60)), "6 hours");
     }
 
     #[test]

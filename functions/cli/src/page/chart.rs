@@ -143,12 +143,12 @@ impl Ages {
         let limit = counted(plan.limit.num_days().unsigned_abs(), "day");
         let mut caption = match (plan.no_report, self.ages.len()) {
             (Some(reason), _) => reason.to_owned(),
-            (None, 0) => format!("There is no {}.", plan.thing),
+            (None, 0) => format!("The report shows no {}{}.", plan.thing, plan.whose),
             (None, count) => {
                 let things = plan.thing.replace(" or ", "s and ");
                 let things = if count == 1 { plan.thing.to_owned() } else { format!("{things}s") };
                 let never = if plan.with_never && never != 0 {
-                    format!(", {} never used", grouped(never as u64))
+                    format!(", {} without a recorded use", grouped(never as u64))
                 } else {
                     String::new()
                 };
@@ -262,7 +262,7 @@ mod tests {
     #[test]
     fn a_chart_of_nothing_says_so() {
         let chart = Ages { ages: Vec::new(), unreadable: 2 }.chart(plan(90, false));
-        insta::assert_snapshot!(chart.caption, @"There is no active access key. 2 left out: the report cannot be read there.");
+        insta::assert_snapshot!(chart.caption, @"The report shows no active access key. 2 left out: the report cannot be read there.");
         assert!(chart.bars.is_empty() && chart.limit.is_none());
     }
 }

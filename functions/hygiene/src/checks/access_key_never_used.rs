@@ -29,19 +29,19 @@ fn rule(user: &Row, key: &AccessKey, context: &Context<'_>) -> Source<Verdict> {
         return Ok(Verdict::not_applicable("The access key is not active."));
     }
     if key.last_used_date.clone()?.is_some() {
-        return Ok(Verdict::passed("The access key has been used."));
+        return Ok(Verdict::passed("The report records a use of the access key."));
     }
     let created = key.created()?;
     let grace = context.policy.new_credential_grace;
     if context.age(created) <= grace {
-        return Ok(Verdict::passed("The access key is new."));
+        return Ok(Verdict::passed("The access key is within the grace period for new keys."));
     }
     // https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_getting-report.html
     let before_tracking = created.date_naive() < TRACKING_BEGAN;
     let caveat =
         if before_tracking { " AWS records use since 2015-04-22 only; it may have been used before." } else { "" };
     let message = format!(
-        "Access key {} of {} was created on {}, {} ago, and has no recorded use; new keys have {}.{caveat}",
+        "Access key {} of {} was created on {}, {} ago, and has no recorded use; the grace period for new keys is {}.{caveat}",
         key.slot,
         inert(&user.user),
         moment(created),
@@ -74,11 +74,11 @@ erin  | true                | 2019-01-02T03:04:05Z      | 2019-01-02T03:04:05Z
 frank | false               | 2019-01-02T03:04:05Z      | N/A
 grace | true                | N/A                       | N/A
 "), @"
-        PASSED user/alice/key/20261113T060000Z: The access key is new.
-        FAILED user/bob/key/20261113T055959Z: Access key 1 of bob was created on 2026-11-13 05:59 UTC, 7 days and less than a minute ago, and has no recorded use; new keys have 7 days.
-        FAILED user/carol/key/20251120T060000Z: Access key 1 of carol was created on 2025-11-20 06:00 UTC, 365 days ago, and has no recorded use; new keys have 7 days.
-        FAILED user/dave/key/20150421T235959Z: Access key 1 of dave was created on 2015-04-21 23:59 UTC, 4,230 days ago, and has no recorded use; new keys have 7 days. AWS records use since 2015-04-22 only; it may have been used before.
-        PASSED user/erin/key/20190102T030405Z: The access key has been used.
+        PASSED user/alice/key/20261113T060000Z: The access key is within the grace period for new keys.
+        FAILED user/bob/key/20261113T055959Z: Access key 1 of bob was created on 2026-11-13 05:59 UTC, 7 days and 1 second ago, and has no recorded use; the grace period for new keys is 7 days.
+        FAILED user/carol/key/20251120T060000Z: Access key 1 of carol was created on 2025-11-20 06:00 UTC, 365 days ago, and has no recorded use; the grace period for new keys is 7 days.
+        FAILED user/dave/key/20150421T235959Z: Access key 1 of dave was created on 2015-04-21 23:59 UTC, 4,230 days ago, and has no recorded use; the grace period for new keys is 7 days. AWS records use since 2015-04-22 only; it may have been used before.
+        PASSED user/erin/key/20190102T030405Z: The report records a use of the access key.
         NOT_APPLICABLE user/frank/key/20190102T030405Z: The access key is not active.
         UNKNOWN user/grace/key/slot-1: access_key_1_last_rotated is N/A though the key is there.
         ");

@@ -30,7 +30,7 @@ fn rule(user: &Row, key: &AccessKey, context: &Context<'_>) -> Source<Verdict> {
     let created = key.created()?;
     let limit = context.policy.access_key_max_age;
     if context.age(created) <= limit {
-        return Ok(Verdict::passed("The access key is young enough."));
+        return Ok(Verdict::passed("The access key is not older than the limit."));
     }
     let message = format!(
         "Access key {} of {} was created on {}, {} ago; the limit is {}.",
@@ -67,8 +67,8 @@ mod tests {
 user  | access_key_1_active | access_key_1_last_rotated | access_key_2_active | access_key_2_last_rotated
 alice | true                | 2026-08-22T06:00:00Z      | true                | 2026-08-22T05:59:59Z
 "), @"
-        PASSED user/alice/key/20260822T060000Z: The access key is young enough.
-        FAILED user/alice/key/20260822T055959Z: Access key 2 of alice was created on 2026-08-22 05:59 UTC, 90 days and less than a minute ago; the limit is 90 days.
+        PASSED user/alice/key/20260822T060000Z: The access key is not older than the limit.
+        FAILED user/alice/key/20260822T055959Z: Access key 2 of alice was created on 2026-08-22 05:59 UTC, 90 days and 1 second ago; the limit is 90 days.
         ");
     }
 

@@ -28,8 +28,14 @@ fn rule(user: &Row, key: &AccessKey, context: &Context<'_>) -> Source<Verdict> {
     }
     let limit = context.policy.credential_unused;
     let used = match key.last_used_date.clone()? {
-        None => return Ok(Verdict::passed("The access key was never used, which access-key-never-used is about.")),
-        Some(used) if context.age(used) <= limit => return Ok(Verdict::passed("The access key is in use.")),
+        None => {
+            return Ok(Verdict::passed(
+                "The report records no use of the access key, which access-key-never-used is about.",
+            ));
+        }
+        Some(used) if context.age(used) <= limit => {
+            return Ok(Verdict::passed("The report records a use of the access key within the limit."));
+        }
         Some(used) => used,
     };
     let message = format!(
@@ -66,9 +72,9 @@ carol | true                | 2019-01-02T03:04:05Z      | N/A
 dave  | false               | 2019-01-02T03:04:05Z      | 2019-01-03T03:04:05Z
 erin  | true                | 2019-01-02T03:04:05Z      | unknown
 "), @"
-        PASSED user/alice/key/20190102T030405Z: The access key is in use.
-        FAILED user/bob/key/20190102T030405Z: Access key 1 of bob was last used on 2026-10-06 05:59 UTC, 45 days and less than a minute ago; the limit is 45 days.
-        PASSED user/carol/key/20190102T030405Z: The access key was never used, which access-key-never-used is about.
+        PASSED user/alice/key/20190102T030405Z: The report records a use of the access key within the limit.
+        FAILED user/bob/key/20190102T030405Z: Access key 1 of bob was last used on 2026-10-06 05:59 UTC, 45 days and 1 second ago; the limit is 45 days.
+        PASSED user/carol/key/20190102T030405Z: The report records no use of the access key, which access-key-never-used is about.
         NOT_APPLICABLE user/dave/key/20190102T030405Z: The access key is not active.
         UNKNOWN user/erin/key/20190102T030405Z: access_key_1_last_used_date is `unknown` in the credential report, not a date.
         ");

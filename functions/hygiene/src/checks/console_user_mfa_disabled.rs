@@ -26,10 +26,10 @@ pub(super) static CHECK: Check = Check {
 fn rule(user: &User<'_>, _: &Context<'_>) -> Source<Verdict> {
     let row = user.row()?;
     if !row.password_enabled.clone()? {
-        return Ok(Verdict::not_applicable("The user has no password."));
+        return Ok(Verdict::not_applicable("The report shows no enabled password of the user."));
     }
     if row.mfa_active.clone()? {
-        return Ok(Verdict::passed("The user has MFA."));
+        return Ok(Verdict::passed("The report says that the user has MFA."));
     }
     let message = format!("{} can sign in to the console with a password alone: no MFA device.", inert(&user.name));
     Ok(Verdict::failed(message, evidence(row, &[Column::PasswordEnabled, Column::PasswordLastUsed, Column::MfaActive])))
@@ -70,8 +70,8 @@ carol          | false            | false
 dave           | not_supported    | false
 "), @"
         FAILED user/alice: alice can sign in to the console with a password alone: no MFA device.
-        PASSED user/bob: The user has MFA.
-        NOT_APPLICABLE user/carol: The user has no password.
+        PASSED user/bob: The report says that the user has MFA.
+        NOT_APPLICABLE user/carol: The report shows no enabled password of the user.
         UNKNOWN user/dave: password_enabled is `not_supported` in the credential report, not true or false.
         ");
     }

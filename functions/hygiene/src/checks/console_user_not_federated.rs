@@ -27,7 +27,7 @@ pub(super) static CHECK: Check = Check {
 fn rule(user: &User<'_>, _: &Context<'_>) -> Source<Verdict> {
     let row = user.row()?;
     if !row.password_enabled.clone()? {
-        return Ok(Verdict::not_applicable("The user has no password."));
+        return Ok(Verdict::not_applicable("The report shows no enabled password of the user."));
     }
     let message = format!(
         "{} signs in to the console with an IAM password, not through an identity provider.",
@@ -58,7 +58,7 @@ bob            | false
 carol          |
 "), @"
         FAILED user/alice: alice signs in to the console with an IAM password, not through an identity provider.
-        NOT_APPLICABLE user/bob: The user has no password.
+        NOT_APPLICABLE user/bob: The report shows no enabled password of the user.
         UNKNOWN user/carol: password_enabled is `` in the credential report, not true or false.
         ");
     }

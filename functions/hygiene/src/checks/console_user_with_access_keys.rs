@@ -27,14 +27,14 @@ pub(super) static CHECK: Check = Check {
 fn rule(user: &User<'_>, context: &Context<'_>) -> Source<Verdict> {
     let row = user.row()?;
     if !row.password_enabled.clone()? {
-        return Ok(Verdict::not_applicable("The user has no password."));
+        return Ok(Verdict::not_applicable("The report shows no enabled password of the user."));
     }
     let active: Vec<_> = row.access_keys.iter().filter(|key| key.active == Ok(true)).collect();
     if active.is_empty() {
         for key in &row.access_keys {
             key.active.clone()?;
         }
-        return Ok(Verdict::passed("The user has no active access key."));
+        return Ok(Verdict::passed("The report shows no active access key of the user."));
     }
     let oldest = active.iter().min_by_key(|key| key.created().ok()).and_then(|key| key.created().ok());
     let oldest = oldest.map_or_else(String::new, |created| format!(", the oldest {} old", age(context.age(created))));
@@ -93,8 +93,8 @@ dave  | true             | ?                   | N/A                       | tru
 erin  | true             | ?                   | N/A                       | false
 "), @"
         FAILED user/alice: alice has a console password and 1 active access key, the oldest 2,879 days old.
-        PASSED user/bob: The user has no active access key.
-        NOT_APPLICABLE user/carol: The user has no password.
+        PASSED user/bob: The report shows no active access key of the user.
+        NOT_APPLICABLE user/carol: The report shows no enabled password of the user.
         FAILED user/dave: dave has a console password and 1 active access key.
         UNKNOWN user/erin: access_key_1_active is `?` in the credential report, not true or false.
         ");

@@ -27,7 +27,7 @@ pub(super) static CHECK: Check = Check {
 fn rule(user: &User<'_>, _: &Context<'_>) -> Source<Verdict> {
     let row = user.row()?;
     let Some(info) = row.additional_credentials() else {
-        return Ok(Verdict::passed("The report shows all of the user's credentials."));
+        return Ok(Verdict::passed("The report names no credentials of the user that it does not show."));
     };
     let info = inert(info);
     let message =
@@ -61,14 +61,14 @@ dave  | No_Information
 erin  | not_supported
 "), @"
         FAILED user/alice: alice has credentials that are not in the report, which says: 1 access key: use ListAccessKeys
-        PASSED user/bob: The report shows all of the user's credentials.
-        PASSED user/carol: The report shows all of the user's credentials.
-        PASSED user/dave: The report shows all of the user's credentials.
-        PASSED user/erin: The report shows all of the user's credentials.
+        PASSED user/bob: The report names no credentials of the user that it does not show.
+        PASSED user/carol: The report names no credentials of the user that it does not show.
+        PASSED user/dave: The report names no credentials of the user that it does not show.
+        PASSED user/erin: The report names no credentials of the user that it does not show.
         ");
         insta::assert_snapshot!(observe(&CHECK, "
 user
 alice
-"), @"PASSED user/alice: The report shows all of the user's credentials.");
+"), @"PASSED user/alice: The report names no credentials of the user that it does not show.");
     }
 }

@@ -49,8 +49,10 @@ fn rule(account: &Account, context: &Context<'_>) -> Verdict {
     let Some((used, column, key)) = recent else {
         return match (unreadable, latest) {
             (Some(reason), _) => Verdict::unknown(reason),
-            (None, Some(_)) => Verdict::passed("The root user's last use is longer ago than the limit."),
-            (None, None) => Verdict::passed("The report has no use of the root user."),
+            (None, Some(_)) => Verdict::passed(
+                "The latest use that an existing credential of the root user records is older than the limit.",
+            ),
+            (None, None) => Verdict::passed("No credential of the root user that exists records a use."),
         };
     };
     let mut shown = vec![column];
@@ -62,7 +64,7 @@ fn rule(account: &Account, context: &Context<'_>) -> Verdict {
         shown.extend([columns.last_used_service, columns.last_used_region]);
     }
     let message = format!(
-        "The root user was last used on {}, {} ago, with {with}; any use within {} is told.",
+        "The root user was last used on {}, {} ago, with {with}; root use is reported for {}.",
         moment(used),
         age(context.age(used)),
         age(limit)
@@ -98,7 +100,7 @@ mod tests {
         insta::assert_snapshot!(observe(&CHECK, "
 user           | password_last_used   | access_key_2_active | access_key_2_last_used_date | access_key_2_last_used_region | access_key_2_last_used_service
 <root_account> | 2025-11-20T06:00:00Z | true                | 2026-11-20T04:00:00Z        | eu-central-1                  | s3
-"), @"FAILED root: The root user was last used on 2026-11-20 04:00 UTC, 2 hours ago, with access key 2 for s3 in eu-central-1; any use within 30 days is told.");
+"), @"FAILED root: The root user was last used on 2026-11-20 04:00 UTC, 2 hours ago, with access key 2 for s3 in eu-central-1; root use is reported for 30 days.");
     }
 
     #[test]
@@ -106,7 +108,7 @@ user           | password_last_used   | access_key_2_active | access_key_2_last_
         insta::assert_snapshot!(observe(&CHECK, "
 user           | access_key_1_active | access_key_1_last_used_date
 <root_account> | false               | 2026-11-19T06:00:00Z
-"), @"FAILED root: The root user was last used on 2026-11-19 06:00 UTC, 1 day ago, with access key 1 (inactive now); any use within 30 days is told.");
+"), @"FAILED root: The root user was last used on 2026-11-19 06:00 UTC, 1 day ago, with access key 1 (inactive now); root use is reported for 30 days.");
     }
 
     #[test]
@@ -114,11 +116,11 @@ user           | access_key_1_active | access_key_1_last_used_date
         insta::assert_snapshot!(observe(&CHECK, "
 user           | password_last_used
 <root_account> | 2026-10-21T06:00:00Z
-"), @"FAILED root: The root user was last used on 2026-10-21 06:00 UTC, 30 days ago, with its password; any use within 30 days is told.");
+"), @"FAILED root: The root user was last used on 2026-10-21 06:00 UTC, 30 days ago, with its password; root use is reported for 30 days.");
         insta::assert_snapshot!(observe(&CHECK, "
 user           | password_last_used
 <root_account> | 2026-10-21T05:59:59Z
-"), @"PASSED root: The root user's last use is longer ago than the limit.");
+"), @"PASSED root: The latest use that an existing credential of the root user records is older than the limit.");
     }
 
     #[test]
@@ -126,7 +128,7 @@ user           | password_last_used
         insta::assert_snapshot!(observe(&CHECK, "
 user           | password_last_used
 <root_account> | 2026-11-20T05:05:00Z
-"), @"FAILED root: The root user was last used on 2026-11-20 05:05 UTC, 55 minutes ago, with its password; any use within 30 days is told.");
+"), @"FAILED root: The root user was last used on 2026-11-20 05:05 UTC, 55 minutes ago, with its password; root use is reported for 30 days.");
         insta::assert_snapshot!(observe(&CHECK, "
 user           | password_last_used
 <root_account> | 2026-11-20T05:05:01Z
@@ -138,7 +140,7 @@ user           | password_last_used
         insta::assert_snapshot!(observe(&CHECK, "
 user           | password_last_used
 <root_account> | no_information
-"), @"PASSED root: The report has no use of the root user.");
+"), @"PASSED root: No credential of the root user that exists records a use.");
         insta::assert_snapshot!(observe(&CHECK, "
 user           | password_last_used
 <root_account> | yesterday

@@ -30,18 +30,18 @@ fn rule(user: &User<'_>, context: &Context<'_>) -> Source<Verdict> {
     let row = user.row()?;
     let [one, two] = &row.access_keys;
     if one.active == Ok(false) || two.active == Ok(false) {
-        return Ok(Verdict::passed("The user has one active access key at the most."));
+        return Ok(Verdict::passed("The report shows at most one active access key of the user."));
     }
     one.active.clone()?;
     two.active.clone()?;
     let grace = context.policy.new_credential_grace;
     let young = |key: &AccessKey| key.created().is_ok_and(|created| context.age(created) <= grace);
     if young(one) || young(two) {
-        return Ok(Verdict::passed("One of the two active access keys is new: a rotation is in progress."));
+        return Ok(Verdict::passed("One of the two active access keys is within the grace period for a rotation."));
     }
     let younger = one.created()?.max(two.created()?);
     let message = format!(
-        "Both access keys of {} are active, and the younger was created on {}, {} ago; a rotation has {}.",
+        "Both access keys of {} are active, and the younger was created on {}, {} ago; the grace period for a rotation is {}.",
         inert(&user.name),
         moment(younger),
         age_beyond(grace, context.age(younger)),
@@ -91,12 +91,12 @@ erin  | true                | 2026-11-19T06:00:00Z      | true                | 
 frank | ?                   | 2019-01-02T03:04:05Z      | false               | N/A
 grace | ?                   | 2019-01-02T03:04:05Z      | true                | 2019-01-02T03:04:05Z
 "), @"
-        FAILED user/alice: Both access keys of alice are active, and the younger was created on 2026-11-13 05:59 UTC, 7 days and less than a minute ago; a rotation has 7 days.
-        PASSED user/bob: One of the two active access keys is new: a rotation is in progress.
-        PASSED user/carol: The user has one active access key at the most.
+        FAILED user/alice: Both access keys of alice are active, and the younger was created on 2026-11-13 05:59 UTC, 7 days and 1 second ago; the grace period for a rotation is 7 days.
+        PASSED user/bob: One of the two active access keys is within the grace period for a rotation.
+        PASSED user/carol: The report shows at most one active access key of the user.
         UNKNOWN user/dave: access_key_2_last_rotated is `?` in the credential report, not a date.
-        PASSED user/erin: One of the two active access keys is new: a rotation is in progress.
-        PASSED user/frank: The user has one active access key at the most.
+        PASSED user/erin: One of the two active access keys is within the grace period for a rotation.
+        PASSED user/frank: The report shows at most one active access key of the user.
         UNKNOWN user/grace: access_key_1_active is `?` in the credential report, not true or false.
         ");
     }

@@ -31,7 +31,7 @@ fn rule(user: &User<'_>, context: &Context<'_>) -> Source<Verdict> {
     if active.is_empty() {
         one.active.clone()?;
         two.active.clone()?;
-        return Ok(Verdict::passed("The user has no active signing certificate."));
+        return Ok(Verdict::passed("The report shows no active signing certificate of the user."));
     }
     let oldest = active.iter().filter_map(|certificate| certificate.last_rotated.clone().ok()?).min();
     let since = oldest.map_or_else(String::new, |oldest| {
@@ -77,7 +77,7 @@ carol | ?             | N/A                  | false         | N/A
 dave  | ?             | N/A                  | true          | N/A
 "), @"
         FAILED user/alice: alice has 2 active signing certificates, the oldest of 2018-01-02 03:04 UTC, 3,244 days ago.
-        PASSED user/bob: The user has no active signing certificate.
+        PASSED user/bob: The report shows no active signing certificate of the user.
         UNKNOWN user/carol: cert_1_active is `?` in the credential report, not true or false.
         FAILED user/dave: dave has 1 active signing certificate.
         ");

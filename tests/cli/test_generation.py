@@ -1,0 +1,50 @@
+"""Where no new report can be generated, the one that is there is judged; an old one counts as not read."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Callable
+
+import pytest
+
+from aws import Aws
+from saved import NOW, Ended
+
+ACCOUNT = "111122223333"
+REFUSED = "GenerateCredentialReport failed: AccessDenied: not authorized"
+
+
+@pytest.fixture
+def check(credwarden: Callable[..., Ended]) -> Callable[..., Ended]:
+    """Judge as of `NOW` a report of that age, where generation is refused."""
+
+    def run(age: timedelta, *options: str) -> Ended:
+        with Aws(AKIAMINE=ACCOUNT) as aws:
+            aws.refusals["GenerateCredentialReport"] = (403, "AccessDenied", "not authorized")
+            aws.generated = (datetime.now(UTC) - age).strftime("%Y-%m-%dT%H:%M:%SZ")
+            ended = credwarden("check", "--now", NOW, "--format", "json", *options, AWS_ENDPOINT_URL=aws.url,
+                               AWS_ACCESS_KEY_ID="AKIAMINE", AWS_SECRET_ACCESS_KEY="secret")
+            assert aws.actions().count("GetCredentialReport") == 1
+            return ended
+
+    return run
+
+
+def test_a_recent_report_counts_as_read_and_a_note_says_why_it_is_not_new(check: Callable[..., Ended]) -> None:
+    ended = check(timedelta(hours=4, minutes=59))
+    assert ended.status == 0, ended.errors
+    assert json.loads(ended.output)["counts"]["UNKNOWN"] == 0
+    assert ended.errors.startswith("credwarden: could not generate a credential report, and read the one from ")
+    assert ended.errors.endswith(f", 4 hours old: {REFUSED}\n") and ended.errors.count("\n") == 1
+
+
+@pytest.mark.parametrize(("options", "status"), [([], 3), (["--fail-on", "never"], 0)])
+def test_an_old_report_is_judged_and_counts_as_not_read(check: Callable[..., Ended], options: list[str],
+                                                        status: int) -> None:
+    ended = check(timedelta(hours=5, minutes=30), *options)
+    assert ended.status == status, ended.errors
+    counts = json.loads(ended.output)["counts"]
+    assert counts["UNKNOWN"] == 0 and counts["PASSED"] > 0
+    assert f", 5 hours and 30 minutes old; the limit is 5 hours: {REFUSED}\n" in ended.errors
+    assert ended.errors.count("\n") == 1
