@@ -121,7 +121,7 @@ impl Pause {
     }
 }
 
-const FAILURES: [Failure; 11] = [
+const FAILURES: [Failure; 12] = [
     Failure::Denied,
     Failure::Throttled,
     Failure::Broken,
@@ -130,6 +130,7 @@ const FAILURES: [Failure; 11] = [
     Failure::Silent(Effect::None),
     Failure::Silent(Effect::Done),
     Failure::Garbage,
+    Failure::Shortened,
     Failure::Refused,
     Failure::Crash(Effect::None),
     Failure::Crash(Effect::Done),
@@ -675,6 +676,8 @@ fn failures_are_named(outcome: Option<&Result<Summary, RunError>>, own: &Own) ->
             Failure::Refused | Failure::Crash(_) => false,
             _ => fault.times == u16::MAX - 1,
         };
+        // SNS has published the message, whatever is left of its answer.
+        let stays = stays && !(fault.operation == "Publish" && fault.failure == Failure::Shortened);
         // Where nobody says whose account it is, what Security Hub says does not matter, and that is told.
         let stays = stays && !(fault.operation == "GetFindings" && words.contains("without the account's number"));
         // A report that cannot be had is one source, whichever of its two calls fails.
@@ -694,7 +697,10 @@ fn others_are_untouched(before: &BTreeMap<String, Value>, after: &BTreeMap<Strin
 
 fn is_unheard(fault: &Fault) -> bool {
     fault.operation == "Publish"
-        && matches!(fault.failure, Failure::Cut(Effect::Done) | Failure::Silent(Effect::Done) | Failure::Garbage)
+        && matches!(
+            fault.failure,
+            Failure::Cut(Effect::Done) | Failure::Silent(Effect::Done) | Failure::Garbage | Failure::Shortened
+        )
 }
 
 fn is_failing(finding: &hygiene::finding::Finding) -> bool {

@@ -1,7 +1,7 @@
 //! What needs more than one crate or the SDK, in one binary, so that the SDKs are linked once.
 //!
 //! - [`account`] and [`clients`] are what the tests share
-//! - one module for each of the checker's modules, against the SDK's mocks
+//! - one module for each of the checker's modules, against the SDK's mocks; [`whole`]: answers whose end is missing
 //! - [`asff`]: the bytes that go to Security Hub, against the format's limits
 //! - [`converge`]: histories of an account in which everything goes wrong, in the [`world`]
 //! - [`hub_table`]: requests to Security Hub and its answers, for the [`world`] and for the emulator; [`hub_shapes`]: the
@@ -31,4 +31,5 @@ mod partitions;
 mod publish;
 mod recall;
 mod template;
+mod whole;
 mod world;

@@ -106,6 +106,8 @@ pub(crate) enum Failure {
     /// There is never an answer.
     Silent(Effect),
     Garbage,
+    /// The answer ends in its middle, and the connection as after a whole one.
+    Shortened,
     /// Security Hub answers well, but does not take the first finding.
     Refused,
     /// The process dies.
@@ -299,12 +301,13 @@ impl Process {
             _ => {}
         }
         let refuse = fault == Some(Failure::Refused);
-        let whole = !matches!(fault, Some(Failure::Cut(_) | Failure::Silent(_)));
+        let whole = !matches!(fault, Some(Failure::Cut(_) | Failure::Silent(_) | Failure::Shortened));
         let answer = self.serve(operation.name, &body, refuse, whole);
         match fault {
             Some(Failure::Cut(Effect::Done)) => Err(cut()),
             Some(Failure::Silent(Effect::Done)) => pending().await,
             Some(Failure::Crash(Effect::Done)) => self.die().await,
+            Some(Failure::Shortened) => Ok(shortened(&answer)),
             _ => Ok(answer),
         }
     }
@@ -679,6 +682,12 @@ fn xml(operation: &str, result: &str) -> HttpResponse {
 
 fn response(status: u16, body: &str) -> HttpResponse {
     HttpResponse::new(StatusCode::try_from(status).unwrap(), SdkBody::from(body))
+}
+
+/// The first half of an answer.
+fn shortened(answer: &HttpResponse) -> HttpResponse {
+    let body = answer.body().bytes().unwrap();
+    HttpResponse::new(answer.status(), SdkBody::from(&body[..body.len() / 2]))
 }
 
 fn cut() -> ConnectorError {

@@ -8,6 +8,7 @@ use aws_config::{BehaviorVersion, ConfigLoader, Region, SdkConfig};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 
 use crate::config::TopicArn;
+use crate::whole::Whole;
 
 /// What a run calls.
 #[derive(Debug, Clone)]
@@ -64,9 +65,11 @@ impl Clients {
         if let Some(topic) = topic {
             sns = sns.region(Region::new(topic.region.clone()));
         }
+        let iam = aws_sdk_iam::config::Builder::from(account).interceptor(Whole);
+        let sts = aws_sdk_sts::config::Builder::from(account).interceptor(Whole);
         Self {
-            iam: aws_sdk_iam::Client::new(account),
-            sts: aws_sdk_sts::Client::new(account),
+            iam: aws_sdk_iam::Client::from_conf(iam.build()),
+            sts: aws_sdk_sts::Client::from_conf(sts.build()),
             security_hub: aws_sdk_securityhub::Client::new(security_hub),
             sns: aws_sdk_sns::Client::from_conf(sns.build()),
             region: security_hub.region().map_or_else(String::new, |region| region.as_ref().to_owned()),

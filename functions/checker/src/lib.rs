@@ -3,7 +3,7 @@
 //! # Layout, in the order of a run
 //!
 //! - [`environment`] says which variables are set to nothing, [`config`] reads the settings, [`aws`] builds the clients, which
-//!   share the HTTP client of [`tls`], both once a process
+//!   share the HTTP client of [`tls`], both once a process; [`whole`] refuses answers without their end
 //! - [`run`] is a run from end to end, [`budget`] shares out its time
 //! - [`collect`] reads the account, [`recall`] what earlier runs stored in Security Hub, [`access_keys`] the ids of the keys
 //! - [`publish`] carries a decision out in Security Hub, [`notify`] sends the one message
@@ -34,3 +34,4 @@ pub mod run;
 pub mod security_hub;
 pub mod summary;
 pub mod tls;
+pub mod whole;

@@ -1,0 +1,142 @@
+//! Answers whose end is missing, as when a connection ends without an error: without a content length the SDK does not notice.
+
+use std::fmt::Debug;
+use std::sync::{Arc, Mutex};
+
+use aws_sdk_iam::types::AssignmentStatusType;
+use aws_smithy_http_client::test_util::infallible_client_fn;
+use aws_smithy_runtime_api::client::behavior_version::BehaviorVersion;
+use aws_smithy_types::body::SdkBody;
+use aws_smithy_types::retry::RetryConfig;
+use aws_types::SdkConfig;
+use aws_types::region::Region;
+use aws_types::sdk_config::SharedCredentialsProvider;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use checker::aws::{Clients, Configurations};
+use checker::cause::{CallError, chain};
+
+use crate::account::{ROOT, csv};
+use crate::clients::credentials;
+
+/// The function's clients, and what all their calls are answered with.
+struct Wire {
+    clients: Clients,
+    answer: Arc<Mutex<String>>,
+}
+
+impl Wire {
+    fn new() -> Self {
+        let answer = Arc::new(Mutex::new(String::new()));
+        let shared = Arc::clone(&answer);
+        let http = infallible_client_fn(move |_| {
+            http::Response::builder().status(200).body(SdkBody::from(shared.lock().unwrap().as_str())).unwrap()
+        });
+        let sdk = SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::from_static("eu-central-1"))
+            .credentials_provider(SharedCredentialsProvider::new(credentials()))
+            .retry_config(RetryConfig::disabled())
+            .http_client(http)
+            .build();
+        Self { clients: Clients::new(&Configurations::all(&sdk), None), answer }
+    }
+
+    fn serve(&self, answer: &str) {
+        answer.clone_into(&mut self.answer.lock().unwrap());
+    }
+}
+
+fn answer(operation: &str, result: &str) -> String {
+    format!(
+        "<?xml version=\"1.0\"?>\n<{operation}Response xmlns=\"https://iam.amazonaws.com/doc/2010-05-08/\">\
+         <{operation}Result>{result}</{operation}Result><ResponseMetadata><RequestId>7a62c49f</RequestId>\
+         </ResponseMetadata></{operation}Response>\n"
+    )
+}
+
+/// Cuts the answer before every byte up to its end; then it is served whole.
+async fn assert_every_cut_is_refused<T: Debug + PartialEq>(
+    (operation, result): (&str, &str),
+    call: impl AsyncFn(&Clients) -> Result<T, CallError>,
+) -> T {
+    let (wire, answer) = (Wire::new(), &answer(operation, result));
+    wire.serve(answer);
+    let whole = call(&wire.clients).await.unwrap();
+    for cut in 0..answer.trim_end().len() {
+        wire.serve(&answer[..cut]);
+        let error = call(&wire.clients).await.map(|read| format!("{cut} bytes are read as {read:?}")).unwrap_err();
+        assert!(error.cause.transient, "{cut}: {error:?}");
+        let words = chain(&error);
+        assert!(words.ends_with("the answer is cut: its root element is not closed"), "{cut}: {words}");
+        wire.serve(answer);
+        assert_eq!(call(&wire.clients).await.unwrap(), whole);
+    }
+    whole
+}
+
+#[tokio::test]
+async fn a_list_of_devices_without_its_end_is_refused() {
+    let device = |name: &str| {
+        format!(
+            "<member><SerialNumber>arn:aws:iam::123456789012:mfa/{name}</SerialNumber><User><UserId>1</UserId>\
+             <Arn>arn:aws:iam::123456789012:user/{name}</Arn><CreateDate>2019-01-02T03:04:05Z</CreateDate></User>\
+             </member>"
+        )
+    };
+    let devices = ["alice", "bob", "carol"].map(device).concat();
+    let list = format!("<VirtualMFADevices>{devices}</VirtualMFADevices><IsTruncated>false</IsTruncated>");
+    let owners = assert_every_cut_is_refused(("ListVirtualMFADevices", &list), async |clients| {
+        let request = clients.iam.list_virtual_mfa_devices().assignment_status(AssignmentStatusType::Assigned);
+        let page = request.send().await.map_err(|error| CallError::new("ListVirtualMFADevices", &error))?;
+        Ok(page.virtual_mfa_devices().iter().map(|device| device.user().unwrap().arn().to_owned()).collect::<Vec<_>>())
+    });
+    assert_eq!(owners.await.len(), 3);
+}
+
+#[tokio::test]
+async fn a_report_without_its_end_is_refused() {
+    let content = STANDARD.encode(csv(&[ROOT]));
+    let result = format!(
+        "<Content>{content}</Content><ReportFormat>text/csv</ReportFormat><GeneratedTime>2026-11-20T05:59:00Z\
+         </GeneratedTime>"
+    );
+    let read = assert_every_cut_is_refused(("GetCredentialReport", &result), async |clients| {
+        let sent = clients.iam.get_credential_report().send().await;
+        Ok(sent.map_err(|error| CallError::new("GetCredentialReport", &error))?.content)
+    });
+    assert_eq!(read.await.unwrap().as_ref(), csv(&[ROOT]).as_bytes());
+}
+
+#[tokio::test]
+async fn a_summary_without_its_end_is_refused() {
+    let entries = "<SummaryMap><entry><key>AccountMFAEnabled</key><value>1</value></entry>\
+        <entry><key>AccountAccessKeysPresent</key><value>10</value></entry></SummaryMap>";
+    let read = assert_every_cut_is_refused(("GetAccountSummary", entries), async |clients| {
+        let sent = clients.iam.get_account_summary().send().await;
+        Ok(sent.map_err(|error| CallError::new("GetAccountSummary", &error))?.summary_map)
+    });
+    assert_eq!(read.await.unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn a_caller_without_its_end_is_refused() {
+    let result = "<Arn>arn:aws:sts::123456789012:assumed-role/checker/run</Arn><UserId>AROA:run</UserId>\
+        <Account>123456789012</Account>";
+    let read = assert_every_cut_is_refused(("GetCallerIdentity", result), async |clients| {
+        let sent = clients.sts.get_caller_identity().send().await;
+        let identity = sent.map_err(|error| CallError::new("GetCallerIdentity", &error))?;
+        Ok((identity.account, identity.arn))
+    });
+    assert_eq!(read.await.0.as_deref(), Some("123456789012"));
+}
+
+/// The message is out: an error would send it a second time.
+#[tokio::test]
+async fn an_answer_of_sns_is_taken_without_its_end() {
+    let answer = answer("Publish", "<MessageId>94f20ce6</MessageId>");
+    let (cut, _) = answer.split_at(answer.find("<ResponseMetadata>").unwrap());
+    let wire = Wire::new();
+    wire.serve(cut);
+    assert!(wire.clients.sns.publish().message("x").topic_arn("x").send().await.is_ok());
+}
