@@ -213,6 +213,24 @@ async fn all_pages_of_virtual_devices_are_read() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn markers_that_run_in_a_circle_are_an_error() {
+    let next = |marker: Option<&str>| match marker {
+        Some("a") => "b",
+        Some(_) | None => "a",
+    };
+    let circle = mock!(Client::list_virtual_mfa_devices)
+        .then_compute_output(move |request| devices_page(&["arn"], Some(next(request.marker()))));
+    let collected = collected(&[&complete(), &served(), &summary(), &circle]).await;
+    assert_eq!(
+        errors(&collected),
+        [
+            "could not read the virtual MFA devices: ListVirtualMFADevices failed: the list is truncated, without a marker to go on from"
+        ]
+    );
+    assert_eq!(circle.num_calls(), 3);
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_aws_repeats_of_a_request_is_not_repeated_here() {
     let message = "The request signature we calculated does not match.&#10;&#10;The Canonical String for this request should \
         have been&#10;'POST&#10;x-amz-security-token:IQoJb3JpZ2luX2VjE'";

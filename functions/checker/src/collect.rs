@@ -1,6 +1,8 @@
 //! Reads the account: the credential report, and meanwhile the account summary and the virtual MFA devices. Each source
 //! fails alone.
 
+use std::collections::BTreeSet;
+
 use aws_sdk_iam::Client;
 use aws_sdk_iam::types::{AssignmentStatusType, ReportStateType, SummaryKeyType};
 use chrono::{DateTime, Utc};
@@ -231,27 +233,40 @@ async fn account_summary(iam: &Client, until: Instant) -> Result<AccountSummary,
 const PAGE: i32 = 1000;
 
 async fn virtual_mfa_users(iam: &Client, until: Instant) -> Result<Vec<String>, CollectError> {
-    let mut users = Vec::new();
-    let mut marker: Option<String> = None;
+    let operation = "ListVirtualMFADevices";
+    let users = all_pages(operation, until, async |marker| {
+        let request = iam.list_virtual_mfa_devices().assignment_status(AssignmentStatusType::Assigned).max_items(PAGE);
+        let page = request.set_marker(marker).send().await.map_err(|error| CallError::new(operation, &error))?;
+        let users = page.virtual_mfa_devices().iter().filter_map(|device| Some(device.user()?.arn().to_owned()));
+        Ok(Page { items: users.collect(), is_truncated: page.is_truncated(), marker: page.marker().map(str::to_owned) })
+    });
+    users.await.map_err(CollectError::VirtualMfaDevices)
+}
+
+/// A page of a list.
+struct Page<T> {
+    items: Vec<T>,
+    is_truncated: bool,
+    marker: Option<String>,
+}
+
+/// Reads a list to its last page. A marker that was there before would lead round in a circle for ever.
+async fn all_pages<T>(
+    operation: &'static str,
+    until: Instant,
+    call: impl AsyncFn(Option<String>) -> Result<Page<T>, CallError>,
+) -> Result<Vec<T>, CallError> {
+    let (mut items, mut markers, mut marker) = (Vec::new(), BTreeSet::new(), None);
     loop {
-        let page = persist("ListVirtualMFADevices", until, async || {
-            let request =
-                iam.list_virtual_mfa_devices().assignment_status(AssignmentStatusType::Assigned).max_items(PAGE);
-            let page = request.set_marker(marker.clone()).send().await;
-            page.map_err(|error| CallError::new("ListVirtualMFADevices", &error))
-        });
-        let page = page.await.map_err(CollectError::VirtualMfaDevices)?;
-        users.extend(page.virtual_mfa_devices().iter().filter_map(|device| Some(device.user()?.arn().to_owned())));
-        if !page.is_truncated() {
-            return Ok(users);
+        let page = persist(operation, until, async || call(marker.clone()).await).await?;
+        items.extend(page.items);
+        if !page.is_truncated {
+            return Ok(items);
         }
-        let next = page.marker().map(str::to_owned);
-        if next.is_none() || next == marker {
-            let error =
-                CallError::other("ListVirtualMFADevices", "the list is truncated, without a marker to go on from");
-            return Err(CollectError::VirtualMfaDevices(error));
+        marker = page.marker.filter(|marker| markers.insert(marker.clone()));
+        if marker.is_none() {
+            return Err(CallError::other(operation, "the list is truncated, without a marker to go on from"));
         }
-        marker = next;
     }
 }
 
