@@ -113,5 +113,6 @@ pub(crate) fn snapshot(rows: &[&str]) -> Account {
             account_signing_certificates_present: Some(0),
         }),
         virtual_mfa_users: Ok(Vec::new()),
+        service_credentials: Ok(Vec::new()),
     }
 }

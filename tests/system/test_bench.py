@@ -11,7 +11,7 @@ from emulator.process import Emulator
 from emulator.replay import Replay
 
 READS = {"GenerateCredentialReport": 1, "GetCredentialReport": 1, "GetAccountSummary": 1, "ListVirtualMFADevices": 1,
-         "GetFindings": 1}
+         "ListServiceSpecificCredentials": 1, "GetFindings": 1}
 
 
 def test_a_run_takes_no_more_calls_than_it_has_to(bootstrap: Path) -> None:

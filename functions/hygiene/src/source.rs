@@ -16,6 +16,8 @@ pub enum SourceId {
     AccountSummary,
     /// `ListVirtualMFADevices`.
     VirtualMfaDevices,
+    /// `ListServiceSpecificCredentials`, of all users.
+    ServiceSpecificCredentials,
 }
 
 /// A source's data, or the reason why there is none.
@@ -29,7 +31,7 @@ pub enum Unavailable {
     /// the cell, and what it says.
     #[error("{0}")]
     Unreadable(String),
-    /// Nobody asked for it: the command line was given other files.
+    /// Nobody asked for it: the command line was given other files, or the partition does not have it.
     #[error("{0}")]
     NotAsked(String),
 }
