@@ -110,6 +110,8 @@ class Aws(Server):
                 return _result(action, f"<SummaryMap>{entries}</SummaryMap>")
             case "ListVirtualMFADevices":
                 return _result(action, "<IsTruncated>false</IsTruncated><VirtualMFADevices/>")
+            case "ListServiceSpecificCredentials":
+                return _result(action, "<IsTruncated>false</IsTruncated><ServiceSpecificCredentials/>")
         raise AssertionError(f"nobody expects {action}")
 
 

@@ -47,3 +47,11 @@ def summary(tmp_path: Path) -> Path:
     path = tmp_path / "summary.json"
     path.write_text(json.dumps({"SummaryMap": account().summary_map(ACCOUNT)}, indent=4))
     return path
+
+
+@pytest.fixture
+def credentials(tmp_path: Path) -> Path:
+    """An account without service-specific credentials, as `aws iam list-service-specific-credentials --all-users` prints it."""
+    path = tmp_path / "credentials.json"
+    path.write_text(json.dumps({"ServiceSpecificCredentials": [], "IsTruncated": False}, indent=4))
+    return path

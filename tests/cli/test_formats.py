@@ -94,11 +94,13 @@ def test_json_has_every_check_on_every_subject_of_its_kind(credwarden: Run, repo
             if row[f"access_key_{slot}_last_rotated"] != "N/A"]
     pages = [page.read_text() for page in (binaries.ROOT / "functions" / "hygiene" / "docs").glob("*.md")]
     on = {kind: sum(f"- On: {words}\n" in page for page in pages) for kind, words in (
-        ("root", "the root user"), ("user", "each IAM user"), ("access_key", "each access key of each IAM user"))}
-    assert sum(on.values()) == len(pages) == 19
+        ("root", "the root user"), ("user", "each IAM user"), ("access_key", "each access key of each IAM user"),
+        ("account", "each service-specific credential of each IAM user"))}
+    assert sum(on.values()) == len(pages) == 22
     found = [one["subject"]["type"] for one in answer["findings"]]
     assert {kind: found.count(kind) for kind in set(found)} == {
-        "root": on["root"], "user": on["user"] * len(users), "access_key": on["access_key"] * len(keys)}
+        "root": on["root"], "user": on["user"] * len(users), "access_key": on["access_key"] * len(keys),
+        "account": on["account"]}, "without a list of service-specific credentials their checks are the account's"
     assert len({one["id"] for one in answer["findings"]}) == len(answer["findings"]) == sum(answer["counts"].values())
     for status, count in answer["counts"].items():
         assert sum(one["status"] == status for one in answer["findings"]) == count
@@ -195,11 +197,13 @@ def test_who_wants_no_colour_gets_none(binary: Path, report: Path, environment: 
     assert "\033" not in text and "CRITICAL" in text
 
 
-def test_the_table_is_grouped_worst_first_and_root_first(credwarden: Run, report: Path, summary: Path) -> None:
-    text = checked(credwarden, report, "--account-summary", summary)
+def test_the_table_is_grouped_worst_first_and_root_first(credwarden: Run, report: Path, summary: Path,
+                                                         credentials: Path) -> None:
+    files = ["--account-summary", summary, "--service-credentials", credentials]
+    text = checked(credwarden, report, *files)
     assert "\033" not in text
     groups = re.findall(r"^([A-Z]+) (\d+)$", text, re.MULTILINE)
-    findings = in_json(credwarden, report, "--account-summary", summary)["findings"]
+    findings = in_json(credwarden, report, *files)["findings"]
     failed = [one["severity"] for one in findings if one["status"] == "FAILED"]
     assert groups == [(severity, str(failed.count(severity))) for severity in SEVERITIES]
     on = [line.split("  ")[1] for line in text.split("\n\n")[2].split("\n")[1:]]

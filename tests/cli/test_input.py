@@ -123,7 +123,7 @@ def test_a_comma_in_a_name_is_part_of_it(credwarden: Run, tmp_path: Path, quote:
     path = tmp_path / "report.csv"
     path.write_text("\n".join([HEADER, ROWS[0], f"{quote.format(name)},{quote.format(arn)},{rest}"]))
     users = {(one["subject"]["user"], one["subject"]["arn"]) for one in verdicts(credwarden, path)["findings"]}
-    assert users == {(None, f"arn:aws:iam::{ACCOUNT}:root"), (name, arn)}
+    assert users == {(None, f"arn:aws:iam::{ACCOUNT}:root"), (name, arn), (None, None)}
 
 
 def test_a_missing_column_costs_the_checks_on_it(credwarden: Run, tmp_path: Path) -> None:

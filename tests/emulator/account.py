@@ -55,6 +55,17 @@ class Certificate:
 
 
 @dataclass
+class ServiceCredential:
+    """A service-specific credential; `expires` is None when it never does."""
+
+    created: str
+    service: str = "bedrock.amazonaws.com"
+    status: str = "Active"
+    expires: str | None = None
+    id: str = ""
+
+
+@dataclass
 class User:
     """An IAM user, or the root user when the name is ROOT. `mfa` is None, `virtual` or `hardware`."""
 
@@ -65,6 +76,7 @@ class User:
     mfa: str | None = None
     keys: list[Key | None] = field(default_factory=list)
     certificates: list[Certificate | None] = field(default_factory=list)
+    credentials: list[ServiceCredential] = field(default_factory=list)
 
     @property
     def is_root(self) -> bool:
@@ -129,6 +141,12 @@ class Account:
                 yield f"arn:aws:iam::{account}:mfa/{name}", user
 
 
+def credential_id(account: str, user: str, number: int) -> str:
+    """The id of a service-specific credential, the same for the same one of the same account."""
+    digest = hashlib.sha256(f"{account}/{user}/credential/{number}".encode()).digest()
+    return "ACCA" + base64.b32encode(digest).decode()[:17]
+
+
 def key_id(account: str, user: str, slot: int) -> str:
     """An access key id that is the same for the same key of the same account, always."""
     digest = hashlib.sha256(f"{account}/{user}/{slot}".encode()).digest()
@@ -146,6 +164,8 @@ def _anchored(user: User, at: datetime) -> User:
         password=password and Password(time(password.used), time(password.changed)),
         keys=[key and dataclasses.replace(key, created=time(key.created), used=time(key.used)) for key in keys],
         certificates=[one and dataclasses.replace(one, uploaded=time(one.uploaded)) for one in certificates],
+        credentials=[dataclasses.replace(one, created=time(one.created), expires=time(one.expires))
+                     for one in user.credentials],
     )
 
 

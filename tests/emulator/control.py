@@ -22,7 +22,7 @@ import json
 from typing import Any, Callable
 
 from emulator import clock, sample
-from emulator.account import ROOT, Key
+from emulator.account import ROOT, Key, ServiceCredential, credential_id
 from emulator.answers import Answer, json_answer
 from emulator.identity import REPORT_LIFETIME, Identity
 from emulator.securityhub import Hub
@@ -122,6 +122,29 @@ def _add_key(identity: Identity, name: str, created: str = "-1h", used: str | No
         keys[1] = key
 
 
+def _add_credential(identity: Identity, name: str, created: str = "-1h", service: str = "bedrock.amazonaws.com",
+                    status: str = "Active", expires: str | None = None) -> None:
+    at, credentials = clock.now(), identity.account.user(name).credentials
+    identity.credentials_made += 1
+    credentials.append(ServiceCredential(
+        clock.stamp(clock.moment(created, at)), service, status, expires and clock.stamp(clock.moment(expires, at)),
+        credential_id(identity.account_id, name, identity.credentials_made)))
+
+
+def _expire_credentials(identity: Identity, name: str) -> None:
+    for one in identity.account.user(name).credentials:
+        one.expires = clock.stamp(clock.now())
+
+
+def _delete_credentials(identity: Identity, name: str) -> None:
+    identity.account.user(name).credentials = []
+
+
+def _list_all_credentials(identity: Identity, known: bool) -> None:
+    """Without it IAM does not know `AllUsers`, as in some partitions."""
+    identity.lists_all_credentials = known
+
+
 def _use_root(identity: Identity, when: str = "-1m", service: str = "iam") -> None:
     key = next((key for key in identity.account.root.keys if key is not None), None)
     if key is None:
@@ -160,6 +183,10 @@ OPERATIONS: dict[str, Callable[..., None]] = {
     "deactivate-root-keys": _deactivate_root_keys,
     "add-key": _add_key,
     "add-root-key": _add_root_key,
+    "add-credential": _add_credential,
+    "expire-credentials": _expire_credentials,
+    "delete-credentials": _delete_credentials,
+    "list-all-credentials": _list_all_credentials,
     "use-root": _use_root,
     "root-mfa": _root_mfa,
     "delete-user": _delete_user,

@@ -1,4 +1,5 @@
-"""IAM as credwarden reads it: the credential report, the account summary, virtual MFA devices and key listings.
+"""IAM as credwarden reads it: the credential report, the account summary, virtual MFA devices, service-specific credentials
+and key listings.
 
 MiniStack's own report has a constant root row and no last-used dates; these handlers serve the account model instead.
 The model's users and keys are put into MiniStack's stores, so that policies, other IAM calls and sign-in see them.
@@ -7,12 +8,12 @@ The model's users and keys are put into MiniStack's stores, so that policies, ot
 from __future__ import annotations
 
 import base64
-from typing import Any
+from typing import Any, Callable
 from xml.sax.saxutils import escape
 
 from emulator import account as accounts
 from emulator import clock
-from emulator.account import Account, User
+from emulator.account import Account, ServiceCredential, User
 from emulator.answers import Answer
 
 REPORT_LIFETIME = clock.offset("+4h")
@@ -28,6 +29,8 @@ class Identity:
         self.report_override: str | None = None
         self.report_age = clock.offset("+0s")
         self.polls = 0
+        self.lists_all_credentials = True
+        self.credentials_made = 0
         self._polls_left = 0
         self._report: tuple[str, Any] | None = None
         self._owners: tuple[tuple, dict[str, list]] | None = None
@@ -39,6 +42,9 @@ class Identity:
             "GetAccountSummary": self._summary,
             "ListAccessKeys": self._list_access_keys,
             "ListVirtualMFADevices": self._list_virtual_mfa_devices,
+            "ListServiceSpecificCredentials": self._list_service_credentials,
+            "UpdateServiceSpecificCredential": self._update_service_credential,
+            "DeleteServiceSpecificCredential": self._delete_service_credential,
         }
 
     def load(self, account: Account) -> None:
@@ -47,6 +53,7 @@ class Identity:
         self.report_override = None
         self.report_age = clock.offset("+0s")
         self.polls = 0
+        self.lists_all_credentials = True
         self.changed()
 
     def changed(self, keep_report: bool = False) -> None:
@@ -183,6 +190,46 @@ class Identity:
         return self._answer("ListVirtualMFADevices", f"<VirtualMFADevices>{members}</VirtualMFADevices>"
                             f"<IsTruncated>{'true' if more else 'false'}</IsTruncated>{marker}")
 
+    def _list_service_credentials(self, parameters: dict) -> Answer:
+        name, service = self._iam._p(parameters, "UserName"), self._iam._p(parameters, "ServiceName")
+        all_users = self._iam._p(parameters, "AllUsers") == "true" and self.lists_all_credentials
+        if all_users and name:
+            return self._iam._error(400, "InvalidInput", "UserName and AllUsers exclude each other")
+        if not (all_users or name):
+            return self._iam._error(400, "ValidationError",
+                                    "Must specify userName when calling with non-User credentials")
+        if name and name not in self._iam._users:
+            return self._iam._error(404, "NoSuchEntity", f"The user with name {escape(name)} cannot be found.")
+        self.follow()
+        found = [(user, one) for user in self.account.users for one in user.credentials
+                 if name in ("", user.name) and service in ("", one.service)]
+        most = int(self._iam._p(parameters, "MaxItems") or 100)
+        start = int(self._iam._p(parameters, "Marker") or 0)
+        members = "".join(map(_service_credential, found[start:start + most]))
+        more = start + most < len(found)
+        marker = f"<Marker>{start + most}</Marker>" if more else ""
+        return self._answer("ListServiceSpecificCredentials",
+                            f"<ServiceSpecificCredentials>{members}</ServiceSpecificCredentials>"
+                            f"<IsTruncated>{'true' if more else 'false'}</IsTruncated>{marker}")
+
+    def _update_service_credential(self, parameters: dict) -> Answer:
+        return self._change_service_credential("UpdateServiceSpecificCredential", parameters,
+                                               lambda _, one: setattr(one, "status", self._iam._p(parameters, "Status")))
+
+    def _delete_service_credential(self, parameters: dict) -> Answer:
+        return self._change_service_credential("DeleteServiceSpecificCredential", parameters,
+                                               lambda user, one: user.credentials.remove(one))
+
+    def _change_service_credential(self, action: str, parameters: dict,
+                                   change: Callable[[User, ServiceCredential], None]) -> Answer:
+        name, identity = self._iam._p(parameters, "UserName"), self._iam._p(parameters, "ServiceSpecificCredentialId")
+        for user in self.account.users:
+            for one in user.credentials:
+                if (user.name, one.id) == (name, identity):
+                    change(user, one)
+                    return self._iam._xml(200, f"{action}Response", "")
+        return self._iam._error(404, "NoSuchEntity", f"No such credential {escape(identity)} exists")
+
     def _device_owner(self, user: User) -> str:
         arn = f"<Arn>{escape(user.arn(self.account_id))}</Arn><CreateDate>{user.created}</CreateDate>"
         if user.is_root:  # AWS leaves out the root user's name and path.
@@ -192,6 +239,18 @@ class Identity:
 
     def _answer(self, action: str, result: str) -> Answer:
         return self._iam._xml(200, f"{action}Response", f"<{action}Result>{result}</{action}Result>")
+
+
+def _service_credential(found: tuple[User, ServiceCredential]) -> str:
+    user, one = found
+    status = one.status
+    if one.expires is not None and clock.moment(one.expires, clock.now()) <= clock.now():
+        status = "Expired"
+    expires = f"<ExpirationDate>{one.expires}</ExpirationDate>" if one.expires else ""
+    return (f"<member><UserName>{escape(user.name)}</UserName><Status>{status}</Status>"
+            f"<ServiceUserName>{escape(user.name)}-at-1</ServiceUserName><CreateDate>{one.created}</CreateDate>{expires}"
+            f"<ServiceSpecificCredentialId>{one.id}</ServiceSpecificCredentialId>"
+            f"<ServiceName>{one.service}</ServiceName></member>")
 
 
 _QUOTAS = {

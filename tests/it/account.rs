@@ -114,5 +114,6 @@ pub(crate) fn snapshot(rows: &[&str]) -> Account {
             users: Some(i32::try_from(rows.len()).unwrap() - 1),
         }),
         virtual_mfa_users: Ok(Vec::new()),
+        service_credentials: Ok(Vec::new()),
     }
 }

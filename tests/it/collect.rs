@@ -6,14 +6,21 @@ use aws_sdk_iam::Client;
 use aws_sdk_iam::operation::generate_credential_report::GenerateCredentialReportOutput;
 use aws_sdk_iam::operation::get_account_summary::GetAccountSummaryOutput;
 use aws_sdk_iam::operation::get_credential_report::GetCredentialReportOutput;
+use aws_sdk_iam::operation::list_service_specific_credentials::ListServiceSpecificCredentialsOutput;
 use aws_sdk_iam::operation::list_virtual_mfa_devices::ListVirtualMfaDevicesOutput;
 use aws_sdk_iam::primitives::{Blob, DateTime};
-use aws_sdk_iam::types::{ReportStateType, SummaryKeyType, User, VirtualMfaDevice};
+use aws_sdk_iam::types::{
+    ReportStateType, ServiceSpecificCredentialMetadata, StatusType, SummaryKeyType, User, VirtualMfaDevice,
+};
 use aws_sdk_sts::operation::get_caller_identity::GetCallerIdentityOutput;
 use aws_smithy_mocks::{Rule, mock};
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::http::StatusCode;
+use aws_smithy_types::body::SdkBody;
 use checker::aws::Clients;
 use checker::cause::chain;
 use checker::collect::{AccountOf, Collected, Expected, collect};
+use hygiene::source::{Coverage, SourceId};
 use tokio::time::Instant;
 
 use crate::account::{ACCOUNT, ROOT, csv, now, time, user};
@@ -80,6 +87,20 @@ fn devices_page(owners: &[&str], marker: Option<&str>) -> ListVirtualMfaDevicesO
         .unwrap()
 }
 
+fn credentials_page(ids: &[&str], marker: Option<&str>) -> ListServiceSpecificCredentialsOutput {
+    let credential = |id: &&str| {
+        let credential =
+            ServiceSpecificCredentialMetadata::builder().user_name("alice").service_user_name("alice-at-1");
+        let credential = credential.service_name("bedrock.amazonaws.com").status(StatusType::Active);
+        credential.service_specific_credential_id(*id).create_date(DateTime::from_secs(0)).build().unwrap()
+    };
+    ListServiceSpecificCredentialsOutput::builder()
+        .set_service_specific_credentials(Some(ids.iter().map(credential).collect()))
+        .is_truncated(marker.is_some())
+        .set_marker(marker.map(str::to_owned))
+        .build()
+}
+
 fn caller() -> Rule {
     mock!(aws_sdk_sts::Client::get_caller_identity).then_output(|| {
         GetCallerIdentityOutput::builder()
@@ -95,8 +116,9 @@ async fn collected(iam: &[&Rule]) -> Collected {
 }
 
 async fn collected_for(expected: &Expected, iam: &[&Rule], caller: &Rule) -> Collected {
+    let credentials = mock!(Client::list_service_specific_credentials).then_output(|| credentials_page(&[], None));
     let clients = Clients {
-        iam: mocked!(aws_sdk_iam, iam),
+        iam: mocked!(aws_sdk_iam, &[iam, &[&credentials]].concat()),
         sts: mocked!(aws_sdk_sts, &[caller]),
         security_hub: aws_sdk_securityhub::Client::from_conf(configured!(aws_sdk_securityhub).build()),
         sns: aws_sdk_sns::Client::from_conf(configured!(aws_sdk_sns).build()),
@@ -306,6 +328,67 @@ async fn all_pages_of_virtual_devices_are_read() {
         .then_output(move || devices_page(&[root], None));
     let collected = collected(&[&complete(), &served(), &summary(), &first, &second]).await;
     assert_eq!(collected.account.virtual_mfa_users.unwrap(), [alice, root]);
+}
+
+/// Collects with that answer to the first call for service-specific credentials, after which there is a second page.
+async fn with_credentials(first: &Rule) -> Collected {
+    let rest = mock!(Client::list_service_specific_credentials)
+        .match_requests(|request| request.marker() == Some("more"))
+        .then_output(|| credentials_page(&["ACCA1", "ACCA2"], None));
+    collected(&[&complete(), &served(), &summary(), &devices(), first, &rest]).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn all_pages_of_all_users_credentials_are_read() {
+    let first = mock!(Client::list_service_specific_credentials)
+        .match_requests(|request| request.marker().is_none() && request.all_users() == Some(true))
+        .then_output(|| credentials_page(&["ACCA0", "ACCA1"], Some("more")));
+    let collected = with_credentials(&first).await;
+    assert_eq!(errors(&collected), [""; 0]);
+    assert_eq!(collected.account.coverage(SourceId::ServiceSpecificCredentials), Coverage::Whole);
+    let credentials = collected.account.service_credentials.unwrap();
+    assert_eq!(credentials.iter().map(|one| one.id.as_str()).collect::<Vec<_>>(), ["ACCA0", "ACCA1", "ACCA2"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn credentials_that_iam_does_not_list_for_all_users_were_not_asked_for() {
+    let refused = |code| {
+        let (status, body) = xml_error(400, code, "no");
+        mock!(Client::list_service_specific_credentials)
+            .match_requests(|request| request.marker().is_none())
+            .then_http_response(move || {
+                HttpResponse::new(StatusCode::try_from(status).unwrap(), SdkBody::from(body.clone().unwrap()))
+            })
+    };
+    for code in ["InvalidAction", "NotSupportedService", "ValidationError"] {
+        let collected = with_credentials(&refused(code)).await;
+        assert_eq!(errors(&collected), [""; 0]);
+        assert_eq!(collected.account.coverage(SourceId::ServiceSpecificCredentials), Coverage::NotAsked);
+        assert_eq!(
+            collected.account.service_credentials.unwrap_err().reason(),
+            format!("IAM does not list the service-specific credentials of all users here. {code}: no.")
+        );
+    }
+    let denied = with_credentials(&refused("AccessDenied")).await;
+    assert_eq!(
+        errors(&denied),
+        ["could not read the service-specific credentials: ListServiceSpecificCredentials failed: AccessDenied: no"]
+    );
+    assert_eq!(denied.account.coverage(SourceId::ServiceSpecificCredentials), Coverage::Failed);
+    assert!(denied.account.report.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_later_page_that_is_refused_is_a_failed_call() {
+    let first = mock!(Client::list_service_specific_credentials)
+        .match_requests(|request| request.marker().is_none())
+        .then_output(|| credentials_page(&["ACCA0"], Some("lost")));
+    let (status, body) = xml_error(400, "ValidationError", "invalid marker");
+    let second =
+        mock!(Client::list_service_specific_credentials).sequence().http_status(status, body).repeatedly().build();
+    let collected = collected(&[&complete(), &served(), &summary(), &devices(), &first, &second]).await;
+    assert_eq!(collected.account.coverage(SourceId::ServiceSpecificCredentials), Coverage::Failed);
+    assert_eq!(errors(&collected).len(), 1);
 }
 
 #[tokio::test(start_paused = true)]

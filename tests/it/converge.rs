@@ -25,7 +25,8 @@ use hygiene::outcome::Outcome;
 use hygiene::policy::Policy;
 use hygiene::problems::Problems;
 use hygiene::report::CredentialReport;
-use hygiene::source::{SourceId, Unavailable};
+use hygiene::service_credential::ServiceCredential;
+use hygiene::source::Unavailable;
 use hygiene::subject::FindingId;
 use hygiene::uses::Uses;
 use hygiene::verdict::{ReportedEvidence, Severity, Status};
@@ -63,6 +64,11 @@ enum Change {
     UseKey(u8),
     DeactivateKeys(u8),
     DeleteKeys(u8),
+    NewCredential(u8, u8, bool),
+    DeactivateCredentials(u8),
+    DeleteCredentials(u8),
+    /// IAM lists the service-specific credentials of all users, or does not any more.
+    ListsCredentials(bool),
     NewRootKey(u8),
     UseRoot,
     DeactivateRootKeys,
@@ -149,6 +155,11 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => user().prop_map(Change::UseKey),
         1 => user().prop_map(Change::DeactivateKeys),
         1 => user().prop_map(Change::DeleteKeys),
+        2 => (user(), any::<u8>(), any::<bool>())
+            .prop_map(|(user, age, expires)| Change::NewCredential(user, age, expires)),
+        1 => user().prop_map(Change::DeactivateCredentials),
+        1 => user().prop_map(Change::DeleteCredentials),
+        1 => prop::bool::weighted(0.7).prop_map(Change::ListsCredentials),
         3 => any::<u8>().prop_map(Change::NewRootKey),
         3 => Just(Change::UseRoot),
         1 => Just(Change::DeactivateRootKeys),
@@ -229,7 +240,8 @@ impl View {
         self.disabled.contains(&check)
             || verdict.map_or_else(
                 || {
-                    let coverage = &self.seen.coverage[&SourceId::CredentialReport];
+                    let source = CHECKS.iter().find(|one| one.id == check).and_then(|one| one.listed_by);
+                    let coverage = &self.seen.coverage[&source.unwrap()];
                     coverage.shows_absence_of(&FindingId::parse(id).unwrap().subject)
                 },
                 |finding| matches!(finding.status(), Status::Passed | Status::NotApplicable),
@@ -285,7 +297,8 @@ impl History {
             (number, User { password: number == 1, keys: [key(&format!("AKIA{number}")), None], ..User::default() })
         };
         let root_keys = [key("AKIAROOT"), None];
-        let account = Account { root_mfa: true, root_keys, users: (0..2).map(user).collect() };
+        let users = (0..2).map(user).collect();
+        let account = Account { root_mfa: true, root_keys, users, lists_credentials: true };
         Self {
             world: World::new(now(), account, seed),
             config: config(),
@@ -446,6 +459,13 @@ impl History {
             report: if own.served.contains("report") { report } else { Err(unread()) },
             summary: if own.served.contains("summary") { Ok(summary) } else { Err(unread()) },
             virtual_mfa_users: if own.served.contains("devices") { Ok(devices) } else { Err(unread()) },
+            service_credentials: if own.served.contains("credentials") {
+                Ok(world.account.service_credentials())
+            } else if world.account.lists_credentials {
+                Err(unread())
+            } else {
+                Err(Unavailable::NotAsked("not offered".to_owned()))
+            },
         };
         let disabled = self.config.policy.disabled_checks.clone();
         View { seen: evaluate(&account, &self.config.policy, &Scope::All, world.now), disabled, time: world.now }
@@ -605,10 +625,16 @@ impl History {
         let failing = view.seen.findings.iter().filter(|finding| is_failing(finding));
         let failing: BTreeMap<String, Severity> =
             failing.map(|finding| (finding.id(Some(ACCOUNT)).to_string(), finding.severity())).collect();
-        let open = after.values().filter(|stored| is_ours(stored) && is_open(stored)).map(id);
+        // What the run did not ask for stays as it is.
+        let is_judged = |stored: &&Value| {
+            let check = CHECKS.iter().find(|check| stored["GeneratorId"] == format!("credwarden/{}", check.id));
+            !check.is_some_and(|check| view.seen.has_not_asked(check))
+        };
+        let open = after.values().filter(|stored| is_ours(stored) && is_open(stored)).filter(is_judged).map(id);
         let (open, mut expected): (BTreeSet<_>, BTreeSet<_>) = (open.collect(), failing.keys().cloned().collect());
         // Where the sources disagree there is no verdict, and what was open stays open.
-        let unknown = view.seen.findings.iter().filter(|finding| finding.status() == Status::Unknown);
+        let unknown =
+            view.seen.findings.iter().filter(|finding| finding.status() == Status::Unknown && !finding.not_given());
         let unknown = unknown.map(|finding| finding.id(Some(ACCOUNT)).to_string());
         expected.extend(unknown.filter(|id| before.get(id).is_some_and(is_open)));
         // What happened has happened, whatever the report says now.
@@ -633,6 +659,7 @@ impl History {
     /// Once nothing goes wrong any more, one run puts everything right, and the next has nothing to do.
     async fn settle(&mut self) -> Checked {
         self.world.state().hub_enabled = true;
+        self.world.state().account.lists_credentials = true;
         let quiet =
             |after| Invocation { after, twice: false, faults: Vec::new(), damage: None, lags: false, apart: None };
         check!(self.invoke(&quiet(Pause::Hours)).await?, "it was disturbed");
@@ -792,6 +819,7 @@ fn id(finding: &Value) -> String {
 
 fn changed(world: &mut State, change: &Change, id: String) {
     let now = world.now;
+    let credential = id.clone();
     let key = |age: u8| Key { id, created: now - TimeDelta::days(age.into()), used: None, active: true };
     let place = |keys: &mut [Option<Key>; 2], key: Key| {
         let free = keys.iter().position(Option::is_none).unwrap_or(1);
@@ -819,6 +847,23 @@ fn changed(world: &mut State, change: &Change, id: String) {
             user(number, &mut |user| user.keys.iter_mut().flatten().for_each(|key| key.active = false));
         }
         Change::DeleteKeys(number) => user(number, &mut |user| user.keys = [None, None]),
+        Change::NewCredential(number, age, expires) => user(number, &mut |user| {
+            let created = now - TimeDelta::days((*age).into());
+            user.credentials.push(ServiceCredential {
+                id: format!("ACCA{}", &credential),
+                user: format!("user-{number}"),
+                service: "bedrock.amazonaws.com".to_owned(),
+                status: "Active".to_owned(),
+                created,
+                expires: expires.then(|| created + TimeDelta::days(120)),
+            });
+        }),
+        Change::DeactivateCredentials(number) => {
+            let deactivate = |credential: &mut ServiceCredential| "Inactive".clone_into(&mut credential.status);
+            user(number, &mut |user| user.credentials.iter_mut().for_each(deactivate));
+        }
+        Change::DeleteCredentials(number) => user(number, &mut |user| user.credentials.clear()),
+        Change::ListsCredentials(lists) => account.lists_credentials = *lists,
         Change::NewRootKey(age) => {
             let key = key(*age);
             place(&mut account.root_keys, key);
@@ -887,7 +932,7 @@ fn whatever_happens_the_promises_are_kept() {
 #[test]
 fn a_silent_iam_repeats_no_alert() {
     let silent = |operation| Fault { operation, failure: Failure::Silent(Effect::None), after: 0, times: u16::MAX };
-    for operation in ["GenerateCredentialReport", "GetCredentialReport", "GetAccountSummary", "ListVirtualMFADevices"] {
+    for operation in OPERATIONS.into_iter().take_while(|operation| *operation != "ListAccessKeys") {
         let invocation = |faults| {
             Step::Run(Invocation { after: Pause::Day, twice: false, faults, damage: None, lags: false, apart: None })
         };

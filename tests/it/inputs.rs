@@ -58,7 +58,7 @@ fn snapshot(report: Result<Report, Unavailable>, summary: Result<AccountSummary,
     let account = report.as_ref().ok().and_then(|report| report.credentials.account());
     let account = account.map(|(account, partition)| (account.to_owned(), partition.to_owned()));
     let (id, partition) = account.unzip();
-    Account { id, partition, report, summary, virtual_mfa_users: Ok(Vec::new()) }
+    Account { id, partition, report, summary, virtual_mfa_users: Ok(Vec::new()), service_credentials: Ok(Vec::new()) }
 }
 
 fn judged(account: &Account) -> Evaluation {

@@ -95,6 +95,25 @@ async fn a_list_of_devices_without_its_end_is_refused() {
 }
 
 #[tokio::test]
+async fn a_list_of_credentials_without_its_end_is_refused() {
+    let credential = |id: &str| {
+        format!(
+            "<member><UserName>alice</UserName><Status>Active</Status><ServiceUserName>alice-at-1</ServiceUserName>\
+             <CreateDate>2026-11-13T06:00:00Z</CreateDate><ServiceSpecificCredentialId>{id}\
+             </ServiceSpecificCredentialId><ServiceName>bedrock.amazonaws.com</ServiceName></member>"
+        )
+    };
+    let members = ["ACCA1", "ACCA2"].map(credential).concat();
+    let list = format!("<ServiceSpecificCredentials>{members}</ServiceSpecificCredentials>");
+    let read = assert_every_cut_is_refused(("ListServiceSpecificCredentials", &list), async |clients| {
+        let sent = clients.iam.list_service_specific_credentials().all_users(true).send().await;
+        let page = sent.map_err(|error| CallError::new("ListServiceSpecificCredentials", &error))?;
+        Ok(page.service_specific_credentials().to_vec())
+    });
+    assert_eq!(read.await.len(), 2);
+}
+
+#[tokio::test]
 async fn a_report_without_its_end_is_refused() {
     let content = STANDARD.encode(csv(&[ROOT]));
     let result = format!(

@@ -23,6 +23,7 @@ use checker::tls::http_client;
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use hygiene::decision::{AlertOn, AlertRules};
 use hygiene::policy::Policy;
+use hygiene::service_credential::ServiceCredential;
 use hygiene::verdict::Severity;
 use serde_json::{Value, json};
 use tokio::sync::{Notify, OnceCell};
@@ -36,6 +37,8 @@ pub(crate) const REGION: &str = "eu-central-1";
 const REPORT_LIFETIME: TimeDelta = TimeDelta::hours(4);
 /// Small, so that a recall has pages.
 const PAGE: usize = 7;
+/// So is this one.
+const CREDENTIALS_PAGE: usize = 2;
 /// Findings or identifiers in one call to Security Hub.
 const BATCH: usize = 100;
 /// Values of one filter of `GetFindings`.
@@ -69,6 +72,8 @@ pub(crate) struct Account {
     pub(crate) root_keys: [Option<Key>; 2],
     pub(crate) root_mfa: bool,
     pub(crate) users: BTreeMap<u8, User>,
+    /// Whether IAM lists the service-specific credentials of all users.
+    pub(crate) lists_credentials: bool,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -76,6 +81,7 @@ pub(crate) struct User {
     pub(crate) password: bool,
     pub(crate) mfa: bool,
     pub(crate) keys: [Option<Key>; 2],
+    pub(crate) credentials: Vec<ServiceCredential>,
 }
 
 #[derive(Debug, Clone)]
@@ -145,7 +151,7 @@ pub(crate) struct Own {
     faults: Vec<Fault>,
     /// Faults that came into play.
     pub(crate) met: Vec<Fault>,
-    /// The sources that were served whole: `report`, `summary`, `devices`.
+    /// The sources that were served whole: `report`, `summary`, `devices`, `credentials`.
     pub(crate) served: BTreeSet<&'static str>,
     /// How many calls there were of each operation.
     pub(crate) calls: BTreeMap<String, usize>,
@@ -158,11 +164,12 @@ impl fmt::Debug for Process {
 }
 
 /// Every call that a run makes, by its API's name.
-pub(crate) const OPERATIONS: [&str; 10] = [
+pub(crate) const OPERATIONS: [&str; 11] = [
     "GenerateCredentialReport",
     "GetCredentialReport",
     "GetAccountSummary",
     "ListVirtualMFADevices",
+    "ListServiceSpecificCredentials",
     "ListAccessKeys",
     "GetCallerIdentity",
     "GetFindings",
@@ -307,7 +314,7 @@ impl Process {
             Some(Failure::Cut(Effect::Done)) => Err(cut()),
             Some(Failure::Silent(Effect::Done)) => pending().await,
             Some(Failure::Crash(Effect::Done)) => self.die().await,
-            Some(Failure::Shortened) => Ok(shortened(&answer)),
+            Some(Failure::Shortened) => Ok(shortened(answer)),
             _ => Ok(answer),
         }
     }
@@ -370,6 +377,33 @@ impl Process {
                 xml(
                     operation,
                     &format!("<IsTruncated>false</IsTruncated><VirtualMFADevices>{devices}</VirtualMFADevices>"),
+                )
+            }
+            "ListServiceSpecificCredentials" if !world.account.lists_credentials => Service::Iam.error(
+                400,
+                "ValidationError",
+                "Must specify userName when calling with non-User credentials",
+            ),
+            "ListServiceSpecificCredentials" => {
+                assert_eq!(body.parameter("AllUsers"), "true");
+                let credentials = world.account.service_credentials();
+                let start: usize = body.parameter("Marker").parse().unwrap_or_default();
+                // The list may have become shorter since the page before.
+                let start = start.min(credentials.len());
+                let end = (start + CREDENTIALS_PAGE).min(credentials.len());
+                let is_last = end == credentials.len();
+                if is_last {
+                    note("credentials");
+                }
+                let members: String = credentials[start..end].iter().map(listed).collect();
+                let marker = if is_last { String::new() } else { format!("<Marker>{end}</Marker>") };
+                xml(
+                    operation,
+                    &format!(
+                        "<ServiceSpecificCredentials>{members}</ServiceSpecificCredentials>\
+                         <IsTruncated>{}</IsTruncated>{marker}",
+                        !is_last
+                    ),
                 )
             }
             "ListAccessKeys" => world.list_access_keys(&body.parameter("UserName")),
@@ -598,9 +632,27 @@ impl Account {
         ])
     }
 
+    /// The service-specific credentials of all users.
+    pub(crate) fn service_credentials(&self) -> Vec<ServiceCredential> {
+        self.users.values().flat_map(|user| user.credentials.clone()).collect()
+    }
+
     pub(crate) fn virtual_mfa_users(&self) -> Vec<String> {
         self.root_mfa.then(|| format!("arn:aws:iam::{ACCOUNT}:root")).into_iter().collect()
     }
+}
+
+/// A member of the list of service-specific credentials.
+fn listed(credential: &ServiceCredential) -> String {
+    let ServiceCredential { id, user, service, status, created, expires } = credential;
+    let expires = expires.map(|expires| format!("<ExpirationDate>{}</ExpirationDate>", stamp(expires)));
+    format!(
+        "<member><UserName>{user}</UserName><Status>{status}</Status><ServiceUserName>{user}-at-1</ServiceUserName>\
+         <CreateDate>{}</CreateDate>{}<ServiceSpecificCredentialId>{id}</ServiceSpecificCredentialId>\
+         <ServiceName>{service}</ServiceName></member>",
+        stamp(*created),
+        expires.unwrap_or_default()
+    )
 }
 
 fn stamp(time: DateTime<Utc>) -> String {
@@ -685,8 +737,11 @@ fn response(status: u16, body: &str) -> HttpResponse {
     HttpResponse::new(StatusCode::try_from(status).unwrap(), SdkBody::from(body))
 }
 
-/// The first half of an answer.
-fn shortened(answer: &HttpResponse) -> HttpResponse {
+/// The first half of an answer; an error is one as long as its code is there, so it stays as it is.
+fn shortened(answer: HttpResponse) -> HttpResponse {
+    if !answer.status().is_success() {
+        return answer;
+    }
     let body = answer.body().bytes().unwrap();
     HttpResponse::new(answer.status(), SdkBody::from(&body[..body.len() / 2]))
 }

@@ -29,6 +29,7 @@ CALLS = [
     "iam:GetCredentialReport",
     "iam:GetAccountSummary",
     "iam:ListVirtualMFADevices",
+    "iam:ListServiceSpecificCredentials",
     "iam:ListAccessKeys",
     "securityhub:GetFindings",
     "securityhub:BatchImportFindings",

@@ -20,7 +20,7 @@ from sample_findings import expected
 
 Run = Callable[..., subprocess.CompletedProcess]
 READING = {"iam:GenerateCredentialReport", "iam:GetCredentialReport", "iam:GetAccountSummary", "iam:ListVirtualMFADevices",
-           "iam:ListAccessKeys"}
+           "iam:ListServiceSpecificCredentials", "iam:ListAccessKeys"}
 
 
 def environment(emulator: Emulator, folder: Path, **more: str) -> dict[str, str]:

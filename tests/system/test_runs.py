@@ -141,7 +141,8 @@ def test_the_second_run_is_silent_and_cheap(deploy: Deploy, emulator: Emulator) 
     # Keys of the same second cannot be told apart, so those are asked for again; the others' ids are remembered.
     assert calls == {action: 1 for action in (
         "iam:GenerateCredentialReport", "iam:GetCredentialReport", "iam:GetAccountSummary",
-        "iam:ListVirtualMFADevices", "iam:ListAccessKeys", "securityhub:GetFindings",
+        "iam:ListVirtualMFADevices", "iam:ListServiceSpecificCredentials", "iam:ListAccessKeys",
+        "securityhub:GetFindings",
         "securityhub:BatchImportFindings")}
     assert before.keys() == after.keys()
     for one in before:

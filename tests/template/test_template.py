@@ -126,7 +126,7 @@ def function_permissions(deployed: Rendered) -> dict[str, tuple[list[str], list[
     hub = f"arn:{partition}:securityhub:{here}"
     return {
         "ReadAccount": (["iam:GenerateCredentialReport", "iam:GetCredentialReport", "iam:GetAccountSummary",
-                         "iam:ListVirtualMFADevices"], ["*"]),
+                         "iam:ListVirtualMFADevices", "iam:ListServiceSpecificCredentials"], ["*"]),
         "FindAccessKeyIds": (["iam:ListAccessKeys"], [f"arn:{partition}:iam::{ACCOUNT}:user/*"]),
         "ImportFindings": (["securityhub:BatchImportFindings"], [f"{hub}:product/{ACCOUNT}/default"]),
         "RecallAndMarkFindings": (["securityhub:GetFindings", "securityhub:BatchUpdateFindings"], [f"{hub}:hub/default"]),

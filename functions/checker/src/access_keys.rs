@@ -91,6 +91,7 @@ fn first_of_twins<'k>(subject: &SubjectId<'k>) -> Option<SubjectId<'k>> {
         | SubjectId::Root
         | SubjectId::Account
         | SubjectId::User(_)
+        | SubjectId::ServiceCredential { .. }
         | SubjectId::Other(_) => None,
     }
 }

@@ -12,7 +12,7 @@ use hygiene::check::Kind;
 use hygiene::checks::find;
 use hygiene::decision::{CloseReason, Closing, Failing, Record};
 use hygiene::memory::{Stored, Workflow};
-use hygiene::subject::{AccessKeySubject, KeyTag, Subject, SubjectId};
+use hygiene::subject::{AccessKeySubject, KeyTag, ServiceCredentialSubject, Subject, SubjectId};
 use hygiene::text::{cut, inert};
 use hygiene::uses::Uses;
 use hygiene::verdict::{Evidence, Fact, ReportedEvidence, Severity};
@@ -394,6 +394,9 @@ fn resources<'a>(subject: &'a Subject, access_key_id: Option<&'a str>, product: 
             let status = active.map(|active| if active { "Active" } else { "Inactive" });
             vec![of.access_key(&user.name, *tag, access_key_id, created.map(timestamp), status), of.user(&user.name)]
         }
+        Subject::ServiceCredential(ServiceCredentialSubject { user, id, .. }) => {
+            vec![of.service_credential(&user.name, id), of.user(&user.name)]
+        }
     }
 }
 
@@ -405,6 +408,7 @@ fn resources_of_stored<'a>(stored: &'a Stored, product: &'a Product) -> Vec<Reso
         SubjectId::AccessKey { user, key } => {
             vec![of.access_key(&user, key, stored.access_key_id.as_deref(), None, None), of.user(&user)]
         }
+        SubjectId::ServiceCredential { user, id } => vec![of.service_credential(&user, &id), of.user(&user)],
     }
 }
 
@@ -456,6 +460,11 @@ impl<'a> Of<'a> {
             status,
         };
         self.resource("AwsIamAccessKey", fit(&id, ID), Some(details))
+    }
+
+    /// The format has no type for it.
+    fn service_credential(self, user: &str, id: &str) -> Resource<'a> {
+        self.resource("Other", fit(&format!("{}/credential/{id}", self.user_id(user)), ID), None)
     }
 }
 

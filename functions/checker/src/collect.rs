@@ -1,13 +1,15 @@
-//! Reads the account: the credential report, and meanwhile the account summary and the virtual MFA devices. Each source
-//! fails alone. Where no new report can be generated, the one that is there is read.
+//! Reads the account: the credential report, and meanwhile the account summary, the virtual MFA devices and the
+//! service-specific credentials. Each source fails alone. Where no new report can be generated, the one that is there is read.
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 
 use aws_sdk_iam::Client;
-use aws_sdk_iam::types::{AssignmentStatusType, ReportStateType, SummaryKeyType};
+use aws_sdk_iam::types::{AssignmentStatusType, ReportStateType, ServiceSpecificCredentialMetadata, SummaryKeyType};
 use chrono::{DateTime, Utc};
 use hygiene::account::{Account, AccountSummary, OLDEST, Report};
 use hygiene::report::{CLOCK_SKEW, CredentialReport};
+use hygiene::service_credential::{ServiceCredential, checked};
 use hygiene::source::{Source, Unavailable};
 use hygiene::text::{age, age_beyond, moment};
 use tokio::time::Instant;
@@ -39,6 +41,9 @@ pub enum CollectError {
     /// `ListVirtualMFADevices`.
     #[error("could not read the virtual MFA devices")]
     VirtualMfaDevices(#[source] CallError),
+    /// `ListServiceSpecificCredentials`.
+    #[error("could not read the service-specific credentials")]
+    ServiceSpecificCredentials(#[source] CallError),
     /// `GetCallerIdentity`, where there is no report to say whose account it is.
     #[error("could not find out which account this is")]
     Account(#[source] CallError),
@@ -114,13 +119,19 @@ pub async fn collect(
     account_until: Instant,
 ) -> Collected {
     let iam = &clients.iam;
-    let (report, summary, devices) =
-        tokio::join!(credential_report(iam, now, until), account_summary(iam, until), virtual_mfa_users(iam, until));
+    let (report, summary, devices, credentials) = tokio::join!(
+        credential_report(iam, now, until),
+        account_summary(iam, until),
+        virtual_mfa_users(iam, until),
+        service_credentials(iam, until)
+    );
 
     let ReportRead { report, mut errors, notes } = report;
     let summary = source(summary, &mut errors);
     let virtual_mfa_users = source(devices, &mut errors);
-    let of_report = report.as_ref().ok().and_then(|report| report.credentials.account());
+    let service_credentials = source(credentials, &mut errors).flatten();
+    let sources = Sources { report, summary, virtual_mfa_users, service_credentials };
+    let of_report = sources.report.as_ref().ok().and_then(|report| report.credentials.account());
     let mut found = of_report
         .map(|(account, partition)| AccountOf { account_id: account.to_owned(), partition: partition.to_owned() });
     let source_of = if found.is_some() { "the credential report is" } else { "the credentials are" };
@@ -133,7 +144,7 @@ pub async fn collect(
     if let Expected::Given(expected) = expected {
         return match found {
             Some(found) if found.account_id == expected.account_id => {
-                Collected { account: joined(Some(expected.clone()), report, summary, virtual_mfa_users), errors, notes }
+                Collected { account: sources.of(Some(expected.clone())), errors, notes }
             }
             Some(found) => {
                 let (expected_id, found) = (expected.account_id.clone(), found.account_id);
@@ -146,23 +157,35 @@ pub async fn collect(
             }
         };
     }
-    Collected { account: joined(found, report, summary, virtual_mfa_users), errors, notes }
+    Collected { account: sources.of(found), errors, notes }
 }
 
-fn joined(
-    account: Option<AccountOf>,
+/// What was read of an account, whosever it is.
+struct Sources {
     report: Source<Report>,
     summary: Source<AccountSummary>,
     virtual_mfa_users: Source<Vec<String>>,
-) -> Account {
-    let (id, partition) = account.map(|account| (account.account_id, account.partition)).unzip();
-    Account { id, partition, report, summary, virtual_mfa_users }
+    service_credentials: Source<Vec<ServiceCredential>>,
+}
+
+impl Sources {
+    fn of(self, account: Option<AccountOf>) -> Account {
+        let (id, partition) = account.map(|account| (account.account_id, account.partition)).unzip();
+        let Self { report, summary, virtual_mfa_users, service_credentials } = self;
+        Account { id, partition, report, summary, virtual_mfa_users, service_credentials }
+    }
 }
 
 /// The account that was asked for, of which nothing was read for that reason.
 fn unread(account: AccountOf, reason: &str) -> Account {
     let reason = Unavailable::Unreadable(sentence(reason));
-    joined(Some(account), Err(reason.clone()), Err(reason.clone()), Err(reason))
+    let sources = Sources {
+        report: Err(reason.clone()),
+        summary: Err(reason.clone()),
+        virtual_mfa_users: Err(reason.clone()),
+        service_credentials: Err(reason),
+    };
+    sources.of(Some(account))
 }
 
 fn source<T>(result: Result<T, CollectError>, errors: &mut Vec<CollectError>) -> Source<T> {
@@ -315,6 +338,56 @@ async fn virtual_mfa_users(iam: &Client, until: Instant) -> Result<Vec<String>, 
         Ok(Page { items: users.collect(), is_truncated: page.is_truncated(), marker: page.marker().map(str::to_owned) })
     });
     users.await.map_err(CollectError::VirtualMfaDevices)
+}
+
+const LIST_CREDENTIALS: &str = "ListServiceSpecificCredentials";
+
+async fn service_credentials(iam: &Client, until: Instant) -> Result<Source<Vec<ServiceCredential>>, CollectError> {
+    let is_offered = Cell::new(false);
+    let list = all_pages(LIST_CREDENTIALS, until, async |marker| {
+        let request = iam.list_service_specific_credentials().all_users(true).max_items(PAGE).set_marker(marker);
+        let page = request.send().await.map_err(|error| CallError::new(LIST_CREDENTIALS, &error))?;
+        is_offered.set(true);
+        let items = page.service_specific_credentials().iter().map(service_credential).collect::<Option<_>>();
+        let items = items.ok_or_else(|| CallError::other(LIST_CREDENTIALS, "a date in the answer is out of range"))?;
+        Ok(Page { items, is_truncated: page.is_truncated(), marker: page.marker().map(str::to_owned) })
+    });
+    let list = list.await.and_then(|list| {
+        checked(list).map_err(|invalid| CallError::other(LIST_CREDENTIALS, format!("in the answer, {invalid}")))
+    });
+    match list {
+        Ok(list) => Ok(Ok(list)),
+        Err(error) if !is_offered.get() && is_unknown(&error) => Ok(Err(not_offered(&error))),
+        Err(error) => Err(CollectError::ServiceSpecificCredentials(error)),
+    }
+}
+
+/// None for a credential with a date that is none of the calendar's.
+fn service_credential(listed: &ServiceSpecificCredentialMetadata) -> Option<ServiceCredential> {
+    let time = |time: &aws_sdk_iam::primitives::DateTime| DateTime::from_timestamp(time.secs(), time.subsec_nanos());
+    let expires = match listed.expiration_date() {
+        Some(expires) => Some(time(expires)?),
+        None => None,
+    };
+    Some(ServiceCredential {
+        id: listed.service_specific_credential_id().to_owned(),
+        user: listed.user_name().to_owned(),
+        service: listed.service_name().to_owned(),
+        status: listed.status().as_str().to_owned(),
+        created: time(listed.create_date())?,
+        expires,
+    })
+}
+
+/// Whether IAM knows the operation, or listing the credentials of all users, in this partition at all. Where it does not know
+/// `AllUsers` it asks for the name of a user.
+fn is_unknown(error: &CallError) -> bool {
+    matches!(error.cause.code.as_deref(), Some("InvalidAction" | "NotSupportedService" | "ValidationError"))
+}
+
+fn not_offered(error: &CallError) -> Unavailable {
+    let refusal = sentence(&error.cause.to_string());
+    Unavailable::NotAsked(format!("IAM does not list the service-specific credentials of all users here. {refusal}"))
 }
 
 /// A page of a list.

@@ -44,6 +44,12 @@ pub const PERMISSIONS: &[Permission] = &[
         condition: None,
     },
     Permission {
+        action: "iam:ListServiceSpecificCredentials",
+        resource: "`*` (all users at once)",
+        purpose: "has the API keys and passwords for single services, which are not in the report",
+        condition: None,
+    },
+    Permission {
         action: "iam:ListAccessKeys",
         resource: "the account's users",
         purpose: "names the keys that have a finding",

@@ -32,9 +32,9 @@ pub struct Arguments {
 pub enum Command {
     /// Check an account: a saved credential report, or the live account
     ///
-    /// With --credential-report or --account-summary those files are read and nothing is called; what is not given is not
-    /// judged. With neither, the live account is read, with the credentials that the AWS CLI would use, and nothing in it is
-    /// changed.
+    /// With --credential-report, --account-summary or --service-credentials those files are read and nothing is called; what is
+    /// not given is not judged. With none of them, the live account is read, with the credentials that the AWS CLI would use, and
+    /// nothing in it is changed.
     Check(Box<CheckArguments>),
     /// List the checks
     Checks,
@@ -62,8 +62,9 @@ Examples:
   aws iam generate-credential-report        # until it says COMPLETE
   aws iam get-credential-report > report.json
   aws iam get-account-summary > summary.json
+  aws iam list-service-specific-credentials --all-users > credentials.json
 
-  credwarden check --credential-report report.json --account-summary summary.json
+  credwarden check --credential-report report.json --account-summary summary.json --service-credentials credentials.json
   credwarden check --credential-report report.json --format html --output report.html
   aws iam get-credential-report | credwarden check --credential-report - --fail-on HIGH
   credwarden check --credential-report last-year.csv --now 2025-12-31T23:59:59Z
@@ -85,8 +86,13 @@ pub struct CheckArguments {
     /// Account summary: the JSON that `aws iam get-account-summary` prints; `-` is standard input
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Input")]
     pub account_summary: Option<PathBuf>,
+    /// Service-specific credentials: the JSON that `aws iam list-service-specific-credentials --all-users` prints; `-` is standard
+    /// input
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Input")]
+    pub service_credentials: Option<PathBuf>,
     /// AWS profile of the live account
-    #[arg(long, value_name = "NAME", help_heading = "Input", conflicts_with_all = ["credential_report", "account_summary"])]
+    #[arg(long, value_name = "NAME", help_heading = "Input",
+        conflicts_with_all = ["credential_report", "account_summary", "service_credentials"])]
     pub profile: Option<String>,
     /// AWS region; of files only that of `--format asff`
     #[arg(long, value_name = "REGION", help_heading = "Input", value_parser = region)]

@@ -91,6 +91,7 @@ pub fn check(
     let files = Files {
         credential_report: arguments.credential_report.as_deref(),
         account_summary: arguments.account_summary.as_deref(),
+        service_credentials: arguments.service_credentials.as_deref(),
     };
     let output = arguments.output.as_deref().filter(|path| *path != Path::new("-"));
     if let Some(input) = output.and_then(|output| files.same_as(output)) {

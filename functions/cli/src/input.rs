@@ -14,6 +14,7 @@ use chrono::{DateTime, Utc};
 use hygiene::account::{Account, AccountSummary, Report};
 use hygiene::report::{CredentialReport, Damage, Origin, ReportError};
 use hygiene::saved::OwnerError;
+use hygiene::service_credential::{ServiceCredential, checked};
 use hygiene::source::Unavailable;
 use hygiene::text::{cut, inert};
 use hygiene::time::rfc3339;
@@ -28,7 +29,7 @@ const LARGEST: u64 = 32 * 1024 * 1024;
 
 /// Whether root's MFA device is a virtual one only the live account says.
 pub fn not_in_files() -> Unavailable {
-    Unavailable::NotAsked("The virtual MFA devices are in neither file.".to_owned())
+    Unavailable::NotAsked("The virtual MFA devices are in none of the files.".to_owned())
 }
 
 /// A file that cannot be used.
@@ -57,6 +58,16 @@ enum What {
     NoReport(String),
     #[error("the file looks like {0}; save the output of `aws iam get-account-summary --output json`")]
     NoSummary(String),
+    #[error(
+        "the file looks like {0}; save the output of `aws iam list-service-specific-credentials --all-users --output json`"
+    )]
+    NoCredentials(String),
+    #[error("not what `aws iam list-service-specific-credentials --all-users` prints: {0}")]
+    NoCredentialsAnswer(String),
+    #[error(
+        "the list is not whole (\"{0}\"); `aws iam list-service-specific-credentials --all-users` without --max-items is"
+    )]
+    PartOfList(&'static str),
     #[error("not what `aws iam get-credential-report` prints: {0}")]
     NoReportAnswer(String),
     #[error("not what `aws iam get-account-summary` prints: {0}")]
@@ -84,19 +95,24 @@ pub struct Files<'a> {
     pub credential_report: Option<&'a Path>,
     /// The account summary.
     pub account_summary: Option<&'a Path>,
+    /// The service-specific credentials.
+    pub service_credentials: Option<&'a Path>,
 }
 
 impl Files<'_> {
     /// Whether there are any.
     pub fn are_given(&self) -> bool {
-        self.credential_report.is_some() || self.account_summary.is_some()
+        self.inputs().next().is_some()
+    }
+
+    fn inputs(&self) -> impl Iterator<Item = &Path> {
+        [self.credential_report, self.account_summary, self.service_credentials].into_iter().flatten()
     }
 
     /// The input that the path leads to as well, links followed.
     pub fn same_as(&self, path: &Path) -> Option<&Path> {
-        let inputs = [self.credential_report, self.account_summary].into_iter().flatten();
         let place = path.canonicalize().ok()?;
-        let mut files = inputs.filter(|input| !is_standard_input(input));
+        let mut files = self.inputs().filter(|input| !is_standard_input(input));
         files.find(|input| input.is_file() && input.canonicalize().is_ok_and(|input| input == place))
     }
 
@@ -106,14 +122,13 @@ impl Files<'_> {
     ///
     /// When a file cannot be read, or is not what it should be; a cell that cannot be understood is no error.
     pub fn read(&self) -> Result<Account, InputError> {
-        if let (Some(path), Some(other)) = (self.credential_report, self.account_summary)
-            && is_standard_input(path)
-            && is_standard_input(other)
-        {
-            return Err(What::StandardInputTwice.of(&name(path)));
+        if let Some(again) = self.inputs().filter(|path| is_standard_input(path)).nth(1) {
+            return Err(What::StandardInputTwice.of(&name(again)));
         }
         let report = self.credential_report.map(|path| report(&name(path), &bytes(path)?)).transpose()?;
         let summary = self.account_summary.map(|path| summary(&name(path), &bytes(path)?)).transpose()?;
+        let credentials =
+            self.service_credentials.map(|path| service_credentials(&name(path), &bytes(path)?)).transpose()?;
         let account = report.as_ref().and_then(|report| report.credentials.account());
         let account = account.map(|(account, partition)| (account.to_owned(), partition.to_owned()));
         let (id, partition) = account.unzip();
@@ -123,6 +138,8 @@ impl Files<'_> {
             report: report.ok_or(Unavailable::NotAsked("The credential report was not given.".to_owned())),
             summary: summary.ok_or(Unavailable::NotAsked("The account summary was not given.".to_owned())),
             virtual_mfa_users: Err(not_in_files()),
+            service_credentials: credentials
+                .ok_or(Unavailable::NotAsked("The service-specific credentials were not given.".to_owned())),
         })
     }
 
@@ -153,6 +170,15 @@ pub fn report(file: &str, bytes: &[u8]) -> Result<Report, InputError> {
 /// When it is something else.
 pub fn summary(file: &str, bytes: &[u8]) -> Result<AccountSummary, InputError> {
     saved_summary(&utf8(bytes)).map_err(|what| what.of(file))
+}
+
+/// The service-specific credentials in a file's bytes: what `aws iam list-service-specific-credentials --all-users` prints.
+///
+/// # Errors
+///
+/// When it is something else, or a part of the list.
+pub fn service_credentials(file: &str, bytes: &[u8]) -> Result<Vec<ServiceCredential>, InputError> {
+    saved_credentials(&utf8(bytes)).map_err(|what| what.of(file))
 }
 
 impl What {
@@ -213,6 +239,8 @@ struct ReportAnswer {
     state: Option<IgnoredAny>,
     #[serde(rename = "SummaryMap")]
     summary_map: Option<IgnoredAny>,
+    #[serde(rename = "ServiceSpecificCredentials")]
+    service_credentials: Option<IgnoredAny>,
 }
 
 fn saved_report(bytes: &[u8]) -> Result<Report, What> {
@@ -226,6 +254,9 @@ fn saved_report(bytes: &[u8]) -> Result<Report, What> {
         };
     }
     let answer: ReportAnswer = serde_json::from_slice(bytes)?;
+    if answer.content.is_none() && answer.service_credentials.is_some() {
+        return Err(What::NoReport(in_place_of_report(Output::ServiceCredentials(Format::Json))));
+    }
     let content = match (answer.content, answer.summary_map, answer.state) {
         (Some(content), _, _) => content,
         (None, Some(_), _) => return Err(What::NoReport(in_place_of_report(Output::Summary(Format::Json)))),
@@ -242,6 +273,7 @@ fn saved_report(bytes: &[u8]) -> Result<Report, What> {
 fn in_place_of_report(output: Output) -> String {
     match output {
         Output::Summary(_) => "an account summary (--account-summary)".to_owned(),
+        Output::ServiceCredentials(_) => "service-specific credentials (--service-credentials)".to_owned(),
         Output::Report(_) | Output::Content | Output::Generated | Output::Csv => output.to_string(),
     }
 }
@@ -250,7 +282,17 @@ fn in_place_of_report(output: Output) -> String {
 fn in_place_of_summary(output: Output) -> String {
     match output {
         Output::Report(_) | Output::Content | Output::Csv => "a credential report (--credential-report)".to_owned(),
+        Output::ServiceCredentials(_) => "service-specific credentials (--service-credentials)".to_owned(),
         Output::Summary(_) | Output::Generated => output.to_string(),
+    }
+}
+
+/// The description of an output that was given as service-specific credentials.
+fn in_place_of_credentials(output: Output) -> String {
+    match output {
+        Output::Report(_) | Output::Content | Output::Csv => "a credential report (--credential-report)".to_owned(),
+        Output::Summary(_) => "an account summary (--account-summary)".to_owned(),
+        Output::ServiceCredentials(_) | Output::Generated => output.to_string(),
     }
 }
 
@@ -331,7 +373,7 @@ fn saved_summary(bytes: &[u8]) -> Result<AccountSummary, What> {
         serde_json::from_slice(bytes).map_err(|error| Output::of(bytes).map_or(error.into(), no_summary))?;
     let Some(Members(map)) = answer.summary_map else {
         let other = answer.others.keys().find_map(|name| Output::with_member(name, Format::Json));
-        if let Some(other @ (Output::Report(_) | Output::Generated)) = other {
+        if let Some(other @ (Output::Report(_) | Output::Generated | Output::ServiceCredentials(_))) = other {
             return Err(no_summary(other));
         }
         return Err(What::NoSummaryAnswer("it has no \"SummaryMap\"".to_owned()));
@@ -344,6 +386,63 @@ fn saved_summary(bytes: &[u8]) -> Result<AccountSummary, What> {
         return Err(What::NoSummaryAnswer(what));
     }
     Ok(AccountSummary::of(|key| map.get(key).and_then(number)))
+}
+
+/// What `aws iam list-service-specific-credentials` prints.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase", expecting = "a map")]
+struct CredentialsAnswer {
+    service_specific_credentials: Option<Vec<CredentialAnswer>>,
+    is_truncated: Option<bool>,
+    /// With `--max-items`.
+    next_token: Option<IgnoredAny>,
+    #[serde(flatten)]
+    others: BTreeMap<String, Value>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase", expecting = "a map")]
+struct CredentialAnswer {
+    user_name: String,
+    status: String,
+    create_date: String,
+    expiration_date: Option<String>,
+    service_specific_credential_id: String,
+    service_name: String,
+}
+
+fn saved_credentials(bytes: &[u8]) -> Result<Vec<ServiceCredential>, What> {
+    let no_credentials = |output| What::NoCredentials(in_place_of_credentials(output));
+    let answer: CredentialsAnswer =
+        serde_json::from_slice(bytes).map_err(|error| Output::of(bytes).map_or(error.into(), no_credentials))?;
+    let Some(list) = answer.service_specific_credentials else {
+        let other = answer.others.keys().find_map(|name| Output::with_member(name, Format::Json));
+        let what = || What::NoCredentialsAnswer("it has no \"ServiceSpecificCredentials\"".to_owned());
+        return Err(other.map_or_else(what, no_credentials));
+    };
+    if answer.is_truncated == Some(true) {
+        return Err(What::PartOfList("IsTruncated"));
+    }
+    if answer.next_token.is_some() {
+        return Err(What::PartOfList("NextToken"));
+    }
+    let time = |member: &str, text: &str| {
+        let shown = inert(text);
+        let no_date = || What::NoCredentialsAnswer(format!("\"{member}\" is `{}`, not a date", cut(&shown, 64)));
+        rfc3339(text).ok_or_else(no_date)
+    };
+    let credential = |answer: CredentialAnswer| {
+        Ok(ServiceCredential {
+            created: time("CreateDate", &answer.create_date)?,
+            expires: answer.expiration_date.map(|text| time("ExpirationDate", &text)).transpose()?,
+            id: answer.service_specific_credential_id,
+            user: answer.user_name,
+            service: answer.service_name,
+            status: answer.status,
+        })
+    };
+    let list = list.into_iter().map(credential).collect::<Result<_, What>>()?;
+    checked(list).map_err(|invalid| What::NoCredentialsAnswer(invalid.to_string()))
 }
 
 #[cfg(test)]
@@ -421,5 +520,31 @@ mod tests {
         insta::assert_snapshot!(refused(b"{\"SummaryMap\": {\"AccountMFAEnabled\": -1}}"), @"not what `aws iam get-account-summary` prints: `AccountMFAEnabled` is -1, not a whole number of 0 or more");
         insta::assert_snapshot!(refused(b"{\"SummaryMap\": {\"Users\": 1, \"Users\": 0}}"), @"cannot be read as JSON: duplicate field `Users` at line 1 column 39");
         insta::assert_snapshot!(refused(b"{\"SummaryMap\": {\"AccountMFAEnabled\": true}}"), @"not what `aws iam get-account-summary` prints: `AccountMFAEnabled` is true, not a whole number of 0 or more");
+    }
+
+    #[test]
+    fn a_list_of_service_specific_credentials_is_read() {
+        let credential = r#"{"UserName": "alice", "Status": "Active", "ServiceUserName": "alice-at-1", "CreateDate":
+            "2026-11-13T06:00:00+00:00", "ServiceSpecificCredentialId": "ACCA1", "ServiceName": "bedrock.amazonaws.com"}"#;
+        let list = |members: &str| format!("{{\"ServiceSpecificCredentials\": [{members}], \"IsTruncated\": false}}");
+        let read = saved_credentials(list(credential).as_bytes()).unwrap();
+        assert_eq!((read.len(), read[0].id.as_str(), read[0].expires), (1, "ACCA1", None));
+        let expiring = credential.replace("\"Status\"", "\"ExpirationDate\": \"2026-11-14T06:00:00Z\", \"Status\"");
+        assert!(saved_credentials(list(&expiring).as_bytes()).unwrap()[0].expires.is_some());
+
+        let refused = |text: &str| chain(&saved_credentials(text.as_bytes()).unwrap_err());
+        insta::assert_snapshot!(refused("[]"), @"cannot be read as JSON: invalid type: sequence, expected a map at line 1 column 0");
+        insta::assert_snapshot!(refused("{}"), @r#"not what `aws iam list-service-specific-credentials --all-users` prints: it has no "ServiceSpecificCredentials""#);
+        insta::assert_snapshot!(refused(CSV), @"the file looks like a credential report (--credential-report); save the output of `aws iam list-service-specific-credentials --all-users --output json`");
+        insta::assert_snapshot!(refused("{\"SummaryMap\": {}}"), @"the file looks like an account summary (--account-summary); save the output of `aws iam list-service-specific-credentials --all-users --output json`");
+        insta::assert_snapshot!(refused("{\"ServiceSpecificCredentials\": [{}]}"), @"cannot be read as JSON: missing field `UserName` at line 1 column 34");
+        insta::assert_snapshot!(refused(&list(credential).replace("false", "true")), @r#"the list is not whole ("IsTruncated"); `aws iam list-service-specific-credentials --all-users` without --max-items is"#);
+        insta::assert_snapshot!(refused(&list(credential).replace("\"IsTruncated\": false", "\"NextToken\": \"x\"")), @r#"the list is not whole ("NextToken"); `aws iam list-service-specific-credentials --all-users` without --max-items is"#);
+        insta::assert_snapshot!(refused(&list(credential).replace("2026-11-13T", "yesterday ")), @r#"not what `aws iam list-service-specific-credentials --all-users` prints: "CreateDate" is `yesterday 06:00:00+00:00`, not a date"#);
+        insta::assert_snapshot!(refused(&list(credential).replace("ACCA1", "ACCA/1")), @"not what `aws iam list-service-specific-credentials --all-users` prints: `ACCA/1` is not the id of a service-specific credential");
+        insta::assert_snapshot!(refused(&list(&format!("{credential}, {}", credential.replace("Active", "Inactive")))), @"not what `aws iam list-service-specific-credentials --all-users` prints: the credential `ACCA1` is listed twice, with different values");
+        let given = |text: &str| chain(&saved_report(text.as_bytes()).unwrap_err());
+        insta::assert_snapshot!(given("ServiceSpecificCredentials:"), @"the file looks like service-specific credentials (--service-credentials); save the output of `aws iam get-credential-report --output json`");
+        insta::assert_snapshot!(chain(&saved_summary(list(credential).as_bytes()).unwrap_err()), @"the file looks like service-specific credentials (--service-credentials); save the output of `aws iam get-account-summary --output json`");
     }
 }

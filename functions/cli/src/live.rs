@@ -166,6 +166,7 @@ fn nothing(reason: &str) -> Read {
         report: Err(unread.clone()),
         summary: Err(unread.clone()),
         virtual_mfa_users: Err(unread.clone()),
+        service_credentials: Err(unread.clone()),
     };
     let advice = if reason.starts_with(credentials::NOT_FOUND) {
         " `aws sts get-caller-identity` shows what the AWS CLI would use; --credential-report takes a saved report"

@@ -67,7 +67,7 @@ fn cells(finding: &Finding, view: &View<'_>) -> [String; HEADER.len()] {
         subject.arn().unwrap_or_default().to_owned(),
         key.map_or_else(String::new, |key| key.slot.to_string()),
         access_key_id.unwrap_or_default().to_owned(),
-        key.and_then(|key| key.created).map_or_else(String::new, timestamp),
+        subject.created().map_or_else(String::new, timestamp),
         evidence.join("; "),
         finding.failure().map_or_else(String::new, |_| finding.remediation(access_key_id)),
         finding.check.requirements.join("; "),

@@ -77,6 +77,9 @@ impl<'a> View<'a> {
             Subject::Account => "account".to_owned(),
             Subject::User(user) => cut(&user.shown_name(), 64).into_owned(),
             Subject::AccessKey(key) => format!("{}, key {}", cut(&key.user.shown_name(), 64), key.slot),
+            Subject::ServiceCredential(credential) => {
+                format!("{}, credential {}", cut(&credential.user.shown_name(), 64), cut(&credential.id, 64))
+            }
         }
     }
 
@@ -96,7 +99,7 @@ impl<'a> View<'a> {
 
     /// What was read and how old it is, a sentence a source.
     pub fn sources(&self) -> Vec<String> {
-        let Account { report, summary, virtual_mfa_users, .. } = self.account;
+        let Account { report, summary, virtual_mfa_users, service_credentials, .. } = self.account;
         let report = match report {
             Ok(report) => match report.generated_time {
                 Some(time) if time < self.evaluation.evaluated_at => {
@@ -116,7 +119,9 @@ impl<'a> View<'a> {
         let told = |read: Option<String>, name: &str| read.unwrap_or_else(|| format!("{name} read."));
         let summary = told(summary.as_ref().err().map(ToString::to_string), "Account summary");
         let devices = told(virtual_mfa_users.as_ref().err().map(ToString::to_string), "Virtual MFA devices");
-        let mut sources = vec![report, summary, devices];
+        let credentials =
+            told(service_credentials.as_ref().err().map(ToString::to_string), "Service-specific credentials");
+        let mut sources = vec![report, summary, devices, credentials];
         sources.dedup();
         sources
     }

@@ -19,6 +19,8 @@ pub enum Output {
     Generated,
     /// The output of `aws iam get-account-summary`.
     Summary(Format),
+    /// The output of `aws iam list-service-specific-credentials`.
+    ServiceCredentials(Format),
     /// A credential report as CSV.
     Csv,
 }
@@ -50,6 +52,7 @@ impl Output {
             "Content" | "GeneratedTime" | "ReportFormat" => Some(Self::Report(format)),
             "State" | "Description" => Some(Self::Generated),
             "SummaryMap" => Some(Self::Summary(format)),
+            "ServiceSpecificCredentials" => Some(Self::ServiceCredentials(format)),
             _ => None,
         }
     }
@@ -69,12 +72,16 @@ impl Output {
         if first.starts_with(b"SUMMARYMAP\t") {
             return Some(Self::Summary(Format::Text));
         }
+        if first.starts_with(b"SERVICESPECIFICCREDENTIALS\t") {
+            return Some(Self::ServiceCredentials(Format::Text));
+        }
         // A table has the name of the operation in its first row.
         if first.starts_with(b"-----") {
             return match lines.next()?.trim_ascii_start().strip_prefix(b"|")?.strip_suffix(b"|")?.trim_ascii() {
                 b"GetCredentialReport" => Some(Self::Report(Format::Table)),
                 b"GenerateCredentialReport" => Some(Self::Generated),
                 b"GetAccountSummary" => Some(Self::Summary(Format::Table)),
+                b"ListServiceSpecificCredentials" => Some(Self::ServiceCredentials(Format::Table)),
                 _ => None,
             };
         }
@@ -96,6 +103,9 @@ impl fmt::Display for Output {
             }
             Self::Generated => formatter.write_str("the output of `aws iam generate-credential-report`"),
             Self::Summary(format) => write!(formatter, "the output of `aws iam get-account-summary --output {format}`"),
+            Self::ServiceCredentials(format) => {
+                write!(formatter, "the output of `aws iam list-service-specific-credentials --output {format}`")
+            }
             Self::Csv => formatter.write_str("a credential report"),
         }
     }
@@ -132,6 +142,9 @@ mod tests {
             ("SummaryMap:\n  Users: 2", Output::Summary(Format::Yaml)),
             ("- SummaryMap:\n    Users: 2", Output::Summary(Format::YamlStream)),
             ("-----------\n|  GetAccountSummary  |\n", Output::Summary(Format::Table)),
+            ("SERVICESPECIFICCREDENTIALS\t2026-01-02", Output::ServiceCredentials(Format::Text)),
+            ("ServiceSpecificCredentials:\n- CreateDate: x", Output::ServiceCredentials(Format::Yaml)),
+            ("----------\n|  ListServiceSpecificCredentials  |\n", Output::ServiceCredentials(Format::Table)),
             ("user;arn\nalice;", Output::Csv),
         ];
         for (text, output) in known {

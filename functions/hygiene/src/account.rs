@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::report::{CLOCK_SKEW, CredentialReport, DamagedRow, ROOT, Row};
+use crate::service_credential::ServiceCredential;
 use crate::source::{Coverage, Source, SourceId, Unavailable, Users};
 use crate::text::{age, counted, moment};
 
@@ -22,6 +23,8 @@ pub struct Account {
     pub summary: Source<AccountSummary>,
     /// The ARNs of the users that virtual MFA devices are assigned to, from `ListVirtualMFADevices`.
     pub virtual_mfa_users: Source<Vec<String>>,
+    /// The service-specific credentials of all users, from `ListServiceSpecificCredentials`.
+    pub service_credentials: Source<Vec<ServiceCredential>>,
 }
 
 /// A credential report and its age.
@@ -126,6 +129,8 @@ pub struct User<'a> {
     pub arn: Option<String>,
     /// The user's row of the credential report.
     pub row: Source<&'a Row>,
+    /// The user's service-specific credentials.
+    pub service_credentials: Result<Vec<&'a ServiceCredential>, &'a Unavailable>,
 }
 
 impl<'a> User<'a> {
@@ -165,25 +170,53 @@ impl Account {
     }
 
     /// The IAM users that any source has, in the report's order; an account whose report was not read has none.
-    pub fn users(&self) -> Vec<User<'_>> {
+    pub fn users<'a>(&'a self) -> Vec<User<'a>> {
         let Ok(report) = &self.report else { return Vec::new() };
+        let credentials = self.credentials_by_user();
+        let of = |name: &str| {
+            let credentials = credentials.as_ref().map_err(|reason| *reason)?;
+            Ok(credentials.get(name).cloned().unwrap_or_default())
+        };
+        let damaged_user = |DamagedUser { name, row }: DamagedUser<'a>| User {
+            arn: self.arn_of(&name),
+            row: Err(Unavailable::from(&row.damage)),
+            service_credentials: of(&name),
+            name: Cow::Owned(name),
+        };
         let mut damaged = damaged_users(&report.credentials).into_iter().peekable();
         let mut users = Vec::with_capacity(report.credentials.users.len());
         for (place, row) in report.credentials.users.iter().enumerate() {
             while let Some(above) = damaged.next_if(|damaged| damaged.row.users_above <= place) {
-                users.push(self.damaged_user(above));
+                users.push(damaged_user(above));
             }
             // A pseudonym is not the name in the account: an ARN made from it would not exist, or be another user's.
             let made = || if row.is_pseudonymised { None } else { self.arn_of(&row.user) };
             let arn = row.arn.clone().or_else(made);
-            users.push(User { name: Cow::Borrowed(&row.user), arn, row: Ok(row) });
+            let service_credentials = of(&row.user);
+            users.push(User { name: Cow::Borrowed(&row.user), arn, row: Ok(row), service_credentials });
         }
-        users.extend(damaged.map(|below| self.damaged_user(below)));
+        users.extend(damaged.map(damaged_user));
         users
     }
 
-    fn damaged_user<'a>(&self, DamagedUser { name, row }: DamagedUser<'a>) -> User<'a> {
-        User { arn: self.arn_of(&name), name: Cow::Owned(name), row: Err(Unavailable::from(&row.damage)) }
+    fn credentials_by_user(&self) -> Result<BTreeMap<&str, Vec<&ServiceCredential>>, &Unavailable> {
+        let mut users: BTreeMap<&str, Vec<&ServiceCredential>> = BTreeMap::new();
+        for credential in self.service_credentials.as_ref()? {
+            users.entry(&credential.user).or_default().push(credential);
+        }
+        Ok(users)
+    }
+
+    /// The service-specific credentials, each with the ARN of its user: that of the user's row where there is one.
+    pub fn owned_service_credentials(&self) -> Vec<(&ServiceCredential, Option<String>)> {
+        let Ok(credentials) = &self.service_credentials else { return Vec::new() };
+        if credentials.is_empty() {
+            return Vec::new();
+        }
+        let users = self.users().into_iter().map(|user| (user.name.into_owned(), user.arn));
+        let arns: BTreeMap<String, Option<String>> = users.collect();
+        let arn = |user: &str| arns.get(user).cloned().unwrap_or_else(|| self.arn_of(user));
+        credentials.iter().map(|credential| (credential, arn(&credential.user))).collect()
     }
 
     /// The ARN that a user of that name has, if its path is empty.
@@ -226,6 +259,17 @@ impl Account {
             },
             SourceId::AccountSummary => Coverage::of(&self.summary),
             SourceId::VirtualMfaDevices => Coverage::of(&self.virtual_mfa_users),
+            SourceId::ServiceSpecificCredentials => Coverage::of(&self.service_credentials),
+        }
+    }
+
+    /// Why the source is not there at all, where it is not.
+    pub fn unavailable(&self, source: SourceId) -> Option<&Unavailable> {
+        match source {
+            SourceId::CredentialReport => self.report.as_ref().err(),
+            SourceId::AccountSummary => self.summary.as_ref().err(),
+            SourceId::VirtualMfaDevices => self.virtual_mfa_users.as_ref().err(),
+            SourceId::ServiceSpecificCredentials => self.service_credentials.as_ref().err(),
         }
     }
 

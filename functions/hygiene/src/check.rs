@@ -7,6 +7,7 @@ use crate::account::{Account, User};
 use crate::policy::Policy;
 use crate::report::{AccessKey, Column, Row};
 use crate::requirements::Mapping;
+use crate::service_credential::ServiceCredential;
 use crate::source::{Source, SourceId};
 use crate::subject::Subject;
 use crate::time::Time;
@@ -70,6 +71,8 @@ pub enum Rule {
     User(fn(&User<'_>, &Context<'_>) -> Source<Verdict>),
     /// Each access key of each IAM user, in the user's row.
     AccessKey(fn(&Row, &AccessKey, &Context<'_>) -> Source<Verdict>),
+    /// Each service-specific credential, whether or not the report has its user.
+    ServiceCredential(fn(&ServiceCredential, &Context<'_>) -> Source<Verdict>),
 }
 
 /// What ends a check's finding.

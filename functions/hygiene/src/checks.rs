@@ -24,6 +24,9 @@ mod root_hardware_mfa_missing;
 mod root_mfa_disabled;
 mod root_signing_certificate_present;
 mod root_user_recently_used;
+mod service_credential_inactive;
+mod service_credential_not_rotated;
+mod service_credential_without_expiry;
 mod user_multiple_active_access_keys;
 mod user_signing_certificate_active;
 mod user_without_credentials;
@@ -48,6 +51,9 @@ pub static CHECKS: &[&Check] = &[
     &console_user_not_federated::CHECK,
     &user_without_credentials::CHECK,
     &user_signing_certificate_active::CHECK,
+    &service_credential_without_expiry::CHECK,
+    &service_credential_not_rotated::CHECK,
+    &service_credential_inactive::CHECK,
     &credential_report_incomplete::CHECK,
 ];
 
@@ -133,6 +139,9 @@ mod tests {
         INFORMATIONAL console-user-not-federated
         LOW           user-without-credentials
         LOW           user-signing-certificate-active
+        MEDIUM        service-credential-without-expiry
+        MEDIUM        service-credential-not-rotated
+        INFORMATIONAL service-credential-inactive
         INFORMATIONAL credential-report-incomplete
         ");
     }

@@ -3,6 +3,7 @@
 use chrono::SecondsFormat;
 
 use crate::check::Target;
+use crate::service_credential::can_expire;
 use crate::text::{shell_option, shell_word};
 
 /// `--user-name alice`
@@ -48,6 +49,35 @@ fn key_id(target: &Target<'_>) -> (String, String) {
         user(target)
     );
     (lookup, "\"$KEY_ID\"".to_owned())
+}
+
+/// Creates another service-specific credential for the same service, with an expiration date where it can have one.
+pub(crate) fn replace_service_credential(target: &Target<'_>) -> String {
+    let service = target.subject.service_credential().map_or("", |credential| &credential.service);
+    let age = if can_expire(service) { " --credential-age-days 90" } else { "" };
+    let (user, service) = (user(target), shell_option("--service-name", service));
+    format!("aws iam create-service-specific-credential {user} {service}{age}")
+}
+
+/// Deactivates the service-specific credential, then deletes it.
+pub(crate) fn retire_service_credential(target: &Target<'_>) -> String {
+    let (user, id) = (user(target), service_credential_id(target));
+    format!(
+        "aws iam update-service-specific-credential {user} {id} --status Inactive\n\
+         # When nothing has missed it for two weeks:\n\
+         {}",
+        delete_service_credential(target)
+    )
+}
+
+/// Deletes a service-specific credential that cannot be used any more.
+pub(crate) fn delete_service_credential(target: &Target<'_>) -> String {
+    format!("aws iam delete-service-specific-credential {} {}", user(target), service_credential_id(target))
+}
+
+fn service_credential_id(target: &Target<'_>) -> String {
+    let id = target.subject.service_credential().map_or("", |credential| &credential.id);
+    shell_option("--service-specific-credential-id", id)
 }
 
 /// Takes the password, and with it the console, from a user. The user and the access keys stay.

@@ -57,10 +57,10 @@ pub fn decide(mut evaluation: Evaluation, memory: Memory, enrichment: &Enrichmen
                     let reason = close_reason(&known, Some(verdict), &evaluation, &keys);
                     match held(&known, &finding, &evaluation) {
                         Some(held) => failing.push(held),
-                        None => ends.add(known, reason, &evaluation),
+                        None => ends.add(known, reason, finding.not_given(), &evaluation),
                     }
                 }
-                if matches!(verdict, Verdict::Unknown(_)) {
+                if matches!(verdict, Verdict::Unknown(_)) && !finding.not_given() {
                     unknown.push(finding);
                 }
             }
@@ -68,13 +68,17 @@ pub fn decide(mut evaluation: Evaluation, memory: Memory, enrichment: &Enrichmen
     }
     for known in stored.into_values().filter(|known| evaluation.scope.contains(&known.subject())) {
         let reason = close_reason(&known, None, &evaluation, &keys);
-        ends.add(known, reason, &evaluation);
+        let check = evaluation.checks.iter().find(|check| check.id == known.check);
+        let not_asked = check.is_some_and(|check| evaluation.has_not_asked(check));
+        ends.add(known, reason, not_asked, &evaluation);
     }
 
     failing.sort_by_cached_key(|failing| failing.finding.urgency());
-    let Ends { mut closings, mut not_evaluated, later_report } = ends;
+    let Ends { mut closings, mut not_evaluated, mut not_asked, later_report } = ends;
     closings.sort_by_cached_key(|closing| (Reverse(closing.stored.severity), closing.stored.id.clone()));
-    not_evaluated.sort_by(|one, other| one.id.cmp(&other.id));
+    for kept in [&mut not_evaluated, &mut not_asked] {
+        kept.sort_by(|one, other| one.id.cmp(&other.id));
+    }
     let mut decision = Decision {
         version: Version::CURRENT,
         account_id: evaluation.account_id.clone(),
@@ -91,6 +95,7 @@ pub fn decide(mut evaluation: Evaluation, memory: Memory, enrichment: &Enrichmen
         failing,
         closings,
         not_evaluated,
+        not_asked,
         unknown,
     };
     decision.marks = marks(decision.failing.iter().filter(|failing| is_marked_first(failing)), Workflow::New);
@@ -104,12 +109,13 @@ pub fn decide(mut evaluation: Evaluation, memory: Memory, enrichment: &Enrichmen
 struct Ends {
     closings: Vec<Closing>,
     not_evaluated: Vec<Stored>,
+    not_asked: Vec<Stored>,
     /// The latest report that an open finding rests on, if this run's is older.
     later_report: Option<DateTime<Utc>>,
 }
 
 impl Ends {
-    fn add(&mut self, stored: Stored, reason: Option<CloseReason>, evaluation: &Evaluation) {
+    fn add(&mut self, stored: Stored, reason: Option<CloseReason>, not_asked: bool, evaluation: &Evaluation) {
         if !stored.active {
             return;
         }
@@ -120,6 +126,7 @@ impl Ends {
         let updated_at = stored.next_update(evaluation.evaluated_at);
         match reason {
             Some(reason) => self.closings.push(Closing { stored, reason, generated_at, updated_at }),
+            None if not_asked => self.not_asked.push(stored),
             None => self.not_evaluated.push(stored),
         }
     }
@@ -187,6 +194,7 @@ impl Keys {
                 self.dated.contains(&(user.clone().into_owned(), *slot))
             }
             SubjectId::AccessKey { .. }
+            | SubjectId::ServiceCredential { .. }
             | SubjectId::Root
             | SubjectId::Account
             | SubjectId::User(_)
@@ -358,7 +366,7 @@ fn is_judged_anew(stored: &Stored, finding: &Finding, evaluation: &Evaluation) -
 fn user_created_at(finding: &Finding) -> Option<DateTime<Utc>> {
     match &*finding.subject {
         Subject::User(user) => user.created,
-        Subject::Root { .. } | Subject::Account | Subject::AccessKey(_) => None,
+        Subject::Root { .. } | Subject::Account | Subject::AccessKey(_) | Subject::ServiceCredential(_) => None,
     }
 }
 
@@ -481,14 +489,16 @@ mod tests {
 
     use super::*;
     use crate::account::Account;
+    use crate::alert::Alert;
     use crate::check::Check;
     use crate::checks::CHECKS;
     use crate::decision::AlertOn;
     use crate::evaluate::{Scope, evaluate};
+    use crate::outcome::{Outcome, Receipts};
     use crate::policy::Policy;
-    use crate::source::{Coverage, SourceId, Users};
+    use crate::source::{Coverage, SourceId, Unavailable, Users};
     use crate::subject::FindingId;
-    use crate::testing::{NOW, account, evaluated, time, unavailable};
+    use crate::testing::{NOW, account, evaluated, service_credential, time, unavailable};
     use crate::uses::Uses;
     use crate::verdict::Fact;
 
@@ -602,6 +612,38 @@ user           | access_key_1_active | access_key_1_last_rotated | access_key_1_
         let closed = |workflow| lines_of_one(OLD_KEY, Stored { active: false, workflow, ..stored(OLD_KEY_ID) });
         insta::assert_snapshot!(closed(Workflow::Notified), @"new        MEDIUM        credwarden/access-key-not-rotated/123456789012/user/alice/key/20210620T051650Z (it was resolved and came back)");
         insta::assert_snapshot!(closed(Workflow::Suppressed), @"suppressed MEDIUM        credwarden/access-key-not-rotated/123456789012/user/alice/key/20210620T051650Z");
+    }
+
+    const CREDENTIAL_ID: &str =
+        "credwarden/service-credential-not-rotated/123456789012/user/alice/credential/ACCAEXAMPLE123EXAMPLE";
+
+    #[test]
+    fn a_finding_whose_source_was_not_asked_for_stays_and_nobody_is_notified() {
+        let mut account = account("user\n<root_account>");
+        let of = |account: &Account| {
+            let decision = decided(account, &known([stored(CREDENTIAL_ID)]));
+            let outcome = Outcome { receipts: Receipts::default(), decision };
+            let (is_due, decision) = (Alert::of(&outcome).is_due(), &outcome.decision);
+            let (unknown, open) = (decision.unknown.len(), decision.open());
+            format!("{decision}{unknown} unknown, {open} open, due: {is_due}")
+        };
+        let not_asked = "IAM does not know ListServiceSpecificCredentials here.".to_owned();
+        account.service_credentials = Err(Unavailable::NotAsked(not_asked));
+        insta::assert_snapshot!(of(&account), @"
+        not asked  MEDIUM        credwarden/service-credential-not-rotated/123456789012/user/alice/credential/ACCAEXAMPLE123EXAMPLE
+        0 unknown, 1 open, due: false
+        ");
+        account.service_credentials = unavailable("ListServiceSpecificCredentials failed: AccessDenied.");
+        insta::assert_snapshot!(of(&account), @"
+        keep       MEDIUM        credwarden/service-credential-not-rotated/123456789012/user/alice/credential/ACCAEXAMPLE123EXAMPLE
+        3 unknown, 1 open, due: true
+        ");
+        account.service_credentials = Ok(vec![service_credential("bob", "ACCA1")]);
+        insta::assert_snapshot!(of(&account), @"
+        new        HIGH          credwarden/service-credential-without-expiry/123456789012/user/bob/credential/ACCA1 (first seen)
+        close      MEDIUM        credwarden/service-credential-not-rotated/123456789012/user/alice/credential/ACCAEXAMPLE123EXAMPLE (It is no longer in the list of service-specific credentials.)
+        0 unknown, 1 open, due: true
+        ");
     }
 
     #[test]
@@ -1228,8 +1270,10 @@ user           | access_key_1_active | access_key_1_last_rotated | access_key_2_
                     let before = stored.get(&now.id).is_some_and(|stored| stored.active);
                     let expected = if was_read { world[source].get(user) == Some(&true) } else { before };
                     prop_assert_eq!(now.active, expected, "{} on day {}", now.id, day);
-                    let kept = decision.not_evaluated.iter().any(|kept| kept.id == now.id);
-                    prop_assert_eq!(kept, before && !was_read, "{} on day {}", now.id, day);
+                    let is_in = |kept: &[Stored]| kept.iter().any(|kept| kept.id == now.id);
+                    let (kept, asked) = (before && !was_read, !matches!(reads[source], Read::NotAsked));
+                    prop_assert_eq!(is_in(&decision.not_evaluated), kept && asked, "{} on day {}", now.id, day);
+                    prop_assert_eq!(is_in(&decision.not_asked), kept && !asked, "{} on day {}", now.id, day);
                 }
                 stored = after;
             }

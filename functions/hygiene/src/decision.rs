@@ -71,7 +71,9 @@ pub struct Decision {
     pub closings: Vec<Closing>,
     /// Open findings on which this run has no verdict: they stay as they are.
     pub not_evaluated: Vec<Stored>,
-    /// The UNKNOWN findings, in the evaluation's order.
+    /// Open findings whose source this run did not ask for: they stay as they are, and nobody is notified of that.
+    pub not_asked: Vec<Stored>,
+    /// The UNKNOWN findings, in the evaluation's order, but for those whose source was not asked for.
     pub unknown: Vec<Finding>,
 }
 
@@ -250,7 +252,7 @@ pub enum CloseReason {
 impl Decision {
     /// How many findings are open when it is carried out: new ones, known ones, those that could not be evaluated.
     pub fn open(&self) -> usize {
-        self.failing.len() + self.not_evaluated.len()
+        self.failing.len() + self.not_evaluated.len() + self.not_asked.len()
     }
 
     /// The findings that are reported as new, worst first.
@@ -310,6 +312,9 @@ impl fmt::Display for Decision {
         }
         for stored in &self.not_evaluated {
             writeln!(formatter, "{:10} {:13} {}", "keep", stored.severity, inert(&stored.id))?;
+        }
+        for stored in &self.not_asked {
+            writeln!(formatter, "{:10} {:13} {}", "not asked", stored.severity, inert(&stored.id))?;
         }
         Ok(())
     }

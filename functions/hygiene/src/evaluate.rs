@@ -13,7 +13,7 @@ use crate::finding::Finding;
 use crate::policy::Policy;
 use crate::report::{AccessKey, Row};
 use crate::source::{Coverage, SourceId, Unavailable};
-use crate::subject::{AccessKeySubject, KeyTag, Subject, SubjectId, UserSubject};
+use crate::subject::{AccessKeySubject, KeyTag, ServiceCredentialSubject, Subject, SubjectId, UserSubject};
 use crate::verdict::{Fact, Status, Verdict};
 
 /// The verdicts on one account.
@@ -33,7 +33,8 @@ pub struct Evaluation {
     pub scope: Scope,
     /// The checks that were applied, which are all that are not disabled.
     pub checks: Vec<&'static Check>,
-    /// Their verdicts, each on every subject of its kind: root first, then each user with the keys.
+    /// Their verdicts, each on every subject of its kind: root first, then each user with the keys, then the service-specific
+    /// credentials.
     pub findings: Vec<Finding>,
     /// What speaks against the report.
     pub doubts: Vec<Doubt>,
@@ -50,7 +51,7 @@ pub enum Scope {
     All,
     /// The root user.
     Root,
-    /// The IAM user of that name, with the access keys.
+    /// The IAM user of that name, with the access keys and service-specific credentials.
     User(String),
 }
 
@@ -114,6 +115,11 @@ impl Evaluation {
         let coverage = check.listed_by.and_then(|source| self.coverage.get(&source));
         coverage.is_some_and(|coverage| coverage.shows_absence_of(subject))
     }
+
+    /// Whether the source that lists the check's subjects was not asked for. Nobody has to be notified of that.
+    pub fn has_not_asked(&self, check: &Check) -> bool {
+        check.listed_by.and_then(|source| self.coverage.get(&source)) == Some(&Coverage::NotAsked)
+    }
 }
 
 /// Applies every check that the policy does not disable to what is in the scope.
@@ -130,10 +136,9 @@ pub fn evaluate(account: &Account, policy: &Policy, scope: &Scope, now: DateTime
         }
         evaluator.add_user(&user);
     }
-    if let Err(reason) = &account.report
-        && scope.contains(&SubjectId::Account)
-    {
-        evaluator.add_account(reason);
+    evaluator.add_service_credentials(account, scope);
+    if scope.contains(&SubjectId::Account) {
+        evaluator.add_account(account);
     }
     let mut findings = evaluator.findings;
     let report_generated_at = account.report_generated_at();
@@ -186,7 +191,7 @@ impl Evaluator<'_> {
         let subject = Arc::new(Subject::User(owner));
         for &check in self.checks {
             match check.rule {
-                Rule::Root(_) => {}
+                Rule::Root(_) | Rule::ServiceCredential(_) => {}
                 Rule::User(rule) => {
                     self.add(check, &subject, rule(user, &self.context).unwrap_or_else(Verdict::Unknown));
                 }
@@ -200,11 +205,33 @@ impl Evaluator<'_> {
         }
     }
 
-    /// Without a report there are no users and keys to be subjects.
-    fn add_account(&mut self, reason: &Unavailable) {
-        let account = Arc::new(Subject::Account);
-        for &check in self.checks.iter().filter(|check| !matches!(check.rule, Rule::Root(_))) {
-            self.add(check, &account, Verdict::Unknown(reason.clone()));
+    fn add_service_credentials(&mut self, account: &Account, scope: &Scope) {
+        for (credential, arn) in account.owned_service_credentials() {
+            let subject = Arc::new(Subject::ServiceCredential(ServiceCredentialSubject {
+                user: UserSubject { name: credential.user.clone(), arn, created: None },
+                id: credential.id.clone(),
+                service: credential.service.clone(),
+                created: credential.created,
+            }));
+            if !scope.contains(&subject.id()) {
+                continue;
+            }
+            for &check in self.checks {
+                if let Rule::ServiceCredential(rule) = check.rule {
+                    let verdict = rule(credential, &self.context).unwrap_or_else(Verdict::Unknown);
+                    self.add(check, &subject, verdict);
+                }
+            }
+        }
+    }
+
+    /// Without the source that lists a check's subjects there are none.
+    fn add_account(&mut self, account: &Account) {
+        let subject = Arc::new(Subject::Account);
+        for &check in self.checks {
+            if let Some(reason) = check.listed_by.and_then(|source| account.unavailable(source)) {
+                self.add(check, &subject, Verdict::Unknown(reason.clone()));
+            }
         }
     }
 }
@@ -249,7 +276,7 @@ fn add_generated_time(findings: &mut [Finding], generated: DateTime<Utc>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{NOW, account, time};
+    use crate::testing::{NOW, account, service_credential, time, unavailable};
 
     fn subjects(scope: &Scope) -> Vec<String> {
         let table = "
@@ -303,5 +330,32 @@ bob            | true                | 2021-06-20T05:16:50Z
         AccountSummary: AccountMFAEnabled
         VirtualMfaDevices: VirtualMFADevices
         ");
+    }
+
+    #[test]
+    fn a_credential_is_judged_without_its_users_row_too() {
+        let mut account = account("user\n<root_account>\nalice");
+        account.report.as_mut().unwrap().credentials.users[0].arn =
+            Some("arn:aws:iam::123456789012:user/dev/alice".to_owned());
+        account.service_credentials =
+            Ok(vec![service_credential("alice", "ACCA1"), service_credential("bob", "ACCA2")]);
+        let of = |account: &Account, scope: &Scope| {
+            let evaluation = evaluate(account, &Policy::cis(), scope, time(NOW));
+            let own = evaluation.findings.iter().filter(|one| one.check.id == "service-credential-without-expiry");
+            let line = |one: &Finding| format!("{} {} {:?}", one.status().label(), one.subject.id(), one.subject.arn());
+            own.map(line).collect::<Vec<_>>().join("\n")
+        };
+        insta::assert_snapshot!(of(&account, &Scope::All), @r#"
+        FAILED user/alice/credential/ACCA1 Some("arn:aws:iam::123456789012:user/dev/alice")
+        FAILED user/bob/credential/ACCA2 Some("arn:aws:iam::123456789012:user/bob")
+        "#);
+        insta::assert_snapshot!(of(&account, &Scope::User("bob".to_owned())), @r#"FAILED user/bob/credential/ACCA2 Some("arn:aws:iam::123456789012:user/bob")"#);
+        account.report = unavailable("GetCredentialReport failed.");
+        insta::assert_snapshot!(of(&account, &Scope::All), @r#"
+        FAILED user/alice/credential/ACCA1 Some("arn:aws:iam::123456789012:user/alice")
+        FAILED user/bob/credential/ACCA2 Some("arn:aws:iam::123456789012:user/bob")
+        "#);
+        account.service_credentials = unavailable("ListServiceSpecificCredentials failed.");
+        insta::assert_snapshot!(of(&account, &Scope::All), @"UNKNOWN account None");
     }
 }

@@ -8,7 +8,7 @@ use chrono::DateTime;
 use crate::check::{Check, Rule, Target};
 use crate::policy::Policy;
 use crate::requirements::{Catalogue, Mapping, Source};
-use crate::subject::{AccessKeySubject, KeyTag, Subject, UserSubject};
+use crate::subject::{AccessKeySubject, KeyTag, ServiceCredentialSubject, Subject, UserSubject};
 use crate::text::paragraph;
 
 /// The page.
@@ -18,6 +18,7 @@ pub fn page(check: &Check) -> String {
         Rule::Root(_) => "the root user",
         Rule::User(_) => "each IAM user",
         Rule::AccessKey(_) => "each access key of each IAM user",
+        Rule::ServiceCredential(_) => "each service-specific credential of each IAM user",
     };
     let _ = writeln!(page, "- Severity: {}\n- On: {on}", check.severity);
 
@@ -95,6 +96,12 @@ fn example(check: &Check) -> Subject {
             let created = DateTime::from_timestamp(1_624_166_210, 0);
             Subject::AccessKey(AccessKeySubject { user, slot: 1, created, active: Some(true), tag: KeyTag::Slot(1) })
         }
+        Rule::ServiceCredential(_) => Subject::ServiceCredential(ServiceCredentialSubject {
+            user,
+            id: "ACCAEXAMPLE123EXAMPLE".to_owned(),
+            service: "bedrock.amazonaws.com".to_owned(),
+            created: DateTime::UNIX_EPOCH,
+        }),
     }
 }
 

@@ -3,7 +3,8 @@
 //!
 //! # Layout, in the order the data flows
 //!
-//! - [`report`] reads the credential report, [`account`] joins it with the account's other [`source`]s
+//! - [`report`] reads the credential report, [`service_credential`] is what it does not show; [`account`] joins them with the
+//!   account's other [`source`]s
 //! - `dialect` and `local_date` are what spreadsheets do to a saved report, [`saved`] is what people do to it
 //! - a [`check`] is metadata and a rule; [`checks`] has them all, one file each; [`evaluate`] applies them under a [`policy`]: each [`finding`] is a check, a
 //!   [`subject`] and a [`verdict`]
@@ -40,6 +41,7 @@ pub mod report;
 pub mod requirements;
 mod root_keys;
 pub mod saved;
+pub mod service_credential;
 pub mod source;
 pub mod subject;
 pub mod text;

@@ -91,7 +91,7 @@ fn counts(text: &mut String, alerts: &[Alert<'_>]) {
         let _ = write!(text, "; {} {what}", number(count));
     }
     text.push('\n');
-    let unknown = sum(alerts, |alert| alert.decision.counts.unknown);
+    let unknown = sum(alerts, |alert| alert.decision.unknown.len());
     if unknown != 0 {
         let _ = writeln!(text, "{:>6} could not be evaluated: see below", number(unknown));
     }
@@ -371,6 +371,7 @@ fn whose(Closing { stored, .. }: &Closing) -> String {
             Some(id) => format!("{}, access key {}", inert(&user), inert(id)),
             None => format!("{}, access key of {key}", inert(&user)),
         },
+        SubjectId::ServiceCredential { user, id } => format!("{}, credential {}", inert(&user), inert(&id)),
     }
 }
 

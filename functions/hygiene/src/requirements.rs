@@ -281,6 +281,10 @@ pub(crate) const NEVER_USED_KEY_ELSEWHERE: &[Mapping] = &[
     mapping(Catalogue::WellArchitected, Source::Prowler, &["SEC02-BP01"]),
 ];
 
+/// A long-term credential where a temporary one would do, which AWS has no control for.
+pub(crate) const LONG_TERM_CREDENTIAL_ELSEWHERE: &[Mapping] =
+    &[mapping(Catalogue::WellArchitected, Source::Ours, &["SEC02-BP02", "SEC02-BP05"])];
+
 /// Two active keys.
 pub(crate) const TWO_KEYS_ELSEWHERE: &[Mapping] =
     &[mapping(Catalogue::WellArchitected, Source::Prowler, &["SEC02-BP01"])];

@@ -16,11 +16,14 @@ pub enum SourceId {
     AccountSummary,
     /// `ListVirtualMFADevices`.
     VirtualMfaDevices,
+    /// `ListServiceSpecificCredentials`, of all users.
+    ServiceSpecificCredentials,
 }
 
 impl SourceId {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::CredentialReport, Self::AccountSummary, Self::VirtualMfaDevices];
+    pub const ALL: [Self; 4] =
+        [Self::CredentialReport, Self::AccountSummary, Self::VirtualMfaDevices, Self::ServiceSpecificCredentials];
 
     /// What to call it in a sentence.
     pub fn name(self) -> &'static str {
@@ -28,6 +31,7 @@ impl SourceId {
             Self::CredentialReport => "the credential report",
             Self::AccountSummary => "the account summary",
             Self::VirtualMfaDevices => "the list of virtual MFA devices",
+            Self::ServiceSpecificCredentials => "the list of service-specific credentials",
         }
     }
 }
@@ -43,7 +47,7 @@ pub enum Unavailable {
     /// the cell, and what it says.
     #[error("{0}")]
     Unreadable(String),
-    /// Nobody asked for it: the command line was given other files.
+    /// Nobody asked for it: the command line was given other files, or the partition does not have it.
     #[error("{0}")]
     NotAsked(String),
 }

@@ -23,6 +23,8 @@ pub enum Subject {
     User(UserSubject),
     /// One access key of an IAM user.
     AccessKey(AccessKeySubject),
+    /// One service-specific credential of an IAM user.
+    ServiceCredential(ServiceCredentialSubject),
 }
 
 /// An IAM user as a subject.
@@ -52,10 +54,23 @@ pub struct AccessKeySubject {
     pub tag: KeyTag,
 }
 
+/// A service-specific credential as a subject.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServiceCredentialSubject {
+    /// Whose credential it is.
+    pub user: UserSubject,
+    /// Its id.
+    pub id: String,
+    /// The service that it is for.
+    pub service: String,
+    /// When it was created.
+    pub created: DateTime<Utc>,
+}
+
 /// The last part of a finding's identity: `root`, `user/alice`, `user/alice/key/20210620T051650Z`.
 ///
-/// Text has one reading: a user whose name ends in `/key/` and a [`KeyTag`] would be read as that key of another user. IAM
-/// allows no `/` in a name.
+/// Text has one reading: a user whose name ends in `/key/` and a [`KeyTag`], or in `/credential/` and an id, would be read as that
+/// key or credential of another user. IAM allows no `/` in a name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum SubjectId<'a> {
     /// The root user.
@@ -70,6 +85,13 @@ pub enum SubjectId<'a> {
         user: Cow<'a, str>,
         /// Which of the user's keys it is.
         key: KeyTag,
+    },
+    /// A service-specific credential.
+    ServiceCredential {
+        /// The name of its user.
+        user: Cow<'a, str>,
+        /// Its id: letters, digits and `_`.
+        id: Cow<'a, str>,
     },
     /// A form that this version does not know, as it is.
     Other(Cow<'a, str>),
@@ -110,6 +132,7 @@ const PRODUCT: &str = "credwarden";
 const UNKNOWN_ACCOUNT: &str = "unknown";
 const USER: &str = "user/";
 const KEY: &str = "/key/";
+const CREDENTIAL: &str = "/credential/";
 
 impl Subject {
     /// An IAM user.
@@ -124,15 +147,19 @@ impl Subject {
             Self::Account => SubjectId::Account,
             Self::User(user) => SubjectId::User(Cow::Borrowed(&user.name)),
             Self::AccessKey(key) => SubjectId::AccessKey { user: Cow::Borrowed(&key.user.name), key: key.tag },
+            Self::ServiceCredential(ServiceCredentialSubject { user, id, .. }) => {
+                SubjectId::ServiceCredential { user: Cow::Borrowed(&user.name), id: Cow::Borrowed(id) }
+            }
         }
     }
 
-    /// The IAM user that it is, or whose key it is.
+    /// The IAM user that it is, or whose credential it is.
     pub fn owner(&self) -> Option<&UserSubject> {
         match self {
             Self::Root { .. } | Self::Account => None,
             Self::User(user) => Some(user),
             Self::AccessKey(key) => Some(&key.user),
+            Self::ServiceCredential(credential) => Some(&credential.user),
         }
     }
 
@@ -141,7 +168,9 @@ impl Subject {
         match self {
             Self::Root { arn } => arn.as_deref(),
             Self::Account => None,
-            Self::User(user) | Self::AccessKey(AccessKeySubject { user, .. }) => user.arn.as_deref(),
+            Self::User(user)
+            | Self::AccessKey(AccessKeySubject { user, .. })
+            | Self::ServiceCredential(ServiceCredentialSubject { user, .. }) => user.arn.as_deref(),
         }
     }
 
@@ -149,6 +178,23 @@ impl Subject {
     pub fn access_key(&self) -> Option<&AccessKeySubject> {
         match self {
             Self::AccessKey(key) => Some(key),
+            Self::Root { .. } | Self::Account | Self::User(_) | Self::ServiceCredential(_) => None,
+        }
+    }
+
+    /// The service-specific credential that it is.
+    pub fn service_credential(&self) -> Option<&ServiceCredentialSubject> {
+        match self {
+            Self::ServiceCredential(credential) => Some(credential),
+            Self::Root { .. } | Self::Account | Self::User(_) | Self::AccessKey(_) => None,
+        }
+    }
+
+    /// When it was created, where that is known.
+    pub fn created(&self) -> Option<DateTime<Utc>> {
+        match self {
+            Self::AccessKey(key) => key.created,
+            Self::ServiceCredential(credential) => Some(credential.created),
             Self::Root { .. } | Self::Account | Self::User(_) => None,
         }
     }
@@ -165,6 +211,9 @@ impl Subject {
             Self::Account => "the account".to_owned(),
             Self::User(user) => user.shown_name().into_owned(),
             Self::AccessKey(key) => format!("access key {} of {}", key.slot, key.user.shown_name()),
+            Self::ServiceCredential(ServiceCredentialSubject { user, id, .. }) => {
+                format!("credential {} of {}", inert(id), user.shown_name())
+            }
         }
     }
 
@@ -175,6 +224,7 @@ impl Subject {
             Self::Account => "account",
             Self::User(_) => "user",
             Self::AccessKey(_) => "access_key",
+            Self::ServiceCredential(_) => "service_credential",
         }
     }
 }
@@ -195,17 +245,25 @@ impl<'a> SubjectId<'a> {
             _ => {}
         }
         let Some(user) = text.strip_prefix(USER) else { return Self::Other(Cow::Borrowed(text)) };
-        let key = user.rsplit_once(KEY).and_then(|(user, key)| Some((user, key.parse().ok()?)));
-        match key {
-            Some((user, key)) => Self::AccessKey { user: Cow::Borrowed(user), key },
-            None => Self::User(Cow::Borrowed(user)),
+        if let Some((user, key)) = user.rsplit_once(KEY)
+            && let Ok(key) = key.parse()
+        {
+            return Self::AccessKey { user: Cow::Borrowed(user), key };
+        }
+        match user.rsplit_once(CREDENTIAL) {
+            Some((user, id)) if is_credential_id(id) => {
+                Self::ServiceCredential { user: Cow::Borrowed(user), id: Cow::Borrowed(id) }
+            }
+            Some(_) | None => Self::User(Cow::Borrowed(user)),
         }
     }
 
-    /// The name of the IAM user that it is, or whose key it is.
+    /// The name of the IAM user that it is, or whose credential it is.
     pub fn user(&self) -> Option<&str> {
         match self {
-            Self::User(name) | Self::AccessKey { user: name, .. } => Some(name),
+            Self::User(name) | Self::AccessKey { user: name, .. } | Self::ServiceCredential { user: name, .. } => {
+                Some(name)
+            }
             Self::Root | Self::Account | Self::Other(_) => None,
         }
     }
@@ -218,9 +276,15 @@ impl<'a> SubjectId<'a> {
             Self::Account => SubjectId::Account,
             Self::User(name) => SubjectId::User(owned(name)),
             Self::AccessKey { user, key } => SubjectId::AccessKey { user: owned(user), key },
+            Self::ServiceCredential { user, id } => SubjectId::ServiceCredential { user: owned(user), id: owned(id) },
             Self::Other(text) => SubjectId::Other(owned(text)),
         }
     }
+}
+
+/// Whether IAM makes such ids of service-specific credentials.
+pub(crate) fn is_credential_id(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
 impl KeyTag {
@@ -293,6 +357,7 @@ impl fmt::Display for SubjectId<'_> {
             Self::Account => formatter.write_str("account"),
             Self::User(name) => write!(formatter, "{USER}{name}"),
             Self::AccessKey { user, key } => write!(formatter, "{USER}{user}{KEY}{key}"),
+            Self::ServiceCredential { user, id } => write!(formatter, "{USER}{user}{CREDENTIAL}{id}"),
             Self::Other(text) => formatter.write_str(text),
         }
     }
@@ -342,19 +407,26 @@ pub struct SubjectJson<'a> {
     slot: Option<u8>,
     access_key_id: Option<&'a str>,
     created: Option<DateTime<Utc>>,
+    /// Only service-specific credentials have this and the next one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    credential_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    service: Option<&'a str>,
 }
 
 impl<'a> SubjectJson<'a> {
     /// The subject, with the access key's id where it is known.
     pub fn new(subject: &'a Subject, access_key_id: Option<&'a str>) -> Self {
-        let key = subject.access_key();
+        let (key, credential) = (subject.access_key(), subject.service_credential());
         Self {
             kind: subject.kind(),
             user: subject.owner().map(|user| user.name.as_str()),
             arn: subject.arn(),
             slot: key.map(|key| key.slot),
             access_key_id,
-            created: key.and_then(|key| key.created),
+            created: subject.created(),
+            credential_id: credential.map(|credential| credential.id.as_str()),
+            service: credential.map(|credential| credential.service.as_str()),
         }
     }
 }
@@ -377,6 +449,9 @@ mod tests {
         let second = KeyTag::created(time("2021-06-20T05:16:50Z"), true);
         let twin = SubjectId::of("user/alice/key/20210620T051650Z-2");
         assert_eq!(twin, SubjectId::AccessKey { user: "alice".into(), key: second });
+        let credential = SubjectId::ServiceCredential { user: "alice".into(), id: "ACCAEXAMPLE123EXAMPLE".into() };
+        assert_eq!(SubjectId::of("user/alice/credential/ACCAEXAMPLE123EXAMPLE"), credential);
+        assert_eq!(SubjectId::of("user/credential"), SubjectId::User("credential".into()));
         assert_eq!(SubjectId::of("user/key"), SubjectId::User("key".into()));
         assert_eq!(SubjectId::of("user/root"), SubjectId::User("root".into()));
         assert_eq!(SubjectId::of("root"), SubjectId::Root);
@@ -407,13 +482,13 @@ mod tests {
         for subject in ["account/123456789012", "", "role/admin", "user"] {
             assert_eq!(SubjectId::of(subject), SubjectId::Other(subject.into()));
         }
-        let credential = "user/alice/credential/ACCAEXAMPLE";
+        let credential = "user/alice/credential/ACCA-EXAMPLE";
         assert_eq!(SubjectId::of(credential).to_string(), credential);
     }
 
     fn subjects() -> impl Strategy<Value = SubjectId<'static>> {
         // Names that IAM allows, and others without `/` that a file can have.
-        let name = prop_oneof!["[A-Za-z0-9+=,.@_-]{1,64}", "[^/]{1,20}", "key|root|account|slot-1|user|-2"];
+        let name = prop_oneof!["[A-Za-z0-9+=,.@_-]{1,64}", "[^/]{1,20}", "key|credential|root|account|slot-1|user|-2"];
         let tag = prop_oneof![
             (0_i64..253_402_300_800, any::<bool>())
                 .prop_map(|(seconds, second)| KeyTag::created(DateTime::from_timestamp(seconds, 7).unwrap(), second)),
@@ -423,7 +498,9 @@ mod tests {
             Just(SubjectId::Root),
             Just(SubjectId::Account),
             name.clone().prop_map(|name| SubjectId::User(name.into())),
-            (name, tag).prop_map(|(name, key)| SubjectId::AccessKey { user: name.into(), key }),
+            (name.clone(), tag).prop_map(|(name, key)| SubjectId::AccessKey { user: name.into(), key }),
+            (name, "[A-Za-z0-9_]{1,40}")
+                .prop_map(|(name, id)| SubjectId::ServiceCredential { user: name.into(), id: id.into() }),
         ]
     }
 
@@ -440,7 +517,7 @@ mod tests {
 
         #[test]
         fn any_text_that_is_an_identity_is_written_as_it_was_read(
-            subject in prop_oneof![".*", "user/.*", "user/.*/key/.*", "user/[^/]+/key/[0-9TZ-]{0,18}"],
+            subject in prop_oneof![".*", "user/.*", "user/.*/key/.*", "user/[^/]+/key/[0-9TZ-]{0,18}", "user/.*/credential/.*"],
             account in prop_oneof!["[0-9]{12}", Just("unknown".to_owned()), "[^/]{0,5}"],
         ) {
             let text = format!("credwarden/x/{account}/{subject}");

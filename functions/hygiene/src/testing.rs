@@ -14,6 +14,7 @@ use crate::memory::Memory;
 use crate::policy::Policy;
 use crate::report::{CredentialReport, ROOT};
 use crate::root_keys;
+use crate::service_credential::ServiceCredential;
 use crate::source::{Source, Unavailable};
 
 /// Every test's present.
@@ -46,7 +47,38 @@ pub(crate) fn account(table: &str) -> Account {
             users: Some(users),
         }),
         virtual_mfa_users: Ok(Vec::new()),
+        service_credentials: Ok(Vec::new()),
     }
+}
+
+/// An active Bedrock API key of the user, a week old, without an expiration date.
+pub(crate) fn service_credential(user: &str, id: &str) -> ServiceCredential {
+    ServiceCredential {
+        id: id.to_owned(),
+        user: user.to_owned(),
+        service: "bedrock.amazonaws.com".to_owned(),
+        status: "Active".to_owned(),
+        created: time("2026-11-13T06:00:00Z"),
+        expires: None,
+    }
+}
+
+/// What the one check says of those credentials of alice, a line a credential: id, service, status, creation and expiration.
+pub(crate) fn observe_credentials(check: &'static Check, table: &str) -> String {
+    let mut account = account("user\n<root_account>");
+    let credential = |line: &str| {
+        let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+        let [id, service, status, created, expires] = cells[..] else { panic!("{cells:?}") };
+        ServiceCredential {
+            service: service.to_owned(),
+            status: status.to_owned(),
+            created: time(created),
+            expires: (!expires.is_empty()).then(|| time(expires)),
+            ..service_credential("alice", id)
+        }
+    };
+    account.service_credentials = Ok(table.lines().filter(|line| !line.trim().is_empty()).map(credential).collect());
+    observe_in(check, &account)
 }
 
 fn csv(table: &str) -> String {

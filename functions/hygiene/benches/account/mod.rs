@@ -42,6 +42,7 @@ pub(crate) fn account(users: usize) -> Account {
         }),
         summary: Ok(AccountSummary::of(|_| Some(0))),
         virtual_mfa_users: Ok(Vec::new()),
+        service_credentials: Ok(Vec::new()),
     }
 }
 

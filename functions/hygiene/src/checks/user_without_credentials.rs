@@ -2,7 +2,8 @@ use crate::account::User;
 use crate::check::{Check, Context, Kind, Rule, Target, evidence};
 use crate::commands;
 use crate::report::Column;
-use crate::source::{Source, SourceId};
+use crate::service_credential::State;
+use crate::source::{Source, SourceId, Unavailable};
 use crate::text::{age, inert, moment};
 use crate::verdict::{Severity, Verdict};
 
@@ -11,12 +12,12 @@ pub(super) static CHECK: Check = Check {
     title: "A user has no credentials",
     severity: Severity::Low,
     kind: Kind::State,
-    sources: &[SourceId::CredentialReport],
+    sources: &[SourceId::CredentialReport, SourceId::ServiceSpecificCredentials],
     listed_by: Some(SourceId::CredentialReport),
-    fails_when: "No password, no active key, no active certificate, nothing in `additional_credentials_info`, and \
-        the user is older than `NewCredentialGraceDays`.",
+    fails_when: "No password, no active key, no active certificate, nothing in `additional_credentials_info`, no active \
+        service-specific credential, and the user is older than `NewCredentialGraceDays`.",
     rationale: "A user that cannot do anything has permissions that wait for the first credential someone gives it.",
-    recommendation: "Delete the user, after a look at what the report does not show: SSH keys and service-specific \
+    recommendation: "Delete the user, after a look at what is not in the report: SSH keys and service-specific \
         credentials.",
     remediation,
     documentation: "https://docs.aws.amazon.com/IAM/latest/UserGuide/id_users_remove.html",
@@ -37,6 +38,10 @@ fn rule(user: &User<'_>, context: &Context<'_>) -> Source<Verdict> {
     if flags.iter().any(|flag| **flag == Ok(true)) || row.additional_credentials().is_some() {
         return Ok(Verdict::passed("The user has a credential."));
     }
+    let service_specific = has_active_service_credential(user, context);
+    if service_specific == Ok(true) {
+        return Ok(Verdict::passed("The user has a credential."));
+    }
     let grace = context.policy.new_credential_grace;
     let created = row.user_creation_time.clone();
     if matches!(created, Ok(Some(created)) if context.age(created) <= grace) {
@@ -48,9 +53,16 @@ fn rule(user: &User<'_>, context: &Context<'_>) -> Source<Verdict> {
     let Some(created) = created? else {
         return Ok(Verdict::unknown("user_creation_time is N/A in the credential report."));
     };
+    let (has_none, unseen) = match service_specific {
+        Ok(_) => (", no active certificate and no active service-specific credential", "SSH keys"),
+        Err(Unavailable::NotAsked(_)) => {
+            (" and no active certificate", "Service-specific credentials were not looked at, and SSH keys")
+        }
+        Err(unreadable @ Unavailable::Unreadable(_)) => return Err(unreadable),
+    };
     let message = format!(
-        "{} was created on {}, {} ago, and has no password, no active access key and no active certificate. SSH keys and \
-         service-specific credentials are not in the report: look before you delete.",
+        "{} was created on {}, {} ago, and has no password, no active access key{has_none}. {unseen} are not in any list: \
+         look before you delete.",
         inert(&user.name),
         moment(created),
         age(context.age(created))
@@ -64,6 +76,18 @@ fn rule(user: &User<'_>, context: &Context<'_>) -> Source<Verdict> {
         Column::Cert2Active,
     ];
     Ok(Verdict::failed(message, evidence(row, &columns)))
+}
+
+fn has_active_service_credential(user: &User<'_>, context: &Context<'_>) -> Source<bool> {
+    let mut unknown = None;
+    for credential in user.service_credentials.as_ref().map_err(|reason| (*reason).clone())? {
+        match credential.state(context) {
+            Ok(State::Active) => return Ok(true),
+            Ok(State::Inactive | State::Expired) => {}
+            Err(reason) => unknown = Some(reason),
+        }
+    }
+    unknown.map_or(Ok(false), Err)
 }
 
 fn remediation(target: &Target<'_>) -> String {
@@ -87,7 +111,9 @@ fn remediation(target: &Target<'_>) -> String {
 #[cfg(test)]
 mod tests {
     use super::CHECK;
-    use crate::testing::observe;
+    use crate::service_credential::ServiceCredential;
+    use crate::source::{Source, Unavailable};
+    use crate::testing::{account, observe, observe_in, service_credential, unavailable};
 
     #[test]
     fn any_credential_passes_and_so_does_a_new_user() {
@@ -102,14 +128,52 @@ frank | 2019-01-02T03:04:05Z | false            | false               | N/A     
 grace | 2019-01-02T03:04:05Z | false            | ?                   | N/A                       | false         |
 heidi | ?                    | false            | false               | N/A                       | false         |
 "), @"
-        FAILED user/alice: alice was created on 2019-01-02 03:04 UTC, 2,879 days ago, and has no password, no active access key and no active certificate. SSH keys and service-specific credentials are not in the report: look before you delete.
+        FAILED user/alice: alice was created on 2019-01-02 03:04 UTC, 2,879 days ago, and has no password, no active access key, no active certificate and no active service-specific credential. SSH keys are not in any list: look before you delete.
         PASSED user/bob: The user is new, or has a credential.
-        FAILED user/carol: carol was created on 2026-11-13 05:59 UTC, 7 days ago, and has no password, no active access key and no active certificate. SSH keys and service-specific credentials are not in the report: look before you delete.
+        FAILED user/carol: carol was created on 2026-11-13 05:59 UTC, 7 days ago, and has no password, no active access key, no active certificate and no active service-specific credential. SSH keys are not in any list: look before you delete.
         PASSED user/dave: The user has a credential.
         PASSED user/erin: The user has a credential.
         PASSED user/frank: The user has a credential.
         UNKNOWN user/grace: access_key_1_active is `?` in the credential report, not true or false.
         UNKNOWN user/heidi: user_creation_time is `?` in the credential report, not a date.
+        ");
+    }
+
+    const USERS: &str = "
+user  | password_enabled
+alice | false
+bob   | true
+carol | ?
+";
+
+    fn with(credentials: Source<Vec<ServiceCredential>>) -> String {
+        let mut account = account(USERS);
+        account.service_credentials = credentials;
+        observe_in(&CHECK, &account)
+    }
+
+    #[test]
+    fn an_active_service_specific_credential_passes() {
+        let of = |status: &str| ServiceCredential { status: status.to_owned(), ..service_credential("alice", "ACCA1") };
+        let other = service_credential("bob", "ACCA2");
+        let alice = |credentials| with(Ok(credentials)).lines().next().unwrap().to_owned();
+        insta::assert_snapshot!(alice(vec![of("Active"), other.clone()]), @"PASSED user/alice: The user has a credential.");
+        insta::assert_snapshot!(alice(vec![of("Inactive"), other]), @"FAILED user/alice: alice was created on 2019-01-02 03:04 UTC, 2,879 days ago, and has no password, no active access key, no active certificate and no active service-specific credential. SSH keys are not in any list: look before you delete.");
+        insta::assert_snapshot!(alice(vec![of("Paused")]), @"UNKNOWN user/alice: Status of ACCA1 is `Paused`, not Active, Inactive or Expired.");
+    }
+
+    #[test]
+    fn a_list_that_was_not_read_leaves_only_users_open_that_would_fail() {
+        insta::assert_snapshot!(with(unavailable("ListServiceSpecificCredentials failed: AccessDenied.")), @"
+        UNKNOWN user/alice: ListServiceSpecificCredentials failed: AccessDenied.
+        PASSED user/bob: The user has a credential.
+        UNKNOWN user/carol: password_enabled is `?` in the credential report, not true or false.
+        ");
+        let not_asked = Err(Unavailable::NotAsked("The service-specific credentials were not given.".to_owned()));
+        insta::assert_snapshot!(with(not_asked), @"
+        FAILED user/alice: alice was created on 2019-01-02 03:04 UTC, 2,879 days ago, and has no password, no active access key and no active certificate. Service-specific credentials were not looked at, and SSH keys are not in any list: look before you delete.
+        PASSED user/bob: The user has a credential.
+        UNKNOWN user/carol: password_enabled is `?` in the credential report, not true or false.
         ");
     }
 }
