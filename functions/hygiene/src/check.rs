@@ -9,7 +9,7 @@ use crate::report::{AccessKey, Column, Row};
 use crate::requirements::Mapping;
 use crate::service_credential::ServiceCredential;
 use crate::source::{Source, SourceId};
-use crate::subject::Subject;
+use crate::subject::{Subject, SubjectId};
 use crate::time::Time;
 use crate::verdict::{Evidence, Fact, Severity, Verdict};
 
@@ -54,6 +54,18 @@ impl PartialEq for Check {
 }
 
 impl Eq for Check {}
+
+impl Check {
+    /// Whether it makes findings on subjects of that kind.
+    pub fn judges(&self, subject: &SubjectId<'_>) -> bool {
+        match self.rule {
+            Rule::Root(_) => matches!(subject, SubjectId::Root),
+            Rule::User(_) => matches!(subject, SubjectId::User(_) | SubjectId::Account),
+            Rule::AccessKey(_) => matches!(subject, SubjectId::AccessKey { .. } | SubjectId::Account),
+            Rule::ServiceCredential(_) => matches!(subject, SubjectId::ServiceCredential { .. } | SubjectId::Account),
+        }
+    }
+}
 
 /// A check is data of the program: its id stands for it.
 impl Serialize for Check {

@@ -21,7 +21,7 @@ use crate::finding::Finding;
 use crate::memory::{Memory, Stored, Workflow};
 use crate::problems::{Problems, Step};
 use crate::source::SourceId;
-use crate::subject::{KeyTag, Subject, SubjectId};
+use crate::subject::{FindingId, KeyTag, Subject, SubjectId};
 use crate::text;
 use crate::uses::PASSWORD;
 use crate::verdict::{Failure, ReportedEvidence, Severity, Verdict};
@@ -226,6 +226,10 @@ fn close_reason(
     let Some(check) = evaluation.checks.iter().find(|check| check.id == stored.check) else {
         return Some(CloseReason::NotChecked);
     };
+    // No verdict will ever be on it, as on a finding of a check that this version does not know.
+    if !FindingId::parse(&stored.id).is_ok_and(|id| id.check == check.id && check.judges(&id.subject)) {
+        return Some(CloseReason::NotChecked);
+    }
     let is_later = match (stored.generated_at, evaluation.report_generated_at) {
         (Some(stored), Some(generated)) => stored <= generated,
         (None, _) | (_, None) => true,
@@ -940,6 +944,22 @@ user           | access_key_1_active | access_key_1_last_rotated | access_key_2_
         assert_eq!(decision.closings.len(), 2);
         assert!(decision.closings.iter().all(|closing| !closing.is_resolved()));
         assert!(decision.failing.iter().all(|failing| failing.id != OLD_KEY_ID));
+    }
+
+    #[test]
+    fn what_is_under_an_identity_that_this_version_does_not_make_is_archived_but_not_resolved() {
+        let of_mfa =
+            |id: &str| Stored { id: id.to_owned(), check: "root-mfa-disabled".to_owned(), ..stored(OLD_KEY_ID) };
+        let ids = [
+            "credwarden/root-mfa-disabled/123456789012/account",
+            "credwarden/root-mfa-disabled/123456789012/user/alice",
+            "credwarden/root-access-key-active/123456789012/root",
+            "strange",
+        ];
+        let decision = decided(&account(OLD_KEY), &known(ids.map(of_mfa)));
+        let closed = decision.closings.iter().map(|closing| (&*closing.stored.id, &closing.reason));
+        assert_eq!(closed.collect::<BTreeMap<_, _>>(), ids.map(|id| (id, &CloseReason::NotChecked)).into());
+        assert!(decision.not_evaluated.is_empty());
     }
 
     #[test]
