@@ -16,7 +16,7 @@ use checker::publish::Publisher;
 use checker::run::{RunError, audit, finish, notify, publish, run};
 use checker::summary::Summary;
 use chrono::{DateTime, TimeDelta, Utc};
-use hygiene::account::{self as read, AccountSummary, Report};
+use hygiene::account::{self as read, AccountSummary, Doubt, Report};
 use hygiene::alert::Alert;
 use hygiene::checks::CHECKS;
 use hygiene::decision::Decision;
@@ -26,7 +26,7 @@ use hygiene::policy::Policy;
 use hygiene::problems::Problems;
 use hygiene::report::CredentialReport;
 use hygiene::service_credential::ServiceCredential;
-use hygiene::source::Unavailable;
+use hygiene::source::{SourceId, Unavailable};
 use hygiene::subject::FindingId;
 use hygiene::uses::Uses;
 use hygiene::verdict::{ReportedEvidence, Severity, Status};
@@ -640,6 +640,18 @@ impl History {
         // What happened has happened, whatever the report says now.
         let held = before.iter().filter(|(_, stored)| is_ours(stored) && is_open(stored) && is_held(stored, view.time));
         expected.extend(held.map(|(id, _)| id.clone()).filter(|id| !view.disables(id)));
+        // A report from before a user was created, with fewer users than the account, says nothing of whom it does not have.
+        if view.seen.doubts.iter().any(|doubt| matches!(doubt, Doubt::FewerUsers { .. })) {
+            let judged = view.seen.findings.iter().map(|finding| finding.id(Some(ACCOUNT)).to_string());
+            let judged: BTreeSet<String> = judged.collect();
+            let listed = |stored: &Value| {
+                let check = CHECKS.iter().find(|check| stored["GeneratorId"] == format!("credwarden/{}", check.id));
+                check.is_some_and(|check| check.listed_by == Some(SourceId::CredentialReport))
+            };
+            let absent = before.iter().filter(|(_, stored)| is_ours(stored) && is_open(stored) && listed(stored));
+            let absent = absent.map(|(id, _)| id).filter(|id| !judged.contains(*id) && !view.disables(id));
+            expected.extend(absent.cloned());
+        }
         check!(open == expected, "open: {open:#?}, failing: {expected:#?}");
         for (id, severity) in &failing {
             let expected = match (workflow(&after[id]), *severity < self.config.alert.min_severity) {
@@ -925,6 +937,22 @@ fn whatever_happens_the_promises_are_kept() {
     assert!(FAILURES.iter().all(|failure| total.met.contains_key(&format!("{failure:?}"))), "{total}");
     assert!(0 < total.mails && 0 < total.closed && 0 < total.crashes && 0 < total.apart, "{total}");
     println!("{total}");
+}
+
+/// Of two users one is deleted, and then one is created: the report from between has fewer users than the account.
+#[test]
+fn who_is_missing_in_a_report_with_too_few_users_stays_open_until_the_next() {
+    let run = |after, damage| {
+        Step::Run(Invocation { after, damage, twice: false, faults: Vec::new(), lags: false, apart: None })
+    };
+    let steps = [
+        run(Pause::None, None),
+        Step::Change(Change::DeleteUser(0)),
+        run(Pause::Hours, Some(Damage::NoRootRow)),
+        Step::Change(Change::User(2)),
+        run(Pause::None, None),
+    ];
+    lived(&steps, 0).unwrap();
 }
 
 /// A report that takes all the time there is leaves some to ask whose account it is: without that nothing is known of what
