@@ -6,6 +6,7 @@
 //! - [`converge`]: histories of an account in which everything goes wrong, in the [`world`]
 //! - [`hub_table`]: requests to Security Hub and its answers, for the [`world`] and for the emulator; [`hub_shapes`]: the
 //!   product makes no others
+//! - [`upgrade`]: what earlier versions stored is known
 //! - [`documents`]: tables in the README are rendered from code; [`template`]: the template and the code agree
 
 #![allow(
@@ -31,5 +32,6 @@ mod partitions;
 mod publish;
 mod recall;
 mod template;
+mod upgrade;
 mod whole;
 mod world;
