@@ -56,7 +56,7 @@ impl<'a> View<'a> {
     /// The verdicts to show, as people want them: worst first, root first.
     pub fn ordered(&self) -> Vec<&'a Finding> {
         let mut findings = self.findings.clone();
-        findings.sort_by(|one, other| (Self::group(one), one.urgency()).cmp(&(Self::group(other), other.urgency())));
+        findings.sort_by_cached_key(|finding| (Self::group(finding), finding.urgency()));
         findings
     }
 
