@@ -241,10 +241,15 @@ def test_a_suppressed_finding_is_never_alerted_again(deploy: Deploy, emulator: E
 
 def test_what_a_person_resolved_but_still_fails_is_alerted_again(deploy: Deploy, emulator: Emulator, hub: Any) -> None:
     stack = deploy()
+    emulator.change_account("report", age="-3h")
     run(stack)
     title = emulator.own_findings()[ROOT_MFA]["Title"]
     emulator.forget_mails()
     set_workflow(hub, "RESOLVED", ROOT_MFA)
+    run(stack)
+    assert emulator.mails() == [], "the same report cannot show whether it was fixed since"
+    assert workflows(emulator)[ROOT_MFA] == "RESOLVED"
+    emulator.change_account("report", age="-0s")
     run(stack)
     mail = new_mail(emulator)
     assert numbers(mail)["new"] == 1
