@@ -77,7 +77,7 @@ def function(emulator: Emulator) -> int:
 
 
 @on_linux
-def test_thirty_runs_in_one_process_take_the_memory_of_five(deploy: Callable[..., Stack], emulator: Emulator) -> None:
+def test_thirty_runs_in_one_process_take_the_memory_of_ten(deploy: Callable[..., Stack], emulator: Emulator) -> None:
     emulator.change_account("load", name="failing:300")
     stack = deploy()
     sizes, processes = [], set()
@@ -86,8 +86,8 @@ def test_thirty_runs_in_one_process_take_the_memory_of_five(deploy: Callable[...
         sizes.append(memory(function(emulator)))
         processes.add(function(emulator))
     assert len(processes) == 1 and stack.finished_runs() == 30
-    # What a leak of a run's findings would add is ten times that.
-    assert sizes[-1] - sizes[4] < 2 * 1024 * 1024, sizes
+    # It goes up and down by two megabytes from run to run. What a leak of a run's findings would add is eight times that.
+    assert sizes[-1] - max(sizes[:10]) < 2 * 1024 * 1024, sizes
 
 
 def kept_rates(emulator: Emulator) -> None:

@@ -25,9 +25,9 @@ def test_an_authority_that_the_machine_trusts_is_trusted(
     first = stack.invoke()
     assert not first.failed, first.error_message
     assert first.payload["alert"] == "sent"
-    # Generate, summary, devices and GetFindings at once; Publish's endpoint is the same one here.
+    # Generate, summary, devices, credentials and GetFindings at once; Publish's endpoint is the same one here.
     opened = tunnel.connections
-    assert 0 < opened <= 4
+    assert 0 < opened <= 5
     second = stack.invoke()
     assert not second.failed, second.error_message
     assert tunnel.connections == opened, "connections are kept from run to run"
