@@ -56,6 +56,11 @@ impl PartialEq for Check {
 impl Eq for Check {}
 
 impl Check {
+    /// Whether its verdict can rest on that source.
+    pub fn reads(&self, source: SourceId) -> bool {
+        self.sources.contains(&source)
+    }
+
     /// Whether it makes findings on subjects of that kind.
     pub fn judges(&self, subject: &SubjectId<'_>) -> bool {
         match self.rule {

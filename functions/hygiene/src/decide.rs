@@ -68,8 +68,7 @@ pub fn decide(mut evaluation: Evaluation, memory: Memory, enrichment: &Enrichmen
     }
     for known in stored.into_values().filter(|known| evaluation.scope.contains(&known.subject())) {
         let reason = close_reason(&known, None, &evaluation, &keys);
-        let check = evaluation.checks.iter().find(|check| check.id == known.check);
-        let not_asked = check.is_some_and(|check| evaluation.has_not_asked(check));
+        let not_asked = evaluation.check(&known.check).is_some_and(|check| evaluation.has_not_asked(check));
         ends.add(known, reason, not_asked, &evaluation);
     }
 
@@ -204,13 +203,12 @@ impl Keys {
 }
 
 fn rests_on_report(stored: &Stored, evaluation: &Evaluation) -> bool {
-    let check = evaluation.checks.iter().find(|check| check.id == stored.check);
-    check.is_some_and(|check| check.sources.contains(&SourceId::CredentialReport))
+    evaluation.check(&stored.check).is_some_and(|check| check.reads(SourceId::CredentialReport))
 }
 
 /// Whether a finding that is closed would be opened again by a report from before the one that closed it.
 fn is_of_earlier_report(stored: Option<&Stored>, finding: &Finding, evaluation: &Evaluation) -> bool {
-    let rests_on_report = finding.check.sources.contains(&SourceId::CredentialReport);
+    let rests_on_report = finding.check.reads(SourceId::CredentialReport);
     stored.is_some_and(|stored| {
         let generated_at = evaluation.report_generated_at;
         !stored.active && rests_on_report && generated_at.is_some() && generated_at < stored.generated_at
@@ -223,20 +221,18 @@ fn close_reason(
     evaluation: &Evaluation,
     keys: &Keys,
 ) -> Option<CloseReason> {
-    let Some(check) = evaluation.checks.iter().find(|check| check.id == stored.check) else {
+    let (Some(check), Ok(id)) = (evaluation.check(&stored.check), FindingId::parse(&stored.id)) else {
         return Some(CloseReason::NotChecked);
     };
-    // No verdict will ever be on it, as on a finding of a check that this version does not know.
-    if !FindingId::parse(&stored.id).is_ok_and(|id| id.check == check.id && check.judges(&id.subject)) {
+    // This check makes no finding with this identity, so that no run will have a verdict on it.
+    if id.check != check.id || !check.judges(&id.subject) {
         return Some(CloseReason::NotChecked);
     }
     let is_later = match (stored.generated_at, evaluation.report_generated_at) {
         (Some(stored), Some(generated)) => stored <= generated,
         (None, _) | (_, None) => true,
     };
-    if check.sources.contains(&SourceId::CredentialReport)
-        && (!is_later || evaluation.doubts.iter().any(Doubt::is_failure))
-    {
+    if check.reads(SourceId::CredentialReport) && (!is_later || evaluation.doubts.iter().any(Doubt::is_failure)) {
         return None;
     }
     match verdict {
@@ -246,8 +242,8 @@ fn close_reason(
         }),
         Some(Verdict::NotApplicable(message)) => Some(CloseReason::NotApplicable(message.clone().into_owned())),
         Some(Verdict::Unknown(_) | Verdict::Failed(_)) => None,
-        None if !evaluation.shows_absence_of(check, &stored.subject()) => None,
-        None if keys.has_date_again(&stored.subject()) => Some(CloseReason::KnownByDate),
+        None if !evaluation.shows_absence_of(check, &id.subject) => None,
+        None if keys.has_date_again(&id.subject) => Some(CloseReason::KnownByDate),
         None => check.listed_by.map(CloseReason::Gone),
     }
 }
@@ -255,7 +251,7 @@ fn close_reason(
 /// When the report was made that is stored with a finding: the latest that it was judged by, and none that is later than the
 /// run.
 fn generated_at(finding: &Finding, stored: Option<&Stored>, evaluation: &Evaluation) -> Option<DateTime<Utc>> {
-    let rests_on_report = finding.evidence().iter().any(|fact| fact.source == SourceId::CredentialReport);
+    let rests_on_report = finding.rests_on(SourceId::CredentialReport);
     let own =
         evaluation.report_generated_at.filter(|generated| rests_on_report && *generated <= evaluation.evaluated_at);
     let known = stored.and_then(|stored| stored.generated_at);
@@ -359,7 +355,7 @@ fn alert_status(
 /// Whether the report is later than the one that the stored finding rests on: by the same report nobody can see that a person
 /// has fixed the problem since.
 fn is_judged_anew(stored: &Stored, finding: &Finding, evaluation: &Evaluation) -> bool {
-    let rests_on_report = finding.evidence().iter().any(|fact| fact.source == SourceId::CredentialReport);
+    let rests_on_report = finding.rests_on(SourceId::CredentialReport);
     match (stored.generated_at, evaluation.report_generated_at) {
         (Some(stored), Some(generated)) if rests_on_report => stored < generated,
         (_, _) => true,

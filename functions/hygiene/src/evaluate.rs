@@ -105,6 +105,11 @@ impl Evaluation {
         counts
     }
 
+    /// The check of that id, if it was applied.
+    pub fn check(&self, id: &str) -> Option<&'static Check> {
+        self.checks.iter().copied().find(|check| check.id == id)
+    }
+
     /// Whether a source of the check was asked for and could not be read.
     pub fn lacks_source_of(&self, check: &Check) -> bool {
         check.sources.iter().any(|source| self.coverage.get(source) == Some(&Coverage::Failed))
@@ -265,8 +270,8 @@ fn tag(row: &Row, key: &AccessKey) -> KeyTag {
 fn add_generated_time(findings: &mut [Finding], generated: DateTime<Utc>) {
     let text = generated.to_rfc3339_opts(SecondsFormat::Secs, true);
     for finding in findings {
-        if let Verdict::Failed(failure) = &mut finding.verdict
-            && failure.evidence.iter().any(|fact| fact.source == SourceId::CredentialReport)
+        if finding.rests_on(SourceId::CredentialReport)
+            && let Verdict::Failed(failure) = &mut finding.verdict
         {
             failure.evidence.push(Fact::of_report("GeneratedTime", text.clone()));
         }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::check::{Check, Target};
-use crate::source::Unavailable;
+use crate::source::{SourceId, Unavailable};
 use crate::subject::{FindingId, Subject, SubjectJson};
 use crate::verdict::{Fact, Failure, Severity, Status, Verdict};
 
@@ -68,6 +68,11 @@ impl Finding {
     /// What the verdict rests on; only a problem has evidence.
     pub fn evidence(&self) -> &[Fact] {
         self.failure().map_or(&[], |failure| &failure.evidence)
+    }
+
+    /// Whether a value of that source is in the evidence.
+    pub fn rests_on(&self, source: SourceId) -> bool {
+        self.evidence().iter().any(|fact| fact.source == source)
     }
 
     /// Whether there is no verdict only because a source was not asked for, for which nobody is to blame.
