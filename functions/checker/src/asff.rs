@@ -7,13 +7,14 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, Utc};
 use hygiene::check::Kind;
 use hygiene::checks::find;
-use hygiene::decision::{CloseReason, Closing, Failing, Record};
+use hygiene::decision::{Closing, Failing, Record};
 use hygiene::memory::{Stored, Workflow};
 use hygiene::subject::{AccessKeySubject, KeyTag, ServiceCredentialSubject, Subject, SubjectId};
 use hygiene::text::{cut, inert};
+use hygiene::time::{to_last_digit, to_milliseconds, to_seconds};
 use hygiene::uses::Uses;
 use hygiene::verdict::{Evidence, Fact, ReportedEvidence, Severity};
 use serde::de::{IgnoredAny, MapAccess, Visitor};
@@ -235,17 +236,12 @@ impl<'a> Asff<'a> {
     /// A finding to close: the same identity and resources, PASSED (or no longer evaluated) and ARCHIVED.
     pub fn closing(closing: &'a Closing, product: &'a Product, now: DateTime<Utc>) -> Self {
         let stored = &closing.stored;
-        let status = match closing.reason {
-            CloseReason::Passed(_) | CloseReason::NotApplicable(_) | CloseReason::Expired(_) | CloseReason::Gone(_) => {
-                "PASSED"
-            }
-            CloseReason::NotChecked | CloseReason::KnownByDate => NOT_CHECKED,
-        };
+        let status = if closing.is_resolved() { "PASSED" } else { NOT_CHECKED };
         let mut fields = ProductFields::default();
         fields.insert(ARN, stored.arn.as_deref());
         fields.insert(ACCESS_KEY_ID, stored.access_key_id.as_deref());
-        fields.insert(USER_CREATED, stored.user_created_at.map(exact).as_deref());
-        fields.insert(GENERATED_TIME, closing.generated_at.max(stored.generated_at).map(seconds).as_deref());
+        fields.insert(USER_CREATED, stored.user_created_at.map(to_last_digit).as_deref());
+        fields.insert(GENERATED_TIME, closing.generated_at.max(stored.generated_at).map(to_seconds).as_deref());
         Self {
             description: fit(&closing.reason.to_string(), DESCRIPTION).into(),
             compliance: Some(Compliance { status: status.into(), related_requirements: &[] }),
@@ -310,16 +306,11 @@ impl<'a> Asff<'a> {
 
 /// A status that is not understood must not silence an alert: `ASSIGNED` was one once.
 fn workflow(status: Option<&str>) -> Workflow {
-    match status {
-        Some("NOTIFIED") => Workflow::Notified,
-        Some("SUPPRESSED") => Workflow::Suppressed,
-        Some("RESOLVED") => Workflow::Resolved,
-        Some("NEW") | None => Workflow::New,
-        Some(other) => {
-            tracing::debug!(status = other, "A finding of ours has an unknown workflow status.");
-            Workflow::New
-        }
-    }
+    let Some(status) = status else { return Workflow::New };
+    Workflow::from_label(status).unwrap_or_else(|| {
+        tracing::debug!(status, "One of credwarden's findings has an unknown workflow status.");
+        Workflow::New
+    })
 }
 
 struct Envelope<'a> {
@@ -351,10 +342,10 @@ fn base<'a>(product: &'a Product, envelope: &Envelope<'_>) -> Asff<'a> {
         company_name: "credwarden",
         generator_id: Some(fit(&format!("{GENERATOR}{check}"), ID).into()),
         aws_account_id: Some(Cow::Borrowed(&product.account_id)),
-        created_at: Some(timestamp(created_at).into()),
-        first_observed_at: Some(timestamp(first_observed_at).into()),
-        last_observed_at: timestamp(now).into(),
-        updated_at: Some(timestamp(updated_at).into()),
+        created_at: Some(to_milliseconds(created_at).into()),
+        first_observed_at: Some(to_milliseconds(first_observed_at).into()),
+        last_observed_at: to_milliseconds(now).into(),
+        updated_at: Some(to_milliseconds(updated_at).into()),
         severity: Some(SeverityLabel { label: label(), original: None }),
         finding_provider_fields: Some(FindingProviderFields { severity: Some(provided), types: types.clone() }),
         types,
@@ -368,8 +359,8 @@ fn product_fields<'a>(failing: &'a Failing, record: &Record) -> Option<ProductFi
     fields.insert(ARN, failing.finding.subject.arn());
     fields.insert(ACCESS_KEY_ID, failing.access_key_id.as_deref());
     let uses = &record.evidence.uses;
-    fields.insert(LAST_USED, uses.latest().map(exact).as_deref());
-    let uses = uses.by_credential.iter().map(|(credential, time)| format!("{credential}={}", exact(*time)));
+    fields.insert(LAST_USED, uses.latest().map(to_last_digit).as_deref());
+    let uses = uses.by_credential.iter().map(|(credential, time)| format!("{credential}={}", to_last_digit(*time)));
     fields.insert(USES, Some(&uses.collect::<Vec<_>>().join(",")));
     let keys = record.evidence.keys.iter().map(String::as_str).collect::<Vec<_>>().join(",");
     fields.insert(ROOT_KEYS, Some(&keys));
@@ -377,8 +368,8 @@ fn product_fields<'a>(failing: &'a Failing, record: &Record) -> Option<ProductFi
     if remediation.chars().count() <= PRODUCT_FIELD {
         fields.insert(REMEDIATION, Some(&remediation));
     }
-    fields.insert(GENERATED_TIME, record.generated_at.map(seconds).as_deref());
-    fields.insert(USER_CREATED, record.user_created_at.map(exact).as_deref());
+    fields.insert(GENERATED_TIME, record.generated_at.map(to_seconds).as_deref());
+    fields.insert(USER_CREATED, record.user_created_at.map(to_last_digit).as_deref());
     for fact in failing.finding.evidence().iter().filter(|fact| fact.name != "GeneratedTime") {
         fields.insert(&format!("{EVIDENCE}{}", fact.name), Some(&fact.value));
     }
@@ -392,7 +383,10 @@ fn resources<'a>(subject: &'a Subject, access_key_id: Option<&'a str>, product: 
         Subject::User(user) => vec![of.user(&user.name)],
         Subject::AccessKey(AccessKeySubject { user, created, active, tag, .. }) => {
             let status = active.map(|active| if active { "Active" } else { "Inactive" });
-            vec![of.access_key(&user.name, *tag, access_key_id, created.map(timestamp), status), of.user(&user.name)]
+            vec![
+                of.access_key(&user.name, *tag, access_key_id, created.map(to_milliseconds), status),
+                of.user(&user.name),
+            ]
         }
         Subject::ServiceCredential(ServiceCredentialSubject { user, id, .. }) => {
             vec![of.service_credential(&user.name, id), of.user(&user.name)]
@@ -480,15 +474,6 @@ fn uses(fields: &ProductFields<'_>) -> Uses {
     Uses { by_credential, of_any }
 }
 
-fn seconds(time: DateTime<Utc>) -> String {
-    time.to_rfc3339_opts(SecondsFormat::Secs, true)
-}
-
-/// To the last digit: it is compared with the report's.
-fn exact(time: DateTime<Utc>) -> String {
-    time.to_rfc3339_opts(SecondsFormat::AutoSi, true)
-}
-
 impl ProductFields<'_> {
     /// The evidence, as the facts of the report that it was.
     fn evidence(&self) -> Evidence {
@@ -552,10 +537,6 @@ fn fit(text: &str, limit: usize) -> String {
         "" => "-".to_owned(),
         text => text.to_owned(),
     }
-}
-
-fn timestamp(time: DateTime<Utc>) -> String {
-    time.to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
 fn time(text: Option<&str>) -> Option<DateTime<Utc>> {

@@ -11,7 +11,6 @@ use bytes::Bytes;
 use chrono::TimeDelta;
 use futures_util::{StreamExt, stream};
 use hygiene::decision::{Closing, Decision, Failing, Hub, Mark, Storing};
-use hygiene::memory::Workflow;
 use hygiene::outcome::{Outcome, Receipts};
 use hygiene::problems::{Problems, Step};
 use hygiene::text::{counted, cut, inert};
@@ -284,7 +283,7 @@ impl<'a> Publisher<'a> {
     ) -> BTreeSet<String> {
         let mut groups: BTreeMap<(&str, Option<&str>), Vec<&str>> = BTreeMap::new();
         for mark in marks {
-            groups.entry((status(mark.status), mark.note.as_deref())).or_default().push(&mark.id);
+            groups.entry((mark.status.label(), mark.note.as_deref())).or_default().push(&mark.id);
         }
         let mut all = BTreeSet::new();
         for ((status, note), ids) in groups {
@@ -372,15 +371,6 @@ fn written_again(failing: &Failing) -> Failing {
 /// The identity that Security Hub knows the finding by: that of a hostile name is escaped.
 fn sent_id(finding: &Asff<'_>) -> String {
     finding.id.as_deref().unwrap_or_default().to_owned()
-}
-
-fn status(workflow: Workflow) -> &'static str {
-    match workflow {
-        Workflow::New => "NEW",
-        Workflow::Notified => "NOTIFIED",
-        Workflow::Suppressed => "SUPPRESSED",
-        Workflow::Resolved => "RESOLVED",
-    }
 }
 
 fn note_refusals(verb: &str, imported: &Imported, problems: &mut Problems) {

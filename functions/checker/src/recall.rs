@@ -1,5 +1,5 @@
-//! What Security Hub has of ours: all that is open, and what there is of that which fails and is not open. All of it or
-//! nothing, since a plan made from a part would close or repeat the rest.
+//! Reads credwarden's findings in Security Hub: all open ones, and of those that fail and are not open the stored ones. All of
+//! them or none, since a decision made from a part would close or repeat the rest.
 
 use std::collections::BTreeMap;
 
@@ -7,8 +7,9 @@ use aws_sdk_securityhub::types::builders::AwsSecurityFindingFiltersBuilder;
 use aws_sdk_securityhub::types::{
     AwsSecurityFindingFilters, DateFilter, RecordState, StringFilter, StringFilterComparison,
 };
-use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use hygiene::memory::Stored;
+use hygiene::time::to_milliseconds;
 use tokio::time::Instant;
 
 use crate::cause::CallError;
@@ -83,7 +84,8 @@ impl<'a> Recall<'a> {
         if MOST_BY_ID < ids.len() {
             self.list(self.filters(&[RecordState::Archived]), until, known).await?;
             // Another run may have opened some of them again after the open ones were listed.
-            let recent = DateFilter::builder().start(timestamp(now - OVERLAP)).end(timestamp(now + OVERLAP)).build();
+            let recent =
+                DateFilter::builder().start(to_milliseconds(now - OVERLAP)).end(to_milliseconds(now + OVERLAP)).build();
             return self.list(self.filters(&[RecordState::Active]).updated_at(recent), until, known).await;
         }
         let both = [RecordState::Active, RecordState::Archived];
@@ -141,8 +143,4 @@ fn filter(comparison: StringFilterComparison, value: &str) -> StringFilter {
 
 fn unreadable(member: &str) -> RecallError {
     RecallError::Read(CallError::other(GET, format!("one of our findings has no readable {member}")))
-}
-
-fn timestamp(time: DateTime<Utc>) -> String {
-    time.to_rfc3339_opts(SecondsFormat::Millis, true)
 }

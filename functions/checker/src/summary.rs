@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, SecondsFormat, Utc};
 use hygiene::alert::Alert;
 use hygiene::enrichment::Enrichment;
 use hygiene::evaluate::{Counts, Evaluation};
 use hygiene::finding::FindingJson;
+use hygiene::time::to_seconds;
 use hygiene::verdict::Status;
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
@@ -86,7 +86,7 @@ impl Summary {
         Self {
             account_id: decision.account_id.clone(),
             partition: decision.partition.clone(),
-            report_generated_at: decision.report_generated_at.map(timestamp),
+            report_generated_at: decision.report_generated_at.map(to_seconds),
             counts: decision.counts,
             new: alert.new.len(),
             resolved: alert.resolved.len(),
@@ -134,8 +134,4 @@ pub fn findings(evaluation: &Evaluation, enrichment: &Enrichment) -> (Vec<Box<Ra
     }
     let truncated = evaluation.findings.len() - kept.len();
     (kept.into_values().collect(), truncated)
-}
-
-fn timestamp(time: DateTime<Utc>) -> String {
-    time.to_rfc3339_opts(SecondsFormat::Secs, true)
 }

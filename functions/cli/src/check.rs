@@ -3,13 +3,14 @@
 use std::io;
 use std::path::Path;
 
-use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use hygiene::account::{Account, Report};
 use hygiene::enrichment::Enrichment;
 use hygiene::evaluate::{Evaluation, Scope, evaluate};
 use hygiene::policy::Policy;
 use hygiene::report::CLOCK_SKEW;
 use hygiene::text::{age, inert, moment};
+use hygiene::time::to_last_digit;
 use hygiene::verdict::Status;
 
 use crate::arguments::{CheckArguments, FailOn, Format};
@@ -40,8 +41,8 @@ pub enum CheckError {
     /// The moment that was asked for is before what the report says.
     #[error(
         "--now is {}, more than five minutes before the newest date in the credential report, {}",
-        exact(*.now),
-        exact(*.newest)
+        to_last_digit(*.now),
+        to_last_digit(*.newest)
     )]
     BeforeReport {
         /// `--now`
@@ -169,11 +170,6 @@ fn not_before(now: Option<DateTime<Utc>>, account: &Account) -> Result<(), Check
         Some((now, newest)) if CLOCK_SKEW < newest - now => Err(CheckError::BeforeReport { now, newest }),
         Some(_) | None => Ok(()),
     }
-}
-
-/// To the second, as `--now` is given.
-fn exact(time: DateTime<Utc>) -> String {
-    time.to_rfc3339_opts(SecondsFormat::AutoSi, true)
 }
 
 /// The time to judge a saved report by: its own where it says, else the present.

@@ -3,9 +3,9 @@
 use std::borrow::Cow;
 use std::io::{self, Write};
 
-use chrono::{DateTime, SecondsFormat, Utc};
 use hygiene::finding::Finding;
 use hygiene::text::inert;
+use hygiene::time::to_last_digit;
 
 use crate::view::View;
 
@@ -67,17 +67,13 @@ fn cells(finding: &Finding, view: &View<'_>) -> [String; HEADER.len()] {
         subject.arn().unwrap_or_default().to_owned(),
         key.map_or_else(String::new, |key| key.slot.to_string()),
         access_key_id.unwrap_or_default().to_owned(),
-        subject.created().map_or_else(String::new, timestamp),
+        subject.created().map_or_else(String::new, to_last_digit),
         evidence.join("; "),
         finding.failure().map_or_else(String::new, |_| finding.remediation(access_key_id)),
         finding.check.requirements.join("; "),
-        timestamp(view.evaluation.evaluated_at),
-        view.evaluation.report_generated_at.map_or_else(String::new, timestamp),
+        to_last_digit(view.evaluation.evaluated_at),
+        view.evaluation.report_generated_at.map_or_else(String::new, to_last_digit),
     ]
-}
-
-fn timestamp(time: DateTime<Utc>) -> String {
-    time.to_rfc3339_opts(SecondsFormat::AutoSi, true)
 }
 
 /// The text as a cell that no spreadsheet runs, and in which nothing acts but line breaks.

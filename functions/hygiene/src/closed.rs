@@ -2,11 +2,11 @@
 
 use std::cmp::Reverse;
 
-use chrono::SecondsFormat;
 use serde::Serialize;
 
 use crate::alert::Alert;
 use crate::decision::{CloseReason, Closing};
+use crate::time::to_seconds;
 use crate::verdict::Severity;
 
 /// A closed finding in the machine-readable result.
@@ -31,7 +31,7 @@ impl<'a> ClosedJson<'a> {
             title: &stored.title,
             reason: label(reason),
             message: reason.to_string(),
-            first_observed_at: stored.open_since().to_rfc3339_opts(SecondsFormat::Secs, true),
+            first_observed_at: to_seconds(stored.open_since()),
         }
     }
 }

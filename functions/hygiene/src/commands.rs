@@ -1,10 +1,9 @@
 //! AWS CLI v2 commands that several checks share. What cannot be undone comes last, after a deactivation and a wait.
 
-use chrono::SecondsFormat;
-
 use crate::check::Target;
 use crate::service_credential::can_expire;
 use crate::text::{shell_option, shell_word};
+use crate::time::to_seconds;
 
 /// `--user-name alice`
 pub(crate) fn user(target: &Target<'_>) -> String {
@@ -40,7 +39,7 @@ fn key_id(target: &Target<'_>) -> (String, String) {
         None => "Status!=''",
     };
     let created = key.and_then(|key| key.created).map_or_else(String::new, |created| {
-        let second = created.to_rfc3339_opts(SecondsFormat::Secs, true);
+        let second = to_seconds(created);
         format!(" && starts_with(CreateDate, '{}')", second.trim_end_matches('Z'))
     });
     let lookup = format!(

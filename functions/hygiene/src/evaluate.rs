@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::account::{Account, Doubt, User};
@@ -14,6 +14,7 @@ use crate::policy::Policy;
 use crate::report::{AccessKey, Row};
 use crate::source::{Coverage, SourceId, Unavailable};
 use crate::subject::{AccessKeySubject, KeyTag, ServiceCredentialSubject, Subject, SubjectId, UserSubject};
+use crate::time::to_seconds;
 use crate::verdict::{Fact, Status, Verdict};
 
 /// The verdicts on one account.
@@ -268,7 +269,7 @@ fn tag(row: &Row, key: &AccessKey) -> KeyTag {
 
 /// Whoever reads a value of the report has to know how old it is.
 fn add_generated_time(findings: &mut [Finding], generated: DateTime<Utc>) {
-    let text = generated.to_rfc3339_opts(SecondsFormat::Secs, true);
+    let text = to_seconds(generated);
     for finding in findings {
         if finding.rests_on(SourceId::CredentialReport)
             && let Verdict::Failed(failure) = &mut finding.verdict

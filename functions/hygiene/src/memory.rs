@@ -86,6 +86,26 @@ pub enum Workflow {
     Resolved,
 }
 
+impl Workflow {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::New, Self::Notified, Self::Suppressed, Self::Resolved];
+
+    /// Security Hub's spelling.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::New => "NEW",
+            Self::Notified => "NOTIFIED",
+            Self::Suppressed => "SUPPRESSED",
+            Self::Resolved => "RESOLVED",
+        }
+    }
+
+    /// The status that Security Hub spells so.
+    pub fn from_label(label: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|workflow| workflow.label() == label)
+    }
+}
+
 impl Stored {
     /// What it is on.
     pub fn subject(&self) -> SubjectId<'_> {

@@ -3,12 +3,13 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, Utc};
 
 use crate::check::Context;
 use crate::source::{Source, SourceId, Unavailable};
 use crate::subject::is_credential_id;
 use crate::text::{cut, inert};
+use crate::time::to_seconds;
 use crate::verdict::{Evidence, Fact};
 
 /// An entry of `ListServiceSpecificCredentials`.
@@ -94,7 +95,7 @@ impl ServiceCredential {
     ///
     /// # Errors
     ///
-    /// When its status is none that is known.
+    /// When its status is not a known one.
     pub fn state(&self, context: &Context<'_>) -> Source<State> {
         if self.expires.is_some_and(|expires| expires <= context.now) {
             return Ok(State::Expired);
@@ -128,13 +129,12 @@ impl ServiceCredential {
 
     /// What the list says of it, as it says it.
     pub(crate) fn evidence(&self) -> Evidence {
-        let time = |time: DateTime<Utc>| time.to_rfc3339_opts(SecondsFormat::Secs, true);
         let facts = [
             ("ServiceName", Some(self.service.clone())),
             ("ServiceSpecificCredentialId", Some(self.id.clone())),
             ("Status", Some(self.status.clone())),
-            ("CreateDate", Some(time(self.created))),
-            ("ExpirationDate", self.expires.map(time)),
+            ("CreateDate", Some(to_seconds(self.created))),
+            ("ExpirationDate", self.expires.map(to_seconds)),
         ];
         let source = SourceId::ServiceSpecificCredentials;
         let fact =
