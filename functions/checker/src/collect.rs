@@ -110,7 +110,7 @@ pub struct Collected {
 }
 
 /// Reads all sources, and gives up on what is not there by `until`. Whose account it is may take until `account_until`: that is
-/// asked only when there is no report to say it, which may have taken all the time there was. `now` tells how old a report is.
+/// asked only when there is no report to say it, which may have taken all the time there was. The report's age is as of `now`.
 pub async fn collect(
     clients: &Clients,
     expected: &Expected,
@@ -178,14 +178,9 @@ impl Sources {
 
 /// The account that was asked for, of which nothing was read for that reason.
 fn unread(account: AccountOf, reason: &str) -> Account {
-    let reason = Unavailable::Unreadable(sentence(reason));
-    let sources = Sources {
-        report: Err(reason.clone()),
-        summary: Err(reason.clone()),
-        virtual_mfa_users: Err(reason.clone()),
-        service_credentials: Err(reason),
-    };
-    sources.of(Some(account))
+    let AccountOf { account_id, partition } = account;
+    let unread = Account::unread(&Unavailable::Unreadable(sentence(reason)));
+    Account { id: Some(account_id), partition: Some(partition), ..unread }
 }
 
 fn source<T>(result: Result<T, CollectError>, errors: &mut Vec<CollectError>) -> Source<T> {
@@ -362,7 +357,7 @@ async fn service_credentials(iam: &Client, until: Instant) -> Result<Source<Vec<
     }
 }
 
-/// None for a credential with a date that is none of the calendar's.
+/// Returns `None` for a credential with a date that the calendar does not have.
 fn service_credential(listed: &ServiceSpecificCredentialMetadata) -> Option<ServiceCredential> {
     let time = |time: &aws_sdk_iam::primitives::DateTime| DateTime::from_timestamp(time.secs(), time.subsec_nanos());
     let expires = match listed.expiration_date() {

@@ -88,7 +88,7 @@ impl Live {
         Ok(Self { runtime, clients: Clients::new(&Configurations::all(&sdk), None), unreadable })
     }
 
-    /// Reads all sources; `now` tells how old the report is.
+    /// Reads all sources; the report's age is as of `now`.
     pub fn read(&self, now: DateTime<Utc>) -> Read {
         if let Some(reason) = &self.unreadable {
             return nothing(reason);
@@ -160,20 +160,12 @@ fn refused(errors: &[CollectError]) -> Option<&CallError> {
 /// What is known of an account without credentials for it.
 fn nothing(reason: &str) -> Read {
     let unread = Unavailable::Unreadable(format!("There are no AWS credentials: {}.", reason.trim_end_matches('.')));
-    let account = Account {
-        id: None,
-        partition: None,
-        report: Err(unread.clone()),
-        summary: Err(unread.clone()),
-        virtual_mfa_users: Err(unread.clone()),
-        service_credentials: Err(unread.clone()),
-    };
     let advice = if reason.starts_with(credentials::NOT_FOUND) {
         " `aws sts get-caller-identity` shows what the AWS CLI would use; --credential-report takes a saved report"
     } else {
         ""
     };
-    Read { account, errors: vec![format!("{unread}{advice}")], notes: Vec::new() }
+    Read { account: Account::unread(&unread), errors: vec![format!("{unread}{advice}")], notes: Vec::new() }
 }
 
 /// Something to look at on a terminal; nothing where standard error is none.

@@ -145,6 +145,18 @@ impl<'a> User<'a> {
 }
 
 impl Account {
+    /// An account of which nothing was read, for that reason, and of which nothing is known.
+    pub fn unread(reason: &Unavailable) -> Self {
+        Self {
+            id: None,
+            partition: None,
+            report: Err(reason.clone()),
+            summary: Err(reason.clone()),
+            virtual_mfa_users: Err(reason.clone()),
+            service_credentials: Err(reason.clone()),
+        }
+    }
+
     /// The root user's row of the report.
     ///
     /// # Errors
@@ -207,15 +219,15 @@ impl Account {
         Ok(users)
     }
 
-    /// The service-specific credentials, each with the ARN of its user: that of the user's row where there is one.
-    pub fn owned_service_credentials(&self) -> Vec<(&ServiceCredential, Option<String>)> {
+    /// The service-specific credentials, each with the ARN of its user: that of the user's row where there is one. `users` are
+    /// the account's [users](Self::users).
+    pub fn owned_service_credentials(&self, users: &[User<'_>]) -> Vec<(&ServiceCredential, Option<String>)> {
         let Ok(credentials) = &self.service_credentials else { return Vec::new() };
         if credentials.is_empty() {
             return Vec::new();
         }
-        let users = self.users().into_iter().map(|user| (user.name.into_owned(), user.arn));
-        let arns: BTreeMap<String, Option<String>> = users.collect();
-        let arn = |user: &str| arns.get(user).cloned().unwrap_or_else(|| self.arn_of(user));
+        let arns: BTreeMap<&str, &Option<String>> = users.iter().map(|user| (&*user.name, &user.arn)).collect();
+        let arn = |user: &str| arns.get(user).map_or_else(|| self.arn_of(user), |arn| (*arn).clone());
         credentials.iter().map(|credential| (credential, arn(&credential.user))).collect()
     }
 

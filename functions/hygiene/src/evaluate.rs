@@ -136,13 +136,11 @@ pub fn evaluate(account: &Account, policy: &Policy, scope: &Scope, now: DateTime
     if scope.contains(&SubjectId::Root) {
         evaluator.add_root(account);
     }
-    for user in account.users() {
-        if !scope.contains(&SubjectId::User(user.name.as_ref().into())) {
-            continue;
-        }
-        evaluator.add_user(&user);
+    let users = account.users();
+    for user in users.iter().filter(|user| scope.contains(&SubjectId::User(user.name.as_ref().into()))) {
+        evaluator.add_user(user);
     }
-    evaluator.add_service_credentials(account, scope);
+    evaluator.add_service_credentials(account, &users, scope);
     if scope.contains(&SubjectId::Account) {
         evaluator.add_account(account);
     }
@@ -211,8 +209,8 @@ impl Evaluator<'_> {
         }
     }
 
-    fn add_service_credentials(&mut self, account: &Account, scope: &Scope) {
-        for (credential, arn) in account.owned_service_credentials() {
+    fn add_service_credentials(&mut self, account: &Account, users: &[User<'_>], scope: &Scope) {
+        for (credential, arn) in account.owned_service_credentials(users) {
             let subject = Arc::new(Subject::ServiceCredential(ServiceCredentialSubject {
                 user: UserSubject { name: credential.user.clone(), arn, created: None },
                 id: credential.id.clone(),
@@ -261,10 +259,10 @@ fn keys<'a>(user: &User<'a>, owner: &UserSubject) -> Vec<Key<'a>> {
 }
 
 fn tag(row: &Row, key: &AccessKey) -> KeyTag {
-    let dated = |key: &AccessKey, second| key.created().ok().map(|created| KeyTag::created(created, second));
-    let Some(own) = dated(key, false) else { return KeyTag::Slot(key.slot) };
-    let is_second = key.slot == 2 && dated(&row.access_keys[0], false) == Some(own);
-    if is_second { dated(key, true).unwrap_or(own) } else { own }
+    let Ok(created) = key.created() else { return KeyTag::Slot(key.slot) };
+    let of_first = |created| KeyTag::created(created, false);
+    let is_twin = || row.access_keys[0].created().ok().map(of_first) == Some(of_first(created));
+    KeyTag::created(created, key.slot == 2 && is_twin())
 }
 
 /// Whoever reads a value of the report has to know how old it is.
