@@ -50,8 +50,19 @@ fn key_id(target: &Target<'_>) -> (String, String) {
     (lookup, "\"$KEY_ID\"".to_owned())
 }
 
+/// Creates another service-specific credential, then deactivates and deletes this one. `better` is what to prefer to that.
+pub(crate) fn rotate_service_credential(target: &Target<'_>, better: &str) -> String {
+    format!(
+        "# Better than a new credential: {better}. If it must be one (two for each service are the limit):\n\
+         {}\n\
+         # When everything uses the new one:\n{}",
+        replace_service_credential(target),
+        retire_service_credential(target)
+    )
+}
+
 /// Creates another service-specific credential for the same service, with an expiration date where it can have one.
-pub(crate) fn replace_service_credential(target: &Target<'_>) -> String {
+fn replace_service_credential(target: &Target<'_>) -> String {
     let service = target.subject.service_credential().map_or("", |credential| &credential.service);
     let age = if can_expire(service) { " --credential-age-days 90" } else { "" };
     let (user, service) = (user(target), shell_option("--service-name", service));
@@ -59,7 +70,7 @@ pub(crate) fn replace_service_credential(target: &Target<'_>) -> String {
 }
 
 /// Deactivates the service-specific credential, then deletes it.
-pub(crate) fn retire_service_credential(target: &Target<'_>) -> String {
+fn retire_service_credential(target: &Target<'_>) -> String {
     let (user, id) = (user(target), service_credential_id(target));
     format!(
         "aws iam update-service-specific-credential {user} {id} --status Inactive\n\

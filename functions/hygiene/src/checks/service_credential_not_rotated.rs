@@ -1,4 +1,4 @@
-use crate::check::{Check, Context, Kind, Rule, Target};
+use crate::check::{Check, Context, Kind, Rule};
 use crate::commands;
 use crate::requirements;
 use crate::service_credential::{ServiceCredential, State};
@@ -18,7 +18,7 @@ pub(super) static CHECK: Check = Check {
         chat logs.",
     recommendation: "Use a role where the service allows one. Where it does not, create a new credential, move its users \
         to it, deactivate the old one, and delete that when nothing has missed it.",
-    remediation,
+    remediation: |target| commands::rotate_service_credential(target, "a role"),
     documentation: "https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_service-specific-creds.html",
     requirements: &[],
     mappings: requirements::LONG_TERM_CREDENTIAL_ELSEWHERE,
@@ -42,16 +42,6 @@ fn rule(credential: &ServiceCredential, context: &Context<'_>) -> Source<Verdict
         age(limit)
     );
     Ok(Verdict::failed(message, credential.evidence()))
-}
-
-fn remediation(target: &Target<'_>) -> String {
-    format!(
-        "# Better than a new credential: a role. If it must be one (two for each service are the limit):\n\
-         {}\n\
-         # When everything uses the new one:\n{}",
-        commands::replace_service_credential(target),
-        commands::retire_service_credential(target)
-    )
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-use crate::check::{Check, Context, Kind, Rule, Target};
+use crate::check::{Check, Context, Kind, Rule};
 use crate::commands;
 use crate::requirements;
 use crate::service_credential::{ServiceCredential, State};
@@ -20,7 +20,7 @@ pub(super) static CHECK: Check = Check {
         A copy of it works until somebody deletes it.",
     recommendation: "Use a role, or a short-term API key. Where it must be a credential of this kind, create one that \
         expires, move its users to it, deactivate the old one, and delete that when nothing has missed it.",
-    remediation,
+    remediation: |target| commands::rotate_service_credential(target, "a role, or a short-term API key"),
     documentation: "https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_api_keys_for_aws_services.html",
     requirements: &[],
     mappings: requirements::LONG_TERM_CREDENTIAL_ELSEWHERE,
@@ -48,16 +48,6 @@ fn rule(credential: &ServiceCredential, context: &Context<'_>) -> Source<Verdict
     let severity = credential.is_for_models().then_some(Severity::High);
     let (evidence, reportable) = (credential.evidence(), ReportedEvidence::default());
     Ok(Verdict::Failed(Failure { severity, message, evidence, reportable }))
-}
-
-fn remediation(target: &Target<'_>) -> String {
-    format!(
-        "# Better than a new credential: a role, or a short-term API key. If it must be one (two for each service are the limit):\n\
-         {}\n\
-         # When everything uses the new one:\n{}",
-        commands::replace_service_credential(target),
-        commands::retire_service_credential(target)
-    )
 }
 
 #[cfg(test)]
