@@ -18,7 +18,8 @@ use checker::summary::Summary;
 use chrono::{DateTime, TimeDelta, Utc};
 use hygiene::account::{self as read, AccountSummary, Doubt, Report};
 use hygiene::alert::Alert;
-use hygiene::checks::CHECKS;
+use hygiene::check::Check;
+use hygiene::checks::{CHECKS, find};
 use hygiene::decision::Decision;
 use hygiene::evaluate::{Evaluation, Scope, evaluate};
 use hygiene::outcome::Outcome;
@@ -240,7 +241,7 @@ impl View {
         self.disabled.contains(&check)
             || verdict.map_or_else(
                 || {
-                    let source = CHECKS.iter().find(|one| one.id == check).and_then(|one| one.listed_by);
+                    let source = check_of(stored).and_then(|check| check.listed_by);
                     let coverage = &self.seen.coverage[&source.unwrap()];
                     coverage.shows_absence_of(&FindingId::parse(id).unwrap().subject)
                 },
@@ -253,11 +254,11 @@ impl View {
 struct History {
     world: World,
     config: Config,
-    /// What people were told of each finding.
-    told: BTreeMap<String, ReportedEvidence>,
-    /// What Security Hub once had of it, marked as told.
+    /// What was reported of each finding.
+    reported: BTreeMap<String, ReportedEvidence>,
+    /// What Security Hub once had of it, marked as reported.
     known: BTreeMap<String, ReportedEvidence>,
-    /// What is to be told again: it was closed, or a person wants it.
+    /// What is to be reported again: it was closed, or a person wants it.
     owed: BTreeSet<String>,
     created: BTreeMap<String, DateTime<Utc>>,
     /// The hub before the last run wrote.
@@ -302,7 +303,7 @@ impl History {
         Self {
             world: World::new(now(), account, seed),
             config: config(),
-            told: BTreeMap::new(),
+            reported: BTreeMap::new(),
             known: BTreeMap::new(),
             owed: BTreeSet::new(),
             created: BTreeMap::new(),
@@ -373,7 +374,7 @@ impl History {
         let time = self.world.state().now;
         let config = &self.config;
         let mut call = account::invocation(time, LEFT);
-        // Made up now and then, as on somebody's machine. What is asked for in vain may fail: nobody has to be told.
+        // Made up now and then, as on somebody's machine. What is asked for in vain may fail: nobody has to be notified.
         let harmless = |fault: &Fault| fault.operation != "GetFindings";
         if self.figures.runs.is_multiple_of(3) && invocation.faults.iter().all(harmless) {
             call.expected = account::presumed("012345678901");
@@ -390,7 +391,7 @@ impl History {
         .await;
         check!(started.elapsed() <= LEFT, "the run took {:?}", started.elapsed());
 
-        let told = self.world.results().split_off(mails);
+        let reported = self.world.results().split_off(mails);
         let views: Vec<View> = runs.iter().map(|process| self.view(&process.own())).collect();
         let mut clean = self.world.state().hub_enabled && invocation.damage.is_none() && !invocation.lags;
         clean &= invocation.apart.is_none_or(|last| last == Part::Finish);
@@ -408,13 +409,13 @@ impl History {
         // SNS took them, and could not say so: nobody can know.
         let unheard: usize =
             runs.iter().map(|process| process.own().met.iter().filter(|fault| is_unheard(fault)).count()).sum();
-        check!(told.len() <= copies + unheard, "{} mails", told.len());
-        self.alerts_are_due(&told, &before, &views, invocation)?;
-        self.closings_are_justified(&before, &after, &views, &told)?;
+        check!(reported.len() <= copies + unheard, "{} mails", reported.len());
+        self.alerts_are_due(&reported, &before, &views, invocation)?;
+        self.closings_are_justified(&before, &after, &views, &reported)?;
         self.marks_are_true(&before, &after, invocation)?;
         others_are_untouched(&before, &after)?;
         if clean {
-            self.all_is_told(&before, &after, &views[0], &outcomes)?;
+            self.all_is_reported(&before, &after, &views[0], &outcomes)?;
         }
         self.before_last = before;
         self.touched.clear();
@@ -483,7 +484,7 @@ impl History {
         let now = views[0].time;
         for mail in mails {
             let errors = mail["errors"].to_string();
-            // A run that does not know what was told tells all.
+            // A run that does not know what was reported reports all.
             let blind = invocation.lags || errors.contains("GetFindings") || mail["account_id"].is_null();
             for finding in mail["findings"].as_array().unwrap() {
                 let account = mail["account_id"].as_str();
@@ -495,26 +496,29 @@ impl History {
                     // An event that the report no longer shows is reported by what is stored of it.
                     let held = before.get(id).filter(|stored| is_held(stored, now));
                     let held = held.filter(|stored| invocation.lags || workflow(stored) == "NEW");
-                    check!(held.is_some(), "{id} was told, and does not fail");
+                    check!(held.is_some(), "{id} was reported, and does not fail");
                     self.owed.remove(id);
-                    let known = self.told.entry(id.to_owned()).or_default();
+                    let known = self.reported.entry(id.to_owned()).or_default();
                     known.uses = known.uses.clone().merged(held.map(evidence).unwrap_or_default().uses);
                     continue;
                 };
                 let news = seen.failure().map(|failure| failure.reportable.clone()).unwrap_or_default();
                 check!(
                     stored.is_none_or(|stored| workflow(stored) != "SUPPRESSED" || is_later(&news, &evidence(stored))),
-                    "{id} is suppressed, and was told"
+                    "{id} is suppressed, and was reported"
                 );
                 if let Some(stored) = stored.filter(|stored| is_open(stored) && workflow(stored) == "NOTIFIED") {
                     let known = self.known.get(id).cloned().unwrap_or_default();
                     let worse =
                         Severity::from_label(stored["Severity"]["Label"].as_str().unwrap()) < Some(seen.severity());
-                    check!(worse || is_later(&news, &known) || invocation.twice, "{id} was told again, for nothing");
+                    check!(
+                        worse || is_later(&news, &known) || invocation.twice,
+                        "{id} was reported again, for nothing"
+                    );
                 }
                 self.owed.remove(id);
-                let known = self.told.entry(id.to_owned()).or_default();
-                // A use that was stored before is in what is told of the finding now.
+                let known = self.reported.entry(id.to_owned()).or_default();
+                // A use that was stored before is in what is reported of the finding now.
                 known.uses = known.uses.clone().merged(news.uses).merged(stored.map(evidence).unwrap_or_default().uses);
                 known.keys.extend(news.keys);
             }
@@ -522,7 +526,7 @@ impl History {
         Ok(())
     }
 
-    /// Nothing is closed that fails, or that the run could not see; and what is closed as resolved was told as such.
+    /// Nothing is closed that fails, or that the run could not see; and what is closed as resolved was reported as such.
     fn closings_are_justified(
         &mut self,
         before: &BTreeMap<String, Value>,
@@ -550,8 +554,8 @@ impl History {
                 resolved += u64::from(status == "PASSED" && tellable && workflow(stored) != "SUPPRESSED");
             }
         }
-        let told: u64 = mails.iter().map(|mail| mail["resolved"].as_u64().unwrap()).sum();
-        check!(resolved <= told, "{resolved} were closed, and {told} told");
+        let reported: u64 = mails.iter().map(|mail| mail["resolved"].as_u64().unwrap()).sum();
+        check!(resolved <= reported, "{resolved} were closed, and {reported} reported");
         for (id, _) in after.iter().filter(|(_, stored)| is_ours(stored) && !is_open(stored)) {
             self.known.remove(id);
             self.owed.insert(id.clone());
@@ -559,7 +563,7 @@ impl History {
         Ok(())
     }
 
-    /// What is marked as told was told, with all that is stored of it; a person's decision stays; `CreatedAt` too.
+    /// What is marked as reported was reported, with all that is stored of it; a person's decision stays; `CreatedAt` too.
     fn marks_are_true(
         &mut self,
         before: &BTreeMap<String, Value>,
@@ -582,20 +586,26 @@ impl History {
                 check!(created == known, "{id}: CreatedAt was {known}, is {created}");
             }
             if is_open(stored) && workflow(stored) == "NOTIFIED" {
-                let Some(told) = self.told.get_mut(id).filter(|_| !self.owed.contains(id)) else {
-                    check!(false, "{id} is marked, and nobody was told");
+                let Some(reported) = self.reported.get_mut(id).filter(|_| !self.owed.contains(id)) else {
+                    check!(false, "{id} is marked, and nobody was notified");
                     continue;
                 };
                 let known = evidence(stored);
                 if invocation.lags {
-                    // It cannot set to NEW what it was not shown; when it dies then, what it wrote counts as told.
-                    told.uses = told.uses.clone().merged(known.uses.clone());
-                    told.keys.extend(known.keys.iter().cloned());
+                    // It cannot set to NEW what it was not shown; when it dies then, what it wrote counts as reported.
+                    reported.uses = reported.uses.clone().merged(known.uses.clone());
+                    reported.keys.extend(known.keys.iter().cloned());
                 }
-                check!(known.uses.not_in(&told.uses).is_none(), "{id}: {known:?} is stored, and {told:?} was told");
-                check!(known.keys.is_subset(&told.keys), "{id}: {known:?} is stored, and {told:?} was told");
+                check!(
+                    known.uses.not_in(&reported.uses).is_none(),
+                    "{id}: {known:?} is stored, and {reported:?} was reported"
+                );
+                check!(
+                    known.keys.is_subset(&reported.keys),
+                    "{id}: {known:?} is stored, and {reported:?} was reported"
+                );
                 // A run that was not shown what there was may have written less, as may the second of two; and while it is to be
-                // told, nothing is known.
+                // reported, nothing is known.
                 let stayed = !(invocation.lags || invocation.twice)
                     && before.get(id).is_some_and(|old| workflow(old) == "NOTIFIED");
                 let before = self.known.remove(id).filter(|_| stayed).unwrap_or_default();
@@ -610,9 +620,9 @@ impl History {
         Ok(())
     }
 
-    /// After an undisturbed run the open findings are those that fail, or cannot be judged, each of the former told, or not to be
-    /// told.
-    fn all_is_told(
+    /// After an undisturbed run the open findings are those that fail, or cannot be judged, each of the former reported, or not to be
+    /// reported.
+    fn all_is_reported(
         &self,
         before: &BTreeMap<String, Value>,
         after: &BTreeMap<String, Value>,
@@ -626,10 +636,7 @@ impl History {
         let failing: BTreeMap<String, Severity> =
             failing.map(|finding| (finding.id(Some(ACCOUNT)).to_string(), finding.severity())).collect();
         // What the run did not ask for stays as it is.
-        let is_judged = |stored: &&Value| {
-            let check = CHECKS.iter().find(|check| stored["GeneratorId"] == format!("credwarden/{}", check.id));
-            !check.is_some_and(|check| view.seen.has_not_asked(check))
-        };
+        let is_judged = |stored: &&Value| !check_of(stored).is_some_and(|check| view.seen.has_not_asked(check));
         let open = after.values().filter(|stored| is_ours(stored) && is_open(stored)).filter(is_judged).map(id);
         let (open, mut expected): (BTreeSet<_>, BTreeSet<_>) = (open.collect(), failing.keys().cloned().collect());
         // Where the sources disagree there is no verdict, and what was open stays open.
@@ -645,8 +652,7 @@ impl History {
             let judged = view.seen.findings.iter().map(|finding| finding.id(Some(ACCOUNT)).to_string());
             let judged: BTreeSet<String> = judged.collect();
             let listed = |stored: &Value| {
-                let check = CHECKS.iter().find(|check| stored["GeneratorId"] == format!("credwarden/{}", check.id));
-                check.is_some_and(|check| check.listed_by == Some(SourceId::CredentialReport))
+                check_of(stored).is_some_and(|check| check.listed_by == Some(SourceId::CredentialReport))
             };
             let absent = before.iter().filter(|(_, stored)| is_ours(stored) && is_open(stored) && listed(stored));
             let absent = absent.map(|(id, _)| id).filter(|id| !judged.contains(*id) && !view.disables(id));
@@ -676,10 +682,10 @@ impl History {
             |after| Invocation { after, twice: false, faults: Vec::new(), damage: None, lags: false, apart: None };
         check!(self.invoke(&quiet(Pause::Hours)).await?, "it was disturbed");
         let before = self.world.state().hub.clone();
-        let told = self.world.state().messages.len();
+        let reported = self.world.state().messages.len();
         check!(self.invoke(&quiet(Pause::None)).await?, "it was disturbed");
-        let again = self.world.results().into_iter().nth(told);
-        check!(again.is_none(), "the same was told twice: {again:#?}");
+        let again = self.world.results().into_iter().nth(reported);
+        check!(again.is_none(), "the same was reported twice: {again:#?}");
         let same = |hub: &BTreeMap<String, Value>| -> BTreeMap<String, Value> {
             let without = |(id, finding): (&String, &Value)| {
                 let mut finding = finding.clone();
@@ -757,7 +763,7 @@ fn failures_are_named(outcome: Option<&Result<Summary, RunError>>, own: &Own) ->
         };
         // SNS has published the message, whatever is left of its answer.
         let stays = stays && !(fault.operation == "Publish" && fault.failure == Failure::Shortened);
-        // Where nobody says whose account it is, what Security Hub says does not matter, and that is told.
+        // Where nobody says whose account it is, what Security Hub says does not matter, and that is reported.
         let stays = stays && !(fault.operation == "GetFindings" && words.contains("without the account's number"));
         // A report that cannot be had is one source, whichever of its two calls fails.
         let operation = fault.operation.trim_start_matches("Generate").trim_start_matches("Get");
@@ -786,6 +792,11 @@ fn is_failing(finding: &hygiene::finding::Finding) -> bool {
     finding.status() == Status::Failed
 }
 
+/// The check that made the stored finding, if this version has it.
+fn check_of(stored: &Value) -> Option<&'static Check> {
+    find(stored["GeneratorId"].as_str()?.strip_prefix("credwarden/")?)
+}
+
 fn is_open(finding: &Value) -> bool {
     finding["RecordState"] == "ACTIVE"
 }
@@ -798,7 +809,7 @@ fn severity(finding: &Value) -> Severity {
     Severity::from_label(finding["Severity"]["Label"].as_str().unwrap()).unwrap()
 }
 
-/// What is stored of what was told.
+/// What is stored of what was reported.
 fn evidence(finding: &Value) -> ReportedEvidence {
     let fields = &finding["ProductFields"];
     let list = |name: &str| fields[name].as_str().into_iter().flat_map(|list| list.split(',')).map(str::to_owned);
@@ -956,7 +967,7 @@ fn who_is_missing_in_a_report_with_too_few_users_stays_open_until_the_next() {
 }
 
 /// A report that takes all the time there is leaves some to ask whose account it is: without that nothing is known of what
-/// was told before, and all of it would be told again.
+/// was reported before, and all of it would be reported again.
 #[test]
 fn a_silent_iam_repeats_no_alert() {
     let silent = |operation| Fault { operation, failure: Failure::Silent(Effect::None), after: 0, times: u16::MAX };

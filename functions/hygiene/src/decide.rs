@@ -498,7 +498,7 @@ mod tests {
     use crate::policy::Policy;
     use crate::source::{Coverage, SourceId, Unavailable, Users};
     use crate::subject::FindingId;
-    use crate::testing::{NOW, account, evaluated, service_credential, time, unavailable};
+    use crate::testing::{NOW, account, evaluated, service_credential, stored, time, unavailable};
     use crate::uses::Uses;
     use crate::verdict::Fact;
 
@@ -518,27 +518,6 @@ user           | access_key_1_active | access_key_1_last_rotated | access_key_1_
 <root_account> | true                | 2019-01-02T03:04:05Z      | 2026-11-19T06:00:00Z
 ";
     const YESTERDAY: &str = "2026-11-19T06:00:00Z";
-
-    fn stored(id: &str) -> Stored {
-        Stored {
-            id: id.to_owned(),
-            check: id.split('/').nth(1).unwrap().to_owned(),
-            title: "An active access key is old".to_owned(),
-            active: true,
-            workflow: Workflow::Notified,
-            severity: Severity::Medium,
-            created_at: time("2026-10-01T06:00:00Z"),
-            first_observed_at: Some(time("2026-10-02T06:00:00Z")),
-            updated_at: time(YESTERDAY),
-            arn: None,
-            access_key_id: None,
-            reported: ReportedEvidence::default(),
-            closed_unchecked: false,
-            user_created_at: None,
-            generated_at: None,
-            evidence: Vec::new(),
-        }
-    }
 
     fn known(stored: impl IntoIterator<Item = Stored>) -> BTreeMap<String, Stored> {
         stored.into_iter().map(|stored| (stored.id.clone(), stored)).collect()
@@ -858,7 +837,7 @@ user           | password_last_used   | access_key_1_active | access_key_1_last_
             let decision = decided(&account, &known);
             decision.failing.iter().find(|failing| failing.id == id).unwrap().record.evidence.keys.len()
         };
-        // This run tells that there is a key, and cannot say which: the next one that sees it has to.
+        // This run shows that there is a key, and not which: the next one that sees it has to report it.
         assert_eq!([Workflow::New, Workflow::Resolved].map(written), [0, 0]);
         assert_eq!([Workflow::Notified, Workflow::Suppressed].map(written), [1, 1]);
     }
@@ -869,16 +848,16 @@ user           | password_last_used   | access_key_1_active | access_key_1_last_
 user           | access_key_1_active | access_key_1_last_rotated | access_key_2_active | access_key_2_last_rotated
 <root_account> | true                | 2019-01-02T03:04:05Z      | false               | 2020-01-02T03:04:05Z
 ";
-        let told = |table: &str| {
+        let line_of = |table: &str| {
             let reported =
                 ReportedEvidence { keys: ["20190102T030405Z".to_owned()].into(), ..ReportedEvidence::default() };
             let id = "credwarden/root-access-key-active/123456789012/root";
             lines_of_one(table, Stored { severity: Severity::Critical, reported, ..stored(id) })
         };
-        insta::assert_snapshot!(told(both), @"reported   CRITICAL      credwarden/root-access-key-active/123456789012/root");
-        insta::assert_snapshot!(told(&both.replace("false", "true ")), @"new        CRITICAL      credwarden/root-access-key-active/123456789012/root (an access key that was not named before, created 20200102T030405Z)");
+        insta::assert_snapshot!(line_of(both), @"reported   CRITICAL      credwarden/root-access-key-active/123456789012/root");
+        insta::assert_snapshot!(line_of(&both.replace("false", "true ")), @"new        CRITICAL      credwarden/root-access-key-active/123456789012/root (an access key that was not named before, created 20200102T030405Z)");
         let unreadable = both.replace("2019-01-02T03:04:05Z", "?                   ").replace("false", "true ");
-        insta::assert_snapshot!(told(&unreadable), @"new        CRITICAL      credwarden/root-access-key-active/123456789012/root (an access key that was not named before, created 20200102T030405Z)");
+        insta::assert_snapshot!(line_of(&unreadable), @"new        CRITICAL      credwarden/root-access-key-active/123456789012/root (an access key that was not named before, created 20200102T030405Z)");
     }
 
     #[test]

@@ -226,18 +226,18 @@ fn new_findings(text: &mut String, alert: &Alert<'_>, limit: usize) {
     // The worst finding of a subject comes first in the list, so the groups are in the order of their worst.
     let is_root = |group: &Vec<&Failing>| group[0].finding.subject.is_root();
     groups.sort_by_key(|group| !is_root(group));
-    let mut told = 0;
+    let mut shown = 0;
     for (number, group) in groups.iter().enumerate() {
         let mut one = String::new();
         subject_findings(&mut one, group, alert);
         if limit < text.len() + one.len() + 200 && number != 0 {
-            let findings = counted((alert.new.len() - told) as u64, "new finding");
+            let findings = counted((alert.new.len() - shown) as u64, "new finding");
             let subjects = counted((groups.len() - number) as u64, "more user");
             let _ = write!(text, "\nAnd {findings} on {subjects}.\n{}\n", where_the_rest_is(alert));
             return;
         }
         text.push_str(&one);
-        told += group.len();
+        shown += group.len();
     }
 }
 
@@ -449,8 +449,7 @@ mod tests {
     use crate::memory::{Memory, Stored, Workflow};
     use crate::outcome::{Outcome, Receipts};
     use crate::problems::Step;
-    use crate::testing::{account, evaluated, time, unavailable};
-    use crate::verdict::ReportedEvidence;
+    use crate::testing::{self, account, evaluated, unavailable};
 
     const ACCOUNT: &str = "
 user           | password_enabled | mfa_active | password_last_used   | access_key_1_active | access_key_1_last_rotated | access_key_1_last_used_date | access_key_1_last_used_region | access_key_1_last_used_service | access_key_2_active | access_key_2_last_rotated
@@ -466,7 +465,7 @@ alice          | true             | false      | 2026-11-18T06:00:00Z | true    
         Outcome { decision, receipts: Receipts::default() }
     }
 
-    fn told<R>(
+    fn rendered<R>(
         account: &Account,
         stored: &BTreeMap<String, Stored>,
         errors: &[&str],
@@ -520,22 +519,11 @@ alice          | true             | false      | 2026-11-18T06:00:00Z | true    
     fn stored(id: &str, severity: Severity, workflow: Workflow) -> (String, Stored) {
         let check = crate::checks::find(id.split('/').nth(1).unwrap()).unwrap();
         let stored = Stored {
-            id: id.to_owned(),
-            check: check.id.to_owned(),
             title: check.title.to_owned(),
-            active: true,
             workflow,
             severity,
-            created_at: time("2026-10-01T06:00:00Z"),
             first_observed_at: None,
-            updated_at: time("2026-11-19T06:00:00Z"),
-            arn: None,
-            access_key_id: None,
-            reported: ReportedEvidence::default(),
-            closed_unchecked: false,
-            user_created_at: None,
-            generated_at: None,
-            evidence: Vec::new(),
+            ..testing::stored(id)
         };
         (id.to_owned(), stored)
     }
@@ -544,7 +532,7 @@ alice          | true             | false      | 2026-11-18T06:00:00Z | true    
     fn a_first_mail() {
         let account = account(ACCOUNT);
         let (subject, text) =
-            told(&account, &BTreeMap::new(), &[], |alert| (subject_of(alert), text_of(alert, 100_000)));
+            rendered(&account, &BTreeMap::new(), &[], |alert| (subject_of(alert), text_of(alert, 100_000)));
         insta::assert_snapshot!(format!("Subject: {subject}\n\n{text}"));
     }
 
@@ -590,7 +578,7 @@ alice          | true             | false      | 2026-11-18T06:00:00Z | true    
         ];
         let errors = ["ListVirtualMFADevices failed: AccessDenied: not authorized"];
         let (subject, text) =
-            told(&account, &stored.into(), &errors, |alert| (subject_of(alert), text_of(alert, 100_000)));
+            rendered(&account, &stored.into(), &errors, |alert| (subject_of(alert), text_of(alert, 100_000)));
         insta::assert_snapshot!(format!("Subject: {subject}\n\n{text}"));
     }
 
@@ -601,7 +589,7 @@ alice          | true             | false      | 2026-11-18T06:00:00Z | true    
         let ids = ["alice", "bob"].map(|user| format!("credwarden/console-user-mfa-disabled/123456789012/user/{user}"));
         let last = |ids: &[String]| {
             let stored = ids.iter().map(|id| stored(id, Severity::High, Workflow::Notified)).collect();
-            told(&account, &stored, &[], |alert| text_of(alert, 100_000)).replace('\n', " ")
+            rendered(&account, &stored, &[], |alert| text_of(alert, 100_000)).replace('\n', " ")
         };
         let end = "Nothing is closed unseen.";
         let [one, both] = [&ids[..1], &ids].map(last);
@@ -612,7 +600,7 @@ alice          | true             | false      | 2026-11-18T06:00:00Z | true    
     #[test]
     fn a_report_without_its_time_is_not_a_missing_report() {
         let mut account = account(ACCOUNT);
-        let age = |account: &Account| told(account, &BTreeMap::new(), &[], data_age);
+        let age = |account: &Account| rendered(account, &BTreeMap::new(), &[], data_age);
         account.report.as_mut().unwrap().generated_time = None;
         assert_eq!(age(&account), "The time of the credential report is not known.");
         account.report = unavailable("GetCredentialReport failed: AccessDenied.");
@@ -630,7 +618,7 @@ alice          | true             | false      | 2026-11-18T06:00:00Z | true    
 
     #[test]
     fn a_long_mail_is_cut_with_a_count_and_counts_everything() {
-        let text = told(&crowd(5000), &BTreeMap::new(), &[], |alert| text_of(alert, 60_000));
+        let text = rendered(&crowd(5000), &BTreeMap::new(), &[], |alert| text_of(alert, 60_000));
         assert!(text.len() < 60_000, "{}", text.len());
         assert!(text.contains("10,000 new: 10,000 MEDIUM"), "{}", &text[..300]);
         let last = text.lines().rfind(|line| line.starts_with("And ")).unwrap();
@@ -671,7 +659,7 @@ alice          | true             | false      | 2026-11-18T06:00:00Z | true    
         let table = "user | password_enabled\n<root_account> | false\neve\u{202e}\u{1b}[2J | true";
         let account = account(table);
         let (subject, text) =
-            told(&account, &BTreeMap::new(), &[], |alert| (subject_of(alert), text_of(alert, 100_000)));
+            rendered(&account, &BTreeMap::new(), &[], |alert| (subject_of(alert), text_of(alert, 100_000)));
         assert!(subject.is_ascii() && subject.len() < 100 && !subject.contains("eve"), "{subject}");
         assert!(text.chars().all(|character| character == '\n' || !character.is_control()));
         assert!(!text.contains('\u{202e}'));
@@ -683,7 +671,7 @@ alice          | true             | false      | 2026-11-18T06:00:00Z | true    
         let table = "user | password_enabled | mfa_active | password_last_used\n\
             <root_account> | true | false | 2026-11-19T06:00:00Z\nroot | true | false | 2026-11-19T06:00:00Z";
         let account = account(table);
-        let text = told(&account, &BTreeMap::new(), &[], |alert| text_of(alert, 100_000));
+        let text = rendered(&account, &BTreeMap::new(), &[], |alert| text_of(alert, 100_000));
         let [root, user] = ["\nThe root user\n", "\nUser root\n"].map(|heading| text.find(heading).unwrap());
         let [used, mfa] =
             ["root-user-recently-used)", "console-user-mfa-disabled)"].map(|check| text.find(check).unwrap());
@@ -694,7 +682,7 @@ alice          | true             | false      | 2026-11-18T06:00:00Z | true    
     fn the_subject_stays_short() {
         let rows = (0..5000).map(|number| format!("u{number} | true")).collect::<Vec<_>>().join("\n");
         let account = account(&format!("user | password_enabled\n<root_account> | true\n{rows}"));
-        let subject = told(&account, &BTreeMap::new(), &["x"], subject_of);
+        let subject = rendered(&account, &BTreeMap::new(), &["x"], subject_of);
         assert!(subject.is_ascii() && subject.len() < 100, "{subject}");
     }
 
@@ -705,7 +693,7 @@ alice          | true             | false      | 2026-11-18T06:00:00Z | true    
         {
             let mut account = account(ACCOUNT);
             account.partition = Some(partition.to_owned());
-            let link = told(&account, &BTreeMap::new(), &[], console_link).unwrap();
+            let link = rendered(&account, &BTreeMap::new(), &[], console_link).unwrap();
             assert!(
                 link.starts_with(&format!(
                     "https://eu-central-1.console.{domain}/securityhub/home?region=eu-central-1#"

@@ -10,12 +10,13 @@ use crate::decide::decide;
 use crate::decision::{AlertRules, Decision};
 use crate::enrichment::Enrichment;
 use crate::evaluate::{Evaluation, Scope, evaluate};
-use crate::memory::Memory;
+use crate::memory::{Memory, Stored, Workflow};
 use crate::policy::Policy;
 use crate::report::{CredentialReport, ROOT};
 use crate::root_keys;
 use crate::service_credential::ServiceCredential;
 use crate::source::{Source, Unavailable};
+use crate::verdict::{ReportedEvidence, Severity};
 
 /// Every test's present.
 pub(crate) const NOW: &str = "2026-11-20T06:00:00Z";
@@ -79,6 +80,28 @@ pub(crate) fn observe_credentials(check: &'static Check, table: &str) -> String 
     };
     account.service_credentials = Ok(table.lines().filter(|line| !line.trim().is_empty()).map(credential).collect());
     observe_in(check, &account)
+}
+
+/// An open finding of October, of which people know.
+pub(crate) fn stored(id: &str) -> Stored {
+    Stored {
+        id: id.to_owned(),
+        check: id.split('/').nth(1).unwrap().to_owned(),
+        title: "An active access key is old".to_owned(),
+        active: true,
+        workflow: Workflow::Notified,
+        severity: Severity::Medium,
+        created_at: time("2026-10-01T06:00:00Z"),
+        first_observed_at: Some(time("2026-10-02T06:00:00Z")),
+        updated_at: time("2026-11-19T06:00:00Z"),
+        arn: None,
+        access_key_id: None,
+        reported: ReportedEvidence::default(),
+        closed_unchecked: false,
+        user_created_at: None,
+        generated_at: None,
+        evidence: Vec::new(),
+    }
 }
 
 fn csv(table: &str) -> String {
