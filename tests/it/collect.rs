@@ -436,7 +436,7 @@ async fn the_account_that_is_given_is_judged_by_its_own_report_only() {
     let reason = "expected account 012345678901, but the credential report is of account 123456789012";
     assert_eq!(errors(&other), [reason]);
     let account = other.account;
-    assert_eq!(account.id.as_deref(), Some("012345678901"), "nothing is told of another account");
+    assert_eq!(account.id.as_deref(), Some("012345678901"), "nothing is reported of another account");
     assert!(account.report.is_err() && account.summary.is_err() && account.virtual_mfa_users.is_err());
     assert_eq!(account.summary.unwrap_err().reason(), format!("E{}.", &reason[1..]));
 }

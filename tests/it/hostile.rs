@@ -15,7 +15,7 @@ use serde_json::Value;
 use tracing_subscriber::layer::SubscriberExt as _;
 
 use crate::account::{ACCOUNT, ROOT, csv, invocation, now, snapshot, user};
-use crate::inputs::{assert_inert, told};
+use crate::inputs::{assert_inert, render_all};
 use crate::world::{Account, Failure, Fault, World, config};
 
 const HOSTILE: [&str; 14] = [
@@ -61,7 +61,7 @@ fn what_is_in_a_report_acts_nowhere() {
             let failing = named.filter(|finding| finding.status() == Status::Failed).count();
             assert_eq!(failing, 5, "of {name:?}");
         }
-        told(&account);
+        render_all(&account);
     }
 }
 

@@ -44,13 +44,13 @@ pub(crate) fn saved(bytes: &[u8]) {
     };
     let not_given = Unavailable::NotAsked("It was not given.".to_owned());
     if bytes.starts_with(b"{\"SummaryMap\"") {
-        told(&snapshot(Err(not_given), input::summary("file", bytes).map_err(message)));
+        render_all(&snapshot(Err(not_given), input::summary("file", bytes).map_err(message)));
     } else {
         let report = input::report("file", bytes).map_err(message);
         if let Ok(report) = &report {
             report.credentials.notes().iter().for_each(|note| assert_inert(note));
         }
-        told(&snapshot(report, Err(not_given)));
+        render_all(&snapshot(report, Err(not_given)));
     }
 }
 
@@ -70,8 +70,8 @@ fn judged(account: &Account) -> Evaluation {
     evaluation
 }
 
-/// Everything that is told of such an account.
-pub(crate) fn told(account: &Account) {
+/// Renders everything that is reported of the account.
+pub(crate) fn render_all(account: &Account) {
     let rules = AlertRules { on: AlertOn::Always, min_severity: Severity::Informational };
     let decision = decide(judged(account), Memory::Off, &Enrichment::default(), rules);
     assert_inert(&decision.to_string());

@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use crate::account::{ROOT, decided, evaluated, outcome, time, user};
 
-fn worded(evaluation: Evaluation) -> Message {
+fn rendered(evaluation: Evaluation) -> Message {
     message(&[outcome(decided(evaluation, &BTreeMap::new()))]).unwrap()
 }
 
@@ -25,7 +25,7 @@ fn parts(message: &Message) -> BTreeMap<String, String> {
 
 #[test]
 fn people_get_text_and_machines_the_result() {
-    let message = worded(evaluated(&[ROOT, &user("alice")]));
+    let message = rendered(evaluated(&[ROOT, &user("alice")]));
     let parts = parts(&message);
     let names: Vec<_> = parts.keys().map(String::as_str).collect();
     assert_eq!(names, ["default", "email", "http", "https", "lambda", "sqs"]);
@@ -149,7 +149,7 @@ fn findings_and_what_ended_share_the_message_and_findings_come_first() {
 fn five_thousand_failing_users_fit() {
     let rows: Vec<String> = (0..5000).map(|number| user(&format!("user-{number:04}"))).collect();
     let rows: Vec<&str> = std::iter::once(ROOT).chain(rows.iter().map(String::as_str)).collect();
-    let message = worded(evaluated(&rows));
+    let message = rendered(evaluated(&rows));
     let attributes: usize =
         message.attributes.iter().map(|(name, kind, value)| name.len() + kind.len() + value.len()).sum();
     let size = message.body.len() + message.subject.len() + attributes;
@@ -194,7 +194,7 @@ fn hostile_names_neither_burst_the_message_nor_reach_the_subject() {
     };
     let rows: Vec<String> = (0..2000).map(hostile).collect();
     let rows: Vec<&str> = std::iter::once(ROOT).chain(rows.iter().map(String::as_str)).collect();
-    let message = worded(evaluated(&rows));
+    let message = rendered(evaluated(&rows));
     assert!(message.body.len() < 249_000, "{}", message.body.len());
     assert!(message.subject.is_ascii() && message.subject.len() < 100);
     let parts = parts(&message);

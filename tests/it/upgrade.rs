@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::account::{invocation, time};
 use crate::world::{Account, Key, User, World, config, is_ours};
 
-/// What the version before events were held and users told apart stored of [`account`], in two runs on 2026-11-19; a person
+/// What the version before events were held stored of [`account`], in two runs on 2026-11-19; a person
 /// suppressed three findings between them. The file is what Security Hub showed afterwards.
 const RECORDED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/upgrade/before-held-events.json");
 

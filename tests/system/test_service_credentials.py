@@ -77,8 +77,8 @@ def test_what_iam_does_not_list_is_not_asked_for(deploy: Deploy, emulator: Emula
         answer = stack.invoke()
         assert not answer.failed and answer.payload["errors"] == [] and answer.payload["open"] == 1, answer.payload
         assert emulator.own_findings() == before and emulator.mails() == []
-    told = stack.invoke({"dry_run": True}).payload["findings"]
-    (unknown,) = [entry for entry in told if entry["check"] == "service-credential-without-expiry"]
+    findings = stack.invoke({"dry_run": True}).payload["findings"]
+    (unknown,) = [entry for entry in findings if entry["check"] == "service-credential-without-expiry"]
     assert (unknown["status"], unknown["subject"]["type"]) == ("UNKNOWN", "account")
     assert unknown["message"].startswith("IAM does not list the service-specific credentials of all users here.")
 

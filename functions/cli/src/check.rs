@@ -29,7 +29,7 @@ pub enum CheckError {
     /// A file cannot be used.
     #[error(transparent)]
     Input(#[from] InputError),
-    /// The findings cannot be told in the AWS Security Finding Format.
+    /// The findings cannot be rendered in the AWS Security Finding Format.
     #[error(transparent)]
     Asff(#[from] NoAccount),
     /// A setting of the environment or of a configuration file cannot be used.

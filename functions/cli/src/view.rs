@@ -116,11 +116,11 @@ impl<'a> View<'a> {
             },
             Err(reason) => reason.to_string(),
         };
-        let told = |read: Option<String>, name: &str| read.unwrap_or_else(|| format!("{name} read."));
-        let summary = told(summary.as_ref().err().map(ToString::to_string), "Account summary");
-        let devices = told(virtual_mfa_users.as_ref().err().map(ToString::to_string), "Virtual MFA devices");
+        let line = |read: Option<String>, name: &str| read.unwrap_or_else(|| format!("{name} read."));
+        let summary = line(summary.as_ref().err().map(ToString::to_string), "Account summary");
+        let devices = line(virtual_mfa_users.as_ref().err().map(ToString::to_string), "Virtual MFA devices");
         let credentials =
-            told(service_credentials.as_ref().err().map(ToString::to_string), "Service-specific credentials");
+            line(service_credentials.as_ref().err().map(ToString::to_string), "Service-specific credentials");
         let mut sources = vec![report, summary, devices, credentials];
         sources.dedup();
         sources

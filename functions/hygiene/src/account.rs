@@ -305,8 +305,7 @@ impl Account {
 }
 
 /// A report with a row that is assigned to nobody may lack anybody, and so may one that has fewer users than the account, or
-/// of which that is not known. A user whose keys cannot all be told apart, because a key's date is unreadable or not there, may
-/// have any key.
+/// of which that is not known. A user with an ambiguous key, whose date is unreadable or not there, may have any key.
 fn coverage_of(report: &CredentialReport, users: Option<i32>) -> Coverage {
     let has_all = users.is_some_and(|users| usize::try_from(users).is_ok_and(|users| users <= report.users.len()));
     if !report.is_whole() || !has_all {

@@ -1052,8 +1052,8 @@ mod tests {
         assert!(!report.is_whole());
         assert_eq!(report.first_corruption(Origin::File), None);
         assert_eq!(report.users.iter().map(|user| user.user.as_str()).collect::<Vec<_>>(), ["alice"]);
-        let told = |row: &DamagedRow| format!("{:?}: {}", row.name, row.damage);
-        insta::assert_snapshot!(report.damaged.iter().map(told).collect::<Vec<_>>().join("\n"), @r#"
+        let line = |row: &DamagedRow| format!("{:?}: {}", row.name, row.damage);
+        insta::assert_snapshot!(report.damaged.iter().map(line).collect::<Vec<_>>().join("\n"), @r#"
         Some("bob"): Line 4 of the credential report is damaged: it has 3 fields for 22 columns and ends in `user_creation_time`.
         Some("carol"): Line 5 of the credential report is damaged: its ARN is another user's.
         None: Line 6 of the credential report is damaged: it has 3 fields for 22 columns and ends in `user_creation_time`.
@@ -1088,9 +1088,9 @@ mod tests {
         let whole = [HEADER, ROOT_ROW, &alice()].join("\n");
         let corruption = |from: &str, to: &str| {
             let report = CredentialReport::parse(whole.replacen(from, to, 1).as_bytes()).unwrap();
-            let told = |found: Option<(u64, &str)>| found.map(|(line, column)| format!("{line} {column}"));
-            assert_eq!(told(report.first_corruption(Origin::File)), None, "{to}");
-            told(report.first_corruption(Origin::Answer))
+            let shown = |found: Option<(u64, &str)>| found.map(|(line, column)| format!("{line} {column}"));
+            assert_eq!(shown(report.first_corruption(Origin::File)), None, "{to}");
+            shown(report.first_corruption(Origin::Answer))
         };
         assert_eq!(corruption("alice", "alice"), None);
         assert_eq!(corruption("N/A", "not_recorded"), None, "a new word is no damage");

@@ -59,7 +59,7 @@ impl Uses {
         if self.by_credential.is_empty() {
             self.of_any = of_any;
         } else if let Some(time) = of_any.filter(|time| self.by_credential.values().all(|known| known < time)) {
-            // Once credentials are told apart, a single date hides no use of another one.
+            // Once each credential has a date, a single date hides no use of another one.
             self.by_credential.insert(UNKNOWN.to_owned(), time);
             self.of_any = None;
         } else {
