@@ -95,12 +95,12 @@ def test_json_has_every_check_on_every_subject_of_its_kind(credwarden: Run, repo
     pages = [page.read_text() for page in (binaries.ROOT / "functions" / "hygiene" / "docs").glob("*.md")]
     on = {kind: sum(f"- On: {words}\n" in page for page in pages) for kind, words in (
         ("root", "the root user"), ("user", "each IAM user"), ("access_key", "each access key of each IAM user"),
-        ("account", "each service-specific credential of each IAM user"))}
-    assert sum(on.values()) == len(pages) == 22
+        ("account", "each service-specific credential of each IAM user"), ("all", "the root user, each IAM user, the account"))}
+    assert sum(on.values()) == len(pages) == 23
     found = [one["subject"]["type"] for one in answer["findings"]]
     assert {kind: found.count(kind) for kind in set(found)} == {
-        "root": on["root"], "user": on["user"] * len(users), "access_key": on["access_key"] * len(keys),
-        "account": on["account"]}, "without a list of service-specific credentials their checks are the account's"
+        "root": on["root"] + on["all"], "user": (on["user"] + on["all"]) * len(users),
+        "access_key": on["access_key"] * len(keys), "account": on["account"] + on["all"]}, "without a list of service-specific credentials their checks are the account's"
     assert len({one["id"] for one in answer["findings"]}) == len(answer["findings"]) == sum(answer["counts"].values())
     for status, count in answer["counts"].items():
         assert sum(one["status"] == status for one in answer["findings"]) == count

@@ -7,13 +7,17 @@ use checker::publish::Publisher;
 use checker::summary::AlertState;
 use hygiene::decision::Decision;
 use hygiene::enrichment::Enrichment;
-use hygiene::evaluate::Evaluation;
+use hygiene::evaluate::{Evaluation, Scope, evaluate};
 use hygiene::memory::{Stored, Workflow};
+use hygiene::policy::Policy;
+use hygiene::report::{CredentialReport, Origin};
 use hygiene::verdict::{ReportedEvidence, Severity};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use crate::account::{ACCOUNT, ROOT, csv, decided, decided_with, evaluated, key_ids, outcome, time, user};
+use crate::account::{
+    ACCOUNT, ROOT, csv, decided, decided_with, evaluated, key_ids, now, outcome, snapshot, time, user,
+};
 use crate::clients::security_hub;
 
 /// Every finding of the decision as it goes over the wire, and the size of the largest call.
@@ -149,9 +153,12 @@ async fn hostile_reports_stay_within_every_limit() {
     };
     let rows: Vec<String> = (0..60).map(hostile).collect();
     let text = csv(&rows.iter().map(String::as_str).chain([ROOT]).collect::<Vec<_>>());
-    let report = hygiene::report::CredentialReport::parse(text.as_bytes()).unwrap();
-    assert!(report.is_whole());
-    let evaluation = evaluated(&rows.iter().map(String::as_str).chain([ROOT]).collect::<Vec<_>>());
+    // In what IAM serves such names are damage.
+    let credentials = CredentialReport::parse_from(text.as_bytes(), Origin::File).unwrap();
+    assert!(credentials.is_whole());
+    let mut account = snapshot(&[ROOT]);
+    account.report.as_mut().unwrap().credentials = credentials;
+    let evaluation = evaluate(&account, &Policy::cis(), &Scope::All, now());
     let decision = decided(evaluation, &BTreeMap::new());
     assert!(200 < decision.failing.len());
     let (findings, largest_call) = sent(decision.clone()).await;

@@ -9,7 +9,7 @@ use checker::log::Lines;
 use checker::run::run;
 use hygiene::evaluate::{Scope, evaluate};
 use hygiene::policy::Policy;
-use hygiene::report::CredentialReport;
+use hygiene::report::{CredentialReport, Origin};
 use hygiene::verdict::Status;
 use serde_json::Value;
 use tracing_subscriber::layer::SubscriberExt as _;
@@ -35,8 +35,9 @@ const HOSTILE: [&str; 14] = [
     "--generate-cli-skeleton",
 ];
 
-/// An account in which everything that is text is this: a user's name, another's path, where root was last used.
-fn account(hostile: &str) -> hygiene::account::Account {
+/// An account in which everything that is text is this: a user's name, another's path, where root was last used. IAM allows no
+/// such names: in what it serves the row is damaged, a file can have it.
+fn account(hostile: &str, origin: Origin) -> hygiene::account::Account {
     let quoted = |text: &str| format!("\"{}\"", text.replace('"', "\"\""));
     let arn = |path: &str| format!("arn:aws:iam::{ACCOUNT}:user/{path}");
     let named = user("NAME").replace(&arn("NAME"), "").replace("NAME", &quoted(hostile));
@@ -44,14 +45,15 @@ fn account(hostile: &str) -> hygiene::account::Account {
     let root = ROOT.replace("us-east-1,iam", &format!("{0},{0}", quoted(hostile)));
     let mut snapshot = snapshot(&[ROOT]);
     let text = csv(&[&root, &named, &placed]);
-    snapshot.report.as_mut().unwrap().credentials = CredentialReport::parse(text.as_bytes()).unwrap();
+    snapshot.report.as_mut().unwrap().credentials = CredentialReport::parse_from(text.as_bytes(), origin).unwrap();
     snapshot
 }
 
 #[test]
 fn what_is_in_a_report_acts_nowhere() {
     for hostile in HOSTILE {
-        let account = account(hostile);
+        render_all(&account(hostile, Origin::Live));
+        let account = account(hostile, Origin::File);
         let evaluation = evaluate(&account, &Policy::cis(), &Scope::All, now());
         for name in [hostile.trim(), "alice"] {
             let named = evaluation

@@ -224,7 +224,7 @@ async fn a_finding_is_recalled_as_it_was_written() {
                     let facts = failing.finding.evidence().iter();
                     facts.filter(|fact| fact.name != "GeneratedTime").cloned().collect()
                 }
-                Kind::State => Vec::new(),
+                Kind::State | Kind::Disuse => Vec::new(),
             },
         };
         assert_eq!(recalled[&failing.id], expected);

@@ -25,6 +25,8 @@ def states(emulator: Emulator) -> dict[str, tuple]:
             for one, finding in emulator.own_findings().items()}
 
 
+OPEN = ("ACTIVE", "FAILED", "NOTIFIED")
+
 REFUSALS = {"iam": "AccessDenied", "sns": "AuthorizationError", "securityhub": "AccessDeniedException"}
 
 
@@ -168,7 +170,8 @@ def test_a_report_without_the_root_user_closes_nothing(deploy: Deploy, emulator:
     emulator.forget_mails()
     emulator.change_account("report", text=f"{header}\n{user}")
     run(stack)
-    assert states(emulator) == before
+    after = states(emulator)
+    assert after.pop(identity("credential-report-unreadable", "root")) == OPEN and after == before
     (mail,) = emulator.mails()
     assert "root-access-key-active" in section(mail, "COULD NOT BE EVALUATED")
 
@@ -194,9 +197,48 @@ def test_a_row_that_cannot_be_assigned_closes_nothing_of_its_user(deploy: Deploy
     emulator.forget_mails()
     emulator.change_account("report", text="\n".join(lines))
     run(stack)
-    assert states(emulator) == before
+    after = states(emulator)
+    blind = identity("credential-report-unreadable", "user/etl")
+    assert after.pop(blind) == OPEN and after == before
     (mail,) = emulator.mails()
-    assert "user/etl" in section(mail, "COULD NOT BE EVALUATED")
+    assert "User etl" in section(mail, "NEW") and "user/etl" in section(mail, "COULD NOT BE EVALUATED")
+    emulator.forget_mails()
+    run(stack)
+    assert emulator.mails() == [], "a blind spot is reported once"
+
+
+def test_a_row_without_a_valid_name_is_the_accounts(deploy: Deploy, emulator: Emulator) -> None:
+    stack = deploy()
+    run(stack)
+    before = states(emulator)
+    emulator.change_account("report", text=emulator.report().replace("\netl,", "\netl\x07\u00e9,"))
+    run(stack)
+    after = states(emulator)
+    assert after.pop(identity("credential-report-unreadable", "account")) == OPEN and after == before
+    emulator.forget_mails()
+    run(stack)
+    assert emulator.mails() == []
+    emulator.change_account("report", text=None)
+    run(stack)
+    after = states(emulator)
+    assert after.pop(identity("credential-report-unreadable", "account"))[0] == "ARCHIVED" and after == before
+
+
+def test_a_column_that_cannot_be_read_fails_every_run(deploy: Deploy, emulator: Emulator) -> None:
+    stack = deploy()
+    run(stack)
+    before = states(emulator)
+    emulator.change_account("report", text=emulator.report().replace(",mfa_active,", ",mfa,"))
+    for _ in range(2):
+        emulator.forget_mails()
+        answer = run(stack)
+        assert (answer.error_type, answer.error_message) == (
+            "Collect", "the credential report has no column mfa_active")
+        (mail,) = emulator.mails()
+        assert "no column mfa_active" in section(mail, "WHAT WENT WRONG IN THIS RUN")
+    after = states(emulator)
+    assert after.pop(identity("credential-report-unreadable", "account")) == OPEN and after == before
+    assert numbers(mail)["new"] == 0
 
 
 def test_a_key_whose_date_cannot_be_read_closes_nothing_of_its_user(deploy: Deploy, emulator: Emulator) -> None:

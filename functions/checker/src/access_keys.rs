@@ -8,7 +8,8 @@ use futures_util::{StreamExt, stream};
 use hygiene::enrichment::Enrichment;
 use hygiene::evaluate::Evaluation;
 use hygiene::memory::Memory;
-use hygiene::subject::{AccessKeySubject, KeyTag, SubjectId};
+use hygiene::subject::{AccessKeySubject, SubjectId};
+use hygiene::twins::{left_of_twins, twin};
 use hygiene::verdict::Status;
 use tokio::time::Instant;
 
@@ -58,42 +59,12 @@ pub async fn look_up(
     (Enrichment::of_access_key_ids(ids), failures.into_iter().map(error).collect())
 }
 
-/// The ids that earlier runs stored.
+/// The ids that earlier runs stored, but for what is left of twins: there what is known of an identity is not known of the key.
 fn known_ids(memory: &Memory, evaluation: &Evaluation) -> BTreeMap<SubjectId<'static>, String> {
-    let doubtful = lost_twins(memory, evaluation);
+    let doubtful = left_of_twins(memory.findings(), evaluation);
     let ids = memory.findings().filter_map(|stored| Some((stored.subject(), stored.access_key_id.as_ref()?)));
-    let ids = ids.filter(|(subject, _)| first_of_twins(subject).is_none_or(|first| !doubtful.contains(&first)));
+    let ids = ids.filter(|(subject, _)| twin(subject, false).is_none_or(|first| !doubtful.contains(&first)));
     ids.map(|(subject, id)| (subject.into_owned(), id.clone())).collect()
-}
-
-/// Two keys of the same second are told apart by slot. When one of them is deleted, the other may take its slot, and with it
-/// its place in the identity: then what was known of the place is not known of the key. These are the first of such twins.
-fn lost_twins<'k>(memory: &'k Memory, evaluation: &'k Evaluation) -> BTreeSet<SubjectId<'k>> {
-    let stored = memory.findings().map(hygiene::memory::Stored::subject);
-    let mut twins: BTreeSet<SubjectId<'_>> = stored.filter(is_second).collect();
-    for finding in &evaluation.findings {
-        twins.remove(&finding.subject.id());
-    }
-    twins.iter().filter_map(first_of_twins).collect()
-}
-
-fn is_second(subject: &SubjectId<'_>) -> bool {
-    matches!(subject, SubjectId::AccessKey { key: KeyTag::Created { second: true, .. }, .. })
-}
-
-/// The key itself, or its twin where it is the second of two of the same second.
-fn first_of_twins<'k>(subject: &SubjectId<'k>) -> Option<SubjectId<'k>> {
-    match subject {
-        SubjectId::AccessKey { user, key: KeyTag::Created { at, .. } } => {
-            Some(SubjectId::AccessKey { user: user.clone(), key: KeyTag::Created { at: *at, second: false } })
-        }
-        SubjectId::AccessKey { .. }
-        | SubjectId::Root
-        | SubjectId::Account
-        | SubjectId::User(_)
-        | SubjectId::ServiceCredential { .. }
-        | SubjectId::Other(_) => None,
-    }
 }
 
 fn failing_keys(evaluation: &Evaluation) -> impl Iterator<Item = &AccessKeySubject> {

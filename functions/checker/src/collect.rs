@@ -11,7 +11,7 @@ use hygiene::account::{Account, AccountSummary, OLDEST, Report};
 use hygiene::report::{CLOCK_SKEW, CredentialReport};
 use hygiene::service_credential::{ServiceCredential, checked};
 use hygiene::source::{Source, Unavailable};
-use hygiene::text::{age, age_beyond, moment};
+use hygiene::text::{age, age_beyond, moment, sentence};
 use tokio::time::Instant;
 
 use crate::aws::Clients;
@@ -189,13 +189,6 @@ fn source<T>(result: Result<T, CollectError>, errors: &mut Vec<CollectError>) ->
         errors.push(error);
         reason
     })
-}
-
-fn sentence(text: &str) -> String {
-    let mut characters = text.chars();
-    let first = characters.next().map(|first| first.to_uppercase().collect::<String>()).unwrap_or_default();
-    let end = if text.ends_with('.') { "" } else { "." };
-    format!("{first}{}{end}", characters.as_str())
 }
 
 /// The credential report, and what went wrong.

@@ -288,7 +288,7 @@ mod tests {
         CREDWARDEN_CREDENTIAL_UNUSED_DAYS is `-1`: allowed is a whole number of days from 1 to 65535
         CREDWARDEN_ROOT_USED_WITHIN_DAYS is `a month`: allowed is a whole number of days from 1 to 65535
         CREDWARDEN_NEW_CREDENTIAL_GRACE_DAYS is `7.5`: allowed is a whole number of days from 1 to 65535
-        CREDWARDEN_DISABLED_CHECKS is `root-acces-key`: allowed are the ids of checks: root-access-key-active, root-access-key-present, root-access-key-not-rotated, root-user-recently-used, root-mfa-disabled, root-hardware-mfa-missing, root-signing-certificate-present, access-key-not-rotated, access-key-unused, access-key-never-used, access-key-inactive, user-multiple-active-access-keys, console-user-mfa-disabled, console-password-unused, console-user-with-access-keys, console-user-not-federated, user-without-credentials, user-signing-certificate-active, service-credential-without-expiry, service-credential-not-rotated, service-credential-inactive, credential-report-incomplete
+        CREDWARDEN_DISABLED_CHECKS is `root-acces-key`: allowed are the ids of checks: root-access-key-active, root-access-key-present, root-access-key-not-rotated, root-user-recently-used, root-mfa-disabled, root-hardware-mfa-missing, root-signing-certificate-present, access-key-not-rotated, access-key-unused, access-key-never-used, access-key-inactive, user-multiple-active-access-keys, console-user-mfa-disabled, console-password-unused, console-user-with-access-keys, console-user-not-federated, user-without-credentials, user-signing-certificate-active, service-credential-without-expiry, service-credential-not-rotated, service-credential-inactive, credential-report-incomplete, credential-report-unreadable
         ");
     }
 }

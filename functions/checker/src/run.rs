@@ -17,7 +17,9 @@ use hygiene::evaluate::{Evaluation, Scope, evaluate};
 use hygiene::memory::Memory;
 use hygiene::outcome::{Outcome, Receipts};
 use hygiene::problems::{Problems, Step};
+use hygiene::subject::FindingId;
 use hygiene::text::inert;
+use hygiene::twins::{left_of_twins, twin};
 use hygiene::verdict::Status;
 use lambda_runtime::Diagnostic;
 use serde_json::value::RawValue;
@@ -277,8 +279,15 @@ async fn with_reopened(
     let mut stored = open?;
     let account = evaluation.account_id.as_deref();
     let failing = evaluation.findings.iter().filter(|finding| finding.status() == Status::Failed);
-    let ids = failing.map(|finding| finding.id(account).to_string());
-    let not_open: Vec<String> = ids.filter(|id| !stored.contains_key(id)).collect();
+    let left = left_of_twins(stored.values(), evaluation);
+    let ids = failing.flat_map(|finding| {
+        let id = finding.id(account);
+        // It may be the second of the two.
+        let second = twin(&id.subject, true).filter(|_| left.contains(&id.subject));
+        let second = second.map(|subject| FindingId { subject, ..id.clone() }.to_string());
+        [Some(id.to_string()), second]
+    });
+    let not_open: Vec<String> = ids.flatten().filter(|id| !stored.contains_key(id)).collect();
     recall.reopened(&not_open, evaluation.evaluated_at, budget.until(Stage::Recall), &mut stored).await?;
     Ok(stored)
 }

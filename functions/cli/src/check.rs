@@ -7,6 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use hygiene::account::{Account, Report};
 use hygiene::enrichment::Enrichment;
 use hygiene::evaluate::{Evaluation, Scope, evaluate};
+use hygiene::finding::Finding;
 use hygiene::policy::Policy;
 use hygiene::report::CLOCK_SKEW;
 use hygiene::text::{age, inert, moment};
@@ -189,10 +190,11 @@ fn present(account: &Account, clock: DateTime<Utc>, note: &mut dyn FnMut(&str)) 
 
 fn ending(evaluation: &Evaluation, FailOn(threshold): FailOn, unread: bool) -> Ending {
     let Some(threshold) = threshold else { return Ending::Clean };
-    let fails =
-        evaluation.findings.iter().any(|finding| finding.status() == Status::Failed && threshold <= finding.severity());
-    let unjudged =
-        evaluation.findings.iter().any(|finding| finding.status() == Status::Unknown && !finding.not_given());
+    let failing = || evaluation.findings.iter().filter(|finding| finding.status() == Status::Failed);
+    // What could not be read is not what fails.
+    let fails = failing().any(|finding| !finding.is_blind_spot() && threshold <= finding.severity());
+    let unjudged = failing().any(Finding::is_blind_spot)
+        || evaluation.findings.iter().any(|finding| finding.status() == Status::Unknown && !finding.not_given());
     match (fails, unread || unjudged) {
         (true, _) => Ending::Failing,
         (false, true) => Ending::Unread,

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::report::{CLOCK_SKEW, CredentialReport, DamagedRow, ROOT, Row};
+use crate::report::{CLOCK_SKEW, CredentialReport, Damage, DamagedRow, ROOT, Row};
 use crate::service_credential::ServiceCredential;
 use crate::source::{Coverage, Source, SourceId, Unavailable, Users};
 use crate::text::{age, counted, moment};
@@ -127,8 +127,10 @@ pub struct User<'a> {
     pub name: Cow<'a, str>,
     /// The user's ARN; none for a user whose name is a pseudonym.
     pub arn: Option<String>,
-    /// The user's row of the credential report.
-    pub row: Source<&'a Row>,
+    /// The user's row of the credential report, or what is wrong with it.
+    pub row: Result<&'a Row, &'a Damage>,
+    /// Whether the name is the user's. A damaged row without a valid one of its own is called by its line.
+    pub is_named: bool,
     /// The user's service-specific credentials.
     pub service_credentials: Result<Vec<&'a ServiceCredential>, &'a Unavailable>,
 }
@@ -140,7 +142,7 @@ impl<'a> User<'a> {
     ///
     /// The reason why there is none.
     pub fn row(&self) -> Source<&'a Row> {
-        self.row.clone()
+        self.row.map_err(Unavailable::from)
     }
 }
 
@@ -167,7 +169,10 @@ impl Account {
         match (report.credentials.root.as_ref(), report.credentials.damaged_root()) {
             (Some(root), _) => Ok(root),
             (None, Some(damaged)) => Err(Unavailable::from(&damaged.damage)),
-            (None, None) => Err(Unavailable::from("The credential report has no row for the root user.")),
+            (None, None) => Err(Unavailable::BlindSpot {
+                reason: "The credential report has no row for the root user.".to_owned(),
+                column: None,
+            }),
         }
     }
 
@@ -189,9 +194,10 @@ impl Account {
             let credentials = credentials.as_ref().map_err(|reason| *reason)?;
             Ok(credentials.get(name).cloned().unwrap_or_default())
         };
-        let damaged_user = |DamagedUser { name, row }: DamagedUser<'a>| User {
-            arn: self.arn_of(&name),
-            row: Err(Unavailable::from(&row.damage)),
+        let damaged_user = |DamagedUser { name, is_named, row }: DamagedUser<'a>| User {
+            arn: if is_named { self.arn_of(&name) } else { None },
+            row: Err(&row.damage),
+            is_named,
             service_credentials: of(&name),
             name: Cow::Owned(name),
         };
@@ -205,7 +211,7 @@ impl Account {
             let made = || if row.is_pseudonymised { None } else { self.arn_of(&row.user) };
             let arn = row.arn.clone().or_else(made);
             let service_credentials = of(&row.user);
-            users.push(User { name: Cow::Borrowed(&row.user), arn, row: Ok(row), service_credentials });
+            users.push(User { name: Cow::Borrowed(&row.user), arn, row: Ok(row), is_named: true, service_credentials });
         }
         users.extend(damaged.map(damaged_user));
         users
@@ -320,6 +326,8 @@ fn coverage_of(report: &CredentialReport, users: Option<i32>) -> Coverage {
 struct DamagedUser<'a> {
     /// The name in the row. Where it has none, or another row has the same one, `line N`.
     name: String,
+    /// Whether it is the name in the row.
+    is_named: bool,
     row: &'a DamagedRow,
 }
 
@@ -335,6 +343,7 @@ fn damaged_users(report: &CredentialReport) -> Vec<DamagedUser<'_>> {
     // Rows can share a line: what ends in a carriage return alone is a row, but no line to whoever counts them.
     let mut copies: BTreeMap<u64, usize> = BTreeMap::new();
     let users = report.damaged.iter().zip(first_choices).map(|(row, name)| {
+        let is_named = row.name.is_some() && name == row.name;
         let name = name.unwrap_or_else(|| {
             let line = row.damage.line;
             let copy = copies.entry(line).or_default();
@@ -345,7 +354,7 @@ fn damaged_users(report: &CredentialReport) -> Vec<DamagedUser<'_>> {
                 }
             }
         });
-        DamagedUser { name, row }
+        DamagedUser { name, is_named, row }
     });
     users.filter(|user| user.name != ROOT).collect()
 }
@@ -371,7 +380,11 @@ mod tests {
     fn damaged_rows_have_names_of_their_own() {
         let users = damaged(&["bob", "bob", "\"a\rb\",\"x", "y\"\r?\r?", "line 3,", "<root_account>,"]);
         let names: Vec<&str> = users.iter().map(|(name, _)| name.as_str()).collect();
-        assert_eq!(names, ["bob", "line 3.2", "line 4", "line 5", "line 5.2", "line 5.3"]);
+        assert_eq!(
+            names,
+            ["bob", "line 3", "line 4", "line 5", "line 5.2", "line 5.3", "line 6"],
+            "IAM allows no blank"
+        );
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What of an outcome is reported to people, and whether it is worth a message.
 
 use crate::decision::{AlertOn, AlertStatus, CloseReason, Closing, Decision, Failing, Hub};
-use crate::memory::{Stored, Workflow};
+use crate::memory::Workflow;
 use crate::outcome::Outcome;
 use crate::verdict::Severity;
 
@@ -66,13 +66,9 @@ impl<'a> Alert<'a> {
             }
     }
 
-    /// Whether the run could not look where it matters: a source, the root user, or something that is open.
+    /// Whether the run could not look where it matters.
     fn is_blind(&self) -> bool {
-        let matters =
-            |stored: &Stored| self.decision.is_reportable(stored.severity) && stored.workflow != Workflow::Suppressed;
-        self.source_failed
-            || self.decision.not_evaluated.iter().any(matters)
-            || self.decision.unknown.iter().any(|finding| finding.subject.is_root())
+        self.source_failed || self.decision.is_blind
     }
 
     /// The worst that is reported as new.
@@ -133,9 +129,16 @@ user
     }
 
     #[test]
-    fn a_root_user_that_could_not_be_judged_is_always_told() {
+    fn a_blind_spot_of_root_is_reported_once_and_any_other_reason_every_day() {
         let no_root_row = FAILS.replace("<root_account> | false               | N/A                       | N/A\n", "");
-        assert_eq!(due(&no_root_row, true, Severity::High), [true, true, true]);
+        assert_eq!(due(&no_root_row, false, Severity::High), [true, true, true]);
+        assert_eq!(due(&no_root_row, true, Severity::High), [false, true, true]);
+        assert_eq!(due(&no_root_row, true, Severity::Critical), [true, true, true], "it is below the threshold");
+        let mut account = account(CLEAN);
+        account.summary.as_mut().unwrap().account_mfa_enabled = None;
+        let rules = AlertRules { on: AlertOn::Changes, min_severity: Severity::High };
+        let decision = decided(&account, rules);
+        assert!(Alert::of(&Outcome { decision, receipts: Receipts::default() }).is_due());
     }
 
     #[test]

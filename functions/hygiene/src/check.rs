@@ -4,6 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Serialize, Serializer};
 
 use crate::account::{Account, User};
+use crate::blind_spots::BlindSpots;
 use crate::policy::Policy;
 use crate::report::{AccessKey, Column, Row};
 use crate::requirements::Mapping;
@@ -29,6 +30,8 @@ pub struct Check {
     /// The source that lists its subjects: a finding on a subject that is not in it is gone, if it was read. None for the root
     /// user, who is always there.
     pub listed_by: Option<SourceId>,
+    /// The columns of the credential report without which some subject has no verdict.
+    pub columns: &'static [Column],
     /// When it fails, for the documents.
     pub fails_when: &'static str,
     /// Why it matters.
@@ -68,6 +71,7 @@ impl Check {
             Rule::User(_) => matches!(subject, SubjectId::User(_) | SubjectId::Account),
             Rule::AccessKey(_) => matches!(subject, SubjectId::AccessKey { .. } | SubjectId::Account),
             Rule::ServiceCredential(_) => matches!(subject, SubjectId::ServiceCredential { .. } | SubjectId::Account),
+            Rule::BlindSpots(_) => matches!(subject, SubjectId::Root | SubjectId::User(_) | SubjectId::Account),
         }
     }
 }
@@ -90,6 +94,8 @@ pub enum Rule {
     AccessKey(fn(&Row, &AccessKey, &Context<'_>) -> Source<Verdict>),
     /// Each service-specific credential, whether or not the report has its user.
     ServiceCredential(fn(&ServiceCredential, &Context<'_>) -> Source<Verdict>),
+    /// The root user, each IAM user and the account, with what the other rules could not read of the credential report.
+    BlindSpots(fn(&BlindSpots<'_>) -> Verdict),
 }
 
 /// What ends a check's finding.
@@ -97,6 +103,8 @@ pub enum Rule {
 pub enum Kind {
     /// The check is about a state: its finding ends when the state does.
     State,
+    /// The check is about a credential that nobody uses: its finding ends when somebody does, and nobody has fixed anything.
+    Disuse,
     /// The check is about something that happened, which nothing undoes.
     Event,
 }

@@ -17,6 +17,7 @@ mod console_user_mfa_disabled;
 mod console_user_not_federated;
 mod console_user_with_access_keys;
 mod credential_report_incomplete;
+mod credential_report_unreadable;
 mod root_access_key_active;
 mod root_access_key_not_rotated;
 mod root_access_key_present;
@@ -55,6 +56,7 @@ pub static CHECKS: &[&Check] = &[
     &service_credential_not_rotated::CHECK,
     &service_credential_inactive::CHECK,
     &credential_report_incomplete::CHECK,
+    &credential_report_unreadable::CHECK,
 ];
 
 /// The check with that id.
@@ -143,6 +145,7 @@ mod tests {
         MEDIUM        service-credential-not-rotated
         INFORMATIONAL service-credential-inactive
         INFORMATIONAL credential-report-incomplete
+        MEDIUM        credential-report-unreadable
         ");
     }
 

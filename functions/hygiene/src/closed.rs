@@ -39,7 +39,7 @@ impl<'a> ClosedJson<'a> {
 /// The contract's spelling.
 fn label(reason: &CloseReason) -> &'static str {
     match reason {
-        CloseReason::Passed(_) => "passed",
+        CloseReason::Passed(_) | CloseReason::InUse(_) => "passed",
         CloseReason::NotApplicable(_) => "not_applicable",
         CloseReason::Expired(_) => "expired",
         CloseReason::Gone(_) => "gone",

@@ -20,11 +20,12 @@ use crate::evaluate::Evaluation;
 use crate::finding::Finding;
 use crate::memory::{Memory, Stored, Workflow};
 use crate::problems::{Problems, Step};
-use crate::source::SourceId;
+use crate::report::ColumnError;
+use crate::source::{Coverage, SourceId, Unavailable, Users};
 use crate::subject::{FindingId, KeyTag, Subject, SubjectId};
-use crate::text;
 use crate::uses::PASSWORD;
 use crate::verdict::{Failure, ReportedEvidence, Severity, Verdict};
+use crate::{text, twins};
 
 /// Decides what to do about the findings of a run, by what earlier runs stored. Without that everything that fails is new.
 pub fn decide(mut evaluation: Evaluation, memory: Memory, enrichment: &Enrichment, rules: AlertRules) -> Decision {
@@ -35,6 +36,8 @@ pub fn decide(mut evaluation: Evaluation, memory: Memory, enrichment: &Enrichmen
     };
     let (counts, now) = (evaluation.counts(), evaluation.evaluated_at);
     let (mut failing, mut unknown, mut ends) = (Vec::new(), Vec::new(), Ends::default());
+    let mut enrichment = enrichment.clone();
+    let undecided = twins::settle(&stored, &mut evaluation, &mut enrichment);
     let keys = Keys::of(&evaluation, &stored);
     let mut id = String::new();
     for finding in mem::take(&mut evaluation.findings) {
@@ -50,14 +53,22 @@ pub fn decide(mut evaluation: Evaluation, memory: Memory, enrichment: &Enrichmen
                     Some(known) if evaluation.lacks_source_of(finding.check) => finding.at_most(known.severity),
                     Some(_) | None => finding,
                 };
-                failing.push(compared(mem::take(&mut id), finding, access_key_id, known.as_ref(), &evaluation));
+                let another = known.as_ref().and_then(|known| another_subject(&finding, known, &undecided));
+                failing.push(compared(
+                    mem::take(&mut id),
+                    finding,
+                    access_key_id,
+                    known.as_ref(),
+                    another,
+                    &evaluation,
+                ));
             }
             verdict @ (Verdict::Passed(_) | Verdict::NotApplicable(_) | Verdict::Unknown(_)) => {
                 if let Some(known) = known {
-                    let reason = close_reason(&known, Some(verdict), &evaluation, &keys);
+                    let end = end_of(&known, Some(verdict), &evaluation, &keys);
                     match held(&known, &finding, &evaluation) {
                         Some(held) => failing.push(held),
-                        None => ends.add(known, reason, finding.not_given(), &evaluation),
+                        None => ends.add(known, end, &evaluation),
                     }
                 }
                 if matches!(verdict, Verdict::Unknown(_)) && !finding.not_given() {
@@ -67,13 +78,12 @@ pub fn decide(mut evaluation: Evaluation, memory: Memory, enrichment: &Enrichmen
         }
     }
     for known in stored.into_values().filter(|known| evaluation.scope.contains(&known.subject())) {
-        let reason = close_reason(&known, None, &evaluation, &keys);
-        let not_asked = evaluation.check(&known.check).is_some_and(|check| evaluation.has_not_asked(check));
-        ends.add(known, reason, not_asked, &evaluation);
+        let end = end_of(&known, None, &evaluation, &keys);
+        ends.add(known, end, &evaluation);
     }
 
     failing.sort_by_cached_key(|failing| failing.finding.urgency());
-    let Ends { mut closings, mut not_evaluated, mut not_asked, later_report } = ends;
+    let Ends { mut closings, mut not_evaluated, mut not_asked, hidden, later_report } = ends;
     closings.sort_by_cached_key(|closing| (Reverse(closing.stored.severity), closing.stored.id.clone()));
     for kept in [&mut not_evaluated, &mut not_asked] {
         kept.sort_by(|one, other| one.id.cmp(&other.id));
@@ -96,7 +106,9 @@ pub fn decide(mut evaluation: Evaluation, memory: Memory, enrichment: &Enrichmen
         not_evaluated,
         not_asked,
         unknown,
+        is_blind: false,
     };
+    decision.is_blind = is_blind(&decision, &hidden);
     decision.marks = marks(decision.failing.iter().filter(|failing| is_marked_first(failing)), Workflow::New);
     let is_marked = |failing: &&Failing| !matches!(failing.alert, AlertStatus::New(Reason::NewWhileSuppressed(_)));
     decision.marks_when_sent = marks(decision.reported_as_new().filter(is_marked), Workflow::Notified);
@@ -109,12 +121,14 @@ struct Ends {
     closings: Vec<Closing>,
     not_evaluated: Vec<Stored>,
     not_asked: Vec<Stored>,
+    /// Why those that were not evaluated were not, by identity: the subjects whose blind spots it is, if it is that.
+    hidden: BTreeMap<String, BTreeSet<SubjectId<'static>>>,
     /// The latest report that an open finding rests on, if this run's is older.
     later_report: Option<DateTime<Utc>>,
 }
 
 impl Ends {
-    fn add(&mut self, stored: Stored, reason: Option<CloseReason>, not_asked: bool, evaluation: &Evaluation) {
+    fn add(&mut self, stored: Stored, end: End, evaluation: &Evaluation) {
         if !stored.active {
             return;
         }
@@ -123,12 +137,88 @@ impl Ends {
             self.later_report = self.later_report.max(stored.generated_at);
         }
         let updated_at = stored.next_update(evaluation.evaluated_at);
-        match reason {
-            Some(reason) => self.closings.push(Closing { stored, reason, generated_at, updated_at }),
-            None if not_asked => self.not_asked.push(stored),
-            None => self.not_evaluated.push(stored),
+        match end {
+            End::Closed(reason) => self.closings.push(Closing { stored, reason, generated_at, updated_at }),
+            End::NotAsked => self.not_asked.push(stored),
+            End::Hidden(subjects) => {
+                self.hidden.insert(stored.id.clone(), subjects);
+                self.not_evaluated.push(stored);
+            }
+            End::NotEvaluated => self.not_evaluated.push(stored),
         }
     }
+}
+
+/// What becomes of a stored finding that does not fail in this run.
+enum End {
+    /// It is closed.
+    Closed(CloseReason),
+    /// It stays, since the blind spots of these subjects hide whether it still fails.
+    Hidden(BTreeSet<SubjectId<'static>>),
+    /// It stays, since its source was not asked for.
+    NotAsked,
+    /// It stays for another reason.
+    NotEvaluated,
+}
+
+fn end_of(stored: &Stored, verdict: Option<&Verdict>, evaluation: &Evaluation, keys: &Keys) -> End {
+    if let Some(reason) = close_reason(stored, verdict, evaluation, keys) {
+        return End::Closed(reason);
+    }
+    let not_asked = match verdict {
+        Some(verdict) => matches!(verdict, Verdict::Unknown(Unavailable::NotAsked(_))),
+        None => evaluation.check(&stored.check).is_some_and(|check| evaluation.has_not_asked(check)),
+    };
+    if not_asked {
+        return End::NotAsked;
+    }
+    match hidden_by(&stored.subject(), verdict, evaluation) {
+        Some(subjects) if rests_on_report(stored, evaluation) => End::Hidden(subjects),
+        Some(_) | None => End::NotEvaluated,
+    }
+}
+
+/// The subjects whose blind spots hide the stored finding's, where there is no other reason.
+fn hidden_by(
+    stored: &SubjectId<'_>,
+    verdict: Option<&Verdict>,
+    evaluation: &Evaluation,
+) -> Option<BTreeSet<SubjectId<'static>>> {
+    let own = || match stored.user() {
+        Some(user) => SubjectId::User(user.to_owned().into()),
+        None => stored.clone().into_owned(),
+    };
+    match verdict {
+        Some(Verdict::Unknown(Unavailable::BlindSpot { .. })) => Some([own()].into()),
+        Some(_) => None,
+        None => match evaluation.coverage.get(&SourceId::CredentialReport)? {
+            // A key whose date cannot be read can be any of the user's.
+            Coverage::Part(Users::AllBut(_)) => Some([own()].into()),
+            Coverage::Part(Users::Only(_)) => evaluation.lost_rows.clone(),
+            Coverage::Whole | Coverage::Failed | Coverage::NotAsked => None,
+        },
+    }
+}
+
+/// Whether something that matters could not be evaluated, for a reason that people are not notified of by itself. A blind spot is
+/// reported once, by its own finding.
+fn is_blind(decision: &Decision, hidden: &BTreeMap<String, BTreeSet<SubjectId<'static>>>) -> bool {
+    let is_reported = |failing: &&Failing| {
+        failing.finding.is_blind_spot() && (!failing.is_new() || decision.is_reportable(failing.severity()))
+    };
+    let reported: BTreeSet<SubjectId<'_>> =
+        decision.failing.iter().filter(is_reported).map(|failing| failing.finding.subject.id()).collect();
+    let is_known = |subjects: &BTreeSet<SubjectId<'static>>| {
+        subjects.iter().all(|subject| reported.iter().any(|reported| reported == subject))
+    };
+    let is_hidden = |stored: &Stored| hidden.get(&stored.id).is_some_and(is_known);
+    let matters = |stored: &&Stored| decision.is_reportable(stored.severity) && stored.workflow != Workflow::Suppressed;
+    let root_is_hidden = |finding: &Finding| {
+        matches!(finding.verdict, Verdict::Unknown(Unavailable::BlindSpot { .. }))
+            && reported.contains(&SubjectId::Root)
+    };
+    decision.not_evaluated.iter().filter(matters).any(|stored| !is_hidden(stored))
+        || decision.unknown.iter().any(|finding| finding.subject.is_root() && !root_is_hidden(finding))
 }
 
 /// What fails the run, or is reported of it, by what is known of the report.
@@ -140,6 +230,9 @@ fn problems(later_report: Option<DateTime<Utc>>, evaluation: &Evaluation) -> Pro
         } else {
             problems.note(format!("{doubt}; it closes nothing by an absence"));
         }
+    }
+    for columns in ColumnError::described(&evaluation.unreadable_columns) {
+        problems.fail(Step::Collect, columns);
     }
     if let Some((stored, generated)) = later_report.zip(evaluation.report_generated_at) {
         let (stored, generated) = (text::moment(stored), text::moment(generated));
@@ -238,6 +331,7 @@ fn close_reason(
     match verdict {
         Some(Verdict::Passed(message)) => Some(match check.kind {
             Kind::State => CloseReason::Passed(message.clone().into_owned()),
+            Kind::Disuse => CloseReason::InUse(message.clone().into_owned()),
             Kind::Event => CloseReason::Expired(message.clone().into_owned()),
         }),
         Some(Verdict::NotApplicable(message)) => Some(CloseReason::NotApplicable(message.clone().into_owned())),
@@ -263,11 +357,11 @@ fn compared(
     finding: Finding,
     access_key_id: Option<String>,
     stored: Option<&Stored>,
+    another: Option<Reason>,
     evaluation: &Evaluation,
 ) -> Failing {
     let now = evaluation.evaluated_at;
     let user_created_at = user_created_at(&finding);
-    let another_user = stored.filter(|stored| is_another_user(user_created_at, stored));
     let generated_at = generated_at(&finding, stored, evaluation);
     let seen = finding.failure().map(|failure| failure.reportable.clone()).unwrap_or_default();
     let severity = finding.severity();
@@ -285,18 +379,18 @@ fn compared(
             storing: Storing::AtOnce,
         };
     };
-    if let Some(earlier) = another_user {
+    if let Some(reason) = another {
         return Failing {
             id,
             finding,
             access_key_id,
             held: false,
-            alert: AlertStatus::New(Reason::AnotherUser),
+            alert: AlertStatus::New(reason),
             created_at: now,
             first_observed_at: now,
-            updated_at: earlier.next_update(now),
+            updated_at: stored.next_update(now),
             record: Record { severity, evidence: seen, generated_at, user_created_at },
-            storing: Storing::IfMarked(record(earlier)),
+            storing: Storing::IfMarked(record(stored)),
         };
     }
     // Absent or unreadable, it is the same user.
@@ -338,7 +432,7 @@ fn alert_status(
         (_, false) => AlertStatus::New(Reason::CameBack),
         (Workflow::New, true) => AlertStatus::New(Reason::NotYetReported),
         // Nothing undoes an event: who says that it is dealt with is right, until there is another.
-        (Workflow::Resolved, true) if finding.check.kind == Kind::State => {
+        (Workflow::Resolved, true) if finding.check.kind != Kind::Event => {
             if is_judged_anew(stored, finding, evaluation) {
                 AlertStatus::New(Reason::NotResolved)
             } else {
@@ -370,9 +464,17 @@ fn user_created_at(finding: &Finding) -> Option<DateTime<Utc>> {
     }
 }
 
-/// Whether the stored finding was made for an earlier user of the same name.
-fn is_another_user(created: Option<DateTime<Utc>>, stored: &Stored) -> bool {
-    created.zip(stored.user_created_at).is_some_and(|(created, stored)| created != stored)
+/// Why the stored finding is not on the same user or access key, if it is not: it is reported anew, and inherits nothing.
+fn another_subject(
+    finding: &Finding,
+    stored: &Stored,
+    undecided_twins: &BTreeSet<SubjectId<'static>>,
+) -> Option<Reason> {
+    if undecided_twins.contains(&finding.subject.id()) {
+        return Some(Reason::AnotherKey);
+    }
+    let (created, before) = user_created_at(finding).zip(stored.user_created_at)?;
+    (created != before).then_some(Reason::AnotherUser)
 }
 
 fn record(stored: &Stored) -> Record {
@@ -473,7 +575,10 @@ fn held(stored: &Stored, finding: &Finding, evaluation: &Evaluation) -> Option<F
 /// Whether a finding has to be set to NEW before it is written: Security Hub does that by itself only when a closed finding is
 /// opened again. Were new evidence stored first and the run cut short, no later run would see that it is new.
 fn is_marked_first(failing: &Failing) -> bool {
-    matches!(failing.alert, AlertStatus::New(Reason::NotResolved | Reason::NewEvidence(_) | Reason::AnotherUser))
+    matches!(
+        failing.alert,
+        AlertStatus::New(Reason::NotResolved | Reason::NewEvidence(_) | Reason::AnotherUser | Reason::AnotherKey)
+    )
 }
 
 fn marks<'a>(failing: impl Iterator<Item = &'a Failing>, status: Workflow) -> Vec<Mark> {
@@ -496,7 +601,6 @@ mod tests {
     use crate::evaluate::{Scope, evaluate};
     use crate::outcome::{Outcome, Receipts};
     use crate::policy::Policy;
-    use crate::source::{Coverage, SourceId, Unavailable, Users};
     use crate::subject::FindingId;
     use crate::testing::{NOW, account, evaluated, service_credential, stored, time, unavailable};
     use crate::uses::Uses;
@@ -1016,6 +1120,43 @@ user           | access_key_1_active | access_key_1_last_rotated | access_key_2_
     }
 
     #[test]
+    fn of_twins_the_one_that_is_left_keeps_what_is_its_own() {
+        let check = "credwarden/access-key-not-rotated/123456789012/user/alice/key/20210620T051650Z";
+        let twin = |place: &str, id: &str, workflow| Stored {
+            workflow,
+            access_key_id: Some(id.to_owned()),
+            reported: ReportedEvidence::default(),
+            ..stored(&format!("{check}{place}"))
+        };
+        let with = |id: Option<&str>| {
+            let stored = known([twin("", "AKIAONE", Workflow::Suppressed), twin("-2", "AKIATWO", Workflow::Notified)]);
+            let memory = Memory::Recalled { region: "eu-central-1".to_owned(), findings: stored };
+            let left = FindingId::parse(check).unwrap().subject.into_owned();
+            let ids = id.map(|id| (left, id.to_owned())).into_iter().collect();
+            decide(evaluated(&account(OLD_KEY)), memory, &Enrichment::of_access_key_ids(ids), RULES)
+        };
+        insta::assert_snapshot!(with(Some("AKIAONE")), @"
+        suppressed MEDIUM        credwarden/access-key-not-rotated/123456789012/user/alice/key/20210620T051650Z
+        close      MEDIUM        credwarden/access-key-not-rotated/123456789012/user/alice/key/20210620T051650Z-2 (It is no longer in the credential report, where a renamed user has another name.)
+        ");
+        insta::assert_snapshot!(with(Some("AKIATWO")), @"
+        reported   MEDIUM        credwarden/access-key-not-rotated/123456789012/user/alice/key/20210620T051650Z-2
+        close      MEDIUM        credwarden/access-key-not-rotated/123456789012/user/alice/key/20210620T051650Z (It is no longer in the credential report, where a renamed user has another name.)
+        ");
+        for unknown in [None, Some("AKIATHREE")] {
+            let decision = with(unknown);
+            insta::allow_duplicates! { insta::assert_snapshot!(decision, @"
+            new        MEDIUM        credwarden/access-key-not-rotated/123456789012/user/alice/key/20210620T051650Z (first seen on this access key; one of the same second may have had its place)
+            close      MEDIUM        credwarden/access-key-not-rotated/123456789012/user/alice/key/20210620T051650Z-2 (It is no longer in the credential report, where a renamed user has another name.)
+            "); }
+            let left = &decision.failing[0];
+            assert_eq!((left.created_at, left.first_observed_at), (time(NOW), time(NOW)));
+            assert_eq!(decision.marks[0].status, Workflow::New, "what was suppressed was another key's");
+        }
+        assert_eq!(with(Some("AKIATWO")).failing[0].access_key_id.as_deref(), Some("AKIATWO"));
+    }
+
+    #[test]
     fn what_a_person_resolved_is_not_judged_by_a_report_from_before() {
         let status = |generated: Option<&str>| {
             let resolved =
@@ -1130,6 +1271,7 @@ user           | access_key_1_active | access_key_1_last_rotated | access_key_2_
         insta::assert_snapshot!(ends, @"
         kept: credwarden/console-user-mfa-disabled/123456789012/user/alice
         Collect: the credential report has 1 row of another account, the first in line 4; it closes nothing
+        Collect: the credential report has no column user_creation_time, nor password_last_used, password_last_changed, mfa_active, access_key_1_active, access_key_1_last_rotated, access_key_1_last_used_date, access_key_2_active, access_key_2_last_rotated, access_key_2_last_used_date, cert_1_active, cert_1_last_rotated, cert_2_active, cert_2_last_rotated
         ");
     }
 
@@ -1158,6 +1300,113 @@ user           | access_key_1_active | access_key_1_last_rotated | access_key_2_
         // A key that is gone is gone.
         let decision = decided(&account(NO_KEY), &known([stored(slot)]));
         assert_eq!(decision.closings[0].reason, CloseReason::Gone(SourceId::CredentialReport));
+    }
+
+    /// What two runs on the same account report of blind spots and of what was open before: the lines, and whether there is a
+    /// message.
+    fn two_days(account: &Account, before: &[Stored], rules: AlertRules) -> String {
+        let mut stored = known(before.iter().cloned());
+        let mut days = String::new();
+        for _ in 0..2 {
+            let memory = Memory::Recalled { region: "eu-central-1".to_owned(), findings: stored.clone() };
+            let decision = decide(evaluated(account), memory, &Enrichment::default(), rules);
+            let about = |line: &&str| line.contains("/credential-report-unreadable/") || line.starts_with("keep");
+            for line in decision.to_string().lines().filter(about) {
+                let _ = writeln!(days, "{line}");
+            }
+            for failing in &decision.failing {
+                let workflow = if failing.is_new() && !decision.is_reportable(failing.severity()) {
+                    Workflow::New
+                } else {
+                    Workflow::Notified
+                };
+                let known = Stored { workflow, severity: failing.severity(), ..self::stored(&failing.id) };
+                stored.insert(failing.id.clone(), known);
+            }
+            let failed = decision.problems.failed.map_or_else(String::new, |step| format!(", {} failed", step.name()));
+            let outcome = Outcome { decision, receipts: Receipts::default() };
+            let _ = writeln!(days, "message: {}{failed}", Alert::of(&outcome).is_due());
+        }
+        days
+    }
+
+    const NO_VERDICT: &str = "
+user           | password_enabled | mfa_active
+<root_account> | false            | false
+alice          | true             | perhaps
+bob            | false            | false
+";
+
+    #[test]
+    fn a_cell_that_cannot_be_read_is_reported_once() {
+        let mfa = stored("credwarden/console-user-mfa-disabled/123456789012/user/alice");
+        let of = |before: &[Stored], min_severity| {
+            two_days(&account(NO_VERDICT), before, AlertRules { on: AlertOn::Changes, min_severity })
+        };
+        insta::assert_snapshot!(of(&[], Severity::Medium), @"
+        new        MEDIUM        credwarden/credential-report-unreadable/123456789012/user/alice (first seen)
+        message: true
+        reported   MEDIUM        credwarden/credential-report-unreadable/123456789012/user/alice
+        message: false
+        ");
+        insta::assert_snapshot!(of(std::slice::from_ref(&mfa), Severity::Medium), @"
+        new        MEDIUM        credwarden/credential-report-unreadable/123456789012/user/alice (first seen)
+        keep       MEDIUM        credwarden/console-user-mfa-disabled/123456789012/user/alice
+        message: true
+        reported   MEDIUM        credwarden/credential-report-unreadable/123456789012/user/alice
+        keep       MEDIUM        credwarden/console-user-mfa-disabled/123456789012/user/alice
+        message: false
+        ");
+        // Of the cell nobody is notified, and what it hides is above the threshold.
+        insta::assert_snapshot!(of(&[Stored { severity: Severity::High, ..mfa }], Severity::High), @"
+        new        MEDIUM        credwarden/credential-report-unreadable/123456789012/user/alice (first seen)
+        keep       HIGH          credwarden/console-user-mfa-disabled/123456789012/user/alice
+        message: true
+        new        MEDIUM        credwarden/credential-report-unreadable/123456789012/user/alice (not reported yet)
+        keep       HIGH          credwarden/console-user-mfa-disabled/123456789012/user/alice
+        message: true
+        ");
+    }
+
+    #[test]
+    fn a_row_that_is_nobodys_hides_what_is_open_and_is_reported_once() {
+        let mut account = account(NO_VERDICT);
+        let rows = format!("{}\ne|ve", crate::testing::csv(&NO_VERDICT.replace("perhaps", "true   ")));
+        account.report.as_mut().unwrap().credentials = crate::report::CredentialReport::parse(rows.as_bytes()).unwrap();
+        account.summary.as_mut().unwrap().users = Some(3);
+        let gone = stored("credwarden/user-without-credentials/123456789012/user/eve");
+        insta::assert_snapshot!(two_days(&account, std::slice::from_ref(&gone), RULES), @"
+        new        HIGH          credwarden/credential-report-unreadable/123456789012/account (first seen)
+        keep       MEDIUM        credwarden/user-without-credentials/123456789012/user/eve
+        message: true
+        reported   HIGH          credwarden/credential-report-unreadable/123456789012/account
+        keep       MEDIUM        credwarden/user-without-credentials/123456789012/user/eve
+        message: false
+        ");
+        // That one user more is missing has another reason.
+        account.summary.as_mut().unwrap().users = Some(4);
+        insta::assert_snapshot!(two_days(&account, &[gone], RULES), @"
+        new        HIGH          credwarden/credential-report-unreadable/123456789012/account (first seen)
+        keep       MEDIUM        credwarden/user-without-credentials/123456789012/user/eve
+        message: true
+        reported   HIGH          credwarden/credential-report-unreadable/123456789012/account
+        keep       MEDIUM        credwarden/user-without-credentials/123456789012/user/eve
+        message: true
+        ");
+    }
+
+    #[test]
+    fn a_column_that_cannot_be_read_fails_every_run_and_leaves_what_was_open() {
+        let broken = account(&NO_VERDICT.replace("bob            | false            | false", "bob | true | perhaps"));
+        let alice = stored("credwarden/credential-report-unreadable/123456789012/user/alice");
+        insta::assert_snapshot!(two_days(&broken, &[alice], RULES), @"
+        new        HIGH          credwarden/credential-report-unreadable/123456789012/account (first seen)
+        keep       MEDIUM        credwarden/credential-report-unreadable/123456789012/user/alice
+        message: true, Collect failed
+        reported   HIGH          credwarden/credential-report-unreadable/123456789012/account
+        keep       MEDIUM        credwarden/credential-report-unreadable/123456789012/user/alice
+        message: true, Collect failed
+        ");
     }
 
     /// A check whose subjects are listed by a second source.

@@ -75,6 +75,8 @@ pub struct Decision {
     pub not_asked: Vec<Stored>,
     /// The UNKNOWN findings, in the evaluation's order, but for those whose source was not asked for.
     pub unknown: Vec<Finding>,
+    /// Whether something that matters could not be evaluated, for a reason that no finding reports.
+    pub is_blind: bool,
 }
 
 /// Security Hub's part in the run.
@@ -200,6 +202,8 @@ pub enum Reason {
     CheckedAgain,
     /// The finding that Security Hub has is on an earlier user of the same name.
     AnotherUser,
+    /// The finding that Security Hub has may be on another access key, which was created in the same second and is gone.
+    AnotherKey,
     /// A person resolved it, and the problem is still there.
     NotResolved,
     /// It has evidence that was not reported, in words.
@@ -237,6 +241,8 @@ pub struct Closing {
 pub enum CloseReason {
     /// This run's verdict is PASSED; its sentence.
     Passed(String),
+    /// This run's verdict on a check of disuse is PASSED: the credential is in use, and nobody fixed anything; its sentence.
+    InUse(String),
     /// This run's verdict is `NOT_APPLICABLE`; its sentence.
     NotApplicable(String),
     /// This run's verdict on an event check is PASSED: the event is older than the limit; its sentence.
@@ -287,9 +293,11 @@ impl Closing {
     /// Whether the problem is solved, as opposed to no longer looked for.
     pub fn is_resolved(&self) -> bool {
         match self.reason {
-            CloseReason::Passed(_) | CloseReason::NotApplicable(_) | CloseReason::Expired(_) | CloseReason::Gone(_) => {
-                true
-            }
+            CloseReason::Passed(_)
+            | CloseReason::InUse(_)
+            | CloseReason::NotApplicable(_)
+            | CloseReason::Expired(_)
+            | CloseReason::Gone(_) => true,
             CloseReason::NotChecked | CloseReason::KnownByDate => false,
         }
     }
@@ -328,6 +336,9 @@ impl fmt::Display for Reason {
             Self::CameBack => formatter.write_str("it was resolved and came back"),
             Self::CheckedAgain => formatter.write_str("it is checked again"),
             Self::AnotherUser => formatter.write_str("first seen on this user; an earlier one had the same name"),
+            Self::AnotherKey => {
+                formatter.write_str("first seen on this access key; one of the same second may have had its place")
+            }
             Self::NotResolved => formatter.write_str("it was marked RESOLVED but still fails"),
             Self::NewEvidence(evidence) => formatter.write_str(evidence),
             Self::NewWhileSuppressed(evidence) => {
@@ -343,6 +354,7 @@ impl fmt::Display for CloseReason {
             Self::Passed(message) | Self::NotApplicable(message) | Self::Expired(message) => {
                 formatter.write_str(message)
             }
+            Self::InUse(message) => write!(formatter, "{message} Make sure that it is its owner who uses it again."),
             // Who was renamed is in the account.
             Self::Gone(SourceId::CredentialReport) => {
                 formatter.write_str("It is no longer in the credential report, where a renamed user has another name.")

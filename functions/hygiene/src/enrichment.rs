@@ -21,6 +21,18 @@ impl Enrichment {
     pub fn access_key_id<'a>(&'a self, finding: &'a Finding) -> Option<&'a str> {
         finding.failure()?;
         finding.subject.access_key()?;
-        self.access_key_ids.get(&finding.subject.id()).map(String::as_str)
+        self.id_of(&finding.subject.id())
+    }
+
+    /// The id of that access key, where it is known.
+    pub fn id_of<'a>(&'a self, key: &SubjectId<'a>) -> Option<&'a str> {
+        self.access_key_ids.get(key).map(String::as_str)
+    }
+
+    /// Calls an access key by another identity.
+    pub(crate) fn rename(&mut self, key: &SubjectId<'_>, to: SubjectId<'static>) {
+        if let Some(id) = self.access_key_ids.remove(&key.clone().into_owned()) {
+            self.access_key_ids.insert(to, id);
+        }
     }
 }

@@ -1,17 +1,18 @@
 //! Applies the checks to an account.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::account::{Account, Doubt, User};
+use crate::blind_spots::{BlindSpot, BlindSpots};
 use crate::check::{Check, Context, Rule};
 use crate::checks::CHECKS;
 use crate::finding::Finding;
 use crate::policy::Policy;
-use crate::report::{AccessKey, Row};
+use crate::report::{AccessKey, Column, ColumnError, Row};
 use crate::source::{Coverage, SourceId, Unavailable};
 use crate::subject::{AccessKeySubject, KeyTag, ServiceCredentialSubject, Subject, SubjectId, UserSubject};
 use crate::time::to_seconds;
@@ -43,6 +44,10 @@ pub struct Evaluation {
     pub events_within: TimeDelta,
     /// How much was read of each source.
     pub coverage: BTreeMap<SourceId, Coverage>,
+    /// The columns that a check needs and of which nothing can be read: the report is a source that could not be read whole.
+    pub unreadable_columns: Vec<ColumnError>,
+    /// The subjects whose rows are damaged or missing, where that is the only reason why the report may lack anybody.
+    pub lost_rows: Option<BTreeSet<SubjectId<'static>>>,
 }
 
 /// What is evaluated of an account. Nothing outside it is closed, or counted as not evaluated.
@@ -132,7 +137,13 @@ impl Evaluation {
 pub fn evaluate(account: &Account, policy: &Policy, scope: &Scope, now: DateTime<Utc>) -> Evaluation {
     let account: &Account = &account.as_of(now);
     let checks: Vec<&'static Check> = CHECKS.iter().copied().filter(|check| !policy.disables(check.id)).collect();
-    let mut evaluator = Evaluator { checks: &checks, context: Context { now, policy }, findings: Vec::new() };
+    let unreadable_columns = unreadable_columns(account, &checks);
+    let mut evaluator = Evaluator {
+        checks: &checks,
+        context: Context { now, policy },
+        unreadable_columns: &unreadable_columns,
+        findings: Vec::new(),
+    };
     if scope.contains(&SubjectId::Root) {
         evaluator.add_root(account);
     }
@@ -142,7 +153,7 @@ pub fn evaluate(account: &Account, policy: &Policy, scope: &Scope, now: DateTime
     }
     evaluator.add_service_credentials(account, &users, scope);
     if scope.contains(&SubjectId::Account) {
-        evaluator.add_account(account);
+        evaluator.add_account(account, &users);
     }
     let mut findings = evaluator.findings;
     let report_generated_at = account.report_generated_at();
@@ -161,14 +172,36 @@ pub fn evaluate(account: &Account, policy: &Policy, scope: &Scope, now: DateTime
         events_within: policy.root_used_within,
         findings,
         coverage: coverage.collect(),
+        lost_rows: lost_rows(account, &users, now),
+        unreadable_columns,
         checks,
     }
+}
+
+/// The columns of which nothing can be read, of those that the checks need.
+fn unreadable_columns(account: &Account, checks: &[&Check]) -> Vec<ColumnError> {
+    let needed: BTreeSet<Column> = checks.iter().flat_map(|check| check.columns).copied().collect();
+    account.report.as_ref().map_or_else(|_| Vec::new(), |report| report.credentials.unreadable_columns(needed))
+}
+
+/// The subjects whose rows are damaged or missing, where nothing else speaks against the report being whole.
+fn lost_rows(account: &Account, users: &[User<'_>], now: DateTime<Utc>) -> Option<BTreeSet<SubjectId<'static>>> {
+    let counts_users = account.summary.as_ref().is_ok_and(|summary| summary.users.is_some());
+    if !counts_users || !account.doubts(now).is_empty() {
+        return None;
+    }
+    let root = account.root().is_err().then_some(SubjectId::Root);
+    let lost = users.iter().filter(|user| user.row.is_err()).map(|user| {
+        if user.is_named { SubjectId::User(user.name.clone().into_owned().into()) } else { SubjectId::Account }
+    });
+    Some(lost.chain(root).collect())
 }
 
 /// The checks to apply, and the findings so far.
 struct Evaluator<'a> {
     checks: &'a [&'static Check],
     context: Context<'a>,
+    unreadable_columns: &'a [ColumnError],
     findings: Vec<Finding>,
 }
 
@@ -186,6 +219,26 @@ impl Evaluator<'_> {
                 self.add(check, &root, rule(account, &self.context));
             }
         }
+        let Ok(report) = &account.report else { return };
+        let none = BlindSpots::none(&root);
+        let blind = match (account.root(), report.credentials.damaged_root()) {
+            (Ok(row), _) => none.with_cells(row, self.findings.iter().map(|one| &one.verdict), self.unreadable_columns),
+            (Err(_), Some(damaged)) => BlindSpots { spots: vec![BlindSpot::from(&damaged.damage)], ..none },
+            (Err(reason), None) => {
+                let rows = report.credentials.users.len() + report.credentials.damaged.len();
+                let fact = Some(Fact::of_report("rows", rows.to_string()));
+                BlindSpots { spots: vec![BlindSpot { reason: reason.to_string(), fact }], ..none }
+            }
+        };
+        self.add_blind_spots(&root, &blind);
+    }
+
+    fn add_blind_spots(&mut self, subject: &Arc<Subject>, blind: &BlindSpots<'_>) {
+        for &check in self.checks {
+            if let Rule::BlindSpots(rule) = check.rule {
+                self.add(check, subject, rule(blind));
+            }
+        }
     }
 
     fn add_user(&mut self, user: &User<'_>) {
@@ -193,9 +246,10 @@ impl Evaluator<'_> {
         let owner = UserSubject { name: user.name.as_ref().to_owned(), arn: user.arn.clone(), created };
         let keys = keys(user, &owner);
         let subject = Arc::new(Subject::User(owner));
+        let first = self.findings.len();
         for &check in self.checks {
             match check.rule {
-                Rule::Root(_) | Rule::ServiceCredential(_) => {}
+                Rule::Root(_) | Rule::ServiceCredential(_) | Rule::BlindSpots(_) => {}
                 Rule::User(rule) => {
                     self.add(check, &subject, rule(user, &self.context).unwrap_or_else(Verdict::Unknown));
                 }
@@ -207,6 +261,16 @@ impl Evaluator<'_> {
                 }
             }
         }
+        let none = BlindSpots::none(&subject);
+        let blind = match user.row {
+            Ok(row) => {
+                let verdicts = self.findings[first..].iter().map(|finding| &finding.verdict);
+                none.with_cells(row, verdicts, self.unreadable_columns)
+            }
+            Err(damage) if user.is_named => BlindSpots { spots: vec![BlindSpot::from(damage)], ..none },
+            Err(damage) => BlindSpots { of_account: Some(damage.into()), ..none },
+        };
+        self.add_blind_spots(&subject, &blind);
     }
 
     fn add_service_credentials(&mut self, account: &Account, users: &[User<'_>], scope: &Scope) {
@@ -229,13 +293,20 @@ impl Evaluator<'_> {
         }
     }
 
-    /// Without the source that lists a check's subjects there are none.
-    fn add_account(&mut self, account: &Account) {
+    /// Without the source that lists a check's subjects there are none. Rows that are nobody's, and columns of which nothing can
+    /// be read, are the account's.
+    fn add_account(&mut self, account: &Account, users: &[User<'_>]) {
         let subject = Arc::new(Subject::Account);
         for &check in self.checks {
             if let Some(reason) = check.listed_by.and_then(|source| account.unavailable(source)) {
                 self.add(check, &subject, Verdict::Unknown(reason.clone()));
             }
+        }
+        if account.report.is_ok() {
+            let nobodys = users.iter().filter(|user| !user.is_named).filter_map(|user| user.row.err());
+            let columns = BlindSpot::columns(self.unreadable_columns);
+            let spots = columns.into_iter().chain(nobodys.map(BlindSpot::from)).collect();
+            self.add_blind_spots(&subject, &BlindSpots { spots, ..BlindSpots::none(&subject) });
         }
     }
 }
@@ -301,7 +372,7 @@ bob            | true                | 2021-06-20T05:16:50Z
     fn only_what_is_in_the_scope_is_evaluated() {
         let (alice, bob) =
             (["user/alice", "user/alice/key/20210620T051650Z"], ["user/bob", "user/bob/key/20210620T051650Z"]);
-        assert_eq!(subjects(&Scope::All), [&["root"][..], &alice, &bob].concat());
+        assert_eq!(subjects(&Scope::All), [&["account", "root"][..], &alice, &bob].concat());
         assert_eq!(subjects(&Scope::Root), ["root"]);
         assert_eq!(subjects(&Scope::User("bob".to_owned())), bob);
         assert_eq!(subjects(&Scope::User("carol".to_owned())), [""; 0]);

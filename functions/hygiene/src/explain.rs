@@ -19,6 +19,7 @@ pub fn page(check: &Check) -> String {
         Rule::User(_) => "each IAM user",
         Rule::AccessKey(_) => "each access key of each IAM user",
         Rule::ServiceCredential(_) => "each service-specific credential of each IAM user",
+        Rule::BlindSpots(_) => "the root user, each IAM user, the account",
     };
     let _ = writeln!(page, "- Severity: {}\n- On: {on}", check.severity);
 
@@ -91,7 +92,7 @@ fn example(check: &Check) -> Subject {
     let user = UserSubject { name: "alice".to_owned(), arn: None, created: None };
     match check.rule {
         Rule::Root(_) => Subject::Root { arn: None },
-        Rule::User(_) => Subject::User(user),
+        Rule::User(_) | Rule::BlindSpots(_) => Subject::User(user),
         Rule::AccessKey(_) => {
             let created = DateTime::from_timestamp(1_624_166_210, 0);
             Subject::AccessKey(AccessKeySubject { user, slot: 1, created, active: Some(true), tag: KeyTag::Slot(1) })

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize, Serializer};
 
-use crate::check::{Check, Target};
+use crate::check::{Check, Rule, Target};
 use crate::source::{SourceId, Unavailable};
 use crate::subject::{FindingId, Subject, SubjectJson};
 use crate::verdict::{Fact, Failure, Severity, Status, Verdict};
@@ -78,6 +78,11 @@ impl Finding {
     /// Whether there is no verdict only because a source was not asked for, for which nobody is to blame.
     pub fn not_given(&self) -> bool {
         matches!(self.verdict, Verdict::Unknown(Unavailable::NotAsked(_)))
+    }
+
+    /// Whether it is about what could not be read, not about a credential.
+    pub fn is_blind_spot(&self) -> bool {
+        matches!(self.check.rule, Rule::BlindSpots(_))
     }
 
     /// What to do about it: console steps for root, AWS CLI commands for users, with the access key's id where it is known.

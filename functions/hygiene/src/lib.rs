@@ -8,7 +8,8 @@
 //! - `dialect` and `local_date` are what spreadsheets do to a saved report, [`saved`] is what people do to it
 //! - a [`check`] is metadata and a rule; [`checks`] has them all, one file each; [`evaluate`] applies them under a [`policy`]: each [`finding`] is a check, a
 //!   [`subject`] and a [`verdict`]
-//! - [`decide`] compares the findings with the [`memory`] of earlier runs, adds the [`enrichment`], and gives the
+//! - [`blind_spots`] is what of the report they could not read
+//! - [`decide`] compares the findings with the [`memory`] of earlier runs (of [`twins`] that are gone too), adds the [`enrichment`], and gives the
 //!   [`decision`]: all that will be written, reported, marked and closed
 //! - [`outcome`] is the decision with what Security Hub took of it; [`alert`] chooses what is reported, [`mail`] renders it;
 //!   [`closed`] is the machine-readable list of what ended
@@ -19,6 +20,7 @@
 
 pub mod account;
 pub mod alert;
+pub mod blind_spots;
 pub mod check;
 pub mod checks;
 pub mod closed;
@@ -46,6 +48,7 @@ pub mod source;
 pub mod subject;
 pub mod text;
 pub mod time;
+pub mod twins;
 pub mod uses;
 pub mod verdict;
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use crate::alert::Alert;
-use crate::decision::{AlertStatus, Closing, Failing, Hub, Reason};
+use crate::decision::{AlertStatus, CloseReason, Closing, Failing, Hub, Reason};
 use crate::subject::{Subject, SubjectId};
 use crate::text::{WIDTH, age, counted, cut, grouped, inert, moment, paragraph};
 use crate::verdict::Severity;
@@ -78,7 +78,13 @@ fn counts(text: &mut String, alerts: &[Alert<'_>]) {
     let new_count = sum(alerts, |alert| alert.new.len());
     let new = severities(alerts.iter().flat_map(|alert| &alert.new).map(|failing| failing.severity()));
     let _ = writeln!(text, "{:>6} new{new}", number(new_count));
-    let _ = writeln!(text, "{:>6} resolved", number(sum(alerts, |alert| alert.resolved.len())));
+    let ended = |place: usize| sum(alerts, |alert| endings(alert)[place].1.len());
+    let [not_applicable, in_use] = [ended(1), ended(2)];
+    let parts = [(not_applicable, "no longer applies"), (in_use, "in use again")];
+    let parts =
+        parts.iter().filter(|(count, _)| *count != 0).map(|(count, what)| format!("; {} {what}", number(*count)));
+    let resolved = sum(alerts, |alert| alert.resolved.len());
+    let _ = writeln!(text, "{:>6} resolved{}", number(resolved), parts.collect::<String>());
     let still = sum(alerts, |alert| alert.decision.open()) - new_count;
     let open = severities(alerts.iter().flat_map(Alert::still_open).map(Failing::severity));
     let is_suppressed = |failing: &&Failing| failing.alert == AlertStatus::Suppressed;
@@ -144,7 +150,9 @@ fn details(text: &mut String, alert: &Alert<'_>, limit: usize) {
     let after = {
         let mut after = String::new();
         unwritten(&mut after, alert);
-        closings(&mut after, "RESOLVED", &alert.resolved);
+        for (title, ended) in endings(alert) {
+            closings(&mut after, title, &ended);
+        }
         closings(&mut after, "NO LONGER CHECKED (not resolved: the check is disabled or gone)", &alert.unchecked);
         not_evaluated(&mut after, alert);
         still_open(&mut after, alert);
@@ -310,7 +318,7 @@ fn since(failing: &Failing, alert: &Alert<'_>) -> String {
     match (reason, &alert.decision.hub) {
         (_, Hub::Off | Hub::Unread) => "Failing in this run".to_owned(),
         (Reason::FirstSeen, Hub::Read { .. }) => "First seen in this run".to_owned(),
-        (Reason::AnotherUser, Hub::Read { .. }) => format!("In this run {reason}"),
+        (Reason::AnotherUser | Reason::AnotherKey, Hub::Read { .. }) => format!("In this run {reason}"),
         (Reason::CheckedAgain, Hub::Read { .. }) => {
             format!("Checked again: its check was disabled; first seen {}", moment(failing.created_at))
         }
@@ -338,6 +346,19 @@ fn unwritten(text: &mut String, alert: &Alert<'_>) {
         paragraph(text, "* ", &cut(&line, 400));
     }
     more(text, alert.unwritten.len());
+}
+
+/// What is resolved, by what that means: who reads that a thing is resolved takes it for repaired.
+fn endings<'a>(alert: &Alert<'a>) -> [(&'static str, Vec<&'a Closing>); 3] {
+    let of = |is_so: fn(&CloseReason) -> bool| {
+        alert.resolved.iter().copied().filter(|closing| is_so(&closing.reason)).collect()
+    };
+    let is_repaired = |reason: &CloseReason| !matches!(reason, CloseReason::InUse(_) | CloseReason::NotApplicable(_));
+    [
+        ("RESOLVED", of(is_repaired)),
+        ("NO LONGER APPLIES", of(|reason| matches!(reason, CloseReason::NotApplicable(_)))),
+        ("IN USE AGAIN (nobody repaired anything)", of(|reason| matches!(reason, CloseReason::InUse(_)))),
+    ]
 }
 
 fn closings(text: &mut String, title: &str, closings: &[&Closing]) {
@@ -449,6 +470,7 @@ mod tests {
     use crate::memory::{Memory, Stored, Workflow};
     use crate::outcome::{Outcome, Receipts};
     use crate::problems::Step;
+    use crate::report::{CredentialReport, Origin};
     use crate::testing::{self, account, evaluated, unavailable};
 
     const ACCOUNT: &str = "
@@ -583,6 +605,51 @@ alice          | true             | false      | 2026-11-18T06:00:00Z | true    
     }
 
     #[test]
+    fn what_ended_says_how_and_is_not_all_repaired() {
+        let of = |check: &str, subject: &str| {
+            let stored = testing::stored(&format!("credwarden/{check}/123456789012/{subject}"));
+            (stored.id.clone(), stored)
+        };
+        let stored = [
+            of("access-key-unused", "user/alice/key/20210620T051650Z"),
+            of("access-key-not-rotated", "user/alice/key/20200102T030405Z"),
+            of("user-multiple-active-access-keys", "user/alice"),
+        ];
+        let text = rendered(&account(ACCOUNT), &stored.into(), &[], |alert| text_of(alert, 100_000));
+        let count = text.lines().find(|line| line.contains(" resolved")).unwrap();
+        insta::assert_snapshot!(format!("{count}\n{}", &text[text.find("\nRESOLVED").unwrap()..]), @"
+             3 resolved; 1 no longer applies; 1 in use again
+
+        RESOLVED
+        ========
+        * MEDIUM An active access key is old (alice). The report shows at most one
+          active access key of the user. It was open since 2026-10-02 06:00 UTC.
+          (user-multiple-active-access-keys)
+
+
+        NO LONGER APPLIES
+        =================
+        * MEDIUM An active access key is old (alice, access key of 20200102T030405Z).
+          The access key is not active. It was open since 2026-10-02 06:00 UTC.
+          (access-key-not-rotated)
+
+
+        IN USE AGAIN (nobody repaired anything)
+        =======================================
+        * MEDIUM An active access key is old (alice, access key of 20210620T051650Z).
+          The report records a use of the access key on 2026-11-19 06:00 UTC, within
+          the limit. Make sure that it is its owner who uses it again. It was open
+          since 2026-10-02 06:00 UTC. (access-key-unused)
+
+
+        STILL OPEN (reported before, or below the alert threshold)
+        ==========================================================
+             1 INFORMATIONAL access-key-inactive
+             1 INFORMATIONAL console-user-not-federated
+        ");
+    }
+
+    #[test]
     fn what_could_not_be_evaluated_again_agrees_in_number() {
         let mut account = account(ACCOUNT);
         account.report = unavailable("GetCredentialReport failed: AccessDenied.");
@@ -657,7 +724,10 @@ alice          | true             | false      | 2026-11-18T06:00:00Z | true    
     #[test]
     fn hostile_names_cannot_act_or_lay_out_the_mail() {
         let table = "user | password_enabled\n<root_account> | false\neve\u{202e}\u{1b}[2J | true";
-        let account = account(table);
+        let mut account = account(table);
+        // IAM makes no such name, and a live row with one is damaged. Others may.
+        account.report.as_mut().unwrap().credentials =
+            CredentialReport::parse_from(testing::csv(table).as_bytes(), Origin::File).unwrap();
         let (subject, text) =
             rendered(&account, &BTreeMap::new(), &[], |alert| (subject_of(alert), text_of(alert, 100_000)));
         assert!(subject.is_ascii() && subject.len() < 100 && !subject.contains("eve"), "{subject}");

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use chrono::TimeDelta;
 use csv::{ByteRecord, StringRecord};
+use serde::{Deserialize, Serialize};
 
 use crate::dialect::Dialect;
 pub use crate::dialect::NoHeader;
@@ -39,6 +40,59 @@ pub struct CredentialReport {
     /// The form of its dates.
     pub(crate) dates: DateForm,
     columns: Arc<Columns>,
+}
+
+/// A column of which nothing can be read, so that nobody can be judged by it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ColumnError {
+    /// It is not there.
+    #[error("the credential report has no column {}", .column.name())]
+    Missing {
+        /// The column.
+        column: Column,
+        /// The columns that are there, as the report has them.
+        header: String,
+    },
+    /// At least two users have a value in it, and none of these can be read.
+    #[error(
+        "none of the {values} values of {} in the credential report can be read: line {line} has `{}`",
+        .column.name(),
+        shown(.cell)
+    )]
+    Unreadable {
+        /// The column.
+        column: Column,
+        /// How many users have a value in it.
+        values: usize,
+        /// The line of the first of them, from 1.
+        line: u64,
+        /// The first of the values.
+        cell: String,
+    },
+}
+
+impl ColumnError {
+    /// The column.
+    pub fn column(&self) -> Column {
+        match self {
+            Self::Missing { column, .. } | Self::Unreadable { column, .. } => *column,
+        }
+    }
+
+    /// All of them in words, those that are not there together.
+    pub fn described(errors: &[Self]) -> Vec<String> {
+        let missing: Vec<&Self> = errors.iter().filter(|error| matches!(error, Self::Missing { .. })).collect();
+        let first = match missing[..] {
+            [] => None,
+            [one] => Some(one.to_string()),
+            [first, ref others @ ..] => {
+                let others: Vec<&str> = others.iter().map(|error| error.column().name()).collect();
+                Some(format!("{first}, nor {}", others.join(", ")))
+            }
+        };
+        let others = errors.iter().filter(|error| !matches!(error, Self::Missing { .. })).map(Self::to_string);
+        first.into_iter().chain(others).collect()
+    }
 }
 
 /// Where a report comes from, and so what can have happened to it since IAM made it.
@@ -163,12 +217,32 @@ pub enum CellError {
         /// The cell as the report has it.
         cell: Arc<String>,
     },
+    /// A date that everybody has is not there.
+    #[error("{} is N/A in the credential report.", .column.name())]
+    NoDate {
+        /// The column.
+        column: Column,
+    },
     /// An access key has no creation date.
     #[error("{} is N/A though the key is there.", .column.name())]
     KeyWithoutDate {
         /// The column.
         column: Column,
     },
+}
+
+impl CellError {
+    /// The cell's column.
+    pub fn column(&self) -> Column {
+        match self {
+            Self::MissingColumn { column }
+            | Self::NotBoolean { column, .. }
+            | Self::NotTime { column, .. }
+            | Self::AfterReport { column, .. }
+            | Self::NoDate { column }
+            | Self::KeyWithoutDate { column } => *column,
+        }
+    }
 }
 
 /// Why bytes are no credential report.
@@ -228,7 +302,7 @@ pub enum ReportError {
 const MOST_ROWS: usize = 50_000;
 
 /// The report's columns, by IAM's names.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[repr(u8)]
 #[expect(missing_docs, reason = "each is named as the column is")]
 pub enum Column {
@@ -255,6 +329,31 @@ pub enum Column {
     Cert2LastRotated,
     AdditionalCredentialsInfo,
 }
+
+/// Every column without which a report is one all the same, in the order of [`Column`].
+#[cfg(test)]
+pub(crate) const COLUMNS: [Column; 20] = [
+    Column::UserCreationTime,
+    Column::PasswordEnabled,
+    Column::PasswordLastUsed,
+    Column::PasswordLastChanged,
+    Column::MfaActive,
+    Column::AccessKey1Active,
+    Column::AccessKey1LastRotated,
+    Column::AccessKey1LastUsedDate,
+    Column::AccessKey1LastUsedRegion,
+    Column::AccessKey1LastUsedService,
+    Column::AccessKey2Active,
+    Column::AccessKey2LastRotated,
+    Column::AccessKey2LastUsedDate,
+    Column::AccessKey2LastUsedRegion,
+    Column::AccessKey2LastUsedService,
+    Column::Cert1Active,
+    Column::Cert1LastRotated,
+    Column::Cert2Active,
+    Column::Cert2LastRotated,
+    Column::AdditionalCredentialsInfo,
+];
 
 /// In the order of [`Column`].
 const NAMES: [&str; 22] = [
@@ -437,6 +536,26 @@ impl CredentialReport {
         let missing = standard().find(|name| !header.iter().any(|known| known == name))?;
         let unknown = header.iter().find(|name| !is_known(name) && !name.is_empty())?;
         Some((missing, unknown))
+    }
+
+    /// Those of the columns of which nothing can be read. One cell alone is that user's, not the column's.
+    pub(crate) fn unreadable_columns(&self, needed: impl IntoIterator<Item = Column>) -> Vec<ColumnError> {
+        needed.into_iter().filter_map(|column| self.column_error(column)).collect()
+    }
+
+    fn column_error(&self, column: Column) -> Option<ColumnError> {
+        if self.columns.place(column).is_none() {
+            let header = self.columns.header.join(", ");
+            return Some(ColumnError::Missing { column, header });
+        }
+        let mut values = self.users.iter().filter_map(|row| Some((row, row.value(column)?))).peekable();
+        let (first, cell) = values.peek().map(|(row, cell)| (row.line, (*cell).to_owned()))?;
+        let mut count = 0;
+        for (row, _) in values {
+            row.cell_error(column)?;
+            count += 1;
+        }
+        (2 <= count).then_some(ColumnError::Unreadable { column, values: count, line: first, cell })
     }
 
     /// The latest moment that the report has: it was made then, or later. A cell more than five minutes after the
@@ -667,6 +786,9 @@ impl Columns {
         if user.is_empty() {
             return Err("it has no user name".to_owned());
         }
+        if origin == Origin::Live && user != ROOT && !is_iam_name(user) {
+            return Err("IAM does not allow its user name".to_owned());
+        }
         if LONGEST_NAME < user.chars().count() {
             return Err(format!("its user name is longer than {LONGEST_NAME} characters"));
         }
@@ -768,9 +890,42 @@ impl Row {
     /// What `additional_credentials_info` says, unless that is nothing. The column is documented but was not in any report
     /// seen, so its absence says nothing either.
     pub fn additional_credentials(&self) -> Option<&str> {
-        let info = self.cell(Column::AdditionalCredentialsInfo).unwrap_or_default();
+        self.value(Column::AdditionalCredentialsInfo)
+    }
+
+    /// A cell as the report has it, unless it says that there is nothing.
+    fn value(&self, column: Column) -> Option<&str> {
         let nothing = ["", "N/A", "no_information", "not_supported"];
-        Some(info).filter(|info| !nothing.iter().any(|word| word.eq_ignore_ascii_case(info)))
+        self.cell(column).filter(|cell| !nothing.iter().any(|word| word.eq_ignore_ascii_case(cell)))
+    }
+
+    /// Why the cell of that column cannot be read. What is only shown, as a region, can be read whatever it is.
+    fn cell_error(&self, column: Column) -> Option<&CellError> {
+        let ([one, two], [first, second]) = (&self.access_keys, &self.certificates);
+        match column {
+            Column::UserCreationTime => self.user_creation_time.as_ref().err(),
+            Column::PasswordEnabled => self.password_enabled.as_ref().err(),
+            Column::PasswordLastUsed => self.password_last_used.as_ref().err(),
+            Column::PasswordLastChanged => self.password_last_changed.as_ref().err(),
+            Column::MfaActive => self.mfa_active.as_ref().err(),
+            Column::AccessKey1Active => one.active.as_ref().err(),
+            Column::AccessKey1LastRotated => one.last_rotated.as_ref().err(),
+            Column::AccessKey1LastUsedDate => one.last_used_date.as_ref().err(),
+            Column::AccessKey2Active => two.active.as_ref().err(),
+            Column::AccessKey2LastRotated => two.last_rotated.as_ref().err(),
+            Column::AccessKey2LastUsedDate => two.last_used_date.as_ref().err(),
+            Column::Cert1Active => first.active.as_ref().err(),
+            Column::Cert1LastRotated => first.last_rotated.as_ref().err(),
+            Column::Cert2Active => second.active.as_ref().err(),
+            Column::Cert2LastRotated => second.last_rotated.as_ref().err(),
+            Column::User
+            | Column::Arn
+            | Column::AccessKey1LastUsedRegion
+            | Column::AccessKey1LastUsedService
+            | Column::AccessKey2LastUsedRegion
+            | Column::AccessKey2LastUsedService
+            | Column::AdditionalCredentialsInfo => None,
+        }
     }
 
     /// Whether `password_enabled` is `not_supported`, as it was for root until AWS could manage root credentials centrally.
@@ -874,11 +1029,18 @@ fn is_plausible(column: &str, cell: &str) -> bool {
     }
 }
 
+/// Whether IAM allows a user of that name.
+///
+/// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateUser.html>
+pub(crate) fn is_iam_name(name: &str) -> bool {
+    (1..=64).contains(&name.len())
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_+=,.@-".contains(&byte))
+}
+
 /// The name that a damaged row seems to be about, if it could be one.
 fn damaged_name(record: &ByteRecord, columns: &Columns) -> Option<String> {
     let name = str::from_utf8(record.get(columns.place(Column::User)?)?).ok()?.trim();
-    let plausible = |character: char| character.is_alphanumeric() || "_+=,.@-<>".contains(character);
-    (!name.is_empty() && name.chars().count() <= LONGEST_NAME && name.chars().all(plausible)).then(|| name.to_owned())
+    (name == ROOT || is_iam_name(name)).then(|| name.to_owned())
 }
 
 struct CellReader<'a> {

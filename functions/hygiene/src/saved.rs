@@ -2,7 +2,7 @@
 //! that may be damaged is refused.
 
 use crate::local_boolean;
-use crate::report::{ArnOwner, Column, CredentialReport, ROOT, Row, holds_dates, is_known};
+use crate::report::{ArnOwner, Column, CredentialReport, ROOT, Row, holds_dates, is_iam_name, is_known};
 use crate::text::{cut, grouped, inert};
 
 /// A row whose owner is in doubt, so that nothing in the file can be trusted.
@@ -117,14 +117,6 @@ impl CredentialReport {
             _ => true,
         }
     }
-}
-
-/// Whether IAM allows a user of that name.
-///
-/// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateUser.html>
-fn is_iam_name(name: &str) -> bool {
-    (1..=64).contains(&name.len())
-        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_+=,.@-".contains(&byte))
 }
 
 /// The cell in `arn`, whichever user it names.

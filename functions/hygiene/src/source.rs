@@ -2,9 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use crate::report::{CellError, Damage};
-use crate::subject::SubjectId;
 use serde::{Deserialize, Serialize};
+
+use crate::report::{CellError, Column, ColumnError, Damage};
+use crate::subject::SubjectId;
+use crate::text::sentence;
 
 /// One thing that is read of an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -43,10 +45,18 @@ pub type Source<T> = Result<T, Unavailable>;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[serde(rename_all = "snake_case")]
 pub enum Unavailable {
-    /// It was asked for, and could not be read or understood: the operation, and every cause down to AWS's own message; or
-    /// the cell, and what it says.
+    /// It was asked for, and could not be read or understood: the operation, and every cause down to AWS's own message.
     #[error("{0}")]
     Unreadable(String),
+    /// A row or a cell of a credential report that was read: what it says, and what is wrong with it. The check
+    /// `credential-report-unreadable` reports it.
+    #[error("{reason}")]
+    BlindSpot {
+        /// The sentence.
+        reason: String,
+        /// The cell's column; none for a row.
+        column: Option<Column>,
+    },
     /// Nobody asked for it: the command line was given other files, or the partition does not have it.
     #[error("{0}")]
     NotAsked(String),
@@ -56,7 +66,9 @@ impl Unavailable {
     /// Of two reasons the one to report: the first, unless only the second is about something that was asked for.
     pub fn graver(first: Option<Self>, second: Option<Self>) -> Option<Self> {
         match (first, second) {
-            (Some(Self::NotAsked(_)) | None, Some(second @ Self::Unreadable(_))) => Some(second),
+            (Some(Self::NotAsked(_)) | None, Some(second @ (Self::Unreadable(_) | Self::BlindSpot { .. }))) => {
+                Some(second)
+            }
             (first, second) => first.or(second),
         }
     }
@@ -64,7 +76,7 @@ impl Unavailable {
     /// The sentence.
     pub fn reason(&self) -> &str {
         match self {
-            Self::Unreadable(reason) | Self::NotAsked(reason) => reason,
+            Self::Unreadable(reason) | Self::BlindSpot { reason, .. } | Self::NotAsked(reason) => reason,
         }
     }
 }
@@ -77,13 +89,19 @@ impl From<CellError> for Unavailable {
 
 impl From<&CellError> for Unavailable {
     fn from(error: &CellError) -> Self {
-        Self::Unreadable(error.to_string())
+        Self::BlindSpot { reason: error.to_string(), column: Some(error.column()) }
+    }
+}
+
+impl From<&ColumnError> for Unavailable {
+    fn from(error: &ColumnError) -> Self {
+        Self::BlindSpot { reason: sentence(&error.to_string()), column: Some(error.column()) }
     }
 }
 
 impl From<&Damage> for Unavailable {
     fn from(damage: &Damage) -> Self {
-        Self::Unreadable(damage.to_string())
+        Self::BlindSpot { reason: damage.to_string(), column: None }
     }
 }
 
@@ -120,7 +138,7 @@ impl Coverage {
     pub fn of<T>(source: &Source<T>) -> Self {
         match source {
             Ok(_) => Self::Whole,
-            Err(Unavailable::Unreadable(_)) => Self::Failed,
+            Err(Unavailable::Unreadable(_) | Unavailable::BlindSpot { .. }) => Self::Failed,
             Err(Unavailable::NotAsked(_)) => Self::NotAsked,
         }
     }

@@ -104,7 +104,7 @@ pub(crate) fn stored(id: &str) -> Stored {
     }
 }
 
-fn csv(table: &str) -> String {
+pub(crate) fn csv(table: &str) -> String {
     const COLUMNS: [(&str, &str); 22] = [
         ("user", ""),
         ("arn", ""),

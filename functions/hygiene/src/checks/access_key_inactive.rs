@@ -1,6 +1,6 @@
 use crate::check::{Check, Context, Kind, Rule, evidence};
 use crate::commands;
-use crate::report::{AccessKey, Row};
+use crate::report::{AccessKey, Column, Row};
 use crate::source::{Source, SourceId};
 use crate::text::{age, inert, moment};
 use crate::verdict::{Severity, Verdict};
@@ -12,6 +12,12 @@ pub(super) static CHECK: Check = Check {
     kind: Kind::State,
     sources: &[SourceId::CredentialReport],
     listed_by: Some(SourceId::CredentialReport),
+    columns: &[
+        Column::AccessKey1Active,
+        Column::AccessKey1LastRotated,
+        Column::AccessKey2Active,
+        Column::AccessKey2LastRotated,
+    ],
     fails_when: "A key is inactive and still there: its `last_rotated` is a date.",
     rationale: "One call makes it active again, by anyone who may update keys, and the copies of its secret still \
         exist.",

@@ -1,7 +1,7 @@
 use chrono::NaiveDate;
 
 use crate::check::{Check, Context, Kind, Rule, evidence};
-use crate::report::{AccessKey, Row};
+use crate::report::{AccessKey, Column, Row};
 use crate::source::{Source, SourceId};
 use crate::text::{age, age_beyond, inert, moment};
 use crate::verdict::{Severity, Verdict};
@@ -11,9 +11,17 @@ pub(super) static CHECK: Check = Check {
     id: "access-key-never-used",
     title: "An active access key was never used",
     severity: Severity::Medium,
-    kind: Kind::State,
+    kind: Kind::Disuse,
     sources: &[SourceId::CredentialReport],
     listed_by: Some(SourceId::CredentialReport),
+    columns: &[
+        Column::AccessKey1Active,
+        Column::AccessKey1LastRotated,
+        Column::AccessKey1LastUsedDate,
+        Column::AccessKey2Active,
+        Column::AccessKey2LastRotated,
+        Column::AccessKey2LastUsedDate,
+    ],
     fails_when: "An active key has no recorded use and is older than `NewCredentialGraceDays`.",
     rationale: "It was made for something that never came, and it works from wherever it was left.",
     recommendation: "Deactivate the key, and delete it when nothing has missed it.",
@@ -28,8 +36,8 @@ fn rule(user: &Row, key: &AccessKey, context: &Context<'_>) -> Source<Verdict> {
     if !key.active.clone()? {
         return Ok(Verdict::not_applicable("The access key is not active."));
     }
-    if key.last_used_date.clone()?.is_some() {
-        return Ok(Verdict::passed("The report records a use of the access key."));
+    if let Some(used) = key.last_used_date.clone()? {
+        return Ok(Verdict::Passed(format!("The report records a use of the access key on {}.", moment(used)).into()));
     }
     let created = key.created()?;
     let grace = context.policy.new_credential_grace;
@@ -78,7 +86,7 @@ grace | true                | N/A                       | N/A
         FAILED user/bob/key/20261113T055959Z: Access key 1 of bob was created on 2026-11-13 05:59 UTC, 7 days and 1 second ago, and has no recorded use; the grace period for new keys is 7 days.
         FAILED user/carol/key/20251120T060000Z: Access key 1 of carol was created on 2025-11-20 06:00 UTC, 365 days ago, and has no recorded use; the grace period for new keys is 7 days.
         FAILED user/dave/key/20150421T235959Z: Access key 1 of dave was created on 2015-04-21 23:59 UTC, 4,230 days ago, and has no recorded use; the grace period for new keys is 7 days. AWS records use since 2015-04-22 only; it may have been used before.
-        PASSED user/erin/key/20190102T030405Z: The report records a use of the access key.
+        PASSED user/erin/key/20190102T030405Z: The report records a use of the access key on 2019-01-02 03:04 UTC.
         NOT_APPLICABLE user/frank/key/20190102T030405Z: The access key is not active.
         UNKNOWN user/grace/key/slot-1: access_key_1_last_rotated is N/A though the key is there.
         ");

@@ -1,5 +1,5 @@
 use crate::check::{Check, Context, Kind, Rule, Target, evidence};
-use crate::report::{AccessKey, Row};
+use crate::report::{AccessKey, Column, Row};
 use crate::source::{Source, SourceId};
 use crate::text::{age, age_beyond, inert, moment};
 use crate::verdict::{Severity, Verdict};
@@ -12,6 +12,12 @@ pub(super) static CHECK: Check = Check {
     kind: Kind::State,
     sources: &[SourceId::CredentialReport],
     listed_by: Some(SourceId::CredentialReport),
+    columns: &[
+        Column::AccessKey1Active,
+        Column::AccessKey1LastRotated,
+        Column::AccessKey2Active,
+        Column::AccessKey2LastRotated,
+    ],
     fails_when: "An active key is older than `AccessKeyMaxAgeDays`.",
     rationale: "The older a key, the more copies of it there are: in backups, images, laptops and chat logs.",
     recommendation: "Replace the key with a role where you can. Where you cannot, create a new key, move its users \

@@ -1,5 +1,5 @@
 use crate::check::{Check, Context, Kind, Rule, evidence};
-use crate::report::{AccessKey, Row};
+use crate::report::{AccessKey, Column, Row};
 use crate::source::{Source, SourceId};
 use crate::text::{age, age_beyond, inert, moment};
 use crate::verdict::{Severity, Verdict};
@@ -9,9 +9,15 @@ pub(super) static CHECK: Check = Check {
     id: "access-key-unused",
     title: "An active access key is no longer used",
     severity: Severity::Medium,
-    kind: Kind::State,
+    kind: Kind::Disuse,
     sources: &[SourceId::CredentialReport],
     listed_by: Some(SourceId::CredentialReport),
+    columns: &[
+        Column::AccessKey1Active,
+        Column::AccessKey1LastUsedDate,
+        Column::AccessKey2Active,
+        Column::AccessKey2LastUsedDate,
+    ],
     fails_when: "An active key was last used longer than `CredentialUnusedDays` ago.",
     rationale: "Nobody would miss it, and nobody would notice its use by someone else.",
     recommendation: "Deactivate the key, and delete it when nothing has missed it.",
@@ -34,7 +40,8 @@ fn rule(user: &Row, key: &AccessKey, context: &Context<'_>) -> Source<Verdict> {
             ));
         }
         Some(used) if context.age(used) <= limit => {
-            return Ok(Verdict::passed("The report records a use of the access key within the limit."));
+            let message = format!("The report records a use of the access key on {}, within the limit.", moment(used));
+            return Ok(Verdict::Passed(message.into()));
         }
         Some(used) => used,
     };
@@ -72,7 +79,7 @@ carol | true                | 2019-01-02T03:04:05Z      | N/A
 dave  | false               | 2019-01-02T03:04:05Z      | 2019-01-03T03:04:05Z
 erin  | true                | 2019-01-02T03:04:05Z      | unknown
 "), @"
-        PASSED user/alice/key/20190102T030405Z: The report records a use of the access key within the limit.
+        PASSED user/alice/key/20190102T030405Z: The report records a use of the access key on 2026-10-06 06:00 UTC, within the limit.
         FAILED user/bob/key/20190102T030405Z: Access key 1 of bob was last used on 2026-10-06 05:59 UTC, 45 days and 1 second ago; the limit is 45 days.
         PASSED user/carol/key/20190102T030405Z: The report records no use of the access key, which access-key-never-used is about.
         NOT_APPLICABLE user/dave/key/20190102T030405Z: The access key is not active.

@@ -1,6 +1,6 @@
 use crate::account::User;
 use crate::check::{Check, Context, Kind, Rule, evidence};
-use crate::report::{Cell, Column};
+use crate::report::{Cell, CellError, Column};
 use crate::source::{Source, SourceId};
 use crate::text::{age, age_beyond, inert, moment};
 use crate::time::Time;
@@ -11,9 +11,15 @@ pub(super) static CHECK: Check = Check {
     id: "console-password-unused",
     title: "A console password is no longer used",
     severity: Severity::Medium,
-    kind: Kind::State,
+    kind: Kind::Disuse,
     sources: &[SourceId::CredentialReport],
     listed_by: Some(SourceId::CredentialReport),
+    columns: &[
+        Column::UserCreationTime,
+        Column::PasswordEnabled,
+        Column::PasswordLastUsed,
+        Column::PasswordLastChanged,
+    ],
     fails_when: "A password is enabled and: its last use is longer than `CredentialUnusedDays` ago, and it was not \
         set (`password_last_changed`) within `NewCredentialGraceDays`; or it has no recorded use, and \
         `password_last_changed` (without one, `user_creation_time`) is longer than `CredentialUnusedDays` ago. A \
@@ -35,8 +41,11 @@ fn rule(user: &User<'_>, context: &Context<'_>) -> Source<Verdict> {
     }
     let (limit, grace) = (context.policy.credential_unused, context.policy.new_credential_grace);
     let within = |cell: &Cell<Option<Time>>, limit| matches!(cell, Ok(Some(time)) if context.age(*time) <= limit);
-    if within(&row.password_last_used, limit) {
-        return Ok(Verdict::passed("The report records a use of the password within the limit."));
+    if let Ok(Some(used)) = row.password_last_used
+        && context.age(used) <= limit
+    {
+        let message = format!("The report records a use of the password on {}, within the limit.", moment(used));
+        return Ok(Verdict::Passed(message.into()));
     }
     // Within both, it passes with an earlier use and without one, so that the use need not be readable.
     if within(&row.password_last_changed, grace.min(limit)) {
@@ -59,7 +68,7 @@ fn rule(user: &User<'_>, context: &Context<'_>) -> Source<Verdict> {
         }
         (None, None) => {
             let Some(created) = row.user_creation_time.clone()? else {
-                return Ok(Verdict::unknown("user_creation_time is N/A in the credential report."));
+                return Err(CellError::NoDate { column: Column::UserCreationTime }.into());
             };
             if context.age(created) <= limit {
                 let message = "The password has no recorded use, and the user was created within the limit.";
@@ -98,7 +107,7 @@ bob   | true             | 2026-10-06T05:59:59Z | 2019-01-02T03:04:05Z  | 2019-0
 carol | true             | 2020-01-02T03:04:05Z | N/A                   | 2019-01-02T03:04:05Z
 dave  | false            | 2020-01-02T03:04:05Z | 2019-01-02T03:04:05Z  | 2019-01-02T03:04:05Z
 "), @"
-        PASSED user/alice: The report records a use of the password within the limit.
+        PASSED user/alice: The report records a use of the password on 2026-10-06 06:00 UTC, within the limit.
         FAILED user/bob: The console password of bob was last used on 2026-10-06 05:59 UTC, 45 days and 1 second ago; the limit is 45 days.
         FAILED user/carol: The console password of carol was last used on 2020-01-02 03:04 UTC, 2,514 days ago; the limit is 45 days.
         NOT_APPLICABLE user/dave: The report shows no enabled password of the user.
@@ -153,7 +162,7 @@ erin  | true             | ?                    | 2026-11-13T06:00:00Z  | ?
 frank | true             | ?                    | 2026-11-13T05:59:59Z  | ?
 grace | true             | no_information       | ?                     | 2026-11-19T06:00:00Z
 "), @"
-        PASSED user/alice: The report records a use of the password within the limit.
+        PASSED user/alice: The report records a use of the password on 2026-11-19 06:00 UTC, within the limit.
         UNKNOWN user/bob: password_last_changed is `?` in the credential report, not a date.
         UNKNOWN user/carol: user_creation_time is `?` in the credential report, not a date.
         NOT_APPLICABLE user/dave: The report shows no enabled password of the user.

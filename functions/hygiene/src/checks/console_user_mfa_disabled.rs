@@ -13,6 +13,7 @@ pub(super) static CHECK: Check = Check {
     kind: Kind::State,
     sources: &[SourceId::CredentialReport],
     listed_by: Some(SourceId::CredentialReport),
+    columns: &[Column::PasswordEnabled, Column::MfaActive],
     fails_when: "`password_enabled` is true and `mfa_active` is false.",
     rationale: "A password alone can be phished, guessed, or reused from somebody else's breach.",
     recommendation: "Have the user add an MFA device, or take the password away.",

@@ -13,6 +13,7 @@ pub(super) static CHECK: Check = Check {
     kind: Kind::State,
     sources: &[SourceId::CredentialReport],
     listed_by: Some(SourceId::CredentialReport),
+    columns: &[Column::PasswordEnabled],
     fails_when: "A password is enabled: a person who should sign in through the identity provider.",
     rationale: "An IAM user outlives its person: no leaver process reaches it, and its password is one more to lose.",
     recommendation: "Give the person access through IAM Identity Center or your identity provider, then take the \

@@ -13,6 +13,7 @@ pub(super) static CHECK: Check = Check {
     kind: Kind::State,
     sources: &[SourceId::CredentialReport],
     listed_by: Some(SourceId::CredentialReport),
+    columns: &[Column::PasswordEnabled, Column::AccessKey1Active, Column::AccessKey2Active],
     fails_when: "A password is enabled and a key is active.",
     rationale: "A person and a program share one user: neither can be limited, rotated or removed without the other.",
     recommendation: "Give the person a sign-in through the identity provider and the program a role. Until then \

@@ -13,6 +13,7 @@ pub(super) static CHECK: Check = Check {
     kind: Kind::State,
     sources: &[SourceId::CredentialReport],
     listed_by: Some(SourceId::CredentialReport),
+    columns: &[],
     fails_when: "`additional_credentials_info` is neither empty nor `N/A`, `no_information` or `not_supported`: \
         some credentials are not in the report.",
     rationale: "What the report does not show, no check on it can see.",

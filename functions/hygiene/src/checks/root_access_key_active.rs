@@ -1,6 +1,6 @@
 use crate::account::Account;
 use crate::check::{Check, Context, Kind, Rule, evidence};
-use crate::report::AccessKey;
+use crate::report::{AccessKey, Column};
 use crate::source::SourceId;
 use crate::text::counted;
 use crate::verdict::{Failure, Severity, Verdict};
@@ -13,6 +13,7 @@ pub(super) static CHECK: Check = Check {
     kind: Kind::State,
     sources: &[SourceId::CredentialReport, SourceId::AccountSummary],
     listed_by: None,
+    columns: &[Column::AccessKey1Active, Column::AccessKey2Active],
     fails_when: "`access_key_1_active` or `access_key_2_active` of the root row is true.",
     rationale: "A root access key can do everything in the account, no policy can narrow it, and it has no MFA. \
         Whoever finds it owns the account.",

@@ -1,6 +1,6 @@
 use crate::account::Account;
 use crate::check::{Check, Context, Kind, Rule, evidence};
-use crate::report::AccessKey;
+use crate::report::{AccessKey, CellError, Column};
 use crate::source::{SourceId, Unavailable};
 use crate::text::age;
 use crate::verdict::{Failure, Severity, Verdict};
@@ -13,6 +13,12 @@ pub(super) static CHECK: Check = Check {
     kind: Kind::State,
     sources: &[SourceId::CredentialReport, SourceId::AccountSummary],
     listed_by: None,
+    columns: &[
+        Column::AccessKey1Active,
+        Column::AccessKey1LastRotated,
+        Column::AccessKey2Active,
+        Column::AccessKey2LastRotated,
+    ],
     fails_when: "An active root key is older than `AccessKeyMaxAgeDays`.",
     rationale: "The older a key, the more copies of it there are: in backups, images, laptops and chat logs.",
     recommendation: "Do not rotate the root access key: replace it with a role, deactivate it, and delete it when \
@@ -30,7 +36,7 @@ fn rule(account: &Account, context: &Context<'_>) -> Verdict {
         Err(reason) => return Verdict::unknown(reason),
     };
     let limit = context.policy.access_key_max_age;
-    let mut unreadable = None;
+    let mut unreadable: Option<Unavailable> = None;
     let mut old = Vec::new();
     let mut active = false;
     for key in &root.access_keys {
@@ -43,8 +49,7 @@ fn rule(account: &Account, context: &Context<'_>) -> Verdict {
                 }
             }
             (Ok(true), Ok(None)) => {
-                let column = key.columns().last_rotated.name();
-                unreadable = Some(Unavailable::Unreadable(format!("{column} is N/A though the key is active.")));
+                unreadable = Some(CellError::KeyWithoutDate { column: key.columns().last_rotated }.into());
             }
             (Ok(true), Err(reason)) | (Err(reason), _) => unreadable = Some(reason.into()),
         }
@@ -96,7 +101,7 @@ user           | access_key_1_active | access_key_1_last_rotated
         insta::assert_snapshot!(observe(&CHECK, "
 user           | access_key_1_active | access_key_1_last_rotated
 <root_account> | true                | N/A
-"), @"UNKNOWN root: access_key_1_last_rotated is N/A though the key is active.");
+"), @"UNKNOWN root: access_key_1_last_rotated is N/A though the key is there.");
     }
 
     #[test]

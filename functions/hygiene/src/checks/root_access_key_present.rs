@@ -1,6 +1,6 @@
 use crate::account::Account;
 use crate::check::{Check, Context, Kind, Rule, evidence};
-use crate::report::{AccessKey, CellError, Row};
+use crate::report::{AccessKey, CellError, Column, Row};
 use crate::source::{Source, SourceId, Unavailable};
 use crate::text::counted;
 use crate::verdict::{Evidence, Fact, Failure, Severity, Verdict};
@@ -13,6 +13,12 @@ pub(super) static CHECK: Check = Check {
     kind: Kind::State,
     sources: &[SourceId::CredentialReport, SourceId::AccountSummary],
     listed_by: None,
+    columns: &[
+        Column::AccessKey1Active,
+        Column::AccessKey1LastRotated,
+        Column::AccessKey2Active,
+        Column::AccessKey2LastRotated,
+    ],
     fails_when: "`AccountAccessKeysPresent` of the account summary is above 0, or the report has a root \
         `access_key_N_last_rotated` or an active root key. HIGH when the report shows keys and all of them are \
         inactive.",

@@ -12,6 +12,7 @@ pub(super) static CHECK: Check = Check {
     kind: Kind::State,
     sources: &[SourceId::AccountSummary, SourceId::VirtualMfaDevices],
     listed_by: None,
+    columns: &[],
     fails_when: "MFA is on and a virtual device is assigned to the ARN that ends in `:root`. Not applicable where \
         MFA is off and outside the partition `aws`.",
     rationale: "A virtual device is a secret that can be copied, and its codes can be phished. A security key or \

@@ -12,6 +12,7 @@ pub(super) static CHECK: Check = Check {
     kind: Kind::State,
     sources: &[SourceId::CredentialReport, SourceId::AccountSummary],
     listed_by: None,
+    columns: &[Column::PasswordEnabled, Column::MfaActive, Column::AccessKey1Active, Column::AccessKey2Active],
     fails_when: "Root can sign in or call (it has a password or an active access key) and has no MFA. Not \
         applicable where it has neither.",
     rationale: "A root password without a second factor is one phishing mail or one reset e-mail away from the \

@@ -12,6 +12,7 @@ pub(super) static CHECK: Check = Check {
     kind: Kind::State,
     sources: &[SourceId::CredentialReport, SourceId::AccountSummary],
     listed_by: None,
+    columns: &[Column::Cert1Active, Column::Cert1LastRotated, Column::Cert2Active, Column::Cert2LastRotated],
     fails_when: "`AccountSigningCertificatesPresent` is above 0, or the report has a root `cert_N_last_rotated` or an \
         active root certificate.",
     rationale: "A signing certificate signs SOAP calls as root: a long-lived root credential that nobody remembers, \

@@ -16,6 +16,7 @@ pub(super) static CHECK: Check = Check {
     kind: Kind::Event,
     sources: &[SourceId::CredentialReport],
     listed_by: None,
+    columns: &[Column::PasswordLastUsed, Column::AccessKey1LastUsedDate, Column::AccessKey2LastUsedDate],
     fails_when: "The latest of root's `password_last_used` and both keys' `last_used_date`, inactive keys too, is \
         within `RootUsedWithinDays`.",
     rationale: "Daily work does not need root, and root cannot be limited. Each use is either a habit to break or a \

@@ -12,6 +12,7 @@ pub(super) static CHECK: Check = Check {
     kind: Kind::State,
     sources: &[SourceId::ServiceSpecificCredentials],
     listed_by: Some(SourceId::ServiceSpecificCredentials),
+    columns: &[],
     fails_when: "A credential is inactive or expired, by its `Status` or its `ExpirationDate`, and still there.",
     rationale: "One call makes an inactive credential active again, and an expired one takes one of the two places that a \
         user has for a service.",

@@ -13,6 +13,7 @@ pub(super) static CHECK: Check = Check {
     kind: Kind::State,
     sources: &[SourceId::ServiceSpecificCredentials],
     listed_by: Some(SourceId::ServiceSpecificCredentials),
+    columns: &[],
     fails_when: "An active credential is older than `AccessKeyMaxAgeDays`.",
     rationale: "The older a credential, the more copies of it there are: in configuration files, notebooks, laptops and \
         chat logs.",

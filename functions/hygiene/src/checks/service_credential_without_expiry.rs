@@ -13,6 +13,7 @@ pub(super) static CHECK: Check = Check {
     kind: Kind::State,
     sources: &[SourceId::ServiceSpecificCredentials],
     listed_by: Some(SourceId::ServiceSpecificCredentials),
+    columns: &[],
     fails_when: "A credential is active, has no `ExpirationDate`, and is for a service whose credentials can have one: \
         `bedrock.amazonaws.com` and `aws-external-anthropic.amazonaws.com` (HIGH), `logs.amazonaws.com`, \
         `cloudwatch.amazonaws.com`.",

@@ -13,6 +13,12 @@ pub(super) static CHECK: Check = Check {
     kind: Kind::State,
     sources: &[SourceId::CredentialReport],
     listed_by: Some(SourceId::CredentialReport),
+    columns: &[
+        Column::AccessKey1Active,
+        Column::AccessKey1LastRotated,
+        Column::AccessKey2Active,
+        Column::AccessKey2LastRotated,
+    ],
     fails_when: "Both keys are active and the younger is older than `NewCredentialGraceDays`: a rotation in \
         progress is fine.",
     rationale: "The second slot is there for rotation. Two keys for good are two secrets to lose, and rotation is \

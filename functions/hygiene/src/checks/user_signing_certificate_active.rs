@@ -13,6 +13,7 @@ pub(super) static CHECK: Check = Check {
     kind: Kind::State,
     sources: &[SourceId::CredentialReport],
     listed_by: Some(SourceId::CredentialReport),
+    columns: &[Column::Cert1Active, Column::Cert2Active],
     fails_when: "`cert_1_active` or `cert_2_active` is true.",
     rationale: "A long-lived credential of a kind that almost nothing needs any more, and that key rotation does \
         not reach.",

@@ -1,7 +1,7 @@
 use crate::account::User;
 use crate::check::{Check, Context, Kind, Rule, Target, evidence};
 use crate::commands;
-use crate::report::Column;
+use crate::report::{CellError, Column};
 use crate::service_credential::State;
 use crate::source::{Source, SourceId, Unavailable};
 use crate::text::{age, inert, moment};
@@ -14,6 +14,14 @@ pub(super) static CHECK: Check = Check {
     kind: Kind::State,
     sources: &[SourceId::CredentialReport, SourceId::ServiceSpecificCredentials],
     listed_by: Some(SourceId::CredentialReport),
+    columns: &[
+        Column::UserCreationTime,
+        Column::PasswordEnabled,
+        Column::AccessKey1Active,
+        Column::AccessKey2Active,
+        Column::Cert1Active,
+        Column::Cert2Active,
+    ],
     fails_when: "No password, no active key, no active certificate, nothing in `additional_credentials_info`, no active \
         service-specific credential, and the user is older than `NewCredentialGraceDays`.",
     rationale: "A user that cannot do anything has permissions that wait for the first credential someone gives it.",
@@ -51,14 +59,14 @@ fn rule(user: &User<'_>, context: &Context<'_>) -> Source<Verdict> {
         flag.clone()?;
     }
     let Some(created) = created? else {
-        return Ok(Verdict::unknown("user_creation_time is N/A in the credential report."));
+        return Err(CellError::NoDate { column: Column::UserCreationTime }.into());
     };
     let (has_none, unseen) = match service_specific {
         Ok(_) => (", no active certificate and no active service-specific credential", "SSH keys"),
         Err(Unavailable::NotAsked(_)) => {
             (" and no active certificate", "Service-specific credentials were not looked at, and SSH keys")
         }
-        Err(unreadable @ Unavailable::Unreadable(_)) => return Err(unreadable),
+        Err(unreadable @ (Unavailable::Unreadable(_) | Unavailable::BlindSpot { .. })) => return Err(unreadable),
     };
     let message = format!(
         "{} was created on {}, {} ago, and has no password, no active access key{has_none}. {unseen} are not in any list: \

@@ -1,0 +1,83 @@
+//! Two access keys of a user that were created in the same second. They are told apart by slot, and when one of them is gone, by
+//! what earlier runs stored of their ids: the report has none.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::enrichment::Enrichment;
+use crate::evaluate::Evaluation;
+use crate::memory::Stored;
+use crate::subject::{AccessKeySubject, KeyTag, Subject, SubjectId};
+
+/// The keys that are left of twins, under the identity of a key without one. Which of the two each is, the report does not say: it
+/// may have taken the other's slot.
+pub fn left_of_twins<'s>(
+    stored: impl IntoIterator<Item = &'s Stored>,
+    evaluation: &Evaluation,
+) -> BTreeSet<SubjectId<'static>> {
+    let mut twins: BTreeSet<SubjectId<'_>> = stored.into_iter().map(Stored::subject).filter(is_second).collect();
+    if twins.is_empty() {
+        return BTreeSet::new();
+    }
+    for finding in &evaluation.findings {
+        twins.remove(&finding.subject.id());
+    }
+    twins.iter().filter_map(|second| twin(second, false)).collect()
+}
+
+fn is_second(subject: &SubjectId<'_>) -> bool {
+    matches!(subject, SubjectId::AccessKey { key: KeyTag::Created { second: true, .. }, .. })
+}
+
+/// The first or the second of the twins of which the key is one, or would be one.
+pub fn twin(key: &SubjectId<'_>, second: bool) -> Option<SubjectId<'static>> {
+    match key {
+        SubjectId::AccessKey { user, key: KeyTag::Created { at, .. } } => Some(SubjectId::AccessKey {
+            user: user.clone().into_owned().into(),
+            key: KeyTag::Created { at: *at, second },
+        }),
+        SubjectId::AccessKey { .. }
+        | SubjectId::Root
+        | SubjectId::Account
+        | SubjectId::User(_)
+        | SubjectId::ServiceCredential { .. }
+        | SubjectId::Other(_) => None,
+    }
+}
+
+/// Gives each key that is left of twins the identity with which its id is stored. Returns those of which that cannot be decided:
+/// what is stored under their identity may be the other's.
+pub(crate) fn settle(
+    stored: &BTreeMap<String, Stored>,
+    evaluation: &mut Evaluation,
+    enrichment: &mut Enrichment,
+) -> BTreeSet<SubjectId<'static>> {
+    let mut undecided = BTreeSet::new();
+    for first in left_of_twins(stored.values(), evaluation) {
+        let is_stored_as = |subject: &SubjectId<'_>| {
+            let id = enrichment.id_of(&first);
+            id.is_some() && stored.values().any(|one| one.subject() == *subject && one.access_key_id.as_deref() == id)
+        };
+        match twin(&first, true) {
+            Some(second) if is_stored_as(&second) => {
+                rename(&first, evaluation);
+                enrichment.rename(&first, second);
+            }
+            Some(_) | None if is_stored_as(&first) => {}
+            Some(_) | None => {
+                undecided.insert(first);
+            }
+        }
+    }
+    undecided
+}
+
+fn rename(first: &SubjectId<'_>, evaluation: &mut Evaluation) {
+    for finding in evaluation.findings.iter_mut().filter(|finding| finding.subject.id() == *first) {
+        if let Subject::AccessKey(AccessKeySubject { tag: KeyTag::Created { second, .. }, .. }) =
+            Arc::make_mut(&mut finding.subject)
+        {
+            *second = true;
+        }
+    }
+}
