@@ -334,7 +334,20 @@ async fn all_pages_of_virtual_devices_are_read() {
         .match_requests(|request| request.marker() == Some("more"))
         .then_output(move || devices_page(&[root], None));
     let collected = collected(&[&complete(), &served(), &summary(), &first, &second]).await;
-    assert_eq!(collected.account.virtual_mfa_users.unwrap(), [alice, root]);
+    assert_eq!(collected.account.virtual_mfa_users.unwrap(), [alice, root].map(|arn| Some(arn.to_owned())));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_assigned_device_is_not_lost_where_the_answer_does_not_name_its_user() {
+    let list = mock!(Client::list_virtual_mfa_devices).then_output(|| {
+        let nobodys = VirtualMfaDevice::builder().serial_number("s").build().unwrap();
+        let mut page = devices_page(&["arn:aws:iam::123456789012:user/alice", ""], None);
+        page.virtual_mfa_devices.push(nobodys);
+        page
+    });
+    let collected = collected(&[&complete(), &served(), &summary(), &list]).await;
+    let alice = Some("arn:aws:iam::123456789012:user/alice".to_owned());
+    assert_eq!(collected.account.virtual_mfa_users.unwrap(), [alice, None, None]);
 }
 
 /// Collects with that answer to the first call for service-specific credentials, after which there is a second page.

@@ -5,7 +5,9 @@ use std::cell::Cell;
 use std::collections::BTreeSet;
 
 use aws_sdk_iam::Client;
-use aws_sdk_iam::types::{AssignmentStatusType, ReportStateType, ServiceSpecificCredentialMetadata, SummaryKeyType};
+use aws_sdk_iam::types::{
+    AssignmentStatusType, ReportStateType, ServiceSpecificCredentialMetadata, SummaryKeyType, VirtualMfaDevice,
+};
 use chrono::{DateTime, Utc};
 use hygiene::account::{Account, AccountSummary, OLDEST, Report};
 use hygiene::report::{CLOCK_SKEW, CredentialReport};
@@ -179,7 +181,7 @@ pub async fn collect(
 struct Sources {
     report: Source<Report>,
     summary: Source<AccountSummary>,
-    virtual_mfa_users: Source<Vec<String>>,
+    virtual_mfa_users: Source<Vec<Option<String>>>,
     service_credentials: Source<Vec<ServiceCredential>>,
 }
 
@@ -338,12 +340,13 @@ async fn account_summary(iam: &Client, until: Instant) -> Result<AccountSummary,
 /// The most that IAM lists in a page.
 const PAGE: i32 = 1000;
 
-async fn virtual_mfa_users(iam: &Client, until: Instant) -> Result<Vec<String>, CollectError> {
+async fn virtual_mfa_users(iam: &Client, until: Instant) -> Result<Vec<Option<String>>, CollectError> {
     let operation = "ListVirtualMFADevices";
     let users = all_pages(operation, until, async |marker| {
         let request = iam.list_virtual_mfa_devices().assignment_status(AssignmentStatusType::Assigned).max_items(PAGE);
         let page = request.set_marker(marker).send().await.map_err(|error| CallError::new(operation, &error))?;
-        let users = page.virtual_mfa_devices().iter().filter_map(|device| Some(device.user()?.arn().to_owned()));
+        let user = |device: &VirtualMfaDevice| Some(device.user()?.arn().to_owned()).filter(|arn| !arn.is_empty());
+        let users = page.virtual_mfa_devices().iter().map(user);
         Ok(Page { items: users.collect(), is_truncated: page.is_truncated(), marker: page.marker().map(str::to_owned) })
     });
     users.await.map_err(CollectError::VirtualMfaDevices)

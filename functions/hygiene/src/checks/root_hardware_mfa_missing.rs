@@ -35,12 +35,21 @@ fn rule(account: &Account, _: &Context<'_>) -> Verdict {
         Ok(enabled) => enabled,
         Err(reason) => return Verdict::unknown(reason),
     };
-    let devices = match &account.virtual_mfa_users {
-        Ok(users) => users.iter().filter(|arn| arn.ends_with(":root")).count(),
+    let users = match &account.virtual_mfa_users {
+        Ok(users) => users,
         Err(reason) => return Verdict::unknown(reason.clone()),
     };
-    if devices == 0 {
-        return Verdict::passed("No virtual MFA device is assigned to the root user.");
+    let devices = users.iter().flatten().filter(|arn| arn.ends_with(":root")).count();
+    let without_user = users.iter().filter(|user| user.is_none()).count();
+    match (devices, without_user) {
+        (0, 0) => return Verdict::passed("No virtual MFA device is assigned to the root user."),
+        (0, count) => {
+            let which = if count == 1 { "it" } else { "one" };
+            let count = counted(count as u64, "assigned device");
+            let reason = format!("ListVirtualMFADevices shows {count} without a user: {which} may be the root user's.");
+            return Verdict::unknown(reason.as_str());
+        }
+        _ => {}
     }
     let listed =
         Fact { source: SourceId::VirtualMfaDevices, name: "VirtualMFADevices".into(), value: devices.to_string() };
@@ -61,7 +70,7 @@ mod tests {
     use crate::source::Source;
     use crate::testing::{account, observe_in, unavailable};
 
-    fn with_devices(mfa: i32, devices: Source<Vec<String>>, partition: &str) -> String {
+    fn with_devices(mfa: i32, devices: Source<Vec<Option<String>>>, partition: &str) -> String {
         let mut account = account("user\n<root_account>");
         account.summary = Ok(AccountSummary { account_mfa_enabled: Some(mfa), ..AccountSummary::default() });
         account.virtual_mfa_users = devices;
@@ -71,11 +80,20 @@ mod tests {
 
     #[test]
     fn only_a_device_of_the_root_user_itself_counts() {
-        let arn = |end: &str| Ok(vec![format!("arn:aws:iam::123456789012:{end}")]);
+        let arn = |end: &str| Ok(vec![Some(format!("arn:aws:iam::123456789012:{end}"))]);
         insta::assert_snapshot!(with_devices(1, arn("root"), "aws"), @"FAILED root: The root user can sign in with 1 virtual MFA device.");
         insta::assert_snapshot!(with_devices(1, arn("user/root"), "aws"), @"PASSED root: No virtual MFA device is assigned to the root user.");
         insta::assert_snapshot!(with_devices(0, arn("root"), "aws"), @"NOT_APPLICABLE root: The root user has no MFA.");
         insta::assert_snapshot!(with_devices(1, arn("root"), "aws-us-gov"), @"NOT_APPLICABLE root: The check applies to the partition aws only.");
+    }
+
+    #[test]
+    fn a_device_without_a_user_may_be_the_root_users() {
+        let of = |end: &str| Some(format!("arn:aws:iam::123456789012:{end}"));
+        insta::assert_snapshot!(with_devices(1, Ok(vec![of("user/alice"), None]), "aws"), @"UNKNOWN root: ListVirtualMFADevices shows 1 assigned device without a user: it may be the root user's.");
+        insta::assert_snapshot!(with_devices(1, Ok(vec![None, None]), "aws"), @"UNKNOWN root: ListVirtualMFADevices shows 2 assigned devices without a user: one may be the root user's.");
+        insta::assert_snapshot!(with_devices(1, Ok(vec![None, of("root")]), "aws"), @"FAILED root: The root user can sign in with 1 virtual MFA device.");
+        insta::assert_snapshot!(with_devices(0, Ok(vec![None]), "aws"), @"NOT_APPLICABLE root: The root user has no MFA.");
     }
 
     #[test]
