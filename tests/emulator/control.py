@@ -11,6 +11,7 @@
     POST   /_credwarden/account/<operation>     see `OPERATIONS`; arguments as a JSON object
     PUT    /_credwarden/faults                  [{"action", "how", ...}, ...]; see `traffic.Fault`
     PUT    /_credwarden/throttling              true or false
+    PUT    /_credwarden/rules                   [filters, ...]: what passes one of them is suppressed as it is imported
     PUT    /_credwarden/settling                seconds for which updates do not find what was just imported
     POST   /_credwarden/schedules/fire          every schedule is due now, and one sweep is made
 """
@@ -21,7 +22,7 @@ import asyncio
 import json
 from typing import Any, Callable
 
-from emulator import clock, sample
+from emulator import clock, filters, sample
 from emulator.account import ROOT, Key, ServiceCredential, credential_id
 from emulator.answers import Answer, json_answer
 from emulator.identity import REPORT_LIFETIME, Identity
@@ -49,6 +50,7 @@ class Control:
             ("GET", "report"): lambda _: emulator.identity.account.report(emulator.identity.account_id),
             ("PUT", "faults"): self._faults,
             ("PUT", "throttling"): self._throttling,
+            ("PUT", "rules"): self._rules,
             ("PUT", "settling"): self._settling,
         }
 
@@ -72,6 +74,11 @@ class Control:
 
     def _faults(self, argument: Any) -> None:
         self._emulator.traffic.faults = [Fault(**one) for one in argument]
+
+    def _rules(self, argument: Any) -> None:
+        for rule in argument:
+            filters.check(rule)
+        self._hub().rules = argument
 
     def _settling(self, argument: Any) -> None:
         self._hub().findings.settling = float(argument)

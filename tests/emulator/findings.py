@@ -48,6 +48,9 @@ class Findings:
             self._found = wanted, [finding for finding in self.all() if filters.matches(finding, wanted)]
         return self._found[1]
 
+    def passes(self, key: Key, wanted: dict) -> bool:
+        return filters.matches(self._findings[key], wanted)
+
     def put(self, finding: dict) -> None:
         """Place a finding as it is, for findings that were there before anybody came."""
         self._found = None

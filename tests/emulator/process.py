@@ -185,5 +185,9 @@ class Emulator:
         """Make calls of the function fail; no argument ends it."""
         self.control("PUT", "faults", list(faults))
 
+    def suppress(self, *filters: dict) -> None:
+        """Have automation rules suppress what is imported; no argument ends it."""
+        self.control("PUT", "rules", list(filters))
+
     def fire_schedules(self) -> list[str]:
         return self.control("POST", "schedules/fire")

@@ -61,6 +61,8 @@ class Hub:
         self.region = region
         self.enabled = False
         self.findings = Findings()
+        self.rules: list[dict] = []
+        """Filters: an automation rule suppresses what passes one of them as it is imported."""
         self._since = ""
         self._importing: list[set[Key]] = []
         self._updating: list[_Update] = []
@@ -137,6 +139,9 @@ class Hub:
             code, problem = "InvalidAccess", f"the integration {finding['ProductArn']} is not enabled"
         if problem is None:
             self.findings.import_one(finding, self.region)
+            key = finding["ProductArn"], finding["Id"]
+            if any(self.findings.passes(key, rule) for rule in self.rules):
+                self.findings.update_one(key, {"Workflow": {"Status": "SUPPRESSED"}})
             return None
         if code == "InvalidInput":
             problem = f"Finding does not adhere to Amazon Finding Format. {problem}."

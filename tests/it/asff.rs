@@ -28,7 +28,7 @@ pub(crate) async fn sent(decision: Decision) -> (Vec<Value>, usize) {
     });
     let publisher = Publisher::of(&client, &decision).unwrap();
     let until = Instant::now() + Duration::from_mins(10);
-    publisher.publish(&decision, until, until).await;
+    publisher.publish(&decision, until, until, until).await;
     publisher.finish(&outcome(decision), AlertState::NotNeeded, until, until).await;
     let bodies = bodies.lock().unwrap();
     let findings = bodies.iter().flat_map(|body| {

@@ -23,7 +23,7 @@ use checker::collect::{AccountOf, Collected, Expected, collect};
 use hygiene::source::{Coverage, SourceId};
 use tokio::time::Instant;
 
-use crate::account::{ACCOUNT, ROOT, csv, now, time, user};
+use crate::account::{ACCOUNT, ROOT, csv, now, presumed, time, user};
 use crate::clients::{configured, mocked, xml_error};
 
 fn generated(state: ReportStateType) -> GenerateCredentialReportOutput {
@@ -107,6 +107,13 @@ fn caller() -> Rule {
             .account("210987654321")
             .arn("arn:aws-us-gov:sts::210987654321:assumed-role/credwarden/run")
             .build()
+    })
+}
+
+fn caller_of(account: &'static str) -> Rule {
+    mock!(aws_sdk_sts::Client::get_caller_identity).then_output(move || {
+        let arn = format!("arn:aws:sts::{account}:assumed-role/credwarden/run");
+        GetCallerIdentityOutput::builder().account(account).arn(arn).build()
     })
 }
 
@@ -327,7 +334,20 @@ async fn all_pages_of_virtual_devices_are_read() {
         .match_requests(|request| request.marker() == Some("more"))
         .then_output(move || devices_page(&[root], None));
     let collected = collected(&[&complete(), &served(), &summary(), &first, &second]).await;
-    assert_eq!(collected.account.virtual_mfa_users.unwrap(), [alice, root]);
+    assert_eq!(collected.account.virtual_mfa_users.unwrap(), [alice, root].map(|arn| Some(arn.to_owned())));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_assigned_device_is_not_lost_where_the_answer_does_not_name_its_user() {
+    let list = mock!(Client::list_virtual_mfa_devices).then_output(|| {
+        let nobodys = VirtualMfaDevice::builder().serial_number("s").build().unwrap();
+        let mut page = devices_page(&["arn:aws:iam::123456789012:user/alice", ""], None);
+        page.virtual_mfa_devices.push(nobodys);
+        page
+    });
+    let collected = collected(&[&complete(), &served(), &summary(), &list]).await;
+    let alice = Some("arn:aws:iam::123456789012:user/alice".to_owned());
+    assert_eq!(collected.account.virtual_mfa_users.unwrap(), [alice, None, None]);
 }
 
 /// Collects with that answer to the first call for service-specific credentials, after which there is a second page.
@@ -439,6 +459,41 @@ async fn the_account_that_is_given_is_judged_by_its_own_report_only() {
     assert_eq!(account.id.as_deref(), Some("012345678901"), "nothing is reported of another account");
     assert!(account.report.is_err() && account.summary.is_err() && account.virtual_mfa_users.is_err());
     assert_eq!(account.summary.unwrap_err().reason(), format!("E{}.", &reason[1..]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_the_report_is_not_the_presumed_account_s_the_caller_decides() {
+    let collect = async |presumed_account: &str, caller: &Rule| {
+        let sources = [&complete(), &served(), &summary(), &devices()];
+        collected_for(&presumed(presumed_account), &sources, caller).await
+    };
+    let own = caller_of(ACCOUNT);
+    let agreed = collect(ACCOUNT, &own).await;
+    assert_eq!((errors(&agreed), agreed.account.id.as_deref()), (Vec::new(), Some(ACCOUNT)));
+    assert_eq!(own.num_calls(), 0, "an ordinary day has no such call");
+
+    let made_up = collect("012345678901", &own).await;
+    assert_eq!((errors(&made_up), made_up.account.id.as_deref()), (Vec::new(), Some(ACCOUNT)));
+    assert!(made_up.account.report.is_ok() && made_up.account.summary.is_ok());
+    assert_eq!(own.num_calls(), 1);
+
+    let other = collect("210987654321", &caller()).await;
+    assert_eq!(errors(&other), ["expected account 210987654321, but the credential report is of account 123456789012"]);
+    assert_eq!(other.account.id.as_deref(), Some("210987654321"));
+    assert!(
+        other.account.report.is_err() && other.account.summary.is_err() && other.account.virtual_mfa_users.is_err()
+    );
+
+    let (status, body) = xml_error(403, "ExpiredToken", "it expired");
+    let nobody =
+        mock!(aws_sdk_sts::Client::get_caller_identity).sequence().http_status(status, body).repeatedly().build();
+    let unknown = collect("012345678901", &nobody).await;
+    assert_eq!(
+        errors(&unknown),
+        ["could not find out which account this is: GetCallerIdentity failed: ExpiredToken: it expired"]
+    );
+    assert_eq!(unknown.account.id, None);
+    assert!(unknown.account.report.is_err() && unknown.account.summary.is_err(), "nobody knows whose it is");
 }
 
 #[tokio::test(start_paused = true)]

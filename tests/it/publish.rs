@@ -192,7 +192,7 @@ fn root_use_in(bodies: &Mutex<Vec<Vec<u8>>>) -> Vec<String> {
             let ids = call["FindingIdentifiers"].as_array().unwrap();
             return ids.iter().any(|id| id["Id"] == ROOT_USE).then(|| status.to_owned());
         }
-        let finding = call["Findings"].as_array().unwrap().iter().find(|finding| finding["Id"] == ROOT_USE)?.clone();
+        let finding = call["Findings"].as_array()?.iter().find(|finding| finding["Id"] == ROOT_USE)?.clone();
         let used = finding["ProductFields"]["credwarden/root-last-used"].as_str().unwrap().to_owned();
         Some(format!("{used} at {}", finding["UpdatedAt"].as_str().unwrap()))
     };
@@ -202,6 +202,7 @@ fn root_use_in(bodies: &Mutex<Vec<Vec<u8>>>) -> Vec<String> {
 async fn published(decision: &Decision, refuse_marks: bool) -> (Receipts, Vec<String>, Vec<String>) {
     let (client, bodies) = security_hub(move |path, request| match path {
         "/findings/import" => answer(&[]),
+        "/findings" => json!({"Findings": []}),
         _ if refuse_marks => {
             let refused = request["FindingIdentifiers"].as_array().unwrap().iter().map(|identifier| {
                 json!({"FindingIdentifier": identifier, "ErrorCode": "InvalidInput", "ErrorMessage": "said AWS"})
@@ -212,7 +213,7 @@ async fn published(decision: &Decision, refuse_marks: bool) -> (Receipts, Vec<St
     });
     let publisher = Publisher::of(&client, decision).unwrap();
     let until = Instant::now() + Duration::from_mins(1);
-    let receipts = publisher.publish(decision, until, until).await;
+    let receipts = publisher.publish(decision, until, until, until).await;
     let before = root_use_in(&bodies);
     bodies.lock().unwrap().clear();
     let outcome = Outcome { decision: decision.clone(), receipts };
@@ -276,11 +277,12 @@ async fn a_note_is_written_with_its_mark() {
     };
     let decision = Decision {
         failing: Vec::new(),
+        marks_when_sent: Vec::new(),
         marks: vec![mark("a", Some("until June")), mark("b", None), mark("c", Some("until June"))],
         ..with_new_evidence(Workflow::Notified)
     };
     let until = Instant::now() + Duration::from_mins(1);
-    Publisher::of(&client, &decision).unwrap().publish(&decision, until, until).await;
+    Publisher::of(&client, &decision).unwrap().publish(&decision, until, until, until).await;
     let calls = bodies.lock().unwrap();
     let calls = calls.iter().map(|body| serde_json::from_slice::<Value>(body).unwrap());
     let calls = calls.map(|call| {

@@ -11,6 +11,7 @@ use checker::product::Product;
 use checker::recall::{Recall, RecallError, Recalled};
 use hygiene::check::Kind;
 use hygiene::memory::{Stored, Workflow};
+use hygiene::text::inert;
 use hygiene::verdict::Severity;
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -175,6 +176,48 @@ async fn closed_findings_are_asked_for_by_identity_and_many_of_them_as_a_list() 
     assert_eq!(asked_for(400).await, vec![(both, 20); 20]);
     // Those that another run opened again meanwhile are in the second list.
     assert_eq!(asked_for(401).await, [(json!(["ARCHIVED"]), 0), (json!(["ACTIVE"]), 0)]);
+}
+
+/// Reads which of that many new findings were suppressed meanwhile, where so many were before; returns the number of identities
+/// in each call.
+async fn asked_again(new: usize, before: usize) -> Vec<usize> {
+    let (client, bodies) = security_hub(|_, _| json!({"Findings": []}));
+    let ids: Vec<String> = (0..new).map(|number| number.to_string()).collect();
+    let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+    Recall::again(&client, product()).suppressed(&ids, before, soon()).await.unwrap();
+    let bodies = bodies.lock().unwrap();
+    let requests = bodies.iter().map(|body| serde_json::from_slice::<Value>(body).unwrap()["Filters"].clone());
+    let identities = |filters: Value| {
+        assert_eq!(filters["WorkflowStatus"], json!([{"Value": "SUPPRESSED", "Comparison": "EQUALS"}]));
+        filters["Id"].as_array().map_or(0, Vec::len)
+    };
+    requests.map(identities).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn suppressions_are_read_by_identity_or_as_a_list_whichever_is_fewer_calls() {
+    assert_eq!(asked_again(1, 0).await, [1]);
+    assert_eq!(asked_again(20, 0).await, [20]);
+    assert_eq!(asked_again(21, 0).await, [0], "two calls by identity, one page");
+    assert_eq!(asked_again(21, 99).await, [0]);
+    assert_eq!(asked_again(21, 100).await, [20, 1], "a full page, and one with what is suppressed now");
+    assert_eq!(asked_again(15_000, 400).await, [0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_what_is_shown_as_suppressed_is() {
+    let hostile = "credwarden/console-user-mfa-disabled/123456789012/user/\u{202e}mallory";
+    let shown = [
+        with(&json!({"Workflow": {"Status": "SUPPRESSED"}})),
+        with(&json!({"Id": inert(hostile), "Workflow": {"Status": "SUPPRESSED"}})),
+        with(&json!({"Id": "notified", "Workflow": {"Status": "NOTIFIED"}})),
+        with(&json!({"Id": "not asked for", "Workflow": {"Status": "SUPPRESSED"}})),
+        with(&json!({"Id": "another's", "AwsAccountId": "210987654321", "Workflow": {"Status": "SUPPRESSED"}})),
+    ];
+    let (client, _) = security_hub(move |_, _| json!({"Findings": shown}));
+    let recall = Recall::again(&client, product());
+    let found = recall.suppressed(&[OURS, hostile, "notified", "another's", "not there"], 0, soon()).await.unwrap();
+    assert_eq!(found, [OURS, hostile].map(str::to_owned).into());
 }
 
 #[tokio::test(start_paused = true)]

@@ -58,6 +58,10 @@ pub(crate) struct State {
     pub(crate) lagging: Option<BTreeMap<String, Value>>,
     /// The messages that the topic accepted, a text a protocol.
     pub(crate) messages: Vec<Value>,
+    /// Which of our findings somebody suppresses once some are imported, if that is before the next message.
+    pub(crate) suppresses: Option<u8>,
+    /// The one that was suppressed then.
+    pub(crate) suppressed: Option<String>,
     /// What AWS says when it denies something.
     pub(crate) refusal: String,
     report: Option<(DateTime<Utc>, String)>,
@@ -221,6 +225,8 @@ impl World {
             hub_enabled: true,
             lagging: None,
             messages: Vec::new(),
+            suppresses: None,
+            suppressed: None,
             refusal: "you may not".to_owned(),
             report: None,
             damage: None,
@@ -415,6 +421,7 @@ impl Process {
                 ),
             ),
             "Publish" => {
+                world.suppresses = None;
                 world.messages.push(serde_json::from_str(&body.parameter("Message")).unwrap());
                 xml(operation, "<MessageId>1</MessageId>")
             }
@@ -545,9 +552,21 @@ impl State {
             }
             self.hub.insert(id.to_owned(), given);
         }
+        if let Some(place) = self.suppresses.take() {
+            self.suppressed = self.set_workflow(place, "SUPPRESSED");
+        }
         let done = findings.len() - failed.len();
         let answer = json!({"SuccessCount": done, "FailedCount": failed.len(), "FailedFindings": failed});
         response(200, &answer.to_string())
+    }
+
+    /// Sets the workflow status of one of our findings; answers which, if there are any.
+    pub(crate) fn set_workflow(&mut self, place: u8, status: &str) -> Option<String> {
+        let ours: Vec<&mut Value> = self.hub.values_mut().filter(|finding| is_ours(finding)).collect();
+        let count = ours.len();
+        let finding = ours.into_iter().nth(usize::from(place).checked_rem(count)?)?;
+        finding["Workflow"] = json!({"Status": status});
+        finding["Id"].as_str().map(str::to_owned)
     }
 
     fn update(&mut self, request: &Value, refuse: bool) -> HttpResponse {

@@ -385,6 +385,36 @@ def test_marks_that_fail_are_no_error_and_alerted_again(deploy: Deploy, emulator
     assert {one for one, (_, _, status) in states(emulator).items() if status == "NOTIFIED"} == alerted(should)
 
 
+def test_without_knowing_what_was_suppressed_meanwhile_all_is_told_and_nothing_marked(deploy: Deploy,
+                                                                                     emulator: Emulator) -> None:
+    stack = deploy()
+    run(stack)
+    before = states(emulator)
+    emulator.change_account("add-key", name="newcomer", created="-300d")
+    emulator.suppress({"GeneratorId": [{"Value": "credwarden/access-key-never-used", "Comparison": "EQUALS"}]})
+    # After the open findings and those that are not open.
+    emulator.fail(denied("securityhub:GetFindings", after=2))
+    emulator.forget_mails()
+    answer = run(stack)
+    (error,) = answer.payload["errors"]
+    assert error.startswith("could not read what was suppressed meanwhile, so that nothing is marked as reported: "
+                            "GetFindings failed: AccessDeniedException")
+    assert (answer.failed, answer.payload["alert"]) == (False, "sent")
+    new = {one: state[2] for one, state in states(emulator).items() if one not in before}
+    ruled = {one for one in new if "/access-key-never-used/" in one}
+    assert ruled and new == {one: "SUPPRESSED" if one in ruled else "NEW" for one in new}
+    (mail,) = emulator.mails()
+    assert numbers(mail)["new"] == answer.payload["new"] == len(new)
+    assert "GetFindings failed" in section(mail, "WHAT WENT WRONG")
+    emulator.fail()
+    emulator.forget_mails()
+    answer = run(stack)
+    (mail,) = emulator.mails()
+    assert numbers(mail)["new"] == answer.payload["new"] == len(new) - len(ruled)
+    after = {one: state[2] for one, state in states(emulator).items() if one in new}
+    assert after == {one: "SUPPRESSED" if one in ruled else "NOTIFIED" for one in new}
+
+
 def test_new_evidence_that_cannot_be_marked_is_kept_for_the_next_run(deploy: Deploy, emulator: Emulator) -> None:
     stack, used = deploy(), identity("root-user-recently-used", "root")
     run(stack)

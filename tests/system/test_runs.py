@@ -121,8 +121,8 @@ def test_the_first_run_asks_once_for_the_keys_of_a_user(deploy: Deploy, emulator
     users = {user for _, keys in KEY_CHECKS.values() for user, _ in keys}
     calls = {action: call["count"] for action, call in emulator.calls().items()}
     assert calls.pop("iam:ListAccessKeys") == len(users)
-    # What is open, and closed findings among those that fail, 20 a call.
-    assert calls.pop("securityhub:GetFindings") == 1 + math.ceil(len(expected(emulator)) / 20)
+    # What is open, closed findings among those that fail, 20 a call, and what is suppressed after the import.
+    assert calls.pop("securityhub:GetFindings") == 1 + math.ceil(len(expected(emulator)) / 20) + 1
     assert set(calls.values()) == {1}
 
 
@@ -237,6 +237,35 @@ def test_a_suppressed_finding_is_never_alerted_again(deploy: Deploy, emulator: E
     assert emulator.own_findings()[ROOT_MFA]["RecordState"] == "ACTIVE"
     assert workflows(emulator)[ROOT_MFA] == "SUPPRESSED"
     assert emulator.mails() == []
+
+
+def test_what_a_rule_suppresses_as_it_is_imported_is_neither_alerted_nor_marked(deploy: Deploy,
+                                                                               emulator: Emulator) -> None:
+    stack, should = deploy(), expected(emulator)
+    emulator.suppress({"GeneratorId": [{"Value": "credwarden/access-key-unused", "Comparison": "EQUALS"}]})
+    ruled = {one for one in should if "/access-key-unused/" in one}
+    told = alerted(should) - ruled
+    summary = run(stack)
+    assert (summary["new"], summary["open"], summary["errors"]) == (len(told), len(should), [])
+    mail = new_mail(emulator)
+    assert numbers(mail) == {"new": len(told), "resolved": 0, "still open": len(should) - len(told)}
+    assert f"{len(ruled)} suppressed" in mail["body"] and "access-key-unused" not in mail["body"]
+    result = json.loads(emulator.published()[-1]["variants"]["sqs"])
+    assert result["new"] == len(told) and {finding["id"] for finding in result["findings"]} == told
+    suppressed = {one: "SUPPRESSED" for one in ruled}
+    assert workflows(emulator) == {one: "NOTIFIED" if one in told else "NEW" for one in should} | suppressed
+    # A few new findings are asked for by identity.
+    emulator.change_account("add-key", name="newcomer", created="-300d")
+    emulator.suppress({"ResourceAwsIamUserUserName": [{"Value": "newcomer", "Comparison": "EQUALS"}]})
+    summary = run(stack)
+    assert (summary["new"], summary["alert"], emulator.mails()) == (0, "not_needed", [])
+    new = emulator.own_findings().keys() - should.keys()
+    assert new and {workflows(emulator)[one] for one in new} == {"SUPPRESSED"}
+    # And what is suppressed stays so without the rule.
+    before = workflows(emulator)
+    emulator.suppress()
+    run(stack)
+    assert (workflows(emulator), emulator.mails()) == (before, [])
 
 
 def test_what_a_person_resolved_but_still_fails_is_alerted_again(deploy: Deploy, emulator: Emulator, hub: Any) -> None:

@@ -271,6 +271,12 @@ impl<'a> Asff<'a> {
             && self.generator_id.as_deref().is_some_and(|generator| generator.starts_with(GENERATOR))
     }
 
+    /// Whether people are never to be notified of it.
+    pub fn is_suppressed(&self) -> bool {
+        let status = self.workflow.as_ref().and_then(|workflow| workflow.status.as_deref());
+        workflow(status) == Workflow::Suppressed
+    }
+
     /// What the next run needs of it.
     ///
     /// # Errors
@@ -302,6 +308,11 @@ impl<'a> Asff<'a> {
             evidence: if is_event { fields.evidence() } else { Vec::new() },
         })
     }
+}
+
+/// The identity that Security Hub knows a finding by: that of a hostile name is escaped.
+pub fn sent_id(id: &str) -> String {
+    fit(id, ID)
 }
 
 /// A status that is not understood must not silence an alert: `ASSIGNED` was one once.
@@ -336,7 +347,7 @@ fn base<'a>(product: &'a Product, envelope: &Envelope<'_>) -> Asff<'a> {
     let provided = SeverityLabel { label: label(), original: Some(severity.label()) };
     Asff {
         schema_version: "2018-10-08",
-        id: Some(fit(id, ID).into()),
+        id: Some(sent_id(id).into()),
         product_arn: Some(product.arn().into()),
         product_name: "credwarden",
         company_name: "credwarden",

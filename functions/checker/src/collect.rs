@@ -5,7 +5,9 @@ use std::cell::Cell;
 use std::collections::BTreeSet;
 
 use aws_sdk_iam::Client;
-use aws_sdk_iam::types::{AssignmentStatusType, ReportStateType, ServiceSpecificCredentialMetadata, SummaryKeyType};
+use aws_sdk_iam::types::{
+    AssignmentStatusType, ReportStateType, ServiceSpecificCredentialMetadata, SummaryKeyType, VirtualMfaDevice,
+};
 use chrono::{DateTime, Utc};
 use hygiene::account::{Account, AccountSummary, OLDEST, Report};
 use hygiene::report::{CLOCK_SKEW, CredentialReport};
@@ -44,13 +46,13 @@ pub enum CollectError {
     /// `ListServiceSpecificCredentials`.
     #[error("could not read the service-specific credentials")]
     ServiceSpecificCredentials(#[source] CallError),
-    /// `GetCallerIdentity`, where there is no report to say whose account it is.
+    /// `GetCallerIdentity`, where no report says whose account it is, or one says another than is presumed.
     #[error("could not find out which account this is")]
     Account(#[source] CallError),
-    /// What was read is not of the account that was asked for.
+    /// What was read is not of the account that it has to be of.
     #[error("expected account {expected}, but {source_of} of account {found}")]
     OtherAccount {
-        /// The account that was asked for.
+        /// The account that was asked for, or that the credentials are of.
         expected: String,
         /// What is not of it: `the credential report is`, `the credentials are`.
         source_of: &'static str,
@@ -64,7 +66,8 @@ pub enum CollectError {
 pub enum Expected {
     /// Asked for by number: what is read of another account is an error, and nothing of it is judged.
     Given(AccountOf),
-    /// Probably this one, as the function is in it; a made-up function ARN (in a local invocation) decides nothing.
+    /// Probably this one, as the function is in it. Where the report is another one's, the credentials decide: the function's
+    /// ARN may be made up, in a local invocation.
     Presumed(AccountOf),
     /// Whatever account the credentials are of.
     Any,
@@ -110,7 +113,8 @@ pub struct Collected {
 }
 
 /// Reads all sources, and gives up on what is not there by `until`. Whose account it is may take until `account_until`: that is
-/// asked only when there is no report to say it, which may have taken all the time there was. The report's age is as of `now`.
+/// asked only when there is no report to say it, which may have taken all the time there was, or when it is not the presumed
+/// account's. The report's age is as of `now`.
 pub async fn collect(
     clients: &Clients,
     expected: &Expected,
@@ -132,39 +136,52 @@ pub async fn collect(
     let service_credentials = source(credentials, &mut errors).flatten();
     let sources = Sources { report, summary, virtual_mfa_users, service_credentials };
     let of_report = sources.report.as_ref().ok().and_then(|report| report.credentials.account());
-    let mut found = of_report
+    let of_report = of_report
         .map(|(account, partition)| AccountOf { account_id: account.to_owned(), partition: partition.to_owned() });
-    let source_of = if found.is_some() { "the credential report is" } else { "the credentials are" };
-    if found.is_none() {
-        match caller(&clients.sts, account_until).await {
-            Ok(caller) => found = Some(caller),
-            Err(error) => errors.push(error),
+    let source_of = if of_report.is_some() { "the credential report is" } else { "the credentials are" };
+    // Whose all of it has to be.
+    let required = match expected {
+        Expected::Given(given) => Some(given.clone()),
+        Expected::Presumed(presumed)
+            if of_report.as_ref().is_some_and(|found| found.account_id != presumed.account_id) =>
+        {
+            match caller(&clients.sts, account_until).await {
+                Ok(caller) => Some(caller),
+                Err(error) => {
+                    let account = unread(None, &chain(&error));
+                    errors.push(error);
+                    return Collected { account, errors, notes };
+                }
+            }
+        }
+        Expected::Presumed(_) | Expected::Any => None,
+    };
+    let found = match of_report {
+        Some(found) => Some(found),
+        None => caller(&clients.sts, account_until).await.map_err(|error| errors.push(error)).ok(),
+    };
+    let Some(required) = required else { return Collected { account: sources.of(found), errors, notes } };
+    match found {
+        Some(found) if found.account_id == required.account_id => {
+            Collected { account: sources.of(Some(required)), errors, notes }
+        }
+        Some(found) => {
+            let (expected, found) = (required.account_id.clone(), found.account_id);
+            let error = CollectError::OtherAccount { expected, source_of, found };
+            Collected { account: unread(Some(required), &error.to_string()), errors: vec![error], notes }
+        }
+        None => {
+            let reason = errors.last().map_or_else(String::new, |error| chain(error));
+            Collected { account: unread(Some(required), &reason), errors, notes }
         }
     }
-    if let Expected::Given(expected) = expected {
-        return match found {
-            Some(found) if found.account_id == expected.account_id => {
-                Collected { account: sources.of(Some(expected.clone())), errors, notes }
-            }
-            Some(found) => {
-                let (expected_id, found) = (expected.account_id.clone(), found.account_id);
-                let error = CollectError::OtherAccount { expected: expected_id, source_of, found };
-                Collected { account: unread(expected.clone(), &error.to_string()), errors: vec![error], notes }
-            }
-            None => {
-                let reason = errors.last().map_or_else(String::new, |error| chain(error));
-                Collected { account: unread(expected.clone(), &reason), errors, notes }
-            }
-        };
-    }
-    Collected { account: sources.of(found), errors, notes }
 }
 
 /// What was read of an account, whosever it is.
 struct Sources {
     report: Source<Report>,
     summary: Source<AccountSummary>,
-    virtual_mfa_users: Source<Vec<String>>,
+    virtual_mfa_users: Source<Vec<Option<String>>>,
     service_credentials: Source<Vec<ServiceCredential>>,
 }
 
@@ -176,11 +193,10 @@ impl Sources {
     }
 }
 
-/// The account that was asked for, of which nothing was read for that reason.
-fn unread(account: AccountOf, reason: &str) -> Account {
-    let AccountOf { account_id, partition } = account;
-    let unread = Account::unread(&Unavailable::Unreadable(sentence(reason)));
-    Account { id: Some(account_id), partition: Some(partition), ..unread }
+/// An account of which nothing is judged, for that reason.
+fn unread(account: Option<AccountOf>, reason: &str) -> Account {
+    let (id, partition) = account.map(|account| (account.account_id, account.partition)).unzip();
+    Account { id, partition, ..Account::unread(&Unavailable::Unreadable(sentence(reason))) }
 }
 
 fn source<T>(result: Result<T, CollectError>, errors: &mut Vec<CollectError>) -> Source<T> {
@@ -317,12 +333,13 @@ async fn account_summary(iam: &Client, until: Instant) -> Result<AccountSummary,
 /// The most that IAM lists in a page.
 const PAGE: i32 = 1000;
 
-async fn virtual_mfa_users(iam: &Client, until: Instant) -> Result<Vec<String>, CollectError> {
+async fn virtual_mfa_users(iam: &Client, until: Instant) -> Result<Vec<Option<String>>, CollectError> {
     let operation = "ListVirtualMFADevices";
     let users = all_pages(operation, until, async |marker| {
         let request = iam.list_virtual_mfa_devices().assignment_status(AssignmentStatusType::Assigned).max_items(PAGE);
         let page = request.set_marker(marker).send().await.map_err(|error| CallError::new(operation, &error))?;
-        let users = page.virtual_mfa_devices().iter().filter_map(|device| Some(device.user()?.arn().to_owned()));
+        let user = |device: &VirtualMfaDevice| Some(device.user()?.arn().to_owned()).filter(|arn| !arn.is_empty());
+        let users = page.virtual_mfa_devices().iter().map(user);
         Ok(Page { items: users.collect(), is_truncated: page.is_truncated(), marker: page.marker().map(str::to_owned) })
     });
     users.await.map_err(CollectError::VirtualMfaDevices)

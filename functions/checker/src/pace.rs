@@ -14,6 +14,9 @@ pub struct Pace {
     full_at: Mutex<Option<Instant>>,
 }
 
+/// What `GetFindings` takes of a second.
+const READ: Duration = Duration::from_nanos(1_000_000_000 / 3);
+
 impl Pace {
     /// `BatchImportFindings` and `BatchUpdateFindings`: 10 a second. The service allows a burst of 30; taking none of it
     /// leaves room for whoever else imports in the account.
@@ -23,7 +26,12 @@ impl Pace {
 
     /// `GetFindings`: 3 a second, after a burst of 6.
     pub fn read() -> Self {
-        Self::new(Duration::from_nanos(1_000_000_000 / 3), 6)
+        Self::new(READ, 6)
+    }
+
+    /// `GetFindings` later in a run that may have taken the burst already.
+    pub fn read_again() -> Self {
+        Self::new(READ, 1)
     }
 
     fn new(interval: Duration, burst: u32) -> Self {

@@ -1,4 +1,5 @@
 //! Carries a decision out in Security Hub: marks and writes findings before people are notified, marks and closes them after.
+//! What is suppressed meanwhile is not marked.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,7 +12,7 @@ use bytes::Bytes;
 use chrono::TimeDelta;
 use futures_util::{StreamExt, stream};
 use hygiene::decision::{Closing, Decision, Failing, Hub, Mark, Storing};
-use hygiene::outcome::{Outcome, Receipts};
+use hygiene::outcome::{Meanwhile, Outcome, Receipts};
 use hygiene::problems::{Problems, Step};
 use hygiene::text::{counted, cut, inert};
 use tokio::time::Instant;
@@ -22,6 +23,7 @@ use crate::pace::Pace;
 use crate::patience::{Waits, persist};
 use crate::problems::{fail, note as note_problem};
 use crate::product::Product;
+use crate::recall::Recall;
 use crate::security_hub::{self, IMPORT};
 use crate::summary::AlertState;
 
@@ -119,8 +121,14 @@ impl<'a> Publisher<'a> {
         Some(Self::new(client, product))
     }
 
-    /// Sets to NEW what has to be reported again, and writes what fails.
-    pub async fn publish(&self, decision: &Decision, mark_until: Instant, import_until: Instant) -> Receipts {
+    /// Sets to NEW what has to be reported again, writes what fails, and reads what was suppressed meanwhile.
+    pub async fn publish(
+        &self,
+        decision: &Decision,
+        mark_until: Instant,
+        import_until: Instant,
+        reread_until: Instant,
+    ) -> Receipts {
         let mut problems = Problems::default();
         let unmarked = self.mark_all(&decision.marks, mark_until, &mut problems).await;
         let now = decision.evaluated_at;
@@ -140,7 +148,24 @@ impl<'a> Publisher<'a> {
             )
             .await;
         note_refusals("write", &imported, &mut problems);
-        Receipts { imported: imported.count, refused: imported.refused, unmarked, problems }
+        let meanwhile = self.suppressed_meanwhile(decision, reread_until, &mut problems).await;
+        Receipts { imported: imported.count, refused: imported.refused, unmarked, meanwhile, problems }
+    }
+
+    /// Which of the findings that are to be marked when the message is out are suppressed by now.
+    async fn suppressed_meanwhile(&self, decision: &Decision, until: Instant, problems: &mut Problems) -> Meanwhile {
+        let new: Vec<&str> = decision.marks_when_sent.iter().map(|mark| mark.id.as_str()).collect();
+        if new.is_empty() {
+            return Meanwhile::default();
+        }
+        let recall = Recall::again(self.client, self.product.clone());
+        match recall.suppressed(&new, decision.suppressed(), until).await {
+            Ok(suppressed) => Meanwhile::Suppressed(suppressed),
+            Err(error) => {
+                note_problem(problems, chain(&error));
+                Meanwhile::Unread
+            }
+        }
     }
 
     /// When people know: marks what was reported, stores what was held back, and closes. Where the alert failed, nothing is
@@ -158,9 +183,9 @@ impl<'a> Publisher<'a> {
         }
         let decision = &outcome.decision;
         if alert == AlertState::Sent {
-            let stored = decision.failing.iter().filter(|failing| outcome.stores_what_is_reported(failing));
-            let stored: BTreeSet<&str> = stored.map(|failing| failing.id.as_str()).collect();
-            let marks = decision.marks_when_sent.iter().filter(|mark| stored.contains(mark.id.as_str()));
+            let marked = decision.failing.iter().filter(|failing| outcome.can_be_marked(failing));
+            let marked: BTreeSet<&str> = marked.map(|failing| failing.id.as_str()).collect();
+            let marks = decision.marks_when_sent.iter().filter(|mark| marked.contains(mark.id.as_str()));
             self.mark_all(marks, mark_until, &mut finished.problems).await;
         }
         let now = decision.evaluated_at;
@@ -210,6 +235,7 @@ impl<'a> Publisher<'a> {
     ) -> BTreeMap<String, String> {
         let none_taken = |reason: &str| items.iter().map(|item| (id(item).to_owned(), reason.to_owned())).collect();
         let findings: Vec<Asff<'_>> = items.iter().map(|item| asff(item, &self.product)).collect();
+        let sent_id = |finding: &Asff<'_>| finding.id.as_deref().unwrap_or_default().to_owned();
         let ids: BTreeMap<String, usize> = (0..).zip(&findings).map(|(place, one)| (sent_id(one), place)).collect();
         let body = security_hub::import_body(&findings);
         drop(findings);
@@ -366,11 +392,6 @@ impl<'a> Publisher<'a> {
 /// A held-back finding as it is written a second time in the run: later, or Security Hub ignores it.
 fn written_again(failing: &Failing) -> Failing {
     Failing { updated_at: failing.updated_at + TimeDelta::milliseconds(1), ..failing.clone() }
-}
-
-/// The identity that Security Hub knows the finding by: that of a hostile name is escaped.
-fn sent_id(finding: &Asff<'_>) -> String {
-    finding.id.as_deref().unwrap_or_default().to_owned()
 }
 
 fn note_refusals(verb: &str, imported: &Imported, problems: &mut Problems) {

@@ -1,22 +1,23 @@
 //! Reads credwarden's findings in Security Hub: all open ones, and of those that fail and are not open the stored ones. All of
 //! them or none, since a decision made from a part would close or repeat the rest.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_securityhub::types::builders::AwsSecurityFindingFiltersBuilder;
 use aws_sdk_securityhub::types::{
     AwsSecurityFindingFilters, DateFilter, RecordState, StringFilter, StringFilterComparison,
 };
 use chrono::{DateTime, TimeDelta, Utc};
-use hygiene::memory::Stored;
+use hygiene::memory::{Stored, Workflow};
 use hygiene::time::to_milliseconds;
 use tokio::time::Instant;
 
+use crate::asff::{Asff, sent_id};
 use crate::cause::CallError;
 use crate::pace::Pace;
 use crate::patience::persist;
 use crate::product::{GENERATOR, Product};
-use crate::security_hub::{GET, get_findings};
+use crate::security_hub::{GET, PAGE, get_findings};
 
 /// Why our findings are not known.
 #[derive(Debug, thiserror::Error)]
@@ -24,6 +25,9 @@ pub enum RecallError {
     /// `GetFindings` failed, or was cut short.
     #[error("could not read our findings in Security Hub")]
     Read(#[source] CallError),
+    /// The same after the import, when it was asked which of the new ones are suppressed by now.
+    #[error("could not read what was suppressed meanwhile, so that nothing is marked as reported")]
+    Reread(#[source] CallError),
     /// Nobody knows which findings to ask for.
     #[error("our findings in Security Hub cannot be told apart without the account's number")]
     NoAccount,
@@ -51,6 +55,11 @@ impl<'a> Recall<'a> {
     /// A reader of the account's findings.
     pub fn new(security_hub: &'a aws_sdk_securityhub::Client, product: Product) -> Self {
         Self { security_hub, product, pace: Pace::read() }
+    }
+
+    /// A reader that comes later in a run.
+    pub fn again(security_hub: &'a aws_sdk_securityhub::Client, product: Product) -> Self {
+        Self { security_hub, product, pace: Pace::read_again() }
     }
 
     /// Whose findings it reads.
@@ -90,10 +99,43 @@ impl<'a> Recall<'a> {
         }
         let both = [RecordState::Active, RecordState::Archived];
         for ids in ids.chunks(IDS) {
-            let ids = ids.iter().map(|id| filter(StringFilterComparison::Equals, id)).collect();
-            self.list(self.filters(&both).set_id(Some(ids)), until, known).await?;
+            self.list(self.filters(&both).set_id(Some(by_identity(ids))), until, known).await?;
         }
         Ok(())
+    }
+
+    /// Which of these open findings are suppressed by now: asked for by identity, or as a list of all that are, whichever is fewer
+    /// calls. `before` is how many of ours were suppressed already.
+    ///
+    /// # Errors
+    ///
+    /// When it could not be read whole.
+    pub async fn suppressed(
+        &self,
+        ids: &[&str],
+        before: usize,
+        until: Instant,
+    ) -> Result<BTreeSet<String>, RecallError> {
+        let by_sent: BTreeMap<String, &str> = ids.iter().map(|id| (sent_id(id), *id)).collect();
+        let sent: Vec<&String> = by_sent.keys().collect();
+        // The list has a page even where it is empty.
+        let calls = if ids.len().div_ceil(IDS) <= before / PAGE + 1 {
+            sent.chunks(IDS).map(|ids| Some(by_identity(ids))).collect()
+        } else {
+            vec![None]
+        };
+        let suppressed = filter(StringFilterComparison::Equals, Workflow::Suppressed.label());
+        let filters = self.filters(&[RecordState::Active]).workflow_status(suppressed);
+        let mut found = BTreeSet::new();
+        for ids in calls {
+            let pages = self.pages(filters.clone().set_id(ids), until, |finding| {
+                let id = finding.id.as_deref().filter(|_| finding.is_suppressed());
+                found.extend(id.and_then(|id| by_sent.get(id)).map(|id| (*id).to_owned()));
+                Ok(())
+            });
+            pages.await.map_err(RecallError::Reread)?;
+        }
+        Ok(found)
     }
 
     fn filters(&self, states: &[RecordState]) -> AwsSecurityFindingFiltersBuilder {
@@ -105,13 +147,28 @@ impl<'a> Recall<'a> {
             .set_record_state(Some(states))
     }
 
-    /// Reads every page.
+    /// Reads what is stored of the findings.
     async fn list(
         &self,
         filters: AwsSecurityFindingFiltersBuilder,
         until: Instant,
         known: &mut Recalled,
     ) -> Result<(), RecallError> {
+        let pages = self.pages(filters, until, |finding| {
+            let stored = finding.stored().map_err(unreadable)?;
+            known.insert(stored.id.clone(), stored);
+            Ok(())
+        });
+        pages.await.map_err(RecallError::Read)
+    }
+
+    /// Reads every page.
+    async fn pages(
+        &self,
+        filters: AwsSecurityFindingFiltersBuilder,
+        until: Instant,
+        mut read: impl FnMut(Asff<'static>) -> Result<(), CallError>,
+    ) -> Result<(), CallError> {
         let filters = filters.build();
         let mut token: Option<String> = None;
         loop {
@@ -119,18 +176,15 @@ impl<'a> Recall<'a> {
                 self.pace.turn().await;
                 get_findings(self.security_hub, filters.clone(), token.clone()).await
             });
-            let page = page.await.map_err(RecallError::Read)?;
+            let page = page.await?;
             // In an administrator's account the members' findings are there too: the filter is not relied on.
-            for finding in page.findings.into_iter().filter(|finding| finding.is_of(&self.product)) {
-                let stored = finding.stored().map_err(unreadable)?;
-                known.insert(stored.id.clone(), stored);
-            }
+            page.findings.into_iter().filter(|finding| finding.is_of(&self.product)).try_for_each(&mut read)?;
             let next = page.next_token.filter(|token| !token.is_empty());
             if next.is_none() {
                 return Ok(());
             }
             if next == token {
-                return Err(RecallError::Read(CallError::other(GET, "the same page came twice")));
+                return Err(CallError::other(GET, "the same page came twice"));
             }
             token = next;
         }
@@ -141,6 +195,10 @@ fn filter(comparison: StringFilterComparison, value: &str) -> StringFilter {
     StringFilter::builder().comparison(comparison).value(value).build()
 }
 
-fn unreadable(member: &str) -> RecallError {
-    RecallError::Read(CallError::other(GET, format!("one of our findings has no readable {member}")))
+fn by_identity(ids: &[impl AsRef<str>]) -> Vec<StringFilter> {
+    ids.iter().map(|id| filter(StringFilterComparison::Equals, id.as_ref())).collect()
+}
+
+fn unreadable(member: &str) -> CallError {
+    CallError::other(GET, format!("one of our findings has no readable {member}"))
 }

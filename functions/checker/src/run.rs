@@ -169,10 +169,14 @@ fn dry_run(config: &Config, audit: Audit) -> Summary {
     Summary { findings, truncated, ..Summary::new(&Alert::of(&outcome), 0, state) }
 }
 
-/// Writes what fails to Security Hub, where that is used.
+/// Writes what fails to Security Hub, where that is used, and reads what was suppressed meanwhile.
 pub async fn publish(publisher: Option<&Publisher<'_>>, decision: &Decision, budget: &Budget) -> Receipts {
     match publisher {
-        Some(publisher) => publisher.publish(decision, budget.until(Stage::MarkNew), budget.until(Stage::Import)).await,
+        Some(publisher) => {
+            let [marks, import, reread] =
+                [Stage::MarkNew, Stage::Import, Stage::Reread].map(|stage| budget.until(stage));
+            publisher.publish(decision, marks, import, reread).await
+        }
         None => Receipts::default(),
     }
 }

@@ -29,6 +29,9 @@ pub const IMPORT: &str = "BatchImportFindings";
 /// The name of the operation that reads them.
 pub const GET: &str = "GetFindings";
 
+/// Findings a page of `GetFindings`, at the most.
+pub const PAGE: usize = 100;
+
 /// The body of `BatchImportFindings`.
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]

@@ -21,8 +21,9 @@ pub struct Account {
     pub report: Source<Report>,
     /// `GetAccountSummary`.
     pub summary: Source<AccountSummary>,
-    /// The ARNs of the users that virtual MFA devices are assigned to, from `ListVirtualMFADevices`.
-    pub virtual_mfa_users: Source<Vec<String>>,
+    /// The ARN of the user that each assigned virtual MFA device is assigned to, where the answer names one, from
+    /// `ListVirtualMFADevices`.
+    pub virtual_mfa_users: Source<Vec<Option<String>>>,
     /// The service-specific credentials of all users, from `ListServiceSpecificCredentials`.
     pub service_credentials: Source<Vec<ServiceCredential>>,
 }

@@ -14,6 +14,8 @@ pub struct Alert<'a> {
     pub errors: Vec<String>,
     /// Findings that are reported as new, worst first.
     pub new: Vec<&'a Failing>,
+    /// How many findings that fail are suppressed.
+    pub suppressed: usize,
     /// Findings that could not be written, with the reason.
     pub unwritten: Vec<(&'a Failing, &'a str)>,
     /// Findings that are reported as resolved.
@@ -35,14 +37,14 @@ impl<'a> Alert<'a> {
         let (resolved, unchecked) =
             decision.closings.iter().filter(is_reported).partition(|closing| closing.is_resolved());
         let refused = &outcome.receipts.refused;
-        let failing = decision
-            .failing
-            .iter()
-            .filter(|failing| decision.is_reportable(failing.severity()) && failing.alert != AlertStatus::Suppressed);
+        let (suppressed, failing): (Vec<_>, Vec<_>) =
+            decision.failing.iter().partition(|failing| outcome.is_suppressed(failing));
+        let failing = failing.into_iter().filter(|failing| decision.is_reportable(failing.severity()));
         Self {
             decision,
             errors: outcome.problems().list(),
-            new: decision.reported_as_new().collect(),
+            new: outcome.reported_as_new().collect(),
+            suppressed: suppressed.len(),
             unwritten: failing.filter_map(|failing| Some((failing, refused.get(&failing.id)?.as_str()))).collect(),
             resolved,
             unchecked,
@@ -93,7 +95,7 @@ mod tests {
 
     use super::*;
     use crate::decision::AlertRules;
-    use crate::outcome::Receipts;
+    use crate::outcome::{Meanwhile, Receipts};
     use crate::problems::Step;
     use crate::testing::{account, decided};
 
@@ -126,6 +128,28 @@ user
         assert_eq!(due(FAILS, true, Severity::Low), [false, true, true]);
         assert_eq!(due(FAILS, false, Severity::High), [false, false, true]);
         assert_eq!(due(CLEAN, false, Severity::Low), [false, false, true]);
+    }
+
+    #[test]
+    fn what_is_suppressed_meanwhile_is_neither_reported_nor_marked() {
+        let rules = AlertRules { on: AlertOn::Failures, min_severity: Severity::Low };
+        let with = |meanwhile: fn(&str) -> Meanwhile| {
+            let mut outcome = outcome(FAILS, false, rules);
+            let id = outcome.decision.failing[0].id.clone();
+            outcome.receipts.meanwhile = meanwhile(&id);
+            outcome.receipts.refused = [(id, "InvalidInput".to_owned())].into();
+            // Another process may send the message.
+            let outcome: Outcome = serde_json::from_str(&serde_json::to_string(&outcome).unwrap()).unwrap();
+            let alert = Alert::of(&outcome);
+            let told = (alert.is_due(), alert.new.len(), alert.unwritten.len(), alert.suppressed);
+            let outcome = Outcome { receipts: Receipts { refused: BTreeMap::new(), ..outcome.receipts }, ..outcome };
+            (told, outcome.can_be_marked(&outcome.decision.failing[0]))
+        };
+        let suppressed = |id: &str| Meanwhile::Suppressed([id.to_owned()].into());
+        let nothing = |_: &str| Meanwhile::default();
+        assert_eq!(with(nothing), ((true, 1, 1, 0), true));
+        assert_eq!(with(suppressed), ((false, 0, 0, 1), false));
+        assert_eq!(with(|_| Meanwhile::Unread), ((true, 1, 1, 0), false), "the next run reports it again");
     }
 
     #[test]

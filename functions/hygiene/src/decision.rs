@@ -261,7 +261,18 @@ impl Decision {
         self.failing.len() + self.not_evaluated.len() + self.not_asked.len()
     }
 
-    /// The findings that are reported as new, worst first.
+    /// How many of the open findings were suppressed when they were recalled.
+    pub fn suppressed(&self) -> usize {
+        let is_failing = |failing: &&Failing| {
+            matches!(failing.alert, AlertStatus::Suppressed | AlertStatus::New(Reason::NewWhileSuppressed(_)))
+        };
+        let closed = self.closings.iter().map(|closing| &closing.stored);
+        let others = closed.chain(&self.not_evaluated).chain(&self.not_asked);
+        self.failing.iter().filter(is_failing).count()
+            + others.filter(|stored| stored.workflow == Workflow::Suppressed).count()
+    }
+
+    /// The findings that are to be reported as new, worst first.
     pub fn reported_as_new(&self) -> impl Iterator<Item = &Failing> {
         self.failing.iter().filter(|failing| failing.is_new() && self.is_reportable(failing.severity()))
     }

@@ -385,7 +385,7 @@ bob            | true                | 2021-06-20T05:16:50Z
              <root_account> | true                | 2021-06-20T05:16:50Z",
         );
         account.summary.as_mut().unwrap().account_access_keys_present = Some(1);
-        account.virtual_mfa_users = Ok(vec!["arn:aws:iam::123456789012:root".to_owned()]);
+        account.virtual_mfa_users = Ok(vec![Some("arn:aws:iam::123456789012:root".to_owned())]);
         let evaluation = evaluate(&account, &Policy::cis(), &Scope::All, time(NOW));
         let of = |check: &str| {
             let finding = evaluation.findings.iter().find(|finding| finding.check.id == check).unwrap();

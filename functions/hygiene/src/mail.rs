@@ -87,9 +87,8 @@ fn counts(text: &mut String, alerts: &[Alert<'_>]) {
     let _ = writeln!(text, "{:>6} resolved{}", number(resolved), parts.collect::<String>());
     let still = sum(alerts, |alert| alert.decision.open()) - new_count;
     let open = severities(alerts.iter().flat_map(Alert::still_open).map(Failing::severity));
-    let is_suppressed = |failing: &&Failing| failing.alert == AlertStatus::Suppressed;
     let further = [
-        (sum(alerts, |alert| alert.decision.failing.iter().filter(is_suppressed).count()), "suppressed"),
+        (sum(alerts, |alert| alert.suppressed), "suppressed"),
         (sum(alerts, |alert| alert.decision.not_evaluated.len()), "not evaluated"),
     ];
     let _ = write!(text, "{:>6} still open{open}", number(still));

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::decision::{Decision, Failing, Storing};
+use crate::decision::{AlertStatus, Decision, Failing, Storing};
 use crate::problems::{Problems, Step};
 
 /// What Security Hub took of a decision, and what it did not.
@@ -16,8 +16,25 @@ pub struct Receipts {
     pub refused: BTreeMap<String, String>,
     /// Findings that could not be marked before they were written.
     pub unmarked: BTreeSet<String>,
+    /// What was suppressed while the others were written.
+    pub meanwhile: Meanwhile,
     /// What went wrong.
     pub problems: Problems,
+}
+
+/// Which of the new findings a person or a rule of Security Hub suppressed after they were recalled.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Meanwhile {
+    /// These: they are neither reported nor marked.
+    Suppressed(BTreeSet<String>),
+    /// It could not be read: all are reported, and none is marked, so that the next run reports them again.
+    Unread,
+}
+
+impl Default for Meanwhile {
+    fn default() -> Self {
+        Self::Suppressed(BTreeSet::new())
+    }
 }
 
 /// A decision, and what Security Hub took of it.
@@ -40,12 +57,31 @@ impl Outcome {
         self.decision.problems.failed == Some(Step::Collect)
     }
 
-    /// Whether what is stored of the finding is what is reported of it, so that it can be marked as reported.
-    pub fn stores_what_is_reported(&self, failing: &Failing) -> bool {
+    /// The findings that are reported as new, worst first.
+    pub fn reported_as_new(&self) -> impl Iterator<Item = &Failing> {
+        self.decision.reported_as_new().filter(|failing| !self.was_suppressed_meanwhile(failing))
+    }
+
+    /// Whether the finding is not to be reported: it was suppressed before the run, or was meanwhile.
+    pub fn is_suppressed(&self, failing: &Failing) -> bool {
+        failing.alert == AlertStatus::Suppressed || self.was_suppressed_meanwhile(failing)
+    }
+
+    fn was_suppressed_meanwhile(&self, failing: &Failing) -> bool {
+        match &self.receipts.meanwhile {
+            Meanwhile::Suppressed(ids) => ids.contains(&failing.id),
+            Meanwhile::Unread => false,
+        }
+    }
+
+    /// Whether the finding can be marked as reported: what is stored of it is what is reported of it, and the mark overwrites no
+    /// suppression.
+    pub fn can_be_marked(&self, failing: &Failing) -> bool {
         let stays = match failing.storing {
             Storing::AtOnce | Storing::WhenSent(_) => false,
             Storing::IfMarked(_) => self.receipts.unmarked.contains(&failing.id),
         };
-        !stays && !self.receipts.refused.contains_key(&failing.id)
+        let may_be_suppressed = self.receipts.meanwhile == Meanwhile::Unread || self.was_suppressed_meanwhile(failing);
+        !stays && !self.receipts.refused.contains_key(&failing.id) && !may_be_suppressed
     }
 }
