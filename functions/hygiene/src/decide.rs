@@ -50,10 +50,15 @@ pub fn decide(mut evaluation: Evaluation, memory: Memory, enrichment: &Enrichmen
             Verdict::Failed(_) => {
                 let access_key_id = enrichment.access_key_id(&finding).map(str::to_owned);
                 let finding = match &known {
-                    Some(known) if evaluation.lacks_source_of(finding.check) => finding.at_most(known.severity),
+                    Some(known)
+                        if evaluation.lacks_source_of(finding.check) || is_of_earlier(&finding, known, &evaluation) =>
+                    {
+                        finding.at_most(known.severity)
+                    }
                     Some(_) | None => finding,
                 };
-                let another = known.as_ref().and_then(|known| another_subject(&finding, known, &undecided));
+                let another =
+                    known.as_ref().and_then(|known| another_subject(&finding, known, &undecided, &evaluation));
                 failing.push(compared(
                     mem::take(&mut id),
                     finding,
@@ -133,7 +138,7 @@ impl Ends {
             return;
         }
         let generated_at = evaluation.report_generated_at;
-        if rests_on_report(&stored, evaluation) && generated_at < stored.generated_at && generated_at.is_some() {
+        if rests_on_report(&stored, evaluation) && is_earlier(evaluation, &stored) {
             self.later_report = self.later_report.max(stored.generated_at);
         }
         let updated_at = stored.next_update(evaluation.evaluated_at);
@@ -299,13 +304,20 @@ fn rests_on_report(stored: &Stored, evaluation: &Evaluation) -> bool {
     evaluation.check(&stored.check).is_some_and(|check| check.reads(SourceId::CredentialReport))
 }
 
+/// Whether the report is from before the one that the stored finding rests on.
+fn is_earlier(evaluation: &Evaluation, stored: &Stored) -> bool {
+    evaluation.report_generated_at.zip(stored.generated_at).is_some_and(|(generated, stored)| generated < stored)
+}
+
+/// Whether the finding rests on a report from before the one that the stored finding rests on.
+fn is_of_earlier(finding: &Finding, stored: &Stored, evaluation: &Evaluation) -> bool {
+    finding.rests_on(SourceId::CredentialReport) && is_earlier(evaluation, stored)
+}
+
 /// Whether a finding that is closed would be opened again by a report from before the one that closed it.
 fn is_of_earlier_report(stored: Option<&Stored>, finding: &Finding, evaluation: &Evaluation) -> bool {
     let rests_on_report = finding.check.reads(SourceId::CredentialReport);
-    stored.is_some_and(|stored| {
-        let generated_at = evaluation.report_generated_at;
-        !stored.active && rests_on_report && generated_at.is_some() && generated_at < stored.generated_at
-    })
+    stored.is_some_and(|stored| !stored.active && rests_on_report && is_earlier(evaluation, stored))
 }
 
 fn close_reason(
@@ -321,11 +333,8 @@ fn close_reason(
     if id.check != check.id || !check.judges(&id.subject) {
         return Some(CloseReason::NotChecked);
     }
-    let is_later = match (stored.generated_at, evaluation.report_generated_at) {
-        (Some(stored), Some(generated)) => stored <= generated,
-        (None, _) | (_, None) => true,
-    };
-    if check.reads(SourceId::CredentialReport) && (!is_later || evaluation.doubts.iter().any(Doubt::is_failure)) {
+    let is_doubtful = || is_earlier(evaluation, stored) || evaluation.doubts.iter().any(Doubt::is_failure);
+    if check.reads(SourceId::CredentialReport) && is_doubtful() {
         return None;
     }
     match verdict {
@@ -393,12 +402,20 @@ fn compared(
             storing: Storing::IfMarked(record(stored)),
         };
     }
-    // Absent or unreadable, it is the same user.
-    let user_created_at = user_created_at.or(stored.user_created_at);
-    let alert = alert_status(stored, &finding, new_evidence(severity, &seen, stored, now), evaluation);
+    // What an earlier report shows is no news, and nothing of it is remembered.
+    let is_earlier = is_of_earlier(&finding, stored, evaluation);
+    let news = if is_earlier { None } else { new_evidence(severity, &seen, stored, now) };
+    let record = if is_earlier {
+        Record { generated_at, ..record(stored) }
+    } else {
+        // Absent or unreadable, it is the same user.
+        let user_created_at = user_created_at.or(stored.user_created_at);
+        Record { severity, evidence: merged(seen, stored, now), generated_at, user_created_at }
+    };
+    let alert = alert_status(stored, &finding, news, evaluation);
     let storing = match alert {
-        AlertStatus::New(Reason::NewEvidence(_)) => Storing::IfMarked(record(stored)),
-        AlertStatus::New(Reason::NewWhileSuppressed(_)) => Storing::WhenSent(record(stored)),
+        AlertStatus::New(Reason::NewEvidence(_)) => Storing::IfMarked(self::record(stored)),
+        AlertStatus::New(Reason::NewWhileSuppressed(_)) => Storing::WhenSent(self::record(stored)),
         AlertStatus::New(_) | AlertStatus::Reported | AlertStatus::Suppressed => Storing::AtOnce,
     };
     Failing {
@@ -410,7 +427,7 @@ fn compared(
         created_at: stored.created_at,
         first_observed_at: if stored.active { stored.open_since() } else { now },
         updated_at: stored.next_update(now),
-        record: Record { severity, evidence: merged(seen, stored, now), generated_at, user_created_at },
+        record,
         storing,
     }
 }
@@ -469,7 +486,12 @@ fn another_subject(
     finding: &Finding,
     stored: &Stored,
     undecided_twins: &BTreeSet<SubjectId<'static>>,
+    evaluation: &Evaluation,
 ) -> Option<Reason> {
+    // An earlier report shows whoever had the name then.
+    if is_of_earlier(finding, stored, evaluation) {
+        return None;
+    }
     if undecided_twins.contains(&finding.subject.id()) {
         return Some(Reason::AnotherKey);
     }
@@ -1257,6 +1279,31 @@ user           | access_key_1_active | access_key_1_last_rotated | access_key_2_
         assert_eq!(recorded(at(false, "2026-11-20T02:00:00Z")), Some(time("2026-11-20T03:00:00Z")));
         assert_eq!(recorded(at(true, "2026-11-20T04:00:00Z")), Some(time("2026-11-20T04:00:00Z")));
         assert_eq!(recorded(at(true, "2099-01-01T00:00:00Z")), Some(time("2026-11-20T03:00:00Z")), "that was wrong");
+    }
+
+    #[test]
+    fn what_an_earlier_report_shows_is_no_news() {
+        let mut account = account(ROOT_KEY);
+        generated(&mut account, "2026-11-20T03:00:00Z");
+        let later = |id: &str, severity| Stored {
+            severity,
+            generated_at: Some(time("2026-11-20T04:00:00Z")),
+            user_created_at: Some(time("2026-11-20T03:30:00Z")),
+            reported: ReportedEvidence { keys: ["20260102T030405Z".to_owned()].into(), ..ReportedEvidence::default() },
+            ..stored(id)
+        };
+        let key = later("credwarden/root-access-key-present/123456789012/root", Severity::High);
+        let decision = decided(&account, &known([key.clone()]));
+        let failing = decision.failing.iter().find(|failing| failing.id == key.id).unwrap();
+        assert_eq!((&failing.alert, failing.severity()), (&AlertStatus::Reported, Severity::High));
+        assert_eq!((&failing.record.evidence, failing.record.generated_at), (&key.reported, key.generated_at));
+        // Whoever had the name then is not somebody new.
+        let user = later("credwarden/user-without-credentials/123456789012/user/alice", Severity::Low);
+        let mut account = self::account(NO_KEY);
+        generated(&mut account, "2026-11-20T03:00:00Z");
+        let decision = decided(&account, &known([user.clone()]));
+        let failing = decision.failing.iter().find(|failing| failing.id == user.id).unwrap();
+        assert_eq!((&failing.alert, failing.record.user_created_at), (&AlertStatus::Reported, user.user_created_at));
     }
 
     #[test]
