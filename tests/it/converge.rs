@@ -28,7 +28,7 @@ use hygiene::problems::Problems;
 use hygiene::report::CredentialReport;
 use hygiene::service_credential::ServiceCredential;
 use hygiene::source::{SourceId, Unavailable};
-use hygiene::subject::FindingId;
+use hygiene::subject::{FindingId, Subject};
 use hygiene::uses::Uses;
 use hygiene::verdict::{ReportedEvidence, Severity, Status};
 use proptest::prelude::*;
@@ -57,7 +57,7 @@ enum Step {
 
 #[derive(Debug, Clone)]
 enum Change {
-    User(u8),
+    User(u8, u8),
     DeleteUser(u8),
     Password(u8),
     Mfa(u8),
@@ -157,7 +157,7 @@ const FAILURES: [Failure; 12] = [
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let user = || 0..USERS;
     let change = prop_oneof![
-        1 => user().prop_map(Change::User),
+        2 => (user(), any::<u8>()).prop_map(|(user, age)| Change::User(user, age)),
         1 => user().prop_map(Change::DeleteUser),
         1 => user().prop_map(Change::Password),
         1 => user().prop_map(Change::Mfa),
@@ -185,6 +185,12 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         Just(Damage::NoReport),
         user().prop_map(Damage::ShortRow),
         user().prop_map(Damage::UnreadableDate),
+        user().prop_map(Damage::UnreadableMfa),
+        user().prop_map(Damage::ForbiddenName),
+        Just(Damage::NoColumn),
+        Just(Damage::ForeignRow),
+        Just(Damage::Earliest),
+        Just(Damage::Future),
     ];
     let pause = prop_oneof![
         1 => Just(Pause::None),
@@ -234,9 +240,7 @@ struct View {
 impl View {
     /// Whether the report is later than the one that the finding rests on.
     fn is_later_than(&self, stored: &Value) -> bool {
-        let known = stored["ProductFields"]["credwarden/GeneratedTime"].as_str();
-        let known = known.map(|known| DateTime::parse_from_rfc3339(known).unwrap().to_utc());
-        known.is_none_or(|known| self.seen.report_generated_at.is_none_or(|generated| known < generated))
+        made(stored).is_none_or(|known| self.seen.report_generated_at.is_none_or(|generated| known < generated))
     }
 
     /// Whether the finding's check is disabled.
@@ -244,9 +248,30 @@ impl View {
         self.disabled.iter().any(|check| id.contains(&format!("/{check}/")))
     }
 
+    /// Whether the report is from before the one that the finding rests on.
+    fn is_earlier_than(&self, stored: &Value) -> bool {
+        self.seen.report_generated_at.zip(made(stored)).is_some_and(|(generated, known)| generated < known)
+    }
+
+    /// Whether the finding is on an earlier user of the same name as this view's.
+    fn shows_another_user(&self, id: &str, stored: &Value) -> bool {
+        let known = time_in(stored, "credwarden/user-created");
+        let finding = self.seen.findings.iter().find(|finding| finding.id(Some(ACCOUNT)).to_string() == id);
+        let created = finding.and_then(|finding| match &*finding.subject {
+            Subject::User(user) => user.created,
+            _ => None,
+        });
+        created.zip(known).is_some_and(|(created, known)| created != known) && !self.is_earlier_than(stored)
+    }
+
     /// Whether this view has what it takes to close the finding.
     fn closes(&self, id: &str, stored: &Value) -> bool {
         let check = stored["GeneratorId"].as_str().unwrap().trim_start_matches("credwarden/");
+        let reads_report = check_of(stored).is_some_and(|check| check.reads(SourceId::CredentialReport));
+        let is_doubtful = self.seen.doubts.iter().any(Doubt::is_failure) || self.is_earlier_than(stored);
+        if reads_report && is_doubtful && !self.disabled.contains(&check) {
+            return false;
+        }
         let verdict = self.seen.findings.iter().find(|finding| finding.id(Some(ACCOUNT)).to_string() == id);
         self.disabled.contains(&check)
             || verdict.map_or_else(
@@ -306,7 +331,8 @@ impl History {
         let key =
             |id: &str| Some(Key { id: id.to_owned(), created: now() - TimeDelta::days(400), used: None, active: true });
         let user = |number: u8| {
-            (number, User { password: number == 1, keys: [key(&format!("AKIA{number}")), None], ..User::default() })
+            let (created, keys) = (now() - TimeDelta::days(500), [key(&format!("AKIA{number}")), None]);
+            (number, User { created, password: number == 1, keys, ..User::default() })
         };
         let root_keys = [key("AKIAROOT"), None];
         let users = (0..2).map(user).collect();
@@ -417,7 +443,7 @@ impl History {
         check!(reported.len() <= copies + unheard, "{} mails", reported.len());
         self.alerts_are_due(&reported, &before, &views, invocation)?;
         self.closings_are_justified(&before, &after, &views, &reported)?;
-        self.marks_are_true(&before, &after, invocation)?;
+        self.marks_are_true(&before, &after, &views, invocation)?;
         let suppressed = self.world.state().suppressed.take();
         if let Some(id) = &suppressed {
             self.figures.suppressed += 1;
@@ -425,7 +451,7 @@ impl History {
         }
         others_are_untouched(&before, &after)?;
         if clean {
-            self.all_is_reported(&before, &after, &views[0], &outcomes)?;
+            self.all_is_reported(&before, &after, &views[0], &outcomes, suppressed.as_ref())?;
         }
         self.before_last = before;
         self.touched = suppressed.into_iter().collect();
@@ -515,8 +541,11 @@ impl History {
                     continue;
                 };
                 let news = seen.failure().map(|failure| failure.reportable.clone()).unwrap_or_default();
+                let another = stored.is_some_and(|stored| views.iter().any(|view| view.shows_another_user(id, stored)));
                 check!(
-                    stored.is_none_or(|stored| workflow(stored) != "SUPPRESSED" || is_later(&news, &evidence(stored))),
+                    another
+                        || stored
+                            .is_none_or(|stored| workflow(stored) != "SUPPRESSED" || is_later(&news, &evidence(stored))),
                     "{id} is suppressed, and was reported"
                 );
                 if let Some(stored) = stored.filter(|stored| is_open(stored) && workflow(stored) == "NOTIFIED") {
@@ -524,7 +553,7 @@ impl History {
                     let worse =
                         Severity::from_label(stored["Severity"]["Label"].as_str().unwrap()) < Some(seen.severity());
                     check!(
-                        worse || is_later(&news, &known) || invocation.twice,
+                        worse || another || is_later(&news, &known) || invocation.twice,
                         "{id} was reported again, for nothing"
                     );
                 }
@@ -580,10 +609,13 @@ impl History {
         &mut self,
         before: &BTreeMap<String, Value>,
         after: &BTreeMap<String, Value>,
+        views: &[View],
         invocation: &Invocation,
     ) -> Checked {
         for (id, stored) in after.iter().filter(|(_, stored)| is_ours(stored)) {
-            if let Some(old) = before.get(id).filter(|old| workflow(old) == "SUPPRESSED") {
+            let is_another = |old: &Value| views.iter().any(|view| view.shows_another_user(id, old));
+            let another = before.get(id).is_some_and(is_another);
+            if let Some(old) = before.get(id).filter(|old| workflow(old) == "SUPPRESSED" && !another) {
                 check!(workflow(stored) == workflow(old), "{id} is suppressed no longer");
             }
             if let Some(old) = before.get(id) {
@@ -591,8 +623,8 @@ impl History {
             }
             let created = moment(stored, "CreatedAt");
             let known = *self.created.entry(id.clone()).or_insert(created);
-            // Where the run was not shown the finding, it cannot know.
-            if invocation.lags {
+            // Where the run was not shown the finding, it cannot know. Another user's finding is another one.
+            if invocation.lags || another {
                 self.created.insert(id.clone(), created);
             } else {
                 check!(created == known, "{id}: CreatedAt was {known}, is {created}");
@@ -640,6 +672,7 @@ impl History {
         after: &BTreeMap<String, Value>,
         view: &View,
         outcomes: &[Option<Result<Summary, RunError>>],
+        was_suppressed_meanwhile: Option<&String>,
     ) -> Checked {
         for outcome in outcomes {
             check!(matches!(outcome, Some(Ok(_))), "undisturbed, and yet {outcome:?}");
@@ -672,6 +705,11 @@ impl History {
         }
         check!(open == expected, "open: {open:#?}, failing: {expected:#?}");
         for (id, severity) in &failing {
+            let is_another = before.get(id).is_some_and(|old| view.shows_another_user(id, old));
+            check!(
+                !is_another || workflow(&after[id]) != "SUPPRESSED" || was_suppressed_meanwhile == Some(id),
+                "{id} is suppressed, and an earlier user's was"
+            );
             let expected = match (workflow(&after[id]), *severity < self.config.alert.min_severity) {
                 ("SUPPRESSED", _) => continue,
                 // A person dealt with what happened, and it did not happen again.
@@ -859,6 +897,16 @@ fn evidence(finding: &Value) -> ReportedEvidence {
     }
 }
 
+fn time_in(finding: &Value, field: &str) -> Option<DateTime<Utc>> {
+    let text = finding["ProductFields"][field].as_str();
+    text.map(|text| DateTime::parse_from_rfc3339(text).unwrap().to_utc())
+}
+
+/// When the report was made that the finding rests on.
+fn made(finding: &Value) -> Option<DateTime<Utc>> {
+    time_in(finding, "credwarden/GeneratedTime")
+}
+
 /// Whether there is something in it that the other does not have.
 fn is_later(news: &ReportedEvidence, known: &ReportedEvidence) -> bool {
     news.uses.not_in(&known.uses).is_some() || !news.keys.is_subset(&known.keys)
@@ -889,7 +937,10 @@ fn changed(world: &mut State, change: &Change, id: String) {
         }
     };
     match change {
-        Change::User(number) => _ = account.users.entry(*number).or_default(),
+        Change::User(number, age) => {
+            let created = now - TimeDelta::days((*age).into());
+            account.users.entry(*number).or_insert_with(|| User { created, ..User::default() });
+        }
         Change::DeleteUser(number) => _ = account.users.remove(number),
         Change::Password(number) => user(number, &mut |user| user.password = !user.password),
         Change::Mfa(number) => user(number, &mut |user| user.mfa = !user.mfa),
@@ -995,7 +1046,7 @@ fn who_is_missing_in_a_report_with_too_few_users_stays_open_until_the_next() {
         run(Pause::None, None),
         Step::Change(Change::DeleteUser(0)),
         run(Pause::Hours, Some(Damage::NoRootRow)),
-        Step::Change(Change::User(2)),
+        Step::Change(Change::User(2, 0)),
         run(Pause::None, None),
     ];
     lived(&steps, 0).unwrap();

@@ -65,6 +65,8 @@ pub(crate) struct State {
     /// What AWS says when it denies something.
     pub(crate) refusal: String,
     report: Option<(DateTime<Utc>, String)>,
+    /// The first one.
+    earliest: Option<(DateTime<Utc>, String)>,
     /// Makes the report that is served something else.
     pub(crate) damage: Option<Damage>,
     random: fastrand::Rng,
@@ -82,6 +84,7 @@ pub(crate) struct Account {
 
 #[derive(Debug, Clone, Default)]
 pub(crate) struct User {
+    pub(crate) created: DateTime<Utc>,
     pub(crate) password: bool,
     pub(crate) mfa: bool,
     pub(crate) keys: [Option<Key>; 2],
@@ -103,6 +106,18 @@ pub(crate) enum Damage {
     NoReport,
     ShortRow(u8),
     UnreadableDate(u8),
+    /// The user's `mfa_active` is no truth value.
+    UnreadableMfa(u8),
+    /// The user's row has a name that IAM does not allow.
+    ForbiddenName(u8),
+    /// A column has another name.
+    NoColumn,
+    /// A row of another account's user.
+    ForeignRow,
+    /// The first report that was ever made.
+    Earliest,
+    /// A report from the future.
+    Future,
 }
 
 /// How a call fails.
@@ -229,6 +244,7 @@ impl World {
             suppressed: None,
             refusal: "you may not".to_owned(),
             report: None,
+            earliest: None,
             damage: None,
             random: fastrand::Rng::with_seed(seed),
         })))
@@ -449,6 +465,7 @@ impl State {
         let fresh = |(made, _): &(DateTime<Utc>, String)| now - *made < REPORT_LIFETIME;
         if !self.report.as_ref().is_some_and(fresh) {
             self.report = Some((now, self.account.report()));
+            self.earliest.get_or_insert_with(|| self.report.clone().unwrap());
         }
         self.report.clone().unwrap()
     }
@@ -457,13 +474,31 @@ impl State {
     pub(crate) fn served(&mut self) -> (DateTime<Utc>, String) {
         let damage = self.damage.clone();
         let (made, text) = self.report();
+        let (made, text) = match damage {
+            Some(Damage::Earliest) => self.earliest.clone().unwrap(),
+            Some(Damage::Future) => (self.now + TimeDelta::hours(1), text),
+            _ => (made, text),
+        };
         let of = |user: u8| format!("user-{user},");
         let changed = |change: &dyn Fn(&str) -> Option<String>| {
             let lines: Vec<String> = text.lines().filter_map(change).collect();
             lines.join("\n")
         };
         let text = match damage {
-            None => text,
+            None | Some(Damage::Earliest | Damage::Future) => text,
+            Some(Damage::NoColumn) => text.replacen(",mfa_active,", ",mfa,", 1),
+            Some(Damage::ForeignRow) => {
+                let row = text.lines().last().unwrap().replace(ACCOUNT, "210987654321").replace("user-", "guest-");
+                format!("{text}\n{}", row.replace("<root_account>", "guest").replace(":root", ":user/guest"))
+            }
+            Some(Damage::ForbiddenName(user)) => text.replace(&format!("user-{user}"), &format!("user {user}")),
+            Some(Damage::UnreadableMfa(user)) => changed(&|line| {
+                let mut cells: Vec<&str> = line.split(',').collect();
+                if line.starts_with(&of(user)) {
+                    cells[7] = "perhaps";
+                }
+                Some(cells.join(","))
+            }),
             Some(Damage::NoReport) => "<html>maintenance</html>".to_owned(),
             Some(Damage::NoRootRow) => changed(&|line| (!line.starts_with("<root_account>,")).then(|| line.to_owned())),
             Some(Damage::ShortRow(user)) => changed(&|line| {
@@ -616,26 +651,29 @@ pub(crate) fn moment(finding: &Value, field: &str) -> DateTime<Utc> {
 
 impl Account {
     fn report(&self) -> String {
-        let row = |name: &str, arn: &str, password: &str, mfa: bool, keys: &[Option<Key>; 2]| {
-            let keys = keys.iter().map(|key| match key {
-                None => "false,N/A,N/A,N/A,N/A".to_owned(),
-                Some(key) => {
-                    let used =
-                        key.used.map_or("N/A,N/A,N/A".to_owned(), |used| format!("{},{REGION},iam", stamp(used)));
-                    format!("{},{},{used}", key.active, stamp(key.created))
-                }
-            });
-            let keys = keys.collect::<Vec<_>>().join(",");
-            format!("{name},{arn},2019-01-02T03:04:05Z,{password},{mfa},{keys},false,N/A,false,N/A")
-        };
+        let row =
+            |name: &str, arn: &str, created: DateTime<Utc>, password: &str, mfa: bool, keys: &[Option<Key>; 2]| {
+                let keys = keys.iter().map(|key| match key {
+                    None => "false,N/A,N/A,N/A,N/A".to_owned(),
+                    Some(key) => {
+                        let used =
+                            key.used.map_or("N/A,N/A,N/A".to_owned(), |used| format!("{},{REGION},iam", stamp(used)));
+                        format!("{},{},{used}", key.active, stamp(key.created))
+                    }
+                });
+                let keys = keys.collect::<Vec<_>>().join(",");
+                let created = stamp(created);
+                format!("{name},{arn},{created},{password},{mfa},{keys},false,N/A,false,N/A")
+            };
         let root = "true,no_information,2020-01-01T00:00:00Z,not_supported";
         let root_arn = format!("arn:aws:iam::{ACCOUNT}:root");
-        let mut rows = vec![row("<root_account>", &root_arn, root, self.root_mfa, &self.root_keys)];
+        let mut rows =
+            vec![row("<root_account>", &root_arn, DateTime::UNIX_EPOCH, root, self.root_mfa, &self.root_keys)];
         rows.extend(self.users.iter().map(|(number, user)| {
             let password =
                 if user.password { "true,no_information,2020-01-01T00:00:00Z,N/A" } else { "false,N/A,N/A,N/A" };
             let arn = format!("arn:aws:iam::{ACCOUNT}:user/user-{number}");
-            row(&format!("user-{number}"), &arn, password, user.mfa, &user.keys)
+            row(&format!("user-{number}"), &arn, user.created, password, user.mfa, &user.keys)
         }));
         let rows: Vec<&str> = rows.iter().map(String::as_str).collect();
         crate::account::csv(&rows)

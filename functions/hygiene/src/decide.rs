@@ -351,14 +351,13 @@ fn close_reason(
     }
 }
 
-/// When the report was made that is stored with a finding: the latest that it was judged by, and none that is later than the
-/// run.
+/// When the report was made that is stored with a finding: the latest that it was judged by, also where this run judges it by
+/// another source alone; and none that is later than the run.
 fn generated_at(finding: &Finding, stored: Option<&Stored>, evaluation: &Evaluation) -> Option<DateTime<Utc>> {
-    let rests_on_report = finding.rests_on(SourceId::CredentialReport);
-    let own =
-        evaluation.report_generated_at.filter(|generated| rests_on_report && *generated <= evaluation.evaluated_at);
+    let own = evaluation.report_generated_at.filter(|_| finding.rests_on(SourceId::CredentialReport));
     let known = stored.and_then(|stored| stored.generated_at);
-    own.max(known.filter(|known| rests_on_report && *known <= evaluation.evaluated_at))
+    let known = known.filter(|_| finding.check.reads(SourceId::CredentialReport));
+    own.into_iter().chain(known).filter(|generated| *generated <= evaluation.evaluated_at).max()
 }
 
 fn compared(
@@ -1279,6 +1278,16 @@ user           | access_key_1_active | access_key_1_last_rotated | access_key_2_
         assert_eq!(recorded(at(false, "2026-11-20T02:00:00Z")), Some(time("2026-11-20T03:00:00Z")));
         assert_eq!(recorded(at(true, "2026-11-20T04:00:00Z")), Some(time("2026-11-20T04:00:00Z")));
         assert_eq!(recorded(at(true, "2099-01-01T00:00:00Z")), Some(time("2026-11-20T03:00:00Z")), "that was wrong");
+    }
+
+    #[test]
+    fn a_report_that_a_run_does_not_rest_on_is_not_forgotten() {
+        let known_at = Some(time("2026-11-20T04:00:00Z"));
+        let key = Stored { generated_at: known_at, ..stored("credwarden/root-access-key-present/123456789012/root") };
+        let mut account = account(ROOT_KEY);
+        account.report = unavailable("GetCredentialReport failed.");
+        let decision = decided(&account, &known([key]));
+        assert_eq!(decision.failing[0].record.generated_at, known_at);
     }
 
     #[test]
