@@ -32,6 +32,7 @@ mod partitions;
 mod publish;
 mod recall;
 mod template;
+mod twins;
 mod upgrade;
 mod whole;
 mod world;
