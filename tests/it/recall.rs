@@ -7,8 +7,11 @@ use std::time::Duration;
 
 use aws_sdk_securityhub::Client;
 use checker::cause::chain;
+use checker::config::Config;
 use checker::product::Product;
 use checker::recall::{Recall, RecallError, Recalled};
+use checker::run::run;
+use chrono::TimeDelta;
 use hygiene::check::Kind;
 use hygiene::memory::{Stored, Workflow};
 use hygiene::text::inert;
@@ -16,9 +19,10 @@ use hygiene::verdict::Severity;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use crate::account::{ACCOUNT, ROOT, decided_with, evaluated, key_ids, time, user};
+use crate::account::{ACCOUNT, ROOT, decided_with, evaluated, invocation, key_ids, now, time, user};
 use crate::asff::sent;
 use crate::clients::{security_hub, security_hub_text};
+use crate::world::{Account, Key, World, config};
 
 pub(crate) fn product() -> Product {
     Product { account_id: ACCOUNT.to_owned(), partition: "aws".to_owned(), region: "eu-central-1".to_owned() }
@@ -62,10 +66,6 @@ fn with(changes: &Value) -> Value {
         finding[field] = value.clone();
     }
     finding
-}
-
-fn now() -> chrono::DateTime<chrono::Utc> {
-    time("2026-11-20T06:00:00Z")
 }
 
 #[tokio::test(start_paused = true)]
@@ -301,4 +301,24 @@ async fn what_is_not_read_of_a_finding_costs_nothing() {
     let foreign = with(&json!({"Id": "x", "GeneratorId": "another-tool", "ProductFields": null, "Title": null}));
     let (client, _) = security_hub(move |_, _| json!({"Findings": [with(&odd), foreign]}));
     assert_eq!(recall(&client, &product(), soon()).await.unwrap().len(), 1);
+}
+
+/// Where nobody is notified, everything stays new, and nobody can be spared a mail by what was suppressed meanwhile.
+#[tokio::test(start_paused = true)]
+async fn without_a_topic_nothing_is_read_again() {
+    let world = World::new(now(), Account { root_keys: [Some(old_key()), None], ..Account::default() }, 7);
+    let reads = async |config: &Config| {
+        let process = world.process(Vec::new());
+        run(&process.clients().await, config, &invocation(now(), Duration::from_mins(5))).await.unwrap();
+        process.own().calls["GetFindings"]
+    };
+    let notified = config();
+    let silent = Config { topic_arn: None, ..config() };
+    let first = reads(&silent).await;
+    assert_eq!((reads(&silent).await, first), (1, 2), "the second one has nothing to ask for that is not open");
+    assert_eq!(reads(&notified).await, 2, "what is new is read again before the message");
+}
+
+fn old_key() -> Key {
+    Key { id: "AKIAROOT".to_owned(), created: now() - TimeDelta::days(400), used: None, active: true }
 }

@@ -157,6 +157,10 @@ pub async fn audit(clients: &Clients, config: &Config, invocation: &Invocation, 
         log(&error);
     }
     decision.problems = problems.followed_by(&decision.problems);
+    if config.topic_arn.is_none() {
+        // Nobody will be notified, so nothing will be marked, nor read again before it is.
+        decision.marks_when_sent.clear();
+    }
     Audit { decision, findings }
 }
 
