@@ -263,3 +263,16 @@ def test_the_next_rotation_is_ahead_and_not_the_newest(credwarden: Run, tmp_path
     path = tmp_path / "report.csv"
     path.write_text(changed({("ci-deploy", "password_next_rotation"): "2027-01-01T00:00:00Z"}))
     assert credwarden("check", "--credential-report", path, "--now", NOW).status == 0
+
+
+@pytest.mark.parametrize(("setting", "why"), [
+    ({"AWS_ENDPOINT_URL": "http://nowhere.invalid"}, "dns error: "),
+    ({"AWS_ENDPOINT_URL": "http://127.0.0.1:9"}, "tcp connect error: "),
+    ({"HTTPS_PROXY": "http://127.0.0.1:9"}, "tunnel error: "),
+], ids=["a name", "a port", "a proxy"])
+def test_an_endpoint_that_cannot_be_reached_is_given_up(credwarden: Run, setting: dict[str, str], why: str) -> None:
+    """Long before the two minutes that IAM may take to make a report, which is as long as the run would be waited for."""
+    done = credwarden("check", AWS_ACCESS_KEY_ID="AKIAIOSFODNN7EXAMPLE", AWS_SECRET_ACCESS_KEY="none", **setting)
+    assert done.status == 3
+    lines = done.errors.splitlines()
+    assert len(lines) == 5 and all(f" failed: could not connect: {why}" in line for line in lines)

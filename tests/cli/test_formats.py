@@ -177,6 +177,14 @@ def on_a_terminal(binary: Path, width: int, *arguments: str | Path, **environmen
     return written.replace("\r\n", "\n")
 
 
+def test_on_a_terminal_it_says_that_it_tries_again(binary: Path, tmp_path: Path) -> None:
+    keys = {"AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE", "AWS_SECRET_ACCESS_KEY": "none"}
+    text = on_a_terminal(binary, 200, "check", HOME=str(tmp_path), AWS_EC2_METADATA_DISABLED="true",
+                         AWS_ENDPOINT_URL="http://127.0.0.1:9", **keys)
+    assert "Reading the account" in text
+    assert " failed: could not connect: tcp connect error: " in text and "; trying again …" in text
+
+
 ESCAPE = re.compile(r"\033\[[0-9;]*m")
 
 

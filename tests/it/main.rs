@@ -31,6 +31,7 @@ mod pace;
 mod partitions;
 mod publish;
 mod recall;
+mod retry;
 mod template;
 mod twins;
 mod upgrade;

@@ -11,10 +11,9 @@ use hygiene::memory::Memory;
 use hygiene::subject::{AccessKeySubject, SubjectId};
 use hygiene::twins::{left_of_twins, twin};
 use hygiene::verdict::Status;
-use tokio::time::Instant;
 
-use crate::cause::{CallError, chain};
-use crate::patience::persist;
+use crate::cause::{CallError, Kind, chain};
+use crate::patience::{Retry, persist};
 
 /// IAM's rates are not documented, and other tools of the account share them.
 const AT_ONCE: usize = 4;
@@ -24,8 +23,9 @@ pub async fn look_up(
     iam: &aws_sdk_iam::Client,
     evaluation: &Evaluation,
     memory: &Memory,
-    until: Instant,
+    retry: impl Into<Retry>,
 ) -> (Enrichment, Vec<String>) {
+    let retry = retry.into();
     let mut ids = known_ids(memory, evaluation);
     let mut users: BTreeMap<&str, Vec<&AccessKeySubject>> = BTreeMap::new();
     let mut seen = BTreeSet::new();
@@ -37,7 +37,7 @@ pub async fn look_up(
 
     let mut failures: BTreeMap<String, u64> = BTreeMap::new();
     let mut answers = stream::iter(users)
-        .map(|(user, keys)| async move { (keys, list(iam, user, until).await) })
+        .map(|(user, keys)| async { (keys, list(iam, user, retry.clone()).await) })
         .buffer_unordered(AT_ONCE);
     while let Some((keys, answer)) = answers.next().await {
         match answer {
@@ -76,16 +76,16 @@ fn id_of(key: &AccessKeySubject) -> SubjectId<'_> {
     SubjectId::AccessKey { user: key.user.name.as_str().into(), key: key.tag }
 }
 
-async fn list(iam: &aws_sdk_iam::Client, user: &str, until: Instant) -> Result<Vec<AccessKeyMetadata>, CallError> {
+async fn list(iam: &aws_sdk_iam::Client, user: &str, retry: Retry) -> Result<Vec<AccessKeyMetadata>, CallError> {
     let operation = "ListAccessKeys";
     // Two keys are the most a user can have, so there is no second page.
-    let output = persist(operation, until, async || {
+    let output = persist(operation, retry, async || {
         iam.list_access_keys().user_name(user).send().await.map_err(|error| CallError::new(operation, &error))
     });
     match output.await {
         Ok(output) => Ok(output.access_key_metadata),
         // The user was deleted since the report was made.
-        Err(error) if error.cause.code.as_deref() == Some("NoSuchEntity") => Ok(Vec::new()),
+        Err(error) if error.kind == Kind::NotFound => Ok(Vec::new()),
         Err(error) => Err(error),
     }
 }

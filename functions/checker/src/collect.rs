@@ -17,8 +17,8 @@ use hygiene::text::{age, age_beyond, moment, sentence};
 use tokio::time::Instant;
 
 use crate::aws::Clients;
-use crate::cause::{CallError, chain};
-use crate::patience::{Waits, persist, within};
+use crate::cause::{CallError, Kind, chain};
+use crate::patience::{Retry, Tries, persist, within};
 
 /// A source that could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -119,16 +119,17 @@ pub async fn collect(
     clients: &Clients,
     expected: &Expected,
     now: DateTime<Utc>,
-    until: Instant,
+    retry: impl Into<Retry>,
     account_until: Instant,
 ) -> Collected {
-    let iam = &clients.iam;
+    let (iam, retry) = (&clients.iam, &retry.into());
     let (report, summary, devices, credentials) = tokio::join!(
-        credential_report(iam, now, until),
-        account_summary(iam, until),
-        virtual_mfa_users(iam, until),
-        service_credentials(iam, until)
+        credential_report(iam, now, retry),
+        account_summary(iam, retry),
+        virtual_mfa_users(iam, retry),
+        service_credentials(iam, retry)
     );
+    let account_retry = &retry.until(account_until);
 
     let ReportRead { report, mut errors, notes } = report;
     let summary = source(summary, &mut errors);
@@ -145,7 +146,7 @@ pub async fn collect(
         Expected::Presumed(presumed)
             if of_report.as_ref().is_some_and(|found| found.account_id != presumed.account_id) =>
         {
-            match caller(&clients.sts, account_until).await {
+            match caller(&clients.sts, account_retry).await {
                 Ok(caller) => Some(caller),
                 Err(error) => {
                     let account = unread(None, &chain(&error));
@@ -158,7 +159,7 @@ pub async fn collect(
     };
     let found = match of_report {
         Some(found) => Some(found),
-        None => caller(&clients.sts, account_until).await.map_err(|error| errors.push(error)).ok(),
+        None => caller(&clients.sts, account_retry).await.map_err(|error| errors.push(error)).ok(),
     };
     let Some(required) = required else { return Collected { account: sources.of(found), errors, notes } };
     match found {
@@ -225,17 +226,22 @@ impl From<Result<Report, CollectError>> for ReportRead {
 const KEPT: u32 = 8;
 
 /// Reads a new report, or one of the last four hours; where none can be generated, the one that is there.
-async fn credential_report(iam: &Client, now: DateTime<Utc>, until: Instant) -> ReportRead {
+async fn credential_report(iam: &Client, now: DateTime<Utc>, retry: &Retry) -> ReportRead {
+    let until = retry.until;
     let generation_until = until - until.saturating_duration_since(Instant::now()) / KEPT;
-    let failed = match generated_report(iam, generation_until, until).await {
+    let failed = match generated_report(iam, &retry.until(generation_until), until).await {
         Ok(output) => return read(output).into(),
         Err(failed) => failed,
     };
     let was_generated = failed.operation == GET;
-    if was_generated && !failed.cause.transient && !is_not_ready(&failed) {
+    if was_generated && !failed.kind.may_pass() && !is_not_ready(&failed) {
         return Err(CollectError::CredentialReport(failed)).into();
     }
-    let output = persist(GET, until, async || get(iam).await).await;
+    // Whoever gave up an endpoint that cannot be reached need not try it again.
+    if failed.kind == Kind::Unreachable && retry.unreachable.is_some() {
+        return Err(CollectError::CredentialReport(failed)).into();
+    }
+    let output = persist(GET, retry.clone(), async || get(iam).await).await;
     if was_generated {
         return output.map_err(|_| CollectError::CredentialReport(failed)).and_then(read).into();
     }
@@ -271,8 +277,9 @@ fn not_generated(report: Report, now: DateTime<Utc>, source: CallError) -> Repor
 
 /// Generates a report, or finds one of the last four hours, and gets it. IAM says in five ways that it is not there yet, none
 /// of which the SDK tries again.
-async fn generated_report(iam: &Client, generation_until: Instant, until: Instant) -> Result<ReportOutput, CallError> {
-    let mut waits = Waits::until(generation_until);
+async fn generated_report(iam: &Client, retry: &Retry, until: Instant) -> Result<ReportOutput, CallError> {
+    let generation_until = retry.until;
+    let mut tries = Tries::of(retry.clone());
     let mut last: Option<CallError> = None;
     loop {
         let last_of = |operation| last.as_ref().filter(|last| last.operation == operation);
@@ -289,9 +296,13 @@ async fn generated_report(iam: &Client, generation_until: Instant, until: Instan
             Ok(_) => None,
             Err(failed) => Some(failed),
         };
-        let may_pass = failed.as_ref().is_none_or(|failed| failed.cause.transient || is_not_ready(failed));
-        let failed = failed.unwrap_or_else(|| CallError::other(GENERATE, "the report was not ready in time"));
-        if !may_pass || !waits.wait().await {
+        let (is_waited_for, failed) = match failed {
+            None => (true, CallError::timeout(GENERATE, "the report was not ready in time")),
+            Some(failed) => (is_not_ready(&failed), failed),
+        };
+        let again =
+            if is_waited_for { tries.wait().await } else { failed.kind.may_pass() && tries.again(&failed).await };
+        if !again {
             return Err(failed);
         }
         last = Some(failed);
@@ -309,7 +320,7 @@ const GET: &str = "GetCredentialReport";
 
 /// The codes on the wire; the SDK's names for them are `CredentialReport…Exception`.
 fn is_not_ready(error: &CallError) -> bool {
-    matches!(error.cause.code.as_deref(), Some("ReportNotPresent" | "ReportInProgress" | "ReportExpired"))
+    matches!(error.code(), Some("ReportNotPresent" | "ReportInProgress" | "ReportExpired"))
 }
 
 fn read(output: ReportOutput) -> Result<Report, CollectError> {
@@ -320,9 +331,9 @@ fn read(output: ReportOutput) -> Result<Report, CollectError> {
     Ok(Report { generated_time, credentials })
 }
 
-async fn account_summary(iam: &Client, until: Instant) -> Result<AccountSummary, CollectError> {
+async fn account_summary(iam: &Client, retry: &Retry) -> Result<AccountSummary, CollectError> {
     let operation = "GetAccountSummary";
-    let output = persist(operation, until, async || {
+    let output = persist(operation, retry.clone(), async || {
         iam.get_account_summary().send().await.map_err(|error| CallError::new(operation, &error))
     });
     let output = output.await.map_err(CollectError::AccountSummary)?;
@@ -333,9 +344,9 @@ async fn account_summary(iam: &Client, until: Instant) -> Result<AccountSummary,
 /// The most that IAM lists in a page.
 const PAGE: i32 = 1000;
 
-async fn virtual_mfa_users(iam: &Client, until: Instant) -> Result<Vec<Option<String>>, CollectError> {
+async fn virtual_mfa_users(iam: &Client, retry: &Retry) -> Result<Vec<Option<String>>, CollectError> {
     let operation = "ListVirtualMFADevices";
-    let users = all_pages(operation, until, async |marker| {
+    let users = all_pages(operation, retry, async |marker| {
         let request = iam.list_virtual_mfa_devices().assignment_status(AssignmentStatusType::Assigned).max_items(PAGE);
         let page = request.set_marker(marker).send().await.map_err(|error| CallError::new(operation, &error))?;
         let user = |device: &VirtualMfaDevice| Some(device.user()?.arn().to_owned()).filter(|arn| !arn.is_empty());
@@ -347,18 +358,19 @@ async fn virtual_mfa_users(iam: &Client, until: Instant) -> Result<Vec<Option<St
 
 const LIST_CREDENTIALS: &str = "ListServiceSpecificCredentials";
 
-async fn service_credentials(iam: &Client, until: Instant) -> Result<Source<Vec<ServiceCredential>>, CollectError> {
+async fn service_credentials(iam: &Client, retry: &Retry) -> Result<Source<Vec<ServiceCredential>>, CollectError> {
     let is_offered = Cell::new(false);
-    let list = all_pages(LIST_CREDENTIALS, until, async |marker| {
+    let list = all_pages(LIST_CREDENTIALS, retry, async |marker| {
         let request = iam.list_service_specific_credentials().all_users(true).max_items(PAGE).set_marker(marker);
         let page = request.send().await.map_err(|error| CallError::new(LIST_CREDENTIALS, &error))?;
         is_offered.set(true);
         let items = page.service_specific_credentials().iter().map(service_credential).collect::<Option<_>>();
-        let items = items.ok_or_else(|| CallError::other(LIST_CREDENTIALS, "a date in the answer is out of range"))?;
+        let items =
+            items.ok_or_else(|| CallError::unexpected(LIST_CREDENTIALS, "a date in the answer is out of range"))?;
         Ok(Page { items, is_truncated: page.is_truncated(), marker: page.marker().map(str::to_owned) })
     });
     let list = list.await.and_then(|list| {
-        checked(list).map_err(|invalid| CallError::other(LIST_CREDENTIALS, format!("in the answer, {invalid}")))
+        checked(list).map_err(|invalid| CallError::unexpected(LIST_CREDENTIALS, format!("in the answer, {invalid}")))
     });
     match list {
         Ok(list) => Ok(Ok(list)),
@@ -387,7 +399,7 @@ fn service_credential(listed: &ServiceSpecificCredentialMetadata) -> Option<Serv
 /// Whether IAM knows the operation, or listing the credentials of all users, in this partition at all. Where it does not know
 /// `AllUsers` it asks for the name of a user.
 fn is_unknown(error: &CallError) -> bool {
-    matches!(error.cause.code.as_deref(), Some("InvalidAction" | "NotSupportedService" | "ValidationError"))
+    matches!(error.code(), Some("InvalidAction" | "NotSupportedService" | "ValidationError"))
 }
 
 fn not_offered(error: &CallError) -> Unavailable {
@@ -405,27 +417,27 @@ struct Page<T> {
 /// Reads a list to its last page. A marker that was there before would lead round in a circle for ever.
 async fn all_pages<T>(
     operation: &'static str,
-    until: Instant,
+    retry: &Retry,
     call: impl AsyncFn(Option<String>) -> Result<Page<T>, CallError>,
 ) -> Result<Vec<T>, CallError> {
     let (mut items, mut markers, mut marker) = (Vec::new(), BTreeSet::new(), None);
     loop {
-        let page = persist(operation, until, async || call(marker.clone()).await).await?;
+        let page = persist(operation, retry.clone(), async || call(marker.clone()).await).await?;
         items.extend(page.items);
         if !page.is_truncated {
             return Ok(items);
         }
         marker = page.marker.filter(|marker| markers.insert(marker.clone()));
         if marker.is_none() {
-            return Err(CallError::other(operation, "the list is truncated, without a marker to go on from"));
+            return Err(CallError::unexpected(operation, "the list is truncated, without a marker to go on from"));
         }
     }
 }
 
 /// Whose credentials the function has, which needs no permission.
-async fn caller(sts: &aws_sdk_sts::Client, until: Instant) -> Result<AccountOf, CollectError> {
+async fn caller(sts: &aws_sdk_sts::Client, retry: &Retry) -> Result<AccountOf, CollectError> {
     let operation = "GetCallerIdentity";
-    let identity = persist(operation, until, async || {
+    let identity = persist(operation, retry.clone(), async || {
         sts.get_caller_identity().send().await.map_err(|error| CallError::new(operation, &error))
     });
     let identity = identity.await.map_err(CollectError::Account)?;
@@ -434,5 +446,6 @@ async fn caller(sts: &aws_sdk_sts::Client, until: Instant) -> Result<AccountOf, 
         .account()
         .zip(partition)
         .map(|(account, partition)| AccountOf { account_id: account.to_owned(), partition: partition.to_owned() });
-    account.ok_or_else(|| CollectError::Account(CallError::other(operation, "the answer has no account or no ARN")))
+    account
+        .ok_or_else(|| CollectError::Account(CallError::unexpected(operation, "the answer has no account or no ARN")))
 }

@@ -17,7 +17,7 @@ use tokio::time::Instant;
 
 use crate::cause::CallError;
 use crate::config::TopicArn;
-use crate::patience::persist;
+use crate::patience::{Retry, persist};
 use crate::summary::{AlertState, Summary};
 
 /// SNS takes 262,144 bytes, attributes included; the rest is room for its own envelope.
@@ -26,6 +26,8 @@ const MESSAGE_BYTES: usize = 248_000;
 const MAIL_BYTES: usize = 80_000;
 /// What each list of the machine-readable result has at the most.
 const LISTED: usize = 100;
+/// How often a message is sent once more when it is not known whether SNS took it.
+const TRIES_AFTER_A_LOST_ANSWER: u32 = 2;
 /// The protocols that get it.
 const MACHINES: usize = 4;
 
@@ -162,7 +164,9 @@ fn cut_escaped(text: &str, room: usize) -> &str {
 
 /// Sends the message.
 pub async fn send(sns: &Client, topic: &TopicArn, message: &Message, until: Instant) -> Result<(), NotifyError> {
-    let sent = persist("Publish", until, async || {
+    // Each try after an answer that was lost may be one more message to everybody.
+    let retry = Retry { after_ambiguous: Some(TRIES_AFTER_A_LOST_ANSWER), ..Retry::from(until) };
+    let sent = persist("Publish", retry, async || {
         let mut request = sns
             .publish()
             .topic_arn(&topic.arn)
@@ -171,7 +175,7 @@ pub async fn send(sns: &Client, topic: &TopicArn, message: &Message, until: Inst
             .message_structure("json");
         for (name, kind, value) in &message.attributes {
             let attribute = MessageAttributeValue::builder().data_type(*kind).string_value(value).build();
-            let attribute = attribute.map_err(|error| CallError::other("Publish", error.to_string()))?;
+            let attribute = attribute.map_err(|error| CallError::unexpected("Publish", error.to_string()))?;
             request = request.message_attributes(*name, attribute);
         }
         request.send().await.map_err(|error| CallError::new("Publish", &error))

@@ -184,7 +184,7 @@ impl<'a> Recall<'a> {
                 return Ok(());
             }
             if next == token {
-                return Err(CallError::other(GET, "the same page came twice"));
+                return Err(CallError::unexpected(GET, "the same page came twice"));
             }
             token = next;
         }
@@ -200,5 +200,5 @@ fn by_identity(ids: &[impl AsRef<str>]) -> Vec<StringFilter> {
 }
 
 fn unreadable(member: &str) -> CallError {
-    CallError::other(GET, format!("one of our findings has no readable {member}"))
+    CallError::unexpected(GET, format!("one of our findings has no readable {member}"))
 }

@@ -56,7 +56,7 @@ pub struct Page {
 /// None that is known: the format has no value that JSON lacks.
 pub fn import_body(findings: &[Asff<'_>]) -> Result<Bytes, CallError> {
     let body = serde_json::to_vec(&ImportBody { findings });
-    body.map(Bytes::from).map_err(|error| CallError::other(IMPORT, error.to_string()))
+    body.map(Bytes::from).map_err(|error| CallError::unexpected(IMPORT, error.to_string()))
 }
 
 /// `BatchImportFindings`, once.
@@ -82,7 +82,7 @@ pub async fn get_findings(
     let read = ReadPage::default();
     let call = client.get_findings().filters(filters).max_results(100).set_next_token(next_token);
     call.customize().interceptor(read.clone()).send().await.map_err(|error| CallError::new(GET, &error))?;
-    read.take().ok_or_else(|| CallError::other(GET, "the answer was not read"))
+    read.take().ok_or_else(|| CallError::unexpected(GET, "the answer was not read"))
 }
 
 /// Puts a body in the place of the SDK's.

@@ -2,6 +2,7 @@
 
 use std::error::Error as _;
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_config::{Region, SdkConfig};
@@ -10,6 +11,7 @@ use checker::access_keys;
 use checker::aws::{self, Clients, Configurations};
 use checker::cause::{CallError, chain};
 use checker::collect::{CollectError, Expected, collect};
+use checker::patience::Retry;
 use checker::tls::http_client;
 use chrono::{DateTime, Utc};
 use hygiene::account::Account;
@@ -28,6 +30,9 @@ use crate::credentials::{self, NoCredentials};
 const PATIENCE: Duration = Duration::from_mins(2);
 /// How long the keys' ids are: with thousands of failing keys it is a call a user.
 const NAMING: Duration = Duration::from_mins(10);
+
+/// How often an endpoint is tried that cannot be reached: whoever sits before a terminal can see to the network.
+const REACHING: u32 = 3;
 
 /// IAM is the same from every region of a partition; this one signs where none is configured.
 const ANY_REGION: &str = "us-east-1";
@@ -96,7 +101,7 @@ impl Live {
         let progress = spinner("Reading the account; IAM is making the credential report …");
         let collected = self.runtime.block_on(async {
             let until = Instant::now() + PATIENCE;
-            collect(&self.clients, &Expected::Any, now, until, until + PATIENCE / 4).await
+            collect(&self.clients, &Expected::Any, now, retry(until, &progress), until + PATIENCE / 4).await
         });
         progress.finish_and_clear();
         let errors = match refused(&collected.errors) {
@@ -110,7 +115,7 @@ impl Live {
     fn refusal(&self, error: &CallError) -> String {
         let cause = chain(&error.cause);
         let region = &self.clients.region;
-        let advice = match error.cause.code.as_deref() {
+        let advice = match error.code() {
             Some("InvalidClientTokenId" | "UnrecognizedClientException") => format!(
                 "; the keys of another partition need a Region of theirs (this run used {region}): --region us-gov-west-1 for \
                  GovCloud, --region cn-north-1 for China"
@@ -123,8 +128,8 @@ impl Live {
     /// Looks up the ids of the keys that fail; returns what went wrong too. A key without an id is reported all the same.
     pub fn enrich(&self, evaluation: &Evaluation) -> (Enrichment, Vec<String>) {
         let progress = spinner("Looking up the ids of the access keys …");
-        let until = Instant::now() + NAMING;
-        let looked_up = self.runtime.block_on(access_keys::look_up(&self.clients.iam, evaluation, &Memory::Off, until));
+        let retry = retry(Instant::now() + NAMING, &progress);
+        let looked_up = self.runtime.block_on(access_keys::look_up(&self.clients.iam, evaluation, &Memory::Off, retry));
         progress.finish_and_clear();
         looked_up
     }
@@ -153,8 +158,8 @@ const REFUSALS: [&str; 6] = [
 fn refused(errors: &[CollectError]) -> Option<&CallError> {
     let mut calls = errors.iter().map(|error| error.source().and_then(|cause| cause.downcast_ref::<CallError>()));
     let first = calls.next()??;
-    let code = first.cause.code.as_deref().filter(|code| REFUSALS.contains(code))?;
-    calls.all(|call| call.is_some_and(|call| call.cause.code.as_deref() == Some(code))).then_some(first)
+    let code = first.code().filter(|code| REFUSALS.contains(code))?;
+    calls.all(|call| call.is_some_and(|call| call.code() == Some(code))).then_some(first)
 }
 
 /// What is known of an account without credentials for it.
@@ -166,6 +171,13 @@ fn nothing(reason: &str) -> Read {
         ""
     };
     Read { account: Account::unread(&unread), errors: vec![format!("{unread}{advice}")], notes: Vec::new() }
+}
+
+/// Tries a few times to reach an endpoint, and until then whatever else may pass; says so on a terminal.
+fn retry(until: Instant, progress: &ProgressBar) -> Retry {
+    let progress = progress.clone();
+    let on_retry = move |error: &CallError| progress.set_message(format!("{}; trying again …", chain(error)));
+    Retry { unreachable: Some(REACHING), on_retry: Some(Arc::new(on_retry)), ..Retry::from(until) }
 }
 
 /// Something to look at on a terminal; nothing where standard error is none.
