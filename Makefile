@@ -18,6 +18,8 @@ SAM_LOCAL_ARGS ?=
 CHECKS ?= advisories bans licenses sources
 # `make bench BENCH_ARGS=--update` makes what it measures the baseline.
 BENCH_ARGS ?=
+# `make smoke SMOKE_ARGS="--profile audit --region eu-central-1"`.
+SMOKE_ARGS ?=
 # How long each fuzzer runs.
 FUZZ_SECONDS ?= 1800
 
@@ -94,6 +96,10 @@ bench: $(VENV)/ready ## parts of a run, then the function as it is deployed: ins
 bench-peers: $(VENV)/ready $(VENV)/peers/ready ## beside Prowler, Cloud Custodian and the AWS CLI: the same account, the same endpoint
 	cargo build --release --package cli
 	cd tests && exec ../$(VENV)/bin/python -m emulator.peers $(TARGET)/release/credwarden ../$(VENV)/peers
+
+.PHONY: smoke
+smoke: $(VENV)/ready ## what your account answers beside what the emulator does, with your credentials: reads, and shows no values
+	cd tests && exec ../$(VENV)/bin/python -m emulator.smoke $(SMOKE_ARGS)
 
 .PHONY: fuzz
 fuzz: $(TOOLS)/cargo-fuzz-$(CARGO_FUZZ) ## the fuzzers of everything that is parsed, half an hour each (FUZZ_SECONDS=1800)
