@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use aws::access_keys::look_up;
 use aws_sdk_iam::Client;
 use aws_sdk_iam::operation::list_access_keys::ListAccessKeysOutput;
 use aws_sdk_iam::primitives::DateTime;
 use aws_sdk_iam::types::{AccessKeyMetadata, StatusType};
 use aws_smithy_mocks::{Rule, mock};
-use checker::access_keys::look_up;
 use hygiene::evaluate::Evaluation;
 use hygiene::memory::{Memory, Stored, Workflow};
 use hygiene::verdict::{ReportedEvidence, Severity, Status};

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use checker::collect::{AccountOf, Expected};
+use aws::collect::{AccountOf, Expected};
 use checker::run::Invocation;
 use chrono::{DateTime, Utc};
 use hygiene::account::{Account, AccountSummary, Report};

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use aws::clients::Clients;
+use aws::collect::{AccountOf, Collected, Expected, collect};
+use aws::error::chain;
 use aws_sdk_iam::Client;
 use aws_sdk_iam::operation::generate_credential_report::GenerateCredentialReportOutput;
 use aws_sdk_iam::operation::get_account_summary::GetAccountSummaryOutput;
@@ -17,14 +20,11 @@ use aws_smithy_mocks::{Rule, mock};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::http::StatusCode;
 use aws_smithy_types::body::SdkBody;
-use checker::aws::Clients;
-use checker::cause::chain;
-use checker::collect::{AccountOf, Collected, Expected, collect};
 use hygiene::source::{Coverage, SourceId};
 use tokio::time::Instant;
 
 use crate::account::{ACCOUNT, ROOT, csv, now, presumed, time, user};
-use crate::clients::{configured, mocked, xml_error};
+use crate::clients::{mocked, xml_error};
 
 fn generated(state: ReportStateType) -> GenerateCredentialReportOutput {
     GenerateCredentialReportOutput::builder().state(state).build()
@@ -124,13 +124,8 @@ async fn collected(iam: &[&Rule]) -> Collected {
 
 async fn collected_for(expected: &Expected, iam: &[&Rule], caller: &Rule) -> Collected {
     let credentials = mock!(Client::list_service_specific_credentials).then_output(|| credentials_page(&[], None));
-    let clients = Clients {
-        iam: mocked!(aws_sdk_iam, &[iam, &[&credentials]].concat()),
-        sts: mocked!(aws_sdk_sts, &[caller]),
-        security_hub: aws_sdk_securityhub::Client::from_conf(configured!(aws_sdk_securityhub).build()),
-        sns: aws_sdk_sns::Client::from_conf(configured!(aws_sdk_sns).build()),
-        region: "eu-central-1".to_owned(),
-    };
+    let clients =
+        Clients { iam: mocked!(aws_sdk_iam, &[iam, &[&credentials]].concat()), sts: mocked!(aws_sdk_sts, &[caller]) };
     let until = Instant::now() + Duration::from_mins(2);
     collect(&clients, expected, now(), until, until + Duration::from_secs(20)).await
 }

@@ -9,8 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
 
-use checker::aws::Clients;
 use checker::budget::{Budget, RUN};
+use checker::clients::Clients;
 use checker::config::Config;
 use checker::publish::Publisher;
 use checker::run::{RunError, audit, finish, notify, publish, run};

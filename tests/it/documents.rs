@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 
-use checker::config::VARIABLES;
-use checker::permissions::PERMISSIONS;
+use checker::permissions::permissions;
 use cli::input::not_in_files;
 use cli::table::{self, Screen};
 use cli::view::View;
@@ -17,6 +16,7 @@ use hygiene::evaluate::{Evaluation, Scope, evaluate};
 use hygiene::explain::page;
 use hygiene::mail;
 use hygiene::policy::Policy;
+use hygiene::settings::VARIABLES;
 use hygiene::verdict::Status;
 
 use crate::account::{ROOT, decided_with, key_ids, now, outcome, snapshot, user};
@@ -71,7 +71,7 @@ fn the_settings_are_all_there() {
 #[test]
 fn the_permissions_are_all_there() {
     let mut table = "| action | on | what for |\n|---|---|---|\n".to_owned();
-    for permission in PERMISSIONS {
+    for permission in permissions() {
         let when = permission.condition.map_or_else(String::new, |condition| format!(" (when {condition})"));
         let _ = writeln!(table, "| `{}` | {} | {}{when} |", permission.action, permission.resource, permission.purpose);
     }

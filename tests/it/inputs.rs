@@ -38,7 +38,7 @@ pub(crate) fn served(bytes: &[u8]) {
 #[allow(dead_code, reason = "each fuzzer has the other's too")]
 pub(crate) fn saved(bytes: &[u8]) {
     let message = |error: input::InputError| {
-        let text = checker::cause::chain(&error);
+        let text = aws::error::chain(&error);
         assert_inert(&text);
         Unavailable::Unreadable(text)
     };

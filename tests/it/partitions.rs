@@ -154,9 +154,9 @@ async fn the_partition_is_the_callers_where_there_is_no_report() {
     });
     let world = World::new(now(), Account::default(), 7);
     let denied = Fault { operation: "GetCredentialReport", failure: Failure::Denied, after: 0, times: 1 };
-    let mut clients = world.process(vec![denied]).clients().await;
+    let mut clients = world.process(vec![denied]).clients().await.account;
     clients.sts = crate::clients::mocked!(aws_sdk_sts, &[&caller]);
     let until = tokio::time::Instant::now() + Duration::from_mins(1);
-    let collected = checker::collect::collect(&clients, &checker::collect::Expected::Any, now(), until, until).await;
+    let collected = aws::collect::collect(&clients, &aws::collect::Expected::Any, now(), until, until).await;
     assert_eq!(collected.account.partition.as_deref(), Some("aws-cn"));
 }

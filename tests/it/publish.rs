@@ -3,8 +3,8 @@
 use std::sync::Mutex;
 use std::time::Duration;
 
-use checker::asff::Asff;
-use checker::product::Product;
+use aws::asff::Asff;
+use aws::product::Product;
 use checker::publish::{Batch, Finished, Imported, Publisher};
 use checker::summary::AlertState;
 use hygiene::decision::{Decision, Mark, Record, Storing};

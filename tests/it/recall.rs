@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use aws::error::chain;
+use aws::product::Product;
 use aws_sdk_securityhub::Client;
-use checker::cause::chain;
 use checker::config::Config;
-use checker::product::Product;
 use checker::recall::{Recall, RecallError, Recalled};
 use checker::run::run;
 use chrono::TimeDelta;

@@ -6,6 +6,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use aws::clients::Clients;
+use aws::error::{CallError, Kind, chain};
+use aws::retry::{Retry, persist};
+use aws::tls::direct_http_client;
 use aws_smithy_http_client::test_util::infallible_client_fn;
 use aws_smithy_http_client::tls::TrustStore;
 use aws_smithy_runtime_api::client::behavior_version::BehaviorVersion;
@@ -15,11 +19,7 @@ use aws_smithy_types::retry::RetryConfig;
 use aws_types::SdkConfig;
 use aws_types::region::Region;
 use aws_types::sdk_config::SharedCredentialsProvider;
-use checker::aws::{Clients, Configurations};
-use checker::cause::{CallError, Kind, chain};
-use checker::patience::{Retry, persist};
 use checker::run::run;
-use checker::tls::direct_http_client;
 use tokio::time::Instant;
 
 use crate::account::{invocation, now};
@@ -38,7 +38,7 @@ async fn failed(http: SharedHttpClient, endpoint: &str) -> CallError {
         .endpoint_url(endpoint)
         .http_client(http)
         .build();
-    let clients = Clients::new(&Configurations::all(&sdk), None);
+    let clients = Clients::new(&sdk);
     CallError::new(OPERATION, &clients.iam.get_account_summary().send().await.unwrap_err())
 }
 

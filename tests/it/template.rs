@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use checker::config::VARIABLES;
-use checker::permissions::PERMISSIONS;
+use checker::permissions::permissions;
+use hygiene::settings::VARIABLES;
 
 fn template() -> String {
     std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../template.yaml")).unwrap()
@@ -30,7 +30,7 @@ fn the_role_is_granted_what_the_code_says() {
     let role = template.find("  CheckerRole:").expect("the function's role");
     let end = template[role..].find("\n\n").map_or(template.len(), |end| role + end);
     let granted = actions(&template[role..end]);
-    let needed: BTreeSet<_> = PERMISSIONS.iter().map(|permission| permission.action).collect();
+    let needed: BTreeSet<_> = permissions().map(|permission| permission.action).collect();
     assert_eq!(granted, needed);
 }
 

@@ -3,6 +3,8 @@
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex};
 
+use aws::clients::Clients;
+use aws::error::{CallError, chain};
 use aws_sdk_iam::types::AssignmentStatusType;
 use aws_smithy_http_client::test_util::infallible_client_fn;
 use aws_smithy_runtime_api::client::behavior_version::BehaviorVersion;
@@ -13,14 +15,14 @@ use aws_types::region::Region;
 use aws_types::sdk_config::SharedCredentialsProvider;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use checker::aws::{Clients, Configurations};
-use checker::cause::{CallError, chain};
+use checker::clients::Configurations;
 
 use crate::account::{ROOT, csv};
 use crate::clients::credentials;
 
 /// The function's clients, and what all their calls are answered with.
 struct Wire {
+    sdk: SdkConfig,
     clients: Clients,
     answer: Arc<Mutex<String>>,
 }
@@ -39,7 +41,7 @@ impl Wire {
             .retry_config(RetryConfig::disabled())
             .http_client(http)
             .build();
-        Self { clients: Clients::new(&Configurations::all(&sdk), None), answer }
+        Self { clients: Clients::new(&sdk), sdk, answer }
     }
 
     fn serve(&self, answer: &str) {
@@ -157,5 +159,6 @@ async fn an_answer_of_sns_is_taken_without_its_end() {
     let (cut, _) = answer.split_at(answer.find("<ResponseMetadata>").unwrap());
     let wire = Wire::new();
     wire.serve(cut);
-    assert!(wire.clients.sns.publish().message("x").topic_arn("x").send().await.is_ok());
+    let clients = checker::clients::Clients::new(&Configurations::all(&wire.sdk), None);
+    assert!(clients.sns.publish().message("x").topic_arn("x").send().await.is_ok());
 }

@@ -17,6 +17,11 @@ def section(mail: dict, title: str) -> str:
     return ""
 
 
+def ended(mail: dict) -> str:
+    """What the mail says of the findings that ended, whatever ended them."""
+    return " ".join(section(mail, title) for title in ("RESOLVED", "NO LONGER APPLIES", "IN USE AGAIN"))
+
+
 def unwrapped(text: str) -> str:
     """The text with its line breaks and indents made single spaces."""
     return " ".join(textwrap.dedent(text).split())

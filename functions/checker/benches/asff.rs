@@ -8,8 +8,8 @@
 
 use std::hint::black_box;
 
-use checker::asff::Asff;
-use checker::product::Product;
+use aws::asff::Asff;
+use aws::product::Product;
 use checker::security_hub::import_body;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use hygiene::decide::decide;

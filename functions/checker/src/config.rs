@@ -4,10 +4,14 @@ use chrono::TimeDelta;
 use hygiene::checks::{CHECKS, find};
 use hygiene::decision::{AlertOn, AlertRules};
 use hygiene::policy::Policy;
+use hygiene::settings::{
+    ACCESS_KEY_MAX_AGE_DAYS, ALERT_MIN_SEVERITY, ALERT_ON, CREDENTIAL_UNUSED_DAYS, DISABLED_CHECKS,
+    NEW_CREDENTIAL_GRACE_DAYS, ROOT_USED_WITHIN_DAYS, SECURITY_HUB, TOPIC_ARN, variable,
+};
 use hygiene::text;
 use hygiene::verdict::Severity;
 
-use crate::environment::is_endpoint;
+use aws::environment::is_endpoint;
 
 /// The settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,27 +35,6 @@ pub struct TopicArn {
     pub region: String,
 }
 
-/// A setting.
-#[derive(Debug)]
-pub struct Variable {
-    /// The environment variable; the template's parameter has the same name in `PascalCase` without the prefix.
-    pub name: &'static str,
-    /// What an unset or empty variable means.
-    pub default: &'static str,
-    /// What it is.
-    pub meaning: &'static str,
-}
-
-const TOPIC_ARN: &str = "CREDWARDEN_TOPIC_ARN";
-const SECURITY_HUB: &str = "CREDWARDEN_SECURITY_HUB";
-const ALERT_ON: &str = "CREDWARDEN_ALERT_ON";
-const ALERT_MIN_SEVERITY: &str = "CREDWARDEN_ALERT_MIN_SEVERITY";
-const ACCESS_KEY_MAX_AGE_DAYS: &str = "CREDWARDEN_ACCESS_KEY_MAX_AGE_DAYS";
-const CREDENTIAL_UNUSED_DAYS: &str = "CREDWARDEN_CREDENTIAL_UNUSED_DAYS";
-const ROOT_USED_WITHIN_DAYS: &str = "CREDWARDEN_ROOT_USED_WITHIN_DAYS";
-const NEW_CREDENTIAL_GRACE_DAYS: &str = "CREDWARDEN_NEW_CREDENTIAL_GRACE_DAYS";
-const DISABLED_CHECKS: &str = "CREDWARDEN_DISABLED_CHECKS";
-
 /// Where the function's calls go, if not to AWS.
 const ENDPOINTS: [&str; 5] = [
     "AWS_ENDPOINT_URL",
@@ -60,44 +43,6 @@ const ENDPOINTS: [&str; 5] = [
     "AWS_ENDPOINT_URL_SNS",
     "AWS_ENDPOINT_URL_STS",
 ];
-
-/// Every setting.
-pub const VARIABLES: &[Variable] = &[
-    Variable {
-        name: TOPIC_ARN,
-        default: "",
-        meaning: "SNS topic for alerts. Unset: no alerts. (Template parameter empty: the stack makes a topic.)",
-    },
-    Variable {
-        name: SECURITY_HUB,
-        default: "true",
-        meaning: "Publish to Security Hub. `false`: stateless, and every failing finding is in every alert.",
-    },
-    Variable {
-        name: ALERT_ON,
-        default: "changes",
-        meaning: "`changes`, `failures` (whenever anything fails) or `always`. A run that could not read a source alerts in any case.",
-    },
-    Variable { name: ALERT_MIN_SEVERITY, default: "LOW", meaning: "Findings below it are published, not alerted." },
-    Variable { name: ACCESS_KEY_MAX_AGE_DAYS, default: "90", meaning: "How old an access key may get." },
-    Variable { name: CREDENTIAL_UNUSED_DAYS, default: "45", meaning: "How long a key or a password may go unused." },
-    Variable {
-        name: ROOT_USED_WITHIN_DAYS,
-        default: "30",
-        meaning: "How long a use of the root user stays a finding.",
-    },
-    Variable {
-        name: NEW_CREDENTIAL_GRACE_DAYS,
-        default: "7",
-        meaning: "How long a new user, key or pair of keys is left in peace.",
-    },
-    Variable { name: DISABLED_CHECKS, default: "", meaning: "Comma-separated ids of checks that are not done." },
-];
-
-/// The setting of that name.
-pub fn variable(name: &str) -> Option<&'static Variable> {
-    VARIABLES.iter().find(|variable| variable.name == name)
-}
 
 /// Every setting that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -218,6 +163,8 @@ impl<V: Fn(&str) -> Option<String>> Reader<V> {
 
 #[cfg(test)]
 mod tests {
+    use hygiene::settings::VARIABLES;
+
     use super::*;
 
     fn read(settings: &[(&str, &str)]) -> Result<Config, ConfigError> {

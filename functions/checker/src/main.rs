@@ -6,16 +6,17 @@
 use std::io::{self, Write as _};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use aws::clients::loader;
+use aws::collect::{AccountOf, Expected};
+use aws::environment::empty_variables;
+use aws::tls::http_client;
 use aws_smithy_http_client::tls::TrustStore;
-use checker::aws::{self, Clients, Configurations};
-use checker::collect::{AccountOf, Expected};
+use checker::clients::{Clients, Configurations};
 use checker::config::Config;
-use checker::environment::empty_variables;
 use checker::log;
 use checker::metric::successful_run;
 use checker::run::{Invocation, guarded, run};
 use checker::summary::Summary;
-use checker::tls::http_client;
 use lambda_runtime::{Diagnostic, Error, LambdaEvent, service_fn};
 use serde_json::Value;
 
@@ -39,7 +40,7 @@ async fn serve() -> Result<(), Error> {
     log::start(environment("AWS_LAMBDA_LOG_LEVEL").as_deref());
     let config =
         Config::read(environment).inspect_err(|error| tracing::error!(%error, "The settings cannot be used."))?;
-    let sdk = aws::loader(http_client(TrustStore::default())).load().await;
+    let sdk = loader(http_client(TrustStore::default())).load().await;
     let clients = Clients::new(&Configurations::all(&sdk), config.topic_arn.as_ref());
     let (config, clients) = (&config, &clients);
     lambda_runtime::run(service_fn(async |event: LambdaEvent<Value>| handle(clients, config, event).await)).await

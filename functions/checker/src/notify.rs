@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 
+use aws::permission::Permission;
 use aws_sdk_sns::Client;
 use aws_sdk_sns::types::MessageAttributeValue;
 use hygiene::alert::Alert;
@@ -15,10 +16,27 @@ use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 use tokio::time::Instant;
 
-use crate::cause::CallError;
 use crate::config::TopicArn;
-use crate::patience::{Retry, persist};
 use crate::summary::{AlertState, Summary};
+use aws::error::CallError;
+use aws::retry::{Retry, persist};
+
+/// What sending the message needs.
+pub const PERMISSIONS: &[Permission] = &[
+    Permission { action: "sns:Publish", resource: "the topic", purpose: "sends the alert", condition: None },
+    Permission {
+        action: "kms:Decrypt",
+        resource: "the topic's key",
+        purpose: "publishes to an encrypted topic",
+        condition: Some("`KmsKeyArn` is set"),
+    },
+    Permission {
+        action: "kms:GenerateDataKey*",
+        resource: "the topic's key",
+        purpose: "publishes to an encrypted topic",
+        condition: Some("`KmsKeyArn` is set"),
+    },
+];
 
 /// SNS takes 262,144 bytes, attributes included; the rest is room for its own envelope.
 const MESSAGE_BYTES: usize = 248_000;

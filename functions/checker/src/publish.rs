@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use aws::permission::Permission;
 use aws_sdk_securityhub::Client;
 use aws_sdk_securityhub::types::{
     AwsSecurityFindingIdentifier, BatchUpdateFindingsUnprocessedFinding, ImportFindingsError, NoteUpdate,
@@ -17,15 +18,32 @@ use hygiene::problems::{Problems, Step};
 use hygiene::text::{counted, cut, inert};
 use tokio::time::Instant;
 
-use crate::asff::Asff;
-use crate::cause::{CallError, chain};
 use crate::pace::Pace;
-use crate::patience::{Waits, persist};
 use crate::problems::{fail, note as note_problem};
-use crate::product::Product;
 use crate::recall::Recall;
+use crate::recall::WITH_HUB;
 use crate::security_hub::{self, IMPORT};
 use crate::summary::AlertState;
+use aws::asff::Asff;
+use aws::error::{CallError, chain};
+use aws::product::Product;
+use aws::retry::{Waits, persist};
+
+/// What writing and marking our findings needs.
+pub const PERMISSIONS: &[Permission] = &[
+    Permission {
+        action: "securityhub:BatchImportFindings",
+        resource: "the account's default product",
+        purpose: "writes and closes findings",
+        condition: Some(WITH_HUB),
+    },
+    Permission {
+        action: "securityhub:BatchUpdateFindings",
+        resource: "the region's hub",
+        purpose: "sets the workflow status to NEW or NOTIFIED; other statuses and fields are denied",
+        condition: Some(WITH_HUB),
+    },
+];
 
 /// Findings a call, in `BatchImportFindings` and `BatchUpdateFindings`.
 const BATCH: usize = 100;

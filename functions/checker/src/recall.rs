@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use aws::permission::Permission;
 use aws_sdk_securityhub::types::builders::AwsSecurityFindingFiltersBuilder;
 use aws_sdk_securityhub::types::{
     AwsSecurityFindingFilters, DateFilter, RecordState, StringFilter, StringFilterComparison,
@@ -12,12 +13,23 @@ use hygiene::memory::{Stored, Workflow};
 use hygiene::time::to_milliseconds;
 use tokio::time::Instant;
 
-use crate::asff::{Asff, sent_id};
-use crate::cause::CallError;
 use crate::pace::Pace;
-use crate::patience::persist;
-use crate::product::{GENERATOR, Product};
 use crate::security_hub::{GET, PAGE, get_findings};
+use aws::asff::{Asff, sent_id};
+use aws::error::CallError;
+use aws::product::{GENERATOR, Product};
+use aws::retry::persist;
+
+/// What reading our findings needs.
+pub const PERMISSIONS: &[Permission] = &[Permission {
+    action: "securityhub:GetFindings",
+    resource: "the region's hub",
+    purpose: "recalls credwarden's own findings",
+    condition: Some(WITH_HUB),
+}];
+
+/// When the template grants what Security Hub needs.
+pub const WITH_HUB: &str = "`SecurityHub` is `true`";
 
 /// Why our findings are not known.
 #[derive(Debug, thiserror::Error)]

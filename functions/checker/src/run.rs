@@ -24,18 +24,18 @@ use hygiene::verdict::Status;
 use lambda_runtime::Diagnostic;
 use serde_json::value::RawValue;
 
-use crate::access_keys;
-use crate::aws::Clients;
 use crate::budget::{Budget, RUN, Stage};
-use crate::cause::chain;
-use crate::collect::{Expected, collect};
+use crate::clients::Clients;
 use crate::config::Config;
 use crate::notify;
 use crate::problems::{fail, log, note};
-use crate::product::Product;
 use crate::publish::{Finished, Publisher};
 use crate::recall::{Recall, RecallError, Recalled};
 use crate::summary::{AlertState, Summary, findings};
+use aws::access_keys;
+use aws::collect::{Expected, collect};
+use aws::error::chain;
+use aws::product::Product;
 
 /// A run that did all it could, and failed all the same.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -128,7 +128,7 @@ pub async fn audit(clients: &Clients, config: &Config, invocation: &Invocation, 
     let mut problems = Problems::default();
     let (collected, early) = tokio::join!(
         collect(
-            clients,
+            &clients.account,
             &invocation.expected,
             invocation.now,
             budget.until(Stage::Collect),
@@ -147,7 +147,7 @@ pub async fn audit(clients: &Clients, config: &Config, invocation: &Invocation, 
 
     let memory = remember(clients, config, &evaluation, early, budget, &mut problems).await;
     let until = budget.until(Stage::Enrich);
-    let (enrichment, errors) = access_keys::look_up(&clients.iam, &evaluation, &memory, until).await;
+    let (enrichment, errors) = access_keys::look_up(&clients.account.iam, &evaluation, &memory, until).await;
     for error in errors {
         note(&mut problems, error);
     }

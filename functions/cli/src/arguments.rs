@@ -220,7 +220,7 @@ pub(crate) fn region(text: &str) -> Result<String, &'static str> {
 
 /// What the function's setting means.
 fn meaning(setting: &str) -> &'static str {
-    let variable = checker::config::variable(&format!("CREDWARDEN_{setting}"));
+    let variable = hygiene::settings::variable(&format!("CREDWARDEN_{setting}"));
     variable.map_or("", |variable| variable.meaning.trim_end_matches('.'))
 }
 
@@ -256,7 +256,7 @@ mod tests {
     fn every_threshold_of_the_function_is_an_option_with_its_meaning() {
         let command = Arguments::command();
         let check = command.find_subcommand("check").unwrap();
-        for variable in checker::config::VARIABLES.iter().filter(|variable| variable.name.ends_with("_DAYS")) {
+        for variable in hygiene::settings::VARIABLES.iter().filter(|variable| variable.name.ends_with("_DAYS")) {
             let name = variable.name.trim_start_matches("CREDWARDEN_").to_lowercase();
             let option = check.get_arguments().find(|option| option.get_id() == name.as_str());
             let option = option.unwrap_or_else(|| panic!("no option for {}", variable.name));

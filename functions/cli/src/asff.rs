@@ -2,8 +2,8 @@
 
 use std::io::{self, Write};
 
-use checker::asff::Asff;
-use checker::product::Product;
+use aws::asff::Asff;
+use aws::product::Product;
 use hygiene::decide::decide;
 use hygiene::decision::{AlertOn, AlertRules};
 use hygiene::enrichment::Enrichment;

@@ -7,12 +7,12 @@ use std::fmt;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
+use aws::environment::is_endpoint;
 use aws_config::profile::Profile;
 use aws_runtime::env_config::file::{EnvConfigFileKind, EnvConfigFiles};
 use aws_runtime::env_config::section::EnvConfigSections;
 use aws_smithy_http_client::tls::TrustStore;
 use aws_types::os_shim_internal::{Env, Fs};
-use checker::environment::is_endpoint;
 use futures_util::FutureExt as _;
 use hygiene::text::{cut, inert};
 use rustls_pki_types::CertificateDer;

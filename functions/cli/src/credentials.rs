@@ -5,6 +5,8 @@ use std::io::{self, IsTerminal as _, Write as _};
 use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
+use aws::error::{CallError, chain};
+use aws::tls::direct_http_client;
 use aws_config::SdkConfig;
 use aws_config::ecs::EcsCredentialsProvider;
 use aws_config::environment::EnvironmentVariableCredentialsProvider;
@@ -19,8 +21,6 @@ use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider, future};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_runtime_api::client::result::ConnectorError;
-use checker::cause::{CallError, chain};
-use checker::tls::direct_http_client;
 use hygiene::text::inert;
 
 use crate::configuration::{Configuration, Source, is_header_text};

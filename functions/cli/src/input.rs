@@ -447,7 +447,7 @@ fn saved_credentials(bytes: &[u8]) -> Result<Vec<ServiceCredential>, What> {
 
 #[cfg(test)]
 mod tests {
-    use checker::cause::chain;
+    use aws::error::chain;
 
     use super::*;
 

@@ -5,14 +5,14 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use aws::access_keys;
+use aws::clients::{Clients, loader};
+use aws::collect::{CollectError, Expected, collect};
+use aws::error::{CallError, chain};
+use aws::retry::Retry;
+use aws::tls::http_client;
 use aws_config::{Region, SdkConfig};
 use aws_types::service_config::ServiceConfigKey;
-use checker::access_keys;
-use checker::aws::{self, Clients, Configurations};
-use checker::cause::{CallError, chain};
-use checker::collect::{CollectError, Expected, collect};
-use checker::patience::Retry;
-use checker::tls::http_client;
 use chrono::{DateTime, Utc};
 use hygiene::account::Account;
 use hygiene::enrichment::Enrichment;
@@ -42,6 +42,8 @@ const ANY_REGION: &str = "us-east-1";
 pub struct Live {
     runtime: Runtime,
     clients: Clients,
+    /// The region that signed.
+    region: String,
     unreadable: Option<String>,
 }
 
@@ -77,7 +79,7 @@ impl Live {
     pub fn new(configuration: &Configuration) -> Result<Self, StartError> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let region = configuration.region.clone().map_or(Region::from_static(ANY_REGION), Region::new);
-        let loader = aws::loader(http_client(configuration.trusted.clone()))
+        let loader = loader(http_client(configuration.trusted.clone()))
             .no_credentials()
             .region(region)
             .profile_files(configuration.files.clone())
@@ -90,7 +92,8 @@ impl Live {
             Err(NoCredentials::Settings(reason)) => return Err(ConfigurationError::Profile(reason).into()),
             Err(NoCredentials::Unavailable(reason)) => (sdk, Some(reason)),
         };
-        Ok(Self { runtime, clients: Clients::new(&Configurations::all(&sdk), None), unreadable })
+        let region = sdk.region().map_or_else(String::new, |region| region.as_ref().to_owned());
+        Ok(Self { runtime, clients: Clients::new(&sdk), region, unreadable })
     }
 
     /// Reads all sources; the report's age is as of `now`.
@@ -114,7 +117,7 @@ impl Live {
     /// Says once what all calls would say, and what can be done.
     fn refusal(&self, error: &CallError) -> String {
         let cause = chain(&error.cause);
-        let region = &self.clients.region;
+        let region = &self.region;
         let advice = match error.code() {
             Some("InvalidClientTokenId" | "UnrecognizedClientException") => format!(
                 "; the keys of another partition need a Region of theirs (this run used {region}): --region us-gov-west-1 for \

@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use std::time::SystemTime;
 
 use anstream::{AutoStream, ColorChoice};
-use checker::cause::chain;
-use checker::environment::empty_variables;
+use aws::environment::empty_variables;
+use aws::error::chain;
 use chrono::{DateTime, SubsecRound as _, Utc};
 use clap::error::ErrorKind;
 use clap::{CommandFactory as _, Parser as _};

@@ -13,7 +13,7 @@
 //!   [`decision`]: all that will be written, reported, marked and closed
 //! - [`outcome`] is the decision with what Security Hub took of it; [`alert`] chooses what is reported, [`mail`] renders it;
 //!   [`closed`] is the machine-readable list of what ended
-//! - [`explain`] is a check's page of the documentation
+//! - [`explain`] is a check's page of the documentation, [`settings`] are what people can set
 //!
 //! What checks share is in `commands` (AWS CLI), [`requirements`] (compliance) and `root_keys`; what the wording shares (dates,
 //! ages, quoting of hostile names) in [`text`].
@@ -44,6 +44,7 @@ pub mod requirements;
 mod root_keys;
 pub mod saved;
 pub mod service_credential;
+pub mod settings;
 pub mod source;
 pub mod subject;
 pub mod text;

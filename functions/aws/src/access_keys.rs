@@ -12,8 +12,17 @@ use hygiene::subject::{AccessKeySubject, SubjectId};
 use hygiene::twins::{left_of_twins, twin};
 use hygiene::verdict::Status;
 
-use crate::cause::{CallError, Kind, chain};
-use crate::patience::{Retry, persist};
+use crate::error::{CallError, Kind, chain};
+use crate::permission::Permission;
+use crate::retry::{Retry, persist};
+
+/// What looking up needs.
+pub const PERMISSIONS: &[Permission] = &[Permission {
+    action: "iam:ListAccessKeys",
+    resource: "the account's users",
+    purpose: "names the keys that have a finding",
+    condition: None,
+}];
 
 /// IAM's rates are not documented, and other tools of the account share them.
 const AT_ONCE: usize = 4;

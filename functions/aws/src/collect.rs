@@ -16,9 +16,44 @@ use hygiene::source::{Source, Unavailable};
 use hygiene::text::{age, age_beyond, moment, sentence};
 use tokio::time::Instant;
 
-use crate::aws::Clients;
-use crate::cause::{CallError, Kind, chain};
-use crate::patience::{Retry, Tries, persist, within};
+use crate::clients::Clients;
+use crate::error::{CallError, Kind, chain};
+use crate::permission::Permission;
+use crate::retry::{Retry, Tries, persist, within};
+
+/// What reading an account needs. `sts:GetCallerIdentity` needs nothing.
+pub const PERMISSIONS: &[Permission] = &[
+    Permission {
+        action: "iam:GenerateCredentialReport",
+        resource: "`*` (it has no resource type)",
+        purpose: "has IAM make the credential report",
+        condition: None,
+    },
+    Permission {
+        action: "iam:GetCredentialReport",
+        resource: "`*` (it has no resource type)",
+        purpose: "reads it",
+        condition: None,
+    },
+    Permission {
+        action: "iam:GetAccountSummary",
+        resource: "`*` (it has no resource type)",
+        purpose: "has the fresh facts about root",
+        condition: None,
+    },
+    Permission {
+        action: "iam:ListVirtualMFADevices",
+        resource: "`*` (it has no resource type)",
+        purpose: "tells a virtual MFA device of root from a hardware one",
+        condition: None,
+    },
+    Permission {
+        action: "iam:ListServiceSpecificCredentials",
+        resource: "`*` (all users at once)",
+        purpose: "has the API keys and passwords for single services, which are not in the report",
+        condition: None,
+    },
+];
 
 /// A source that could not be read.
 #[derive(Debug, thiserror::Error)]

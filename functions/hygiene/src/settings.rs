@@ -1,0 +1,70 @@
+//! The settings: the function's environment, the template's parameters and, for the limits, options of the command line. This is
+//! the list; what follows from it is compared with it by tests.
+
+/// A setting.
+#[derive(Debug)]
+pub struct Variable {
+    /// The environment variable; the template's parameter has the same name in `PascalCase` without the prefix.
+    pub name: &'static str,
+    /// What an unset or empty variable means.
+    pub default: &'static str,
+    /// What it is.
+    pub meaning: &'static str,
+}
+
+macro_rules! names {
+    ($($name:ident)+) => { $(
+        #[doc = concat!("The variable `CREDWARDEN_", stringify!($name), "`.")]
+        pub const $name: &str = concat!("CREDWARDEN_", stringify!($name));
+    )+ };
+}
+
+names! {
+    TOPIC_ARN
+    SECURITY_HUB
+    ALERT_ON
+    ALERT_MIN_SEVERITY
+    ACCESS_KEY_MAX_AGE_DAYS
+    CREDENTIAL_UNUSED_DAYS
+    ROOT_USED_WITHIN_DAYS
+    NEW_CREDENTIAL_GRACE_DAYS
+    DISABLED_CHECKS
+}
+
+/// Every setting.
+pub const VARIABLES: &[Variable] = &[
+    Variable {
+        name: TOPIC_ARN,
+        default: "",
+        meaning: "SNS topic for alerts. Unset: no alerts. (Template parameter empty: the stack makes a topic.)",
+    },
+    Variable {
+        name: SECURITY_HUB,
+        default: "true",
+        meaning: "Publish to Security Hub. `false`: stateless, and every failing finding is in every alert.",
+    },
+    Variable {
+        name: ALERT_ON,
+        default: "changes",
+        meaning: "`changes`, `failures` (whenever anything fails) or `always`. A run that could not read a source alerts in any case.",
+    },
+    Variable { name: ALERT_MIN_SEVERITY, default: "LOW", meaning: "Findings below it are published, not alerted." },
+    Variable { name: ACCESS_KEY_MAX_AGE_DAYS, default: "90", meaning: "How old an access key may get." },
+    Variable { name: CREDENTIAL_UNUSED_DAYS, default: "45", meaning: "How long a key or a password may go unused." },
+    Variable {
+        name: ROOT_USED_WITHIN_DAYS,
+        default: "30",
+        meaning: "How long a use of the root user stays a finding.",
+    },
+    Variable {
+        name: NEW_CREDENTIAL_GRACE_DAYS,
+        default: "7",
+        meaning: "How long a new user, key or pair of keys is left in peace.",
+    },
+    Variable { name: DISABLED_CHECKS, default: "", meaning: "Comma-separated ids of checks that are not done." },
+];
+
+/// The setting of that name.
+pub fn variable(name: &str) -> Option<&'static Variable> {
+    VARIABLES.iter().find(|variable| variable.name == name)
+}
