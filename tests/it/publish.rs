@@ -227,6 +227,31 @@ async fn marks_that_may_succeed_are_tried_again_until_the_time_is_up() {
     assert!((4..10).contains(&bodies.lock().unwrap().len()), "the waits grow");
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_mark_that_comes_back_without_its_identity_may_be_any_of_its_call() {
+    for odd in [json!({}), json!({"FindingIdentifier": {}}), json!({"FindingIdentifier": {"Id": "another"}})] {
+        let (client, bodies) = security_hub(move |_, request| {
+            let ids = request["FindingIdentifiers"].as_array().unwrap();
+            if ids.len() < 100 {
+                return json!({"ProcessedFindings": ids, "UnprocessedFindings": []});
+            }
+            let mut unnamed = odd.clone();
+            unnamed["ErrorCode"] = "InvalidInput".into();
+            unnamed["ErrorMessage"] = "said AWS".into();
+            let named = json!({"FindingIdentifier": ids[7], "ErrorCode": "FindingNotFound", "ErrorMessage": "not yet"});
+            json!({"ProcessedFindings": [], "UnprocessedFindings": [unnamed, named]})
+        });
+        let ids = items(150);
+        let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+        let until = Instant::now() + Duration::from_secs(30);
+        let unmarked = Publisher::new(&client, product()).mark(&ids, "NOTIFIED", None, until).await;
+        let expected: Vec<&str> = (0..100).filter(|place| *place != 7).map(|place| ids[place]).collect();
+        assert_eq!(unmarked.keys().collect::<Vec<_>>(), expected, "the one that is named is marked in the second try");
+        assert!(unmarked.values().all(|reason| reason == "InvalidInput: said AWS"), "{unmarked:?}");
+        assert_eq!(bodies.lock().unwrap().len(), 3);
+    }
+}
+
 const ROOT_USE: &str = "credwarden/root-user-recently-used/123456789012/root";
 const BEFORE: &str = "2026-11-01T06:00:00Z";
 
@@ -315,7 +340,8 @@ async fn what_is_stored_stays_when_the_finding_cannot_be_marked_new() {
         let refused = |id| json!({"FindingIdentifier": id, "ErrorCode": "InvalidInput", "ErrorMessage": "said AWS"});
         ids.as_array().unwrap().iter().map(refused).collect()
     };
-    for unprocessed in [each] {
+    let one = |_: &Value| json!([{"ErrorCode": "InvalidInput", "ErrorMessage": "said AWS"}]);
+    for unprocessed in [each, one] {
         let (receipts, before, after) = published(&with_new_evidence(Workflow::Notified), unprocessed).await;
         let left = (vec!["NEW".to_owned(), OLD.to_owned()], Vec::new());
         assert_eq!((before, after), left, "the next run reports it again");

@@ -444,10 +444,10 @@ impl<'a> Publisher<'a> {
             request.send().await.map_err(|error| CallError::new(UPDATE, &error))
         });
         let refusal = |refused: &BatchUpdateFindingsUnprocessedFinding| {
-            let id = refused.finding_identifier()?.id();
-            Some(Refusal::new(id, refused.error_code(), refused.error_message()))
+            let id = refused.finding_identifier().and_then(AwsSecurityFindingIdentifier::id);
+            Refusal::new(id, refused.error_code(), refused.error_message())
         };
-        Ok(by_place(ids, output.await?.unprocessed_findings().iter().filter_map(refusal).collect()))
+        Ok(by_place(ids, output.await?.unprocessed_findings().iter().map(refusal).collect()))
     }
 }
 
