@@ -271,7 +271,7 @@ fn with_new_evidence(workflow: Workflow) -> Decision {
         severity: Severity::High,
         created_at: time(BEFORE),
         first_observed_at: None,
-        updated_at: time(BEFORE),
+        updated_at: Some(time(BEFORE)),
         arn: None,
         access_key_id: None,
         reported: used(BEFORE),

@@ -9,12 +9,12 @@ use aws_sdk_securityhub::types::{
     WorkflowStatus, WorkflowUpdate,
 };
 use bytes::Bytes;
-use chrono::TimeDelta;
 use futures_util::{StreamExt, stream};
 use hygiene::decision::{Closing, Decision, Failing, Hub, Mark, Storing};
 use hygiene::outcome::{Meanwhile, Outcome, Receipts};
 use hygiene::problems::{Problems, Step};
 use hygiene::text::{counted, cut, inert};
+use hygiene::time::later;
 use tokio::time::Instant;
 
 use crate::asff::Asff;
@@ -453,7 +453,7 @@ impl<'a> Publisher<'a> {
 
 /// A held-back finding as it is written a second time in the run: later, or Security Hub ignores it.
 fn written_again(failing: &Failing) -> Failing {
-    Failing { updated_at: failing.updated_at + TimeDelta::milliseconds(1), ..failing.clone() }
+    Failing { updated_at: later(failing.updated_at), ..failing.clone() }
 }
 
 fn note_refusals(verb: &str, imported: &Imported, problems: &mut Problems) {

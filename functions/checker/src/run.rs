@@ -239,7 +239,7 @@ async fn recall_early<'a>(
     let (account_id, partition) = (expected.account_id, expected.partition);
     let product = Product { account_id, partition, region: clients.region.clone() };
     let recall = Recall::new(&clients.security_hub, product);
-    let open = recall.open(budget.until(Stage::Recall)).await;
+    let open = recall.open(invocation.now, budget.until(Stage::Recall)).await;
     Some(Early { recall, open })
 }
 
@@ -265,7 +265,7 @@ async fn remember(
         // On somebody's machine the function's ARN is made up.
         Some(_) | None => {
             let recall = Recall::new(&clients.security_hub, product);
-            let open = recall.open(budget.until(Stage::Recall)).await;
+            let open = recall.open(evaluation.evaluated_at, budget.until(Stage::Recall)).await;
             Early { recall, open }
         }
     };
