@@ -68,7 +68,6 @@ pub async fn guarded(run: impl Future<Output = Result<Summary, RunError>>) -> Re
     };
     let message = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
     let error_message = format!("the run panicked: {}", inert(message.unwrap_or("it is not said why")));
-    tracing::error!(error = error_message, "The run panicked.");
     Err(Diagnostic { error_type: PANIC.to_owned(), error_message })
 }
 
