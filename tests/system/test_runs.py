@@ -582,6 +582,16 @@ def test_every_log_line_of_an_invocation_carries_its_request_id(deploy: Deploy, 
         assert [line for line in written if line.get("requestId", line.get("span", {}).get("requestId")) != request] == []
 
 
+def test_at_the_level_fatal_nothing_is_logged(deploy: Deploy, emulator: Emulator) -> None:
+    stack = deploy(edit=at_level("FATAL"))
+    emulator.fail({"action": "iam:GetAccountSummary", "code": "AccessDenied", "status": 403, "times": 1})
+    assert stack.invoke().failed
+    run(stack)
+    # The metric is no log, and the same at every level.
+    (line,) = json_lines(stack)
+    assert "_aws" in line
+
+
 def json_lines(stack: Stack) -> list[dict]:
     return [json.loads(line) for line in stack.log_lines() if line.startswith("{")]
 

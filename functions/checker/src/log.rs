@@ -32,9 +32,13 @@ pub fn start(level: Option<&str>) {
     }));
 }
 
-/// What is logged at a level of Lambda's.
+/// What is logged at a level of Lambda's. Ours are all below FATAL.
 fn targets(level: Option<&str>) -> Targets {
-    let level = level.and_then(|level| LevelFilter::from_str(level).ok()).unwrap_or(LevelFilter::INFO);
+    let level = match level {
+        Some("FATAL") => LevelFilter::OFF,
+        Some(level) => LevelFilter::from_str(level).unwrap_or(LevelFilter::INFO),
+        None => LevelFilter::INFO,
+    };
     Targets::new()
         .with_target("checker", level)
         // The span with the request id, at every level.
@@ -134,6 +138,7 @@ mod tests {
             let lines = logged(level, log);
             assert_eq!((lines.len(), &lines[0]["span"]["requestId"]), (1, &"8476a536".into()), "{level:?}");
         }
+        assert_eq!(logged(Some("FATAL"), log), Vec::<Value>::new());
     }
 
     #[test]
@@ -153,7 +158,7 @@ mod tests {
         };
         assert_eq!(at(None), "1237");
         assert_eq!(at(Some("loud")), "1237");
-        let levels = ["TRACE", "DEBUG", "INFO", "WARN", "ERROR"].map(|level| at(Some(level)));
-        assert_eq!(levels, ["123457", "12347", "1237", "127", "1"]);
+        let levels = ["TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"].map(|level| at(Some(level)));
+        assert_eq!(levels, ["123457", "12347", "1237", "127", "1", ""]);
     }
 }
