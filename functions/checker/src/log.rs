@@ -1,7 +1,12 @@
 //! Events as JSON lines, which CloudWatch Logs takes apart by itself. Each line of an invocation carries its request id, at
 //! `$.span.requestId`: that of the span in which `lambda_runtime` calls the function. A run's summary is one of the lines, in
 //! the shape of the answer: `$.counts.FAILED` in a metric filter is what it says.
+//!
+//! Names of users are not in the log, at any level: the identity of a finding is cut, and in AWS's own words the forms in which
+//! IAM is known to name a user ([`BEFORE_NAME`]). That it has no other one is not promised. The dependencies' lines are cut too:
+//! `lambda_runtime` logs the error that a run ends with.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::panic;
 use std::str::FromStr;
@@ -20,6 +25,10 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 
 /// The field whose JSON object becomes part of the line.
 pub const SUMMARY: &str = "summary";
+
+/// What the name of a user follows: in an ARN and in the identity of a finding, in IAM's refusals, where it does not know the
+/// user, and where a report has one twice.
+const BEFORE_NAME: [&str; 4] = ["user/", "resource: user ", "user with name ", "the user `"];
 
 /// Begins to log at Lambda's configured level (INFO without one). The SDK's events stay at warnings: at TRACE it logs
 /// requests as they are signed, session token and all.
@@ -56,7 +65,7 @@ where
     lines.map_event_format(Lines).with_writer(to)
 }
 
-/// The lines of `tracing-subscriber`. A value that is an object has no place in them, as fields of events are
+/// The lines of `tracing-subscriber`, without names. A value that is an object has no place in them, as fields of events are
 /// strings, numbers or truth values: a summary comes as text, and is unpacked here.
 struct Lines(Format<Json>);
 
@@ -75,8 +84,35 @@ where
             line.remove(SUMMARY);
             line.extend(summary);
         }
+        line.values_mut().for_each(cut_names);
         writeln!(to, "{}", Value::Object(line))
     }
+}
+
+fn cut_names(value: &mut Value) {
+    match value {
+        Value::String(text) => {
+            if let Cow::Owned(cut) = nameless(text) {
+                *text = cut;
+            }
+        }
+        Value::Array(values) => values.iter_mut().for_each(cut_names),
+        Value::Object(members) => members.values_mut().for_each(cut_names),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+/// The text without what follows [`BEFORE_NAME`], up to a space, which no user's name or path has.
+fn nameless(text: &str) -> Cow<'_, str> {
+    let name_in = |text: &str| BEFORE_NAME.iter().filter_map(|before| Some(text.find(before)? + before.len())).min();
+    let mut cut = String::new();
+    let mut rest = text;
+    while let Some(name) = name_in(rest) {
+        let (before, after) = rest.split_at(name);
+        cut.extend([before, "…"]);
+        rest = after.trim_start_matches(|character: char| !character.is_whitespace());
+    }
+    if cut.is_empty() { text.into() } else { (cut + rest).into() }
 }
 
 #[cfg(test)]
@@ -160,5 +196,39 @@ mod tests {
         assert_eq!(at(Some("loud")), "1237");
         let levels = ["TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"].map(|level| at(Some(level)));
         assert_eq!(levels, ["123457", "12347", "1237", "127", "1", ""]);
+    }
+
+    #[test]
+    fn names_of_users_are_cut() {
+        let cut = [
+            (
+                "ListAccessKeys failed: AccessDenied: User: arn:aws:sts::123456789012:assumed-role/credwarden/checker is not \
+                 authorized to perform: iam:ListAccessKeys on resource: user alice because no policy allows it",
+                "ListAccessKeys failed: AccessDenied: User: arn:aws:sts::123456789012:assumed-role/credwarden/checker is not \
+                 authorized to perform: iam:ListAccessKeys on resource: user … because no policy allows it",
+            ),
+            (
+                "on resource: arn:aws:iam::123456789012:user/\"team\"/alice",
+                "on resource: arn:aws:iam::123456789012:user/…",
+            ),
+            (
+                "credwarden/access-key-unused/123456789012/user/alice/key/1",
+                "credwarden/access-key-unused/123456789012/user/…",
+            ),
+            ("The user with name alice cannot be found.", "The user with name … cannot be found."),
+            ("line 7 has the user `alice` again", "line 7 has the user `… again"),
+            ("of user/a and user/b", "of user/… and user/…"),
+            ("the access keys of 3 users", "the access keys of 3 users"),
+        ];
+        for (text, expected) in cut {
+            let lines = logged(None, || {
+                tracing::warn!(error = text, "Something went wrong.");
+                let summary = serde_json::json!({ "errors": [text] }).to_string();
+                tracing::info!(summary, "Run finished.");
+                tracing::error!("{text:?}");
+            });
+            assert_eq!((&lines[0]["error"], &lines[1]["errors"][0]), (&expected.into(), &expected.into()));
+            assert!(!lines[2]["message"].as_str().unwrap().contains("alice"));
+        }
     }
 }
