@@ -44,7 +44,7 @@ fn known(check: &str, path: &str, id: &str) -> (String, Stored) {
         severity: Severity::Medium,
         created_at: now(),
         first_observed_at: None,
-        updated_at: now(),
+        updated_at: Some(now()),
         arn: None,
         access_key_id: Some(id.to_owned()),
         reported: ReportedEvidence::default(),

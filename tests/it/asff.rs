@@ -60,7 +60,7 @@ fn stored(id: &str, active: bool) -> (String, Stored) {
         severity: Severity::Medium,
         created_at: time("2026-10-01T06:00:00Z"),
         first_observed_at: Some(time("2026-10-02T06:00:00.5Z")),
-        updated_at: time("2026-11-19T06:00:00Z"),
+        updated_at: Some(time("2026-11-19T06:00:00Z")),
         arn: Some(format!("arn:aws:iam::{ACCOUNT}:user/team/carol")),
         access_key_id: Some("AKIAIOSFODNN7EXAMPLE".to_owned()),
         reported: ReportedEvidence::default(),

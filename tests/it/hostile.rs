@@ -5,7 +5,7 @@ use std::io;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use checker::log::Lines;
+use checker::log::layer;
 use checker::run::run;
 use hygiene::evaluate::{Scope, evaluate};
 use hygiene::policy::Policy;
@@ -87,8 +87,8 @@ async fn what_aws_says_acts_nowhere() {
     for hostile in HOSTILE {
         let memory = Memory::default();
         let writer = memory.clone();
-        let lines = tracing_subscriber::fmt::layer().event_format(Lines).with_writer(move || writer.clone());
-        let _logging = tracing::subscriber::set_default(tracing_subscriber::registry().with(lines));
+        let lines = tracing_subscriber::registry().with(layer(move || writer.clone()));
+        let _logging = tracing::subscriber::set_default(lines);
 
         let denied = |operation| Fault { operation, failure: Failure::Denied, after: 0, times: u16::MAX };
         let faults = ["GetAccountSummary", "ListVirtualMFADevices", "BatchImportFindings"].map(denied).to_vec();

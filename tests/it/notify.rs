@@ -58,7 +58,7 @@ fn open(check: &str, subject: &str, severity: Severity) -> (String, Stored) {
         severity,
         created_at: time("2026-10-01T06:00:00Z"),
         first_observed_at: Some(time("2026-10-02T06:00:00Z")),
-        updated_at: time("2026-11-19T06:00:00Z"),
+        updated_at: Some(time("2026-11-19T06:00:00Z")),
         arn: None,
         access_key_id: None,
         reported: ReportedEvidence::default(),

@@ -1,6 +1,7 @@
 //! Writing: batches, what comes back refused, and marks.
 
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use aws::asff::Asff;
@@ -86,8 +87,83 @@ async fn a_refused_finding_is_named_and_the_others_are_written() {
     let failed: Vec<_> = imported.refused.into_iter().collect();
     assert_eq!(failed, [("credwarden/x/0001".to_owned(), "BatchImportFindings: InvalidInput: said AWS".to_owned())]);
     let bodies = bodies.lock().unwrap();
-    assert_eq!(bodies.len(), 2, "what may succeed is tried once more");
+    assert_eq!(bodies.len(), 2, "what may succeed is tried again");
     assert_eq!(ids(&serde_json::from_slice(&bodies[1]).unwrap()), ["credwarden/x/0002"]);
+}
+
+/// Imports three findings, where each call is answered by its number, from 1; answers what was refused, with the reason, which
+/// findings were in each call by their last digits, and how long it took.
+async fn three(answers: fn(usize) -> Value) -> (Vec<(String, String)>, Vec<String>, Duration) {
+    let calls = AtomicUsize::new(0);
+    let (client, bodies) = security_hub(move |_, _| answers(calls.fetch_add(1, Ordering::SeqCst) + 1));
+    let before = Instant::now();
+    let imported = import(&client, &items(3)).await;
+    assert_eq!(imported.count + imported.refused.len(), 3);
+    let last = |id: &String| id.chars().last().unwrap();
+    let sent = |body: &Vec<u8>| ids(&serde_json::from_slice(body).unwrap()).iter().map(last).collect();
+    let sent = bodies.lock().unwrap().iter().map(sent).collect();
+    (imported.refused.into_iter().map(|(id, reason)| (last(&id).to_string(), reason)).collect(), sent, before.elapsed())
+}
+
+#[tokio::test(start_paused = true)]
+async fn imports_that_may_succeed_are_tried_again_until_the_time_is_up() {
+    let codes = ["ConcurrentUpdateError", "InternalFailure", "ThrottlingException", "TooManyRequests", "Unheard", ""];
+    for code in codes {
+        let calls = AtomicUsize::new(0);
+        let (client, bodies) = security_hub(move |_, _| {
+            let busy = calls.fetch_add(1, Ordering::SeqCst) < 4;
+            if busy { answer(&[("credwarden/x/0001", code)]) } else { answer(&[]) }
+        });
+        let imported = import(&client, &items(3)).await;
+        assert_eq!((imported.count, bodies.lock().unwrap().len()), (3, 5), "{code}");
+    }
+    for code in ["InvalidInput", "InvalidAccessException", "InvalidParameter", "AccessDenied", "ValidationException"] {
+        let (client, bodies) = security_hub(move |_, _| answer(&[("credwarden/x/0000", code)]));
+        let imported = import(&client, &items(3)).await;
+        let refused = ("credwarden/x/0000".to_owned(), format!("BatchImportFindings: {code}: said AWS"));
+        assert_eq!((imported.refused, bodies.lock().unwrap().len()), ([refused].into(), 1));
+    }
+    let busy = |call| match call {
+        1 => answer(&[("credwarden/x/0001", "InternalFailure"), ("credwarden/x/0002", "InvalidInput")]),
+        _ => answer(&[("credwarden/x/0001", "InternalFailure")]),
+    };
+    let (refused, sent, took) = three(busy).await;
+    let reasons = [("1", "InternalFailure"), ("2", "InvalidInput")];
+    let reasons = reasons.map(|(id, code)| (id.to_owned(), format!("BatchImportFindings: {code}: said AWS")));
+    assert_eq!(refused, reasons);
+    assert_eq!((sent[0].as_str(), sent[1].as_str()), ("012", "1"));
+    assert!((5..15).contains(&sent.len()), "the waits grow: {sent:?}");
+    assert!((Duration::from_secs(45)..=Duration::from_mins(1)).contains(&took), "{took:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_refused_and_not_named_may_be_any_of_its_call() {
+    let unnamed = |_| json!({"SuccessCount": 2, "FailedCount": 1, "FailedFindings": []});
+    let reason = "BatchImportFindings: 1 of the findings was refused, and it is not said which";
+    let (refused, sent, _) = three(unnamed).await;
+    assert_eq!(refused, ["0", "1", "2"].map(|id| (id.to_owned(), reason.to_owned())));
+    assert!(sent.iter().all(|sent| sent == "012"), "{sent:?}");
+
+    let short = |call| {
+        if 1 < call {
+            return json!({"FailedCount": 1});
+        }
+        let mut short = answer(&[("credwarden/x/0001", "InvalidInput")]);
+        short["FailedCount"] = 2.into();
+        short
+    };
+    let (refused, sent, _) = three(short).await;
+    assert_eq!(refused[0], ("0".to_owned(), reason.to_owned()));
+    assert_eq!(refused[1], ("1".to_owned(), "BatchImportFindings: InvalidInput: said AWS".to_owned()));
+    assert_eq!(refused[2], ("2".to_owned(), reason.to_owned()));
+    assert_eq!((sent[0].as_str(), sent[1].as_str()), ("012", "02"));
+
+    let odd = |_| answer(&[("another", "InvalidInput")]);
+    let (refused, sent, _) = three(odd).await;
+    assert_eq!((refused.len(), sent.len()), (3, 1));
+
+    let (refused, sent, _) = three(|call| if call == 1 { json!({"FailedCount": 1}) } else { answer(&[]) }).await;
+    assert_eq!((refused, sent), (Vec::new(), vec!["012".to_owned(); 2]), "taken the second time");
 }
 
 #[tokio::test(start_paused = true)]
@@ -151,6 +227,31 @@ async fn marks_that_may_succeed_are_tried_again_until_the_time_is_up() {
     assert!((4..10).contains(&bodies.lock().unwrap().len()), "the waits grow");
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_mark_that_comes_back_without_its_identity_may_be_any_of_its_call() {
+    for odd in [json!({}), json!({"FindingIdentifier": {}}), json!({"FindingIdentifier": {"Id": "another"}})] {
+        let (client, bodies) = security_hub(move |_, request| {
+            let ids = request["FindingIdentifiers"].as_array().unwrap();
+            if ids.len() < 100 {
+                return json!({"ProcessedFindings": ids, "UnprocessedFindings": []});
+            }
+            let mut unnamed = odd.clone();
+            unnamed["ErrorCode"] = "InvalidInput".into();
+            unnamed["ErrorMessage"] = "said AWS".into();
+            let named = json!({"FindingIdentifier": ids[7], "ErrorCode": "FindingNotFound", "ErrorMessage": "not yet"});
+            json!({"ProcessedFindings": [], "UnprocessedFindings": [unnamed, named]})
+        });
+        let ids = items(150);
+        let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+        let until = Instant::now() + Duration::from_secs(30);
+        let unmarked = Publisher::new(&client, product()).mark(&ids, "NOTIFIED", None, until).await;
+        let expected: Vec<&str> = (0..100).filter(|place| *place != 7).map(|place| ids[place]).collect();
+        assert_eq!(unmarked.keys().collect::<Vec<_>>(), expected, "the one that is named is marked in the second try");
+        assert!(unmarked.values().all(|reason| reason == "InvalidInput: said AWS"), "{unmarked:?}");
+        assert_eq!(bodies.lock().unwrap().len(), 3);
+    }
+}
+
 const ROOT_USE: &str = "credwarden/root-user-recently-used/123456789012/root";
 const BEFORE: &str = "2026-11-01T06:00:00Z";
 
@@ -170,7 +271,7 @@ fn with_new_evidence(workflow: Workflow) -> Decision {
         severity: Severity::High,
         created_at: time(BEFORE),
         first_observed_at: None,
-        updated_at: time(BEFORE),
+        updated_at: Some(time(BEFORE)),
         arn: None,
         access_key_id: None,
         reported: used(BEFORE),
@@ -199,17 +300,15 @@ fn root_use_in(bodies: &Mutex<Vec<Vec<u8>>>) -> Vec<String> {
     calls.filter_map(of_root_use).collect()
 }
 
-async fn published(decision: &Decision, refuse_marks: bool) -> (Receipts, Vec<String>, Vec<String>) {
+/// Publishes and finishes, where these marks come back; answers what was said of root's last use before the alert, and after.
+async fn published(decision: &Decision, unprocessed: fn(&Value) -> Value) -> (Receipts, Vec<String>, Vec<String>) {
     let (client, bodies) = security_hub(move |path, request| match path {
         "/findings/import" => answer(&[]),
         "/findings" => json!({"Findings": []}),
-        _ if refuse_marks => {
-            let refused = request["FindingIdentifiers"].as_array().unwrap().iter().map(|identifier| {
-                json!({"FindingIdentifier": identifier, "ErrorCode": "InvalidInput", "ErrorMessage": "said AWS"})
-            });
-            json!({"ProcessedFindings": [], "UnprocessedFindings": refused.collect::<Vec<_>>()})
+        _ => {
+            let unprocessed = unprocessed(&request["FindingIdentifiers"]);
+            json!({"ProcessedFindings": [], "UnprocessedFindings": unprocessed})
         }
-        _ => json!({"ProcessedFindings": request["FindingIdentifiers"], "UnprocessedFindings": []}),
     });
     let publisher = Publisher::of(&client, decision).unwrap();
     let until = Instant::now() + Duration::from_mins(1);
@@ -221,21 +320,33 @@ async fn published(decision: &Decision, refuse_marks: bool) -> (Receipts, Vec<St
     (outcome.receipts, before, root_use_in(&bodies))
 }
 
+fn none(_: &Value) -> Value {
+    json!([])
+}
+
 const NEW: &str = "2026-11-19T06:00:00Z at 2026-11-20T06:00:00.000Z";
 const OLD: &str = "2026-11-01T06:00:00Z at 2026-11-20T06:00:00.000Z";
 
 #[tokio::test(start_paused = true)]
 async fn new_evidence_is_stored_once_the_finding_is_marked_new() {
-    let (receipts, before, after) = published(&with_new_evidence(Workflow::Notified), false).await;
+    let (receipts, before, after) = published(&with_new_evidence(Workflow::Notified), none).await;
     assert_eq!((before, after), (vec!["NEW".to_owned(), NEW.to_owned()], vec!["NOTIFIED".to_owned()]));
     assert!(receipts.unmarked.is_empty());
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_is_stored_stays_when_the_finding_cannot_be_marked_new() {
-    let (receipts, before, after) = published(&with_new_evidence(Workflow::Notified), true).await;
-    assert_eq!((before, after), (vec!["NEW".to_owned(), OLD.to_owned()], Vec::new()), "the next run reports it again");
-    assert_eq!(receipts.unmarked, [ROOT_USE.to_owned()].into());
+    let each = |ids: &Value| {
+        let refused = |id| json!({"FindingIdentifier": id, "ErrorCode": "InvalidInput", "ErrorMessage": "said AWS"});
+        ids.as_array().unwrap().iter().map(refused).collect()
+    };
+    let one = |_: &Value| json!([{"ErrorCode": "InvalidInput", "ErrorMessage": "said AWS"}]);
+    for unprocessed in [each, one] {
+        let (receipts, before, after) = published(&with_new_evidence(Workflow::Notified), unprocessed).await;
+        let left = (vec!["NEW".to_owned(), OLD.to_owned()], Vec::new());
+        assert_eq!((before, after), left, "the next run reports it again");
+        assert_eq!(receipts.unmarked, [ROOT_USE.to_owned()].into());
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -248,7 +359,7 @@ async fn evidence_that_is_held_back_is_stored_after_the_message() {
         generated_at: None,
         user_created_at: None,
     });
-    let (_, before, after) = published(&decision, false).await;
+    let (_, before, after) = published(&decision, none).await;
     let later = NEW.replace("00.000Z", "00.001Z");
     assert_eq!((before, after), (vec![OLD.to_owned()], vec![later]), "an update that is not later is ignored");
 }

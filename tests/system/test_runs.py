@@ -557,6 +557,41 @@ def test_the_one_log_line_is_the_summary(deploy: Deploy, emulator: Emulator) -> 
         assert name not in text
 
 
+def at_level(level: str) -> Callable[[dict], None]:
+    def edit(template: dict) -> None:
+        template["Resources"][FUNCTION]["Properties"]["Environment"]["Variables"]["AWS_LAMBDA_LOG_LEVEL"] = level
+    return edit
+
+
+def test_every_log_line_of_an_invocation_carries_its_request_id(deploy: Deploy, emulator: Emulator) -> None:
+    stack = deploy(edit=at_level("TRACE"))
+    emulator.fail({"action": "iam:GetAccountSummary", "code": "Throttling", "status": 400, "times": 1})
+    run(stack)
+    emulator.fail({"action": "iam:GetCredentialReport", "code": "AccessDenied", "status": 403, "times": 100})
+    assert stack.invoke().failed
+    lines, started = {}, None
+    for text in stack.log_lines():
+        if text.startswith("START RequestId: "):
+            started = text.split()[2]
+        elif text.startswith("{"):
+            lines.setdefault(started, []).append(json.loads(text))
+    assert len(lines) == 2
+    for request, written in lines.items():
+        levels = [line["level"] for line in written if "_aws" not in line]
+        assert levels.count("INFO") == 1 and len(levels) > 1
+        assert [line for line in written if line.get("requestId", line.get("span", {}).get("requestId")) != request] == []
+
+
+def test_at_the_level_fatal_nothing_is_logged(deploy: Deploy, emulator: Emulator) -> None:
+    stack = deploy(edit=at_level("FATAL"))
+    emulator.fail({"action": "iam:GetAccountSummary", "code": "AccessDenied", "status": 403, "times": 1})
+    assert stack.invoke().failed
+    run(stack)
+    # The metric is no log, and the same at every level.
+    (line,) = json_lines(stack)
+    assert "_aws" in line
+
+
 def json_lines(stack: Stack) -> list[dict]:
     return [json.loads(line) for line in stack.log_lines() if line.startswith("{")]
 

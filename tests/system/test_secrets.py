@@ -54,11 +54,25 @@ def test_credentials_are_nowhere_even_at_trace(deploy: Deploy, emulator: Emulato
 
 
 def test_names_of_users_are_not_in_the_log(deploy: Deploy, emulator: Emulator) -> None:
-    stack = deploy()
-    emulator.fail({"action": "iam:ListAccessKeys", "code": "AccessDenied", "status": 403, "times": 100,
-                   "message": "User: x is not authorized to perform: iam:ListAccessKeys on resource: user legacy-mailer"})
-    assert not stack.invoke().failed
-    assert not [line for line in stack.log_lines() if "legacy-mailer" in line]
+    stack = deploy(edit=talkative)
+    refused = "User: x is not authorized to perform: iam:ListAccessKeys on resource: "
+    arn = f"arn:aws:iam::{ACCOUNT}:user/mail/legacy-mailer"
+    # One is tried again, which is logged too.
+    emulator.fail(*({"action": "iam:ListAccessKeys", "code": code, "status": status, "message": message, "times": 1}
+                    for code, status, message in (
+                        ("Throttling", 400, f"Rate exceeded for {arn}"),
+                        ("AccessDenied", 403, f"{refused}user legacy-mailer"),
+                        ("AccessDenied", 403, f"{refused}{arn} because no identity-based policy allows it"),
+                        ("InvalidInput", 400, "The user with name legacy-mailer cannot be found."))),
+                  {"action": "securityhub:BatchImportFindings", "code": "AccessDeniedException", "status": 403,
+                   "message": f"not authorized: {arn}", "times": 100})
+    assert stack.invoke().error_type == "Import"
+    log = stack.log_lines()
+    assert any("Trying again" in line for line in log) and any("did not take a finding" in line for line in log)
+    # The name of one is a word in the id of a check.
+    names = {user["UserName"] for user in emulator.client("iam").list_users()["Users"]} - {"unused"}
+    assert len(names) > 5
+    assert [(name, line) for name in names for line in log if name in line] == []
 
 
 def stranger(emulator: Emulator, service: str) -> Any:

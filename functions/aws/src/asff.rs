@@ -14,7 +14,7 @@ use hygiene::decision::{Closing, Failing, Record};
 use hygiene::memory::{Stored, Workflow};
 use hygiene::subject::{AccessKeySubject, KeyTag, ServiceCredentialSubject, Subject, SubjectId};
 use hygiene::text::{cut, inert};
-use hygiene::time::{to_last_digit, to_milliseconds, to_seconds};
+use hygiene::time::{rfc3339, to_last_digit, to_milliseconds, to_seconds};
 use hygiene::uses::Uses;
 use hygiene::verdict::{Evidence, Fact, ReportedEvidence, Severity};
 use serde::de::{IgnoredAny, MapAccess, Visitor};
@@ -277,17 +277,21 @@ impl<'a> Asff<'a> {
         workflow(status) == Workflow::Suppressed
     }
 
-    /// What the next run needs of it.
+    /// What the run at that time needs of it. A date that cannot be read is no reason to lose a finding, which may be anybody's
+    /// under our generator's name.
     ///
     /// # Errors
     ///
-    /// The name of a member that cannot be read.
-    pub fn stored(self) -> Result<Stored, &'static str> {
+    /// The name of a member without which it cannot be told from others.
+    pub fn stored(self, now: DateTime<Utc>) -> Result<Stored, &'static str> {
         let provided = self.finding_provider_fields.and_then(|fields| fields.severity?.label);
         let label = provided.or_else(|| self.severity?.label);
         let fields = self.product_fields.unwrap_or_default();
         let check = self.generator_id.as_deref().and_then(|id| id.strip_prefix(GENERATOR)).unwrap_or_default();
         let is_event = find(check).is_some_and(|check| check.kind == Kind::Event);
+        let [created_at, first_observed_at, updated_at] =
+            [&self.created_at, &self.first_observed_at, &self.updated_at].map(|text| time(text.as_deref()));
+        let before = first_observed_at.or(updated_at).filter(|time| *time <= now);
         let keys = fields.get(ROOT_KEYS).map(|stamps| stamps.split(',').map(str::to_owned).collect());
         Ok(Stored {
             id: self.id.ok_or("Id")?.into_owned(),
@@ -296,9 +300,9 @@ impl<'a> Asff<'a> {
             active: self.record_state.as_deref() != Some("ARCHIVED"),
             workflow: workflow(self.workflow.and_then(|workflow| workflow.status).as_deref()),
             severity: label.and_then(|label| Severity::from_label(&label)).unwrap_or(Severity::Informational),
-            created_at: time(self.created_at.as_deref()).ok_or("CreatedAt")?,
-            first_observed_at: time(self.first_observed_at.as_deref()),
-            updated_at: time(self.updated_at.as_deref()).ok_or("UpdatedAt")?,
+            created_at: created_at.or(before).unwrap_or(now),
+            first_observed_at,
+            updated_at,
             arn: fields.get(ARN).map(str::to_owned),
             access_key_id: fields.get(ACCESS_KEY_ID).map(str::to_owned),
             reported: ReportedEvidence { uses: uses(&fields), keys: keys.unwrap_or_default(), keys_whole: false },
@@ -551,5 +555,5 @@ fn fit(text: &str, limit: usize) -> String {
 }
 
 fn time(text: Option<&str>) -> Option<DateTime<Utc>> {
-    DateTime::parse_from_rfc3339(text?).ok().map(|time| time.to_utc())
+    rfc3339(text?)
 }

@@ -1,17 +1,24 @@
-//! Events as JSON lines, which CloudWatch Logs takes apart by itself. A run's summary is one of them, in the shape of the
-//! answer: `$.counts.FAILED` in a metric filter is what it says.
+//! Events as JSON lines, which CloudWatch Logs takes apart by itself. Each line of an invocation carries its request id, at
+//! `$.span.requestId`: that of the span in which `lambda_runtime` calls the function. A run's summary is one of the lines, in
+//! the shape of the answer: `$.counts.FAILED` in a metric filter is what it says.
+//!
+//! Names of users are not in the log, at any level: the identity of a finding is cut, and in AWS's own words the forms in which
+//! IAM is known to name a user ([`BEFORE_NAME`]). That it has no other one is not promised. The dependencies' lines are cut too:
+//! `lambda_runtime` logs the error that a run ends with.
 
+use std::borrow::Cow;
 use std::fmt;
+use std::panic;
 use std::str::FromStr;
 
+use hygiene::text::inert;
 use serde_json::{Map, Value};
-use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
 use tracing::{Event, Subscriber};
+use tracing_subscriber::Layer;
 use tracing_subscriber::filter::Targets;
-use tracing_subscriber::fmt::format::Writer;
-use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
-use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
+use tracing_subscriber::fmt::format::{Format, Json, Writer};
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, MakeWriter};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt as _;
@@ -19,60 +26,93 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 /// The field whose JSON object becomes part of the line.
 pub const SUMMARY: &str = "summary";
 
+/// What the name of a user follows: in an ARN and in the identity of a finding, in IAM's refusals, where it does not know the
+/// user, and where a report has one twice.
+const BEFORE_NAME: [&str; 4] = ["user/", "resource: user ", "user with name ", "the user `"];
+
 /// Begins to log at Lambda's configured level (INFO without one). The SDK's events stay at warnings: at TRACE it logs
 /// requests as they are signed, session token and all.
 pub fn start(level: Option<&str>) {
-    let level = level.and_then(|level| LevelFilter::from_str(level).ok()).unwrap_or(LevelFilter::INFO);
-    let targets = Targets::new().with_target("checker", level).with_default(level.min(LevelFilter::WARN));
-    let lines = tracing_subscriber::fmt::layer().event_format(Lines);
-    tracing_subscriber::registry().with(lines).with(targets).init();
+    tracing_subscriber::registry().with(layer(std::io::stdout)).with(targets(level)).init();
+    // The standard hook's lines are no JSON, and carry no request id.
+    panic::set_hook(Box::new(|panic| {
+        let (error, place) = (panic.payload_as_str().map(inert), panic.location().map(ToString::to_string));
+        tracing::error!(error = error.as_deref(), place, "The function panicked.");
+    }));
 }
 
-/// One JSON object a line.
-#[derive(Debug)]
-pub struct Lines;
+/// What is logged at a level of Lambda's. Ours are all below FATAL.
+fn targets(level: Option<&str>) -> Targets {
+    let level = match level {
+        Some("FATAL") => LevelFilter::OFF,
+        Some(level) => LevelFilter::from_str(level).unwrap_or(LevelFilter::INFO),
+        None => LevelFilter::INFO,
+    };
+    Targets::new()
+        .with_target("checker", level)
+        // The span with the request id, at every level.
+        .with_target("lambda_runtime::layers::trace", LevelFilter::INFO)
+        .with_default(level.min(LevelFilter::WARN))
+}
+
+/// Writes one JSON object a line.
+pub fn layer<S, W>(to: W) -> impl Layer<S>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    W: for<'w> MakeWriter<'w> + 'static,
+{
+    let lines = tracing_subscriber::fmt::layer().json().flatten_event(true).with_span_list(false).with_target(false);
+    lines.map_event_format(Lines).with_writer(to)
+}
+
+/// The lines of `tracing-subscriber`, without names. A value that is an object has no place in them, as fields of events are
+/// strings, numbers or truth values: a summary comes as text, and is unpacked here.
+struct Lines(Format<Json>);
 
 impl<S, N> FormatEvent<S, N> for Lines
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
     N: for<'a> FormatFields<'a> + 'static,
 {
-    fn format_event(&self, _: &FmtContext<'_, S, N>, mut writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
-        let mut line = Line(Map::new());
-        let mut now = String::new();
-        SystemTime.format_time(&mut Writer::new(&mut now))?;
-        line.0.insert("timestamp".to_owned(), now.into());
-        line.0.insert("level".to_owned(), event.metadata().level().as_str().into());
-        event.record(&mut line);
-        writeln!(writer, "{}", Value::Object(line.0))
+    fn format_event(&self, context: &FmtContext<'_, S, N>, mut to: Writer<'_>, event: &Event<'_>) -> fmt::Result {
+        let mut line = String::new();
+        self.0.format_event(context, Writer::new(&mut line), event)?;
+        let mut line: Map<String, Value> = serde_json::from_str(&line).map_err(|_| fmt::Error)?;
+        if let Some(Value::String(summary)) = line.get(SUMMARY)
+            && let Ok(Value::Object(summary)) = serde_json::from_str(summary)
+        {
+            line.remove(SUMMARY);
+            line.extend(summary);
+        }
+        line.values_mut().for_each(cut_names);
+        writeln!(to, "{}", Value::Object(line))
     }
 }
 
-struct Line(Map<String, Value>);
-
-impl Visit for Line {
-    fn record_str(&mut self, field: &Field, value: &str) {
-        match (field.name(), serde_json::from_str(value)) {
-            (SUMMARY, Ok(Value::Object(summary))) => self.0.extend(summary),
-            (name, _) => _ = self.0.insert(name.to_owned(), value.into()),
+fn cut_names(value: &mut Value) {
+    match value {
+        Value::String(text) => {
+            if let Cow::Owned(cut) = nameless(text) {
+                *text = cut;
+            }
         }
+        Value::Array(values) => values.iter_mut().for_each(cut_names),
+        Value::Object(members) => members.values_mut().for_each(cut_names),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
+}
 
-    fn record_u64(&mut self, field: &Field, value: u64) {
-        self.0.insert(field.name().to_owned(), value.into());
+/// The text without what follows [`BEFORE_NAME`], up to a space, which no user's name or path has.
+fn nameless(text: &str) -> Cow<'_, str> {
+    let name_in = |text: &str| BEFORE_NAME.iter().filter_map(|before| Some(text.find(before)? + before.len())).min();
+    let mut cut = String::new();
+    let mut rest = text;
+    while let Some(name) = name_in(rest) {
+        let (before, after) = rest.split_at(name);
+        cut.extend([before, "…"]);
+        rest = after.trim_start_matches(|character: char| !character.is_whitespace());
     }
-
-    fn record_i64(&mut self, field: &Field, value: i64) {
-        self.0.insert(field.name().to_owned(), value.into());
-    }
-
-    fn record_bool(&mut self, field: &Field, value: bool) {
-        self.0.insert(field.name().to_owned(), value.into());
-    }
-
-    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.0.insert(field.name().to_owned(), format!("{value:?}").into());
-    }
+    if cut.is_empty() { text.into() } else { (cut + rest).into() }
 }
 
 #[cfg(test)]
@@ -95,24 +135,100 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_summary_is_part_of_its_line() {
+    /// What is logged at that level, a line an event.
+    fn logged(level: Option<&str>, log: impl FnOnce()) -> Vec<Value> {
         let memory = Memory::default();
         let writer = memory.clone();
-        let lines = tracing_subscriber::fmt::layer().event_format(Lines).with_writer(move || writer.clone());
-        tracing::subscriber::with_default(tracing_subscriber::registry().with(lines), || {
+        let lines = tracing_subscriber::registry().with(layer(move || writer.clone())).with(targets(level));
+        tracing::subscriber::with_default(lines, log);
+        let text = String::from_utf8(memory.0.lock().unwrap().clone()).unwrap();
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    #[test]
+    fn a_summary_is_part_of_its_line() {
+        let lines = logged(None, || {
             tracing::info!(summary = r#"{"counts":{"FAILED":2},"account_id":null}"#, "Run finished.");
             tracing::warn!(error = "two\nlines", count = 3, "Something \"went\" wrong.");
         });
-        let text = String::from_utf8(memory.0.lock().unwrap().clone()).unwrap();
-        let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         assert_eq!(lines.len(), 2);
         assert_eq!(lines[0]["counts"]["FAILED"], 2);
         assert_eq!(lines[0]["account_id"], Value::Null);
+        assert_eq!(lines[0].get(SUMMARY), None);
         assert_eq!(lines[0]["level"], "INFO");
         assert_eq!(lines[0]["message"], "Run finished.");
         assert_eq!((&lines[1]["error"], &lines[1]["count"]), (&"two\nlines".into(), &3.into()));
         assert_eq!(lines[1]["message"], "Something \"went\" wrong.");
         assert!(lines[1]["timestamp"].as_str().unwrap().ends_with('Z'));
+    }
+
+    #[test]
+    fn a_line_carries_the_request_id_of_its_invocation_at_every_level() {
+        let log = || {
+            let mut context = lambda_runtime::Context::default();
+            context.request_id = "8476a536".to_owned();
+            let _invocation = lambda_runtime::layers::trace::request_span(&context).entered();
+            tracing::error!("Something went wrong.");
+        };
+        for level in [None, Some("TRACE"), Some("ERROR")] {
+            let lines = logged(level, log);
+            assert_eq!((lines.len(), &lines[0]["span"]["requestId"]), (1, &"8476a536".into()), "{level:?}");
+        }
+        assert_eq!(logged(Some("FATAL"), log), Vec::<Value>::new());
+    }
+
+    #[test]
+    fn levels_are_lambdas() {
+        let log = || {
+            tracing::error!("1");
+            tracing::warn!("2");
+            tracing::info!("3");
+            tracing::debug!("4");
+            tracing::trace!("5");
+            tracing::info!(target: "aws_smithy_runtime", "6");
+            tracing::warn!(target: "aws_smithy_runtime", "7");
+        };
+        let at = |level| -> String {
+            let lines = logged(level, log);
+            lines.iter().map(|line| line["message"].as_str().unwrap()).collect()
+        };
+        assert_eq!(at(None), "1237");
+        assert_eq!(at(Some("loud")), "1237");
+        let levels = ["TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"].map(|level| at(Some(level)));
+        assert_eq!(levels, ["123457", "12347", "1237", "127", "1", ""]);
+    }
+
+    #[test]
+    fn names_of_users_are_cut() {
+        let cut = [
+            (
+                "ListAccessKeys failed: AccessDenied: User: arn:aws:sts::123456789012:assumed-role/credwarden/checker is not \
+                 authorized to perform: iam:ListAccessKeys on resource: user alice because no policy allows it",
+                "ListAccessKeys failed: AccessDenied: User: arn:aws:sts::123456789012:assumed-role/credwarden/checker is not \
+                 authorized to perform: iam:ListAccessKeys on resource: user … because no policy allows it",
+            ),
+            (
+                "on resource: arn:aws:iam::123456789012:user/\"team\"/alice",
+                "on resource: arn:aws:iam::123456789012:user/…",
+            ),
+            (
+                "credwarden/access-key-unused/123456789012/user/alice/key/1",
+                "credwarden/access-key-unused/123456789012/user/…",
+            ),
+            ("The user with name alice cannot be found.", "The user with name … cannot be found."),
+            ("line 7 has the user `alice` again", "line 7 has the user `… again"),
+            ("of user/a and user/b", "of user/… and user/…"),
+            ("the access keys of 3 users", "the access keys of 3 users"),
+        ];
+        for (text, expected) in cut {
+            let lines = logged(None, || {
+                tracing::warn!(error = text, "Something went wrong.");
+                let summary = serde_json::json!({ "errors": [text] }).to_string();
+                tracing::info!(summary, "Run finished.");
+                tracing::error!("{text:?}");
+            });
+            assert_eq!((&lines[0]["error"], &lines[1]["errors"][0]), (&expected.into(), &expected.into()));
+            assert!(!lines[2]["message"].as_str().unwrap().contains("alice"));
+        }
     }
 }

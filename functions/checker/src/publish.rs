@@ -10,12 +10,12 @@ use aws_sdk_securityhub::types::{
     WorkflowStatus, WorkflowUpdate,
 };
 use bytes::Bytes;
-use chrono::TimeDelta;
 use futures_util::{StreamExt, stream};
 use hygiene::decision::{Closing, Decision, Failing, Hub, Mark, Storing};
 use hygiene::outcome::{Meanwhile, Outcome, Receipts};
 use hygiene::problems::{Problems, Step};
 use hygiene::text::{counted, cut, inert};
+use hygiene::time::later;
 use tokio::time::Instant;
 
 use crate::pace::Pace;
@@ -90,13 +90,50 @@ pub struct Finished {
     pub problems: Problems,
 }
 
-/// What Security Hub says of a finding that it did not take.
+/// A call of `BatchImportFindings`: what it sends, and the findings' identities as they are sent.
+struct Call {
+    ids: Vec<String>,
+    body: Bytes,
+}
+
+/// What Security Hub says of a finding that it did not take, or mark.
 #[derive(Debug, Clone)]
 struct Refusal {
-    /// As it was sent.
+    /// As it was sent; empty where it is not said.
     id: String,
     code: String,
     message: String,
+}
+
+/// What a refusal's code says of trying again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Prospect {
+    /// The same may succeed later.
+    Later,
+    /// The finding or the permission is at fault, so that trying again is no use.
+    Never,
+    /// The code says neither. Which codes there are is not documented.
+    Unsaid,
+}
+
+impl Prospect {
+    fn of(code: &str) -> Self {
+        match code.strip_suffix("Exception").unwrap_or(code) {
+            "FindingNotFound"
+            | "ConcurrentUpdateError"
+            | "InternalFailure"
+            | "Internal"
+            | "ServiceUnavailable"
+            | "Throttling"
+            | "Throttled"
+            | "TooManyRequests"
+            | "LimitExceeded"
+            | "RequestLimitExceeded" => Self::Later,
+            "AccessDenied" | "DuplicatedFindingIdentifier" | "Validation" | "ValidationError" => Self::Never,
+            code if code.starts_with("Invalid") => Self::Never,
+            _ => Self::Unsaid,
+        }
+    }
 }
 
 impl Refusal {
@@ -108,21 +145,42 @@ impl Refusal {
         }
     }
 
+    /// That so many findings were refused, without a word on which ones.
+    fn unnamed(count: usize) -> Self {
+        let were = if count == 1 { "was" } else { "were" };
+        let message = format!("{count} of the findings {were} refused, and it is not said which");
+        Self { id: String::new(), code: String::new(), message }
+    }
+
     /// As one line.
     fn reason(&self) -> String {
-        format!("{}: {}", self.code, self.message)
+        let said = [&self.code, &self.message].into_iter().filter(|said| !said.is_empty());
+        said.map(String::as_str).collect::<Vec<_>>().join(": ")
     }
 
-    /// Whether the finding itself is at fault, so that sending it again is no use. Which codes there are is not documented;
-    /// those that say so begin like this.
-    fn is_final(&self) -> bool {
-        self.code.starts_with("Invalid") || self.code.starts_with("AccessDenied")
+    fn prospect(&self) -> Prospect {
+        Prospect::of(&self.code)
     }
+}
 
-    /// Whether the same mark may succeed later.
-    fn may_pass(&self) -> bool {
-        matches!(self.code.as_str(), "FindingNotFound" | "ConcurrentUpdateError" | "InternalFailure")
+/// The refusals of a call by the place of what was sent. Where it is not said which finding one is about, it may be each that is
+/// not named, and none of them counts as taken.
+fn by_place(sent: &[String], refusals: Vec<Refusal>) -> BTreeMap<usize, Refusal> {
+    let places: BTreeMap<&str, usize> = sent.iter().map(String::as_str).zip(0..).collect();
+    let mut refused = BTreeMap::new();
+    let mut unnamed = None;
+    for refusal in refusals {
+        match places.get(refusal.id.as_str()) {
+            Some(place) => _ = refused.insert(*place, refusal),
+            None => unnamed = unnamed.or(Some(refusal)),
+        }
     }
+    if let Some(unnamed) = unnamed {
+        for place in 0..sent.len() {
+            refused.entry(place).or_insert_with(|| unnamed.clone());
+        }
+    }
+    refused
 }
 
 impl<'a> Publisher<'a> {
@@ -244,78 +302,79 @@ impl<'a> Publisher<'a> {
     }
 
     /// One call's worth of items, or two where their bytes are too many for one; returns those that were not taken, with the
-    /// reason.
+    /// reason. What may be taken later is sent again, until the time is up.
     async fn import_chunk<T>(
         &self,
         Batch { items, id }: Batch<'_, T>,
         asff: &impl for<'t> Fn(&'t T, &'t Product) -> Asff<'t>,
         until: Instant,
     ) -> BTreeMap<String, String> {
-        let none_taken = |reason: &str| items.iter().map(|item| (id(item).to_owned(), reason.to_owned())).collect();
-        let findings: Vec<Asff<'_>> = items.iter().map(|item| asff(item, &self.product)).collect();
-        let sent_id = |finding: &Asff<'_>| finding.id.as_deref().unwrap_or_default().to_owned();
-        let ids: BTreeMap<String, usize> = (0..).zip(&findings).map(|(place, one)| (sent_id(one), place)).collect();
-        let body = security_hub::import_body(&findings);
-        drop(findings);
-        let body = match body {
-            // One alone is far below what a finding may have: each of its strings has a limit.
-            Ok(body) if 1 < items.len() && BATCH_BYTES < body.len() => {
-                drop(body);
-                let (first, second) = items.split_at(items.len() / 2);
-                let mut refused = Box::pin(self.import_chunk(Batch { items: first, id }, asff, until)).await;
-                refused.extend(Box::pin(self.import_chunk(Batch { items: second, id }, asff, until)).await);
-                return refused;
+        let mut left: Vec<&T> = items.iter().collect();
+        let mut refused = BTreeMap::new();
+        let mut again = BTreeMap::new();
+        let mut waits = Waits::until(until);
+        loop {
+            let refusals = match self.call(&left, asff) {
+                // One alone is far below what a finding may have: each of its strings has a limit.
+                Ok(call) if 1 < left.len() && BATCH_BYTES < call.body.len() => {
+                    drop(call);
+                    let (first, second) = items.split_at(items.len() / 2);
+                    let mut refused = Box::pin(self.import_chunk(Batch { items: first, id }, asff, until)).await;
+                    refused.extend(Box::pin(self.import_chunk(Batch { items: second, id }, asff, until)).await);
+                    return refused;
+                }
+                Ok(call) => self.send(call, until).await,
+                Err(error) => Err(error),
+            };
+            match refusals {
+                Ok(refusals) => {
+                    again.clear();
+                    let mut later = Vec::new();
+                    for (place, refusal) in refusals {
+                        let Some(item) = left.get(place).copied() else { continue };
+                        let reason = format!("{IMPORT}: {}", refusal.reason());
+                        if refusal.prospect() == Prospect::Never {
+                            refused.insert(id(item).to_owned(), reason);
+                        } else {
+                            again.insert(id(item).to_owned(), reason);
+                            later.push(item);
+                        }
+                    }
+                    left = later;
+                }
+                // What was said of each of them before says more.
+                Err(_) if !again.is_empty() => break,
+                Err(error) => again = left.drain(..).map(|item| (id(item).to_owned(), chain(&error))).collect(),
             }
-            Ok(body) => body,
-            Err(error) => return none_taken(&chain(&error)),
-        };
-        let refusals = match self.send(body, until).await {
-            Ok(refusals) => refusals,
-            Err(error) => return none_taken(&chain(&error)),
-        };
-        let reason = |refusal: &Refusal| format!("{IMPORT}: {}", refusal.reason());
-        // Something was refused, and it is not said what.
-        if let Some(refusal) = refusals.iter().find(|refusal| !ids.contains_key(&refusal.id)) {
-            return none_taken(&reason(refusal));
+            if left.is_empty() || !waits.wait().await {
+                break;
+            }
         }
-        let (refused, again): (Vec<_>, Vec<_>) = refusals.into_iter().partition(Refusal::is_final);
-        let refused = refused.into_iter().chain(self.again(again, &ids, items, asff, until).await);
+        refused.extend(again);
         refused
-            .filter_map(|refusal| Some((id(items.get(*ids.get(&refusal.id)?)?).to_owned(), reason(&refusal))))
-            .collect()
     }
 
-    /// Sends once more what may be taken then; returns what was not.
-    async fn again<T>(
-        &self,
-        refusals: Vec<Refusal>,
-        ids: &BTreeMap<String, usize>,
-        items: &[T],
-        asff: &impl for<'t> Fn(&'t T, &'t Product) -> Asff<'t>,
-        until: Instant,
-    ) -> Vec<Refusal> {
-        if refusals.is_empty() {
-            return refusals;
-        }
-        let places = refusals.iter().filter_map(|refusal| ids.get(&refusal.id));
-        let findings: Vec<Asff<'_>> =
-            places.filter_map(|place| items.get(*place)).map(|item| asff(item, &self.product)).collect();
-        let body = security_hub::import_body(&findings);
-        drop(findings);
-        match body {
-            Ok(body) => self.send(body, until).await.unwrap_or(refusals),
-            Err(_) => refusals,
-        }
+    fn call<T>(&self, items: &[&T], asff: &impl for<'t> Fn(&'t T, &'t Product) -> Asff<'t>) -> Result<Call, CallError> {
+        let findings: Vec<Asff<'_>> = items.iter().map(|item| asff(item, &self.product)).collect();
+        let ids = findings.iter().map(|finding| finding.id.as_deref().unwrap_or_default().to_owned()).collect();
+        Ok(Call { ids, body: security_hub::import_body(&findings)? })
     }
 
-    async fn send(&self, body: Bytes, until: Instant) -> Result<Vec<Refusal>, CallError> {
+    /// Sends findings; answers which were not taken, by their place.
+    async fn send(&self, Call { ids, body }: Call, until: Instant) -> Result<BTreeMap<usize, Refusal>, CallError> {
         let output = persist(IMPORT, until, async || {
             self.pace.turn().await;
             security_hub::import(self.client, body.clone()).await
         });
+        let output = output.await?;
         let refusal =
             |failed: &ImportFindingsError| Refusal::new(failed.id(), failed.error_code(), failed.error_message());
-        Ok(output.await?.failed_findings().iter().map(refusal).collect())
+        let mut refusals: Vec<_> = output.failed_findings().iter().map(refusal).collect();
+        let count = output.failed_count().and_then(|count| usize::try_from(count).ok()).unwrap_or_default();
+        if refusals.len() < count {
+            refusals.push(Refusal::unnamed(count - refusals.len()));
+        }
+        Ok(by_place(&ids, refusals))
     }
 
     /// Sets the marks; returns the findings that could not be marked.
@@ -358,9 +417,11 @@ impl<'a> Publisher<'a> {
             for chunk in left.chunks(BATCH) {
                 match self.update(chunk, status, note, until).await {
                     Ok(refusals) => {
-                        for refusal in refusals {
-                            let list = if refusal.may_pass() { &mut again } else { &mut unmarked };
-                            list.insert(refusal.id.clone(), refusal.reason());
+                        for (id, refusal) in refusals.iter().filter_map(|(place, one)| Some((chunk.get(*place)?, one)))
+                        {
+                            let may_pass = refusal.prospect() == Prospect::Later;
+                            let list = if may_pass { &mut again } else { &mut unmarked };
+                            list.insert(id.clone(), refusal.reason());
                         }
                     }
                     Err(error) => {
@@ -378,13 +439,14 @@ impl<'a> Publisher<'a> {
         unmarked
     }
 
+    /// Sets a workflow status; answers of which findings not, by their place.
     async fn update(
         &self,
         ids: &[String],
         status: &str,
         note: Option<&str>,
         until: Instant,
-    ) -> Result<Vec<Refusal>, CallError> {
+    ) -> Result<BTreeMap<usize, Refusal>, CallError> {
         let product_arn = self.product.arn();
         let identifier = |id| AwsSecurityFindingIdentifier::builder().id(id).product_arn(&product_arn).build();
         let identifiers: Vec<_> = ids.iter().map(identifier).collect();
@@ -400,16 +462,16 @@ impl<'a> Publisher<'a> {
             request.send().await.map_err(|error| CallError::new(UPDATE, &error))
         });
         let refusal = |refused: &BatchUpdateFindingsUnprocessedFinding| {
-            let id = refused.finding_identifier()?.id();
-            Some(Refusal::new(id, refused.error_code(), refused.error_message()))
+            let id = refused.finding_identifier().and_then(AwsSecurityFindingIdentifier::id);
+            Refusal::new(id, refused.error_code(), refused.error_message())
         };
-        Ok(output.await?.unprocessed_findings().iter().filter_map(refusal).collect())
+        Ok(by_place(ids, output.await?.unprocessed_findings().iter().map(refusal).collect()))
     }
 }
 
 /// A held-back finding as it is written a second time in the run: later, or Security Hub ignores it.
 fn written_again(failing: &Failing) -> Failing {
-    Failing { updated_at: failing.updated_at + TimeDelta::milliseconds(1), ..failing.clone() }
+    Failing { updated_at: later(failing.updated_at), ..failing.clone() }
 }
 
 fn note_refusals(verb: &str, imported: &Imported, problems: &mut Problems) {

@@ -84,9 +84,9 @@ impl<'a> Recall<'a> {
     /// # Errors
     ///
     /// When they could not be read whole.
-    pub async fn open(&self, until: Instant) -> Result<Recalled, RecallError> {
+    pub async fn open(&self, now: DateTime<Utc>, until: Instant) -> Result<Recalled, RecallError> {
         let mut open = Recalled::new();
-        self.list(self.filters(&[RecordState::Active]), until, &mut open).await?;
+        self.list(self.filters(&[RecordState::Active]), now, until, &mut open).await?;
         Ok(open)
     }
 
@@ -103,15 +103,15 @@ impl<'a> Recall<'a> {
         known: &mut Recalled,
     ) -> Result<(), RecallError> {
         if MOST_BY_ID < ids.len() {
-            self.list(self.filters(&[RecordState::Archived]), until, known).await?;
+            self.list(self.filters(&[RecordState::Archived]), now, until, known).await?;
             // Another run may have opened some of them again after the open ones were listed.
             let recent =
                 DateFilter::builder().start(to_milliseconds(now - OVERLAP)).end(to_milliseconds(now + OVERLAP)).build();
-            return self.list(self.filters(&[RecordState::Active]).updated_at(recent), until, known).await;
+            return self.list(self.filters(&[RecordState::Active]).updated_at(recent), now, until, known).await;
         }
         let both = [RecordState::Active, RecordState::Archived];
         for ids in ids.chunks(IDS) {
-            self.list(self.filters(&both).set_id(Some(by_identity(ids))), until, known).await?;
+            self.list(self.filters(&both).set_id(Some(by_identity(ids))), now, until, known).await?;
         }
         Ok(())
     }
@@ -163,11 +163,12 @@ impl<'a> Recall<'a> {
     async fn list(
         &self,
         filters: AwsSecurityFindingFiltersBuilder,
+        now: DateTime<Utc>,
         until: Instant,
         known: &mut Recalled,
     ) -> Result<(), RecallError> {
         let pages = self.pages(filters, until, |finding| {
-            let stored = finding.stored().map_err(unreadable)?;
+            let stored = finding.stored(now).map_err(unreadable)?;
             known.insert(stored.id.clone(), stored);
             Ok(())
         });

@@ -68,7 +68,6 @@ pub async fn guarded(run: impl Future<Output = Result<Summary, RunError>>) -> Re
     };
     let message = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
     let error_message = format!("the run panicked: {}", inert(message.unwrap_or("it is not said why")));
-    tracing::error!(error = error_message, "The run panicked.");
     Err(Diagnostic { error_type: PANIC.to_owned(), error_message })
 }
 
@@ -239,7 +238,7 @@ async fn recall_early<'a>(
     let (account_id, partition) = (expected.account_id, expected.partition);
     let product = Product { account_id, partition, region: clients.region.clone() };
     let recall = Recall::new(&clients.security_hub, product);
-    let open = recall.open(budget.until(Stage::Recall)).await;
+    let open = recall.open(invocation.now, budget.until(Stage::Recall)).await;
     Some(Early { recall, open })
 }
 
@@ -265,7 +264,7 @@ async fn remember(
         // On somebody's machine the function's ARN is made up.
         Some(_) | None => {
             let recall = Recall::new(&clients.security_hub, product);
-            let open = recall.open(budget.until(Stage::Recall)).await;
+            let open = recall.open(evaluation.evaluated_at, budget.until(Stage::Recall)).await;
             Early { recall, open }
         }
     };

@@ -77,7 +77,7 @@ fn memory(evaluation: &Evaluation) -> Memory {
             severity: finding.severity(),
             created_at: now(),
             first_observed_at: Some(now()),
-            updated_at: now(),
+            updated_at: Some(now()),
             arn: finding.subject.arn().map(str::to_owned),
             access_key_id: None,
             reported: ReportedEvidence::default(),

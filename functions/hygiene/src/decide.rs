@@ -35,6 +35,7 @@ pub fn decide(mut evaluation: Evaluation, memory: Memory, enrichment: &Enrichmen
         Memory::Unread => (Hub::Unread, BTreeMap::new()),
     };
     let (counts, now) = (evaluation.counts(), evaluation.evaluated_at);
+    let ignored = stored.values().filter(|stored| !stored.takes_updates()).count();
     let (mut failing, mut unknown, mut ends) = (Vec::new(), Vec::new(), Ends::default());
     let mut enrichment = enrichment.clone();
     let undecided = twins::settle(&stored, &mut evaluation, &mut enrichment);
@@ -103,7 +104,7 @@ pub fn decide(mut evaluation: Evaluation, memory: Memory, enrichment: &Enrichmen
         counts,
         hub,
         rules,
-        problems: problems(later_report, &evaluation),
+        problems: problems(later_report, ignored, &evaluation),
         marks: Vec::new(),
         marks_when_sent: Vec::new(),
         failing,
@@ -226,8 +227,9 @@ fn is_blind(decision: &Decision, hidden: &BTreeMap<String, BTreeSet<SubjectId<'s
         || decision.unknown.iter().any(|finding| finding.subject.is_root() && !root_is_hidden(finding))
 }
 
-/// What fails the run, or is reported of it, by what is known of the report.
-fn problems(later_report: Option<DateTime<Utc>>, evaluation: &Evaluation) -> Problems {
+/// What fails the run, or is reported of it, by what is known of the report and of stored findings. `ignored`: how many of these
+/// may take no update.
+fn problems(later_report: Option<DateTime<Utc>>, ignored: usize, evaluation: &Evaluation) -> Problems {
     let mut problems = Problems::default();
     for doubt in &evaluation.doubts {
         if doubt.is_failure() {
@@ -243,6 +245,11 @@ fn problems(later_report: Option<DateTime<Utc>>, evaluation: &Evaluation) -> Pro
         let (stored, generated) = (text::moment(stored), text::moment(generated));
         let older = format!("the credential report is of {generated}, and open findings rest on one of {stored}");
         problems.fail(Step::Collect, format!("{older}; it closes none of them"));
+    }
+    if 0 < ignored {
+        let (findings, their) = (text::counted(ignored as u64, "finding"), if ignored == 1 { "its" } else { "their" });
+        let why = format!("{their} UpdatedAt cannot be read, or leaves no later time");
+        problems.note(format!("Security Hub may ignore what is written of {findings}: {why}"));
     }
     problems
 }
@@ -697,14 +704,34 @@ user           | access_key_1_active | access_key_1_last_rotated | access_key_1_
         assert_eq!(times(stored(OLD_KEY_ID)), [created, first, now]);
         assert_eq!(times(Stored { active: false, ..stored(OLD_KEY_ID) }), [created, now, now], "reopened");
         assert_eq!(
-            times(Stored { updated_at: time("2026-11-20T06:00:00Z"), ..stored(OLD_KEY_ID) })[2],
+            times(Stored { updated_at: Some(time("2026-11-20T06:00:00Z")), ..stored(OLD_KEY_ID) })[2],
             "2026-11-20T06:00:00.001+00:00",
             "an update that is not later is ignored"
         );
         assert_eq!(
-            times(Stored { updated_at: time("2027-01-01T00:00:00Z"), ..stored(OLD_KEY_ID) })[2],
+            times(Stored { updated_at: Some(time("2027-01-01T00:00:00Z")), ..stored(OLD_KEY_ID) })[2],
             "2027-01-01T00:00:00.001+00:00"
         );
+        assert_eq!(times(Stored { updated_at: None, ..stored(OLD_KEY_ID) })[2], now);
+        let last = Some(time("9999-12-31T23:59:59.999Z"));
+        assert_eq!(
+            times(Stored { updated_at: last, ..stored(OLD_KEY_ID) })[2],
+            "9999-12-31T23:59:59.999+00:00",
+            "there is none that can be written and is later"
+        );
+    }
+
+    #[test]
+    fn a_finding_that_may_take_no_update_is_told_of() {
+        let told = |updated_at: Option<&str>| {
+            let known = known([Stored { updated_at: updated_at.map(time), ..stored(OLD_KEY_ID) }]);
+            decided(&account(OLD_KEY), &known).problems
+        };
+        let ignored = "Security Hub may ignore what is written of 1 finding: its UpdatedAt cannot be read, or leaves no later time";
+        for odd in [None, Some("9999-12-31T23:59:59.999Z")] {
+            assert_eq!((told(odd).list(), told(odd).failed), (vec![ignored.to_owned()], None));
+        }
+        assert_eq!(told(Some("9999-12-31T23:59:59.998Z")), Problems::default());
     }
 
     #[test]

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::subject::{FindingId, SubjectId};
+use crate::time::later;
 use crate::verdict::{Evidence, ReportedEvidence, Severity};
 
 /// What is known of earlier runs.
@@ -54,8 +55,8 @@ pub struct Stored {
     pub created_at: DateTime<Utc>,
     /// When it was found first since it was last closed.
     pub first_observed_at: Option<DateTime<Utc>>,
-    /// When it was stored last.
-    pub updated_at: DateTime<Utc>,
+    /// When it was stored last; none where that cannot be read.
+    pub updated_at: Option<DateTime<Utc>>,
     /// The ARN of the user or of root.
     pub arn: Option<String>,
     /// The access key's id, where it was known when the finding was stored.
@@ -119,6 +120,12 @@ impl Stored {
 
     /// The time to update it with: later than the stored one, or Security Hub ignores the update without an error.
     pub fn next_update(&self, now: DateTime<Utc>) -> DateTime<Utc> {
-        now.max(self.updated_at + TimeDelta::milliseconds(1))
+        self.updated_at.map_or(now, |updated_at| now.max(later(updated_at)))
+    }
+
+    /// Whether it is known that the time of the next update is later than the stored one. What Security Hub ignores stays as it
+    /// is there, so that the next run tells it once more.
+    pub fn takes_updates(&self) -> bool {
+        self.updated_at.is_some_and(|updated_at| updated_at < later(updated_at))
     }
 }

@@ -93,7 +93,7 @@ pub(crate) fn stored(id: &str) -> Stored {
         severity: Severity::Medium,
         created_at: time("2026-10-01T06:00:00Z"),
         first_observed_at: Some(time("2026-10-02T06:00:00Z")),
-        updated_at: time("2026-11-19T06:00:00Z"),
+        updated_at: Some(time("2026-11-19T06:00:00Z")),
         arn: None,
         access_key_id: None,
         reported: ReportedEvidence::default(),

@@ -1,6 +1,6 @@
 //! Moments, read and written as text.
 
-use chrono::{DateTime, Datelike as _, SecondsFormat, Utc};
+use chrono::{DateTime, Datelike as _, SecondsFormat, TimeDelta, Utc};
 
 /// A moment in the report.
 pub type Time = DateTime<Utc>;
@@ -10,6 +10,15 @@ pub type Time = DateTime<Utc>;
 pub fn rfc3339(text: &str) -> Option<Time> {
     let time = DateTime::parse_from_rfc3339(text).ok().map(|time| time.to_utc());
     time.filter(|time| (0..=9999).contains(&time.year()))
+}
+
+/// The last millisecond of the year 9999 in Unix time.
+const LAST: i64 = 253_402_300_799_999;
+
+/// A millisecond later, as far as there is a later moment that Security Hub's format has room for.
+pub fn later(time: Time) -> Time {
+    let last = DateTime::from_timestamp_millis(LAST).unwrap_or(DateTime::<Utc>::MAX_UTC);
+    time.checked_add_signed(TimeDelta::milliseconds(1)).unwrap_or(last).min(last)
 }
 
 /// `2026-11-20T06:00:00Z`, fractions cut: as IAM writes it.
@@ -25,4 +34,18 @@ pub fn to_milliseconds(time: Time) -> String {
 /// With as many digits as the fraction has, and none where it is zero: for what is compared again.
 pub fn to_last_digit(time: Time) -> String {
     time.to_rfc3339_opts(SecondsFormat::AutoSi, true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_time_is_later_than_what_can_be_written() {
+        let after = |text: &str| to_milliseconds(later(rfc3339(text).unwrap()));
+        assert_eq!(after("2026-11-20T06:00:00.999Z"), "2026-11-20T06:00:01.000Z");
+        assert_eq!(after("9999-12-31T23:59:59.998Z"), "9999-12-31T23:59:59.999Z");
+        assert_eq!(after("9999-12-31T23:59:59.999999999Z"), "9999-12-31T23:59:59.999Z");
+        assert_eq!(to_milliseconds(later(DateTime::<Utc>::MAX_UTC)), "9999-12-31T23:59:59.999Z");
+    }
 }
