@@ -511,3 +511,32 @@ async fn without_a_report_the_caller_has_to_be_of_the_account_that_is_given() {
     assert_eq!(errors(&unknown).len(), 2);
     assert_eq!(unknown.account.id.as_deref(), Some(ACCOUNT));
 }
+
+/// Without root's row nothing in the report says whose it is; the caller does.
+#[tokio::test(start_paused = true)]
+async fn rows_of_another_account_are_nobodys_also_without_roots_row() {
+    let rows = [user("alice").replace(ACCOUNT, "999988887777"), user("bob")];
+    let text = csv(&rows.iter().map(String::as_str).collect::<Vec<_>>());
+    let report = mock!(Client::get_credential_report).then_output(move || {
+        GetCredentialReportOutput::builder().content(Blob::new(text.clone().into_bytes())).build()
+    });
+    let sources = [&complete(), &report, &summary(), &devices()];
+    let collected = collected_for(&Expected::Any, &sources, &caller_of(ACCOUNT)).await;
+    let credentials = &collected.account.report.as_ref().unwrap().credentials;
+    let names = |rows: &[hygiene::report::Row]| rows.iter().map(|row| row.user.clone()).collect::<Vec<_>>();
+    assert_eq!(
+        (names(&credentials.foreign), names(&credentials.users)),
+        (vec!["alice".to_owned()], vec!["bob".to_owned()])
+    );
+    assert_eq!(collected.account.doubts(now()).len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_summary_without_what_every_account_has_is_an_error() {
+    let empty = mock!(Client::get_account_summary).then_output(|| {
+        GetAccountSummaryOutput::builder().summary_map(SummaryKeyType::from("AccountMFAEnabled"), 1).build()
+    });
+    let collected = collected(&[&complete(), &served(), &empty, &devices()]).await;
+    assert_eq!(errors(&collected), ["the account summary has no AccountAccessKeysPresent"]);
+    assert!(collected.account.summary.is_ok(), "what it has is used");
+}

@@ -291,6 +291,8 @@ struct History {
     config: Config,
     /// What was reported of each finding.
     reported: BTreeMap<String, ReportedEvidence>,
+    /// What was reported without the dates of root's keys, since only the summary showed them: their dates are no news.
+    unnamed: BTreeSet<String>,
     /// What Security Hub once had of it, marked as reported.
     known: BTreeMap<String, ReportedEvidence>,
     /// What is to be reported again: it was closed, or a person wants it.
@@ -341,6 +343,7 @@ impl History {
             world: World::new(now(), account, seed),
             config: config(),
             reported: BTreeMap::new(),
+            unnamed: BTreeSet::new(),
             known: BTreeMap::new(),
             owed: BTreeSet::new(),
             created: BTreeMap::new(),
@@ -561,6 +564,11 @@ impl History {
                 let known = self.reported.entry(id.to_owned()).or_default();
                 // A use that was stored before is in what is reported of the finding now.
                 known.uses = known.uses.clone().merged(news.uses).merged(stored.map(evidence).unwrap_or_default().uses);
+                if news.keys.is_empty() {
+                    self.unnamed.insert(id.to_owned());
+                } else {
+                    self.unnamed.remove(id);
+                }
                 known.keys.extend(news.keys);
             }
         }
@@ -644,6 +652,10 @@ impl History {
                     known.uses.not_in(&reported.uses).is_none(),
                     "{id}: {known:?} is stored, and {reported:?} was reported"
                 );
+                if self.unnamed.contains(id) && !known.keys.is_empty() {
+                    reported.keys.extend(known.keys.iter().cloned());
+                    self.unnamed.remove(id);
+                }
                 check!(
                     known.keys.is_subset(&reported.keys),
                     "{id}: {known:?} is stored, and {reported:?} was reported"
@@ -1063,4 +1075,16 @@ fn a_silent_iam_repeats_no_alert() {
             [Step::Change(Change::NewRootKey(100)), invocation(Vec::new()), invocation(vec![silent(operation)])];
         lived(&steps, 1).unwrap_or_else(|error| panic!("{operation}: {error}"));
     }
+}
+
+/// A run stores a new key and dies before its message; the next one is served a report from before.
+#[test]
+fn what_a_run_that_died_stored_is_reported_though_the_next_report_does_not_show_it() {
+    let steps = [
+        Step::Run(Invocation::quiet(Pause::Day)),
+        Step::Change(Change::NewRootKey(0)),
+        Step::Run(Invocation { apart: Some(Part::Publish), ..Invocation::quiet(Pause::Hours) }),
+        Step::Run(Invocation { damage: Some(Damage::Earliest), ..Invocation::quiet(Pause::None) }),
+    ];
+    lived(&steps, 0).unwrap();
 }

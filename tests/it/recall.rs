@@ -22,7 +22,7 @@ use tokio::time::Instant;
 use crate::account::{ACCOUNT, ROOT, decided_with, evaluated, invocation, key_ids, now, time, user};
 use crate::asff::sent;
 use crate::clients::{security_hub, security_hub_text};
-use crate::world::{Account, Key, World, config};
+use crate::world::{Account, Failure, Fault, Key, User, World, config};
 
 pub(crate) fn product() -> Product {
     Product { account_id: ACCOUNT.to_owned(), partition: "aws".to_owned(), region: "eu-central-1".to_owned() }
@@ -368,4 +368,30 @@ async fn without_a_topic_nothing_is_read_again() {
 
 fn old_key() -> Key {
     Key { id: "AKIAROOT".to_owned(), created: now() - TimeDelta::days(400), used: None, active: true }
+}
+
+/// What was suppressed was an earlier user's finding, and what could not be set to NEW is no suppression of today.
+#[tokio::test(start_paused = true)]
+async fn another_user_of_a_suppressed_name_is_reported_though_nothing_can_be_marked() {
+    let user = |days| User { created: now() - TimeDelta::days(days), password: true, ..User::default() };
+    let world = World::new(now(), Account { users: [(0, user(500))].into(), ..Account::default() }, 7);
+    let day = async |faults| {
+        world.state().now += TimeDelta::days(1);
+        let time = world.state().now;
+        let mails = world.results().len();
+        let process = world.process(faults);
+        run(&process.clients().await, &config(), &invocation(time, Duration::from_mins(5))).await.unwrap();
+        world.results().split_off(mails).iter().map(|mail| mail["new"].as_u64().unwrap()).sum::<u64>()
+    };
+    assert_ne!(day(Vec::new()).await, 0);
+    let id = format!("credwarden/console-user-mfa-disabled/{ACCOUNT}/user/user-0");
+    world.state().hub.get_mut(&id).unwrap()["Workflow"]["Status"] = "SUPPRESSED".into();
+    world.state().account.users.insert(0, user(100));
+    let denied =
+        || vec![Fault { operation: "BatchUpdateFindings", failure: Failure::Denied, after: 0, times: u16::MAX }];
+    assert_ne!(day(denied()).await, 0);
+    assert_ne!(day(denied()).await, 0, "nobody could remember that it was reported");
+    assert_ne!(day(Vec::new()).await, 0);
+    assert_eq!(day(Vec::new()).await, 0);
+    assert_eq!(world.state().hub[&id]["Workflow"]["Status"], "NOTIFIED");
 }

@@ -75,6 +75,9 @@ pub enum CollectError {
     /// `GetAccountSummary`.
     #[error("could not read the account summary")]
     AccountSummary(#[source] CallError),
+    /// `GetAccountSummary` without an entry that every account has.
+    #[error("the account summary has no {0}")]
+    IncompleteSummary(String),
     /// `ListVirtualMFADevices`.
     #[error("could not read the virtual MFA devices")]
     VirtualMfaDevices(#[source] CallError),
@@ -168,6 +171,7 @@ pub async fn collect(
 
     let ReportRead { report, mut errors, notes } = report;
     let summary = source(summary, &mut errors);
+    errors.extend(summary.as_ref().ok().and_then(incomplete));
     let virtual_mfa_users = source(devices, &mut errors);
     let service_credentials = source(credentials, &mut errors).flatten();
     let sources = Sources { report, summary, virtual_mfa_users, service_credentials };
@@ -222,7 +226,10 @@ struct Sources {
 }
 
 impl Sources {
-    fn of(self, account: Option<AccountOf>) -> Account {
+    fn of(mut self, account: Option<AccountOf>) -> Account {
+        if let (Ok(report), Some(account)) = (&mut self.report, &account) {
+            report.credentials.set_foreign_rows_apart(&account.account_id);
+        }
         let (id, partition) = account.map(|account| (account.account_id, account.partition)).unzip();
         let Self { report, summary, virtual_mfa_users, service_credentials } = self;
         Account { id, partition, report, summary, virtual_mfa_users, service_credentials }
@@ -364,6 +371,16 @@ fn read(output: ReportOutput) -> Result<Report, CollectError> {
     let content = output.content.unwrap_or_else(|| aws_sdk_iam::primitives::Blob::new(Vec::new()));
     let credentials = CredentialReport::parse(content.as_ref())?;
     Ok(Report { generated_time, credentials })
+}
+
+/// What the summary lacks of what every account's has.
+fn incomplete(summary: &AccountSummary) -> Option<CollectError> {
+    let entries = [
+        ("AccountAccessKeysPresent", summary.account_access_keys_present),
+        ("AccountMFAEnabled", summary.account_mfa_enabled),
+    ];
+    let missing: Vec<&str> = entries.iter().filter(|(_, entry)| entry.is_none()).map(|(name, _)| *name).collect();
+    (!missing.is_empty()).then(|| CollectError::IncompleteSummary(missing.join(", ")))
 }
 
 async fn account_summary(iam: &Client, retry: &Retry) -> Result<AccountSummary, CollectError> {

@@ -50,6 +50,7 @@ fn targets(level: Option<&str>) -> Targets {
     };
     Targets::new()
         .with_target("checker", level)
+        .with_target("aws::", level)
         // The span with the request id, at every level.
         .with_target("lambda_runtime::layers::trace", LevelFilter::INFO)
         .with_default(level.min(LevelFilter::WARN))

@@ -224,13 +224,21 @@ impl<'a> Publisher<'a> {
             )
             .await;
         note_refusals("write", &imported, &mut problems);
-        let meanwhile = self.suppressed_meanwhile(decision, reread_until, &mut problems).await;
+        let meanwhile = self.suppressed_meanwhile(decision, &unmarked, reread_until, &mut problems).await;
         Receipts { imported: imported.count, refused: imported.refused, unmarked, meanwhile, problems }
     }
 
-    /// Which of the findings that are to be marked when the message is out are suppressed by now.
-    async fn suppressed_meanwhile(&self, decision: &Decision, until: Instant, problems: &mut Problems) -> Meanwhile {
-        let new: Vec<&str> = decision.marks_when_sent.iter().map(|mark| mark.id.as_str()).collect();
+    /// Which of the findings that are to be marked when the message is out are suppressed by now. One that could not be set to NEW
+    /// may be suppressed since long before: that was given to an earlier user or key.
+    async fn suppressed_meanwhile(
+        &self,
+        decision: &Decision,
+        unmarked: &BTreeSet<String>,
+        until: Instant,
+        problems: &mut Problems,
+    ) -> Meanwhile {
+        let new = decision.marks_when_sent.iter().map(|mark| mark.id.as_str());
+        let new: Vec<&str> = new.filter(|id| !unmarked.contains(*id)).collect();
         if new.is_empty() {
             return Meanwhile::default();
         }
@@ -272,7 +280,9 @@ impl<'a> Publisher<'a> {
             .import(held_back, |failing, product| Asff::failing(failing, &failing.record, product, now), close_until)
             .await;
         note_refusals("write", &written, &mut finished.problems);
-        let closings = Batch { items: &decision.closings, id: |closing: &Closing| &closing.stored.id };
+        let closings = decision.closings.iter().filter(|closing| outcome.can_be_closed(closing));
+        let closings: Vec<Closing> = closings.cloned().collect();
+        let closings = Batch { items: &closings, id: |closing: &Closing| &closing.stored.id };
         let closed = self.import(closings, |closing, product| Asff::closing(closing, product, now), close_until).await;
         note_refusals("close", &closed, &mut finished.problems);
         finished.imported = written.count + closed.count;

@@ -33,6 +33,7 @@ impl<'a> Alert<'a> {
             decision.is_reportable(closing.stored.severity)
                 && closing.stored.workflow != Workflow::Suppressed
                 && closing.reason != CloseReason::KnownByDate
+                && outcome.can_be_closed(closing)
         };
         let (resolved, unchecked) =
             decision.closings.iter().filter(is_reported).partition(|closing| closing.is_resolved());

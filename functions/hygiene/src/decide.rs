@@ -23,7 +23,7 @@ use crate::problems::{Problems, Step};
 use crate::report::ColumnError;
 use crate::source::{Coverage, SourceId, Unavailable, Users};
 use crate::subject::{FindingId, KeyTag, Subject, SubjectId};
-use crate::uses::PASSWORD;
+use crate::uses::{PASSWORD, Uses};
 use crate::verdict::{Failure, ReportedEvidence, Severity, Verdict};
 use crate::{text, twins};
 
@@ -40,6 +40,7 @@ pub fn decide(mut evaluation: Evaluation, memory: Memory, enrichment: &Enrichmen
     let mut enrichment = enrichment.clone();
     let undecided = twins::settle(&stored, &mut evaluation, &mut enrichment);
     let keys = Keys::of(&evaluation, &stored);
+    let later_report = later_report(stored.values(), &evaluation);
     let mut id = String::new();
     for finding in mem::take(&mut evaluation.findings) {
         id.clear();
@@ -51,9 +52,7 @@ pub fn decide(mut evaluation: Evaluation, memory: Memory, enrichment: &Enrichmen
             Verdict::Failed(_) => {
                 let access_key_id = enrichment.access_key_id(&finding).map(str::to_owned);
                 let finding = match &known {
-                    Some(known)
-                        if evaluation.lacks_source_of(finding.check) || is_of_earlier(&finding, known, &evaluation) =>
-                    {
+                    Some(known) if evaluation.is_blind_on(&finding) || is_of_earlier(&finding, known, &evaluation) => {
                         finding.at_most(known.severity)
                     }
                     Some(_) | None => finding,
@@ -89,7 +88,10 @@ pub fn decide(mut evaluation: Evaluation, memory: Memory, enrichment: &Enrichmen
     }
 
     failing.sort_by_cached_key(|failing| failing.finding.urgency());
-    let Ends { mut closings, mut not_evaluated, mut not_asked, hidden, later_report } = ends;
+    let Ends { mut closings, mut not_evaluated, mut not_asked, hidden } = ends;
+    for closing in &mut closings {
+        closing.only_with_mark = twins::first_of(&closing.stored, &undecided);
+    }
     closings.sort_by_cached_key(|closing| (Reverse(closing.stored.severity), closing.stored.id.clone()));
     for kept in [&mut not_evaluated, &mut not_asked] {
         kept.sort_by(|one, other| one.id.cmp(&other.id));
@@ -129,8 +131,6 @@ struct Ends {
     not_asked: Vec<Stored>,
     /// Why those that were not evaluated were not, by identity: the subjects whose blind spots it is, if it is that.
     hidden: BTreeMap<String, BTreeSet<SubjectId<'static>>>,
-    /// The latest report that an open finding rests on, if this run's is older.
-    later_report: Option<DateTime<Utc>>,
 }
 
 impl Ends {
@@ -139,12 +139,11 @@ impl Ends {
             return;
         }
         let generated_at = evaluation.report_generated_at;
-        if rests_on_report(&stored, evaluation) && is_earlier(evaluation, &stored) {
-            self.later_report = self.later_report.max(stored.generated_at);
-        }
         let updated_at = stored.next_update(evaluation.evaluated_at);
         match end {
-            End::Closed(reason) => self.closings.push(Closing { stored, reason, generated_at, updated_at }),
+            End::Closed(reason) => {
+                self.closings.push(Closing { stored, reason, generated_at, updated_at, only_with_mark: None });
+            }
             End::NotAsked => self.not_asked.push(stored),
             End::Hidden(subjects) => {
                 self.hidden.insert(stored.id.clone(), subjects);
@@ -311,9 +310,18 @@ fn rests_on_report(stored: &Stored, evaluation: &Evaluation) -> bool {
     evaluation.check(&stored.check).is_some_and(|check| check.reads(SourceId::CredentialReport))
 }
 
+/// When the latest report was made that an open finding rests on, if this run's is older.
+fn later_report<'s>(stored: impl Iterator<Item = &'s Stored>, evaluation: &Evaluation) -> Option<DateTime<Utc>> {
+    let open = stored.filter(|stored| stored.active && evaluation.scope.contains(&stored.subject()));
+    let later = open.filter(|stored| rests_on_report(stored, evaluation) && is_earlier(evaluation, stored));
+    later.filter_map(|stored| stored.generated_at).max()
+}
+
 /// Whether the report is from before the one that the stored finding rests on.
 fn is_earlier(evaluation: &Evaluation, stored: &Stored) -> bool {
-    evaluation.report_generated_at.zip(stored.generated_at).is_some_and(|(generated, stored)| generated < stored)
+    // A time that had not come yet was wrong.
+    let known = stored.generated_at.filter(|known| *known <= evaluation.evaluated_at);
+    evaluation.report_generated_at.zip(known).is_some_and(|(generated, known)| generated < known)
 }
 
 /// Whether the finding rests on a report from before the one that the stored finding rests on.
@@ -339,6 +347,13 @@ fn close_reason(
     // This check makes no finding with this identity, so that no run will have a verdict on it.
     if id.check != check.id || !check.judges(&id.subject) {
         return Some(CloseReason::NotChecked);
+    }
+    // What a live source showed is not undone by a report that can be older.
+    if id.subject == SubjectId::Root
+        && evaluation.lacks(SourceId::AccountSummary)
+        && check.reads(SourceId::AccountSummary)
+    {
+        return None;
     }
     let is_doubtful = || is_earlier(evaluation, stored) || evaluation.doubts.iter().any(Doubt::is_failure);
     if check.reads(SourceId::CredentialReport) && is_doubtful() {
@@ -411,7 +426,8 @@ fn compared(
     // What an earlier report shows is no news, and nothing of it is remembered.
     let is_earlier = is_of_earlier(&finding, stored, evaluation);
     let news = if is_earlier { None } else { new_evidence(severity, &seen, stored, now) };
-    let record = if is_earlier {
+    // Nobody knows of what is stored of a finding that was not reported.
+    let record = if is_earlier && stored.workflow != Workflow::New {
         Record { generated_at, ..record(stored) }
     } else {
         // Absent or unreadable, it is the same user.
@@ -473,8 +489,9 @@ fn alert_status(
 /// has fixed the problem since.
 fn is_judged_anew(stored: &Stored, finding: &Finding, evaluation: &Evaluation) -> bool {
     let rests_on_report = finding.rests_on(SourceId::CredentialReport);
+    let is_live = finding.failure().is_some_and(|failure| failure.is_live);
     match (stored.generated_at, evaluation.report_generated_at) {
-        (Some(stored), Some(generated)) if rests_on_report => stored < generated,
+        (Some(stored), Some(generated)) if rests_on_report && !is_live => stored < generated,
         (_, _) => true,
     }
 }
@@ -522,10 +539,30 @@ fn merged(mut seen: ReportedEvidence, stored: &Stored, now: DateTime<Utc>) -> Re
         Workflow::New | Workflow::Resolved => false,
     };
     if is_known && !seen.keys_whole {
-        seen.keys.extend(stored.reported.keys.iter().cloned());
+        let new = new_keys(&seen.keys, &stored.reported.keys);
+        let is_kept = |key: &String| !is_slot(key) || new.contains(key) || stored.reported.keys.is_empty();
+        seen.keys = seen.keys.into_iter().filter(is_kept).chain(stored.reported.keys.iter().cloned()).collect();
     }
     seen.uses = seen.uses.merged(stored.reported.uses.clone().until(now));
     seen
+}
+
+fn is_slot(key: &str) -> bool {
+    matches!(key.parse(), Ok(KeyTag::Slot(_)))
+}
+
+/// The keys that are not those that were named, in whatever way: one whose date cannot be read may be any of those that are not
+/// seen, and one whose date can be read again may be one that was named by its slot. Where none was named, that is no news: the
+/// account summary has no dates, and an earlier version may not have stored them.
+fn new_keys(seen: &BTreeSet<String>, named: &BTreeSet<String>) -> Vec<String> {
+    if named.is_empty() {
+        return Vec::new();
+    }
+    let (slots, dates): (Vec<&String>, Vec<&String>) = seen.difference(named).partition(|key| is_slot(key));
+    let (named_slots, named_dates): (Vec<&String>, Vec<&String>) = named.difference(seen).partition(|key| is_slot(key));
+    let dates = dates.into_iter().skip(named_slots.len());
+    let slots = slots.into_iter().skip(named_dates.len());
+    dates.chain(slots).cloned().collect()
 }
 
 /// What was not reported with the stored finding.
@@ -541,11 +578,17 @@ fn new_evidence(
     stored: &Stored,
     now: DateTime<Utc>,
 ) -> Option<NewEvidence> {
-    if let Some(used) = seen.uses.not_in(&stored.reported.uses.clone().until(now)) {
+    // A field that is missing is never news.
+    let knows_uses = stored.reported.uses != Uses::default();
+    if let Some(used) = seen.uses.not_in(&stored.reported.uses.clone().until(now)).filter(|_| knows_uses) {
         return Some(NewEvidence { words: format!("a new use on {}", text::moment(used)), is_worse: false });
     }
-    if let Some(key) = seen.keys.iter().find(|key| !stored.reported.keys.contains(*key)) {
-        let words = format!("an access key that was not named before, created {key}");
+    if let Some(key) = new_keys(&seen.keys, &stored.reported.keys).first() {
+        let words = if is_slot(key) {
+            format!("an access key that was not named before, in {key}; its date cannot be read")
+        } else {
+            format!("an access key that was not named before, created {key}")
+        };
         return Some(NewEvidence { words, is_worse: false });
     }
     (stored.severity < severity)
@@ -585,7 +628,13 @@ fn held(stored: &Stored, finding: &Finding, evaluation: &Evaluation) -> Option<F
         Workflow::Suppressed => AlertStatus::Suppressed,
     };
     let record = Record { evidence: reportable.clone(), ..record(stored) };
-    let failure = Failure { severity: Some(stored.severity), message, evidence: stored.evidence.clone(), reportable };
+    let failure = Failure {
+        severity: Some(stored.severity),
+        message,
+        evidence: stored.evidence.clone(),
+        reportable,
+        is_live: false,
+    };
     Some(Failing {
         id: stored.id.clone(),
         finding: Finding { verdict: Verdict::Failed(failure), ..finding.clone() },
@@ -631,7 +680,6 @@ mod tests {
     use crate::policy::Policy;
     use crate::subject::FindingId;
     use crate::testing::{NOW, account, evaluated, service_credential, stored, time, unavailable};
-    use crate::uses::Uses;
     use crate::verdict::Fact;
 
     const OLD_KEY: &str = "
@@ -1202,6 +1250,140 @@ user           | access_key_1_active | access_key_1_last_rotated | access_key_2_
             assert_eq!(decision.marks[0].status, Workflow::New, "what was suppressed was another key's");
         }
         assert_eq!(with(Some("AKIATWO")).failing[0].access_key_id.as_deref(), Some("AKIATWO"));
+    }
+
+    /// Root's keys by slot, and what is decided about `root-access-key-active`, of which key A is known.
+    fn root_keys(one: &str, two: &str, named: &[&str], workflow: Workflow) -> (AlertStatus, BTreeSet<String>) {
+        let row = |date: &str| if date.is_empty() { "false | N/A".to_owned() } else { format!("true | {date}") };
+        let table = format!(
+            "user | access_key_1_active | access_key_1_last_rotated | access_key_2_active | access_key_2_last_rotated\n\
+             <root_account> | {} | {}",
+            row(one),
+            row(two)
+        );
+        let id = "credwarden/root-access-key-active/123456789012/root";
+        let reported = ReportedEvidence {
+            keys: named.iter().map(|name| (*name).to_owned()).collect(),
+            ..ReportedEvidence::default()
+        };
+        let stored = Stored { severity: Severity::Critical, workflow, reported, ..stored(id) };
+        let decision = decided(&account(&table), &known([stored]));
+        let failing = decision.failing.into_iter().find(|failing| failing.id == id).unwrap();
+        (failing.alert, failing.record.evidence.keys)
+    }
+
+    #[test]
+    fn another_root_key_is_news_though_its_date_cannot_be_read() {
+        const A: &str = "2019-01-02T03:04:05Z";
+        const B: &str = "2026-11-01T03:04:05Z";
+        let (a, b) = ("20190102T030405Z", "20261101T030405Z");
+        let is_new = |(alert, keys): (AlertStatus, BTreeSet<String>)| (matches!(alert, AlertStatus::New(_)), keys);
+        let keys = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>();
+        let of = |one, two, named: &[&str]| is_new(root_keys(one, two, named, Workflow::Notified));
+        assert_eq!(of(A, "", &[a]), (false, keys(&[a])));
+        assert_eq!(of(A, "?", &[a]), (true, keys(&[a, "slot-2"])), "another one");
+        assert_eq!(of(A, "N/A", &[a]), (true, keys(&[a, "slot-2"])));
+        assert_eq!(of(A, "?", &[a, "slot-2"]), (false, keys(&[a, "slot-2"])), "once");
+        assert_eq!(of(A, B, &[a, "slot-2"]), (false, keys(&[a, b])), "its date can be read");
+        assert_eq!(of("?", "", &[a]), (false, keys(&[a])), "it is the one that is known");
+        assert_eq!(of(B, "", &[a]), (true, keys(&[b])));
+        assert_eq!(of("?", "?", &[a]), (true, keys(&[a, "slot-2"])));
+        assert_eq!(of("?", "?", &[a, "slot-2"]), (false, keys(&[a, "slot-2"])));
+        assert_eq!(of(A, B, &[]), (false, keys(&[a, b])), "what is missing is no news");
+        let (alert, _) = root_keys(A, "?", &[a], Workflow::Suppressed);
+        assert!(matches!(alert, AlertStatus::New(Reason::NewWhileSuppressed(_))), "{alert:?}");
+    }
+
+    #[test]
+    fn a_use_is_known_though_the_date_of_its_key_cannot_be_read() {
+        let row = |date: &str, used: &str| {
+            format!(
+                "user | access_key_1_active | access_key_1_last_rotated | access_key_1_last_used_date\n\
+                 <root_account> | true | {date} | {used}"
+            )
+        };
+        let of = |date: &str, used: &str, known: Uses| {
+            let reported = ReportedEvidence { uses: known, ..ReportedEvidence::default() };
+            let decision = decided(
+                &account(&row(date, used)),
+                &known_of(Stored {
+                    severity: Severity::High,
+                    reported,
+                    ..stored("credwarden/root-user-recently-used/123456789012/root")
+                }),
+            );
+            let id = "credwarden/root-user-recently-used/";
+            let failing = decision.failing.into_iter().find(|failing| failing.id.starts_with(id)).unwrap();
+            (failing.is_new(), failing.record.evidence.uses)
+        };
+        let uses = |credential: &str, at: &str| Uses {
+            by_credential: [(credential.to_owned(), time(at))].into(),
+            of_any: None,
+        };
+        let (created, a) = ("2019-01-02T03:04:05Z", "20190102T030405Z");
+        let later = "2026-11-20T01:00:00Z";
+        assert_eq!(of("?", YESTERDAY, uses(a, YESTERDAY)), (false, uses(a, YESTERDAY)));
+        assert_eq!(of(created, YESTERDAY, uses("slot-1", YESTERDAY)), (false, uses(a, YESTERDAY)));
+        assert!(of("?", later, uses(a, YESTERDAY)).0);
+        assert!(of("?", YESTERDAY, uses(PASSWORD, YESTERDAY)).0, "that is not the key");
+    }
+
+    #[test]
+    fn what_a_live_source_showed_is_not_undone_by_a_report() {
+        let mfa = Stored { severity: Severity::Critical, ..stored("credwarden/root-mfa-disabled/123456789012/root") };
+        let table = "user | password_enabled | mfa_active\n<root_account> | true | true";
+        let with = |change: &dyn Fn(&mut Account)| {
+            let mut account = account(table);
+            change(&mut account);
+            lines(&account, &known_of(mfa.clone()))
+        };
+        assert!(with(&|_| ()).starts_with("close"));
+        assert!(with(&|account| account.summary = unavailable("refused")).starts_with("keep"));
+        // And what a person resolved is judged in the next run.
+        let resolved = |enabled| {
+            let mut account = account(table);
+            account.summary.as_mut().unwrap().account_mfa_enabled = enabled;
+            let generated_at = Some(time("2026-11-20T05:00:00Z"));
+            lines(&account, &known_of(Stored { workflow: Workflow::Resolved, generated_at, ..mfa.clone() }))
+        };
+        assert!(resolved(Some(0)).ends_with("(it was marked RESOLVED but still fails)"), "{}", resolved(Some(0)));
+    }
+
+    #[test]
+    fn a_cell_of_root_that_cannot_be_read_raises_no_severity() {
+        let present =
+            Stored { severity: Severity::High, ..stored("credwarden/root-access-key-present/123456789012/root") };
+        for (active, date) in [("?", "2019-01-02T03:04:05Z"), ("false", "?")] {
+            let table =
+                format!("user | access_key_1_active | access_key_1_last_rotated\n<root_account> | {active} | {date}");
+            let mut account = account(&table);
+            account.summary.as_mut().unwrap().account_access_keys_present = Some(1);
+            assert_eq!(
+                lines(&account, &known_of(present.clone())).split_whitespace().next(),
+                Some("reported"),
+                "{table}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_report_earlier_than_the_one_that_an_open_finding_rests_on_fails_the_run() {
+        let later = Stored { generated_at: Some(time("2026-11-20T05:30:00Z")), ..stored(OLD_KEY_ID) };
+        let decision = decided(&account(OLD_KEY), &known_of(later));
+        assert_eq!(decision.problems.failed, Some(Step::Collect), "though nothing would be closed");
+    }
+
+    #[test]
+    fn the_second_of_twins_is_not_closed_while_the_first_cannot_be_marked() {
+        let check = "credwarden/access-key-not-rotated/123456789012/user/alice/key/20210620T051650Z";
+        let twin = |place: &str| Stored { reported: ReportedEvidence::default(), ..stored(&format!("{check}{place}")) };
+        let decision = decided(&account(OLD_KEY), &known([twin(""), twin("-2")]));
+        let mut outcome = Outcome { decision, receipts: Receipts::default() };
+        assert!(outcome.can_be_closed(&outcome.decision.closings[0]));
+        assert_eq!(Alert::of(&outcome).resolved.len(), 1);
+        outcome.receipts.unmarked.insert(check.to_owned());
+        assert!(!outcome.can_be_closed(&outcome.decision.closings[0]), "the next run would know of no twin");
+        assert_eq!(Alert::of(&outcome).resolved.len(), 0);
     }
 
     #[test]

@@ -234,6 +234,8 @@ pub struct Closing {
     pub generated_at: Option<DateTime<Utc>>,
     /// `UpdatedAt`
     pub updated_at: DateTime<Utc>,
+    /// The finding without whose mark it must stay open: it shows that the other one has to be reported anew.
+    pub only_with_mark: Option<String>,
 }
 
 /// Why a finding is closed.

@@ -46,6 +46,8 @@ pub struct Evaluation {
     pub coverage: BTreeMap<SourceId, Coverage>,
     /// The columns that a check needs and of which nothing can be read: the report is a source that could not be read whole.
     pub unreadable_columns: Vec<ColumnError>,
+    /// The columns of which root's cell cannot be read: all, where there is a report and root's row is damaged or missing.
+    pub unreadable_of_root: BTreeSet<Column>,
     /// The subjects whose rows are damaged or missing, where that is the only reason why the report may lack anybody.
     pub lost_rows: Option<BTreeSet<SubjectId<'static>>>,
 }
@@ -116,9 +118,15 @@ impl Evaluation {
         self.checks.iter().copied().find(|check| check.id == id)
     }
 
-    /// Whether a source of the check was asked for and could not be read.
-    pub fn lacks_source_of(&self, check: &Check) -> bool {
-        check.sources.iter().any(|source| self.coverage.get(source) == Some(&Coverage::Failed))
+    /// Whether the source was asked for and could not be read.
+    pub fn lacks(&self, source: SourceId) -> bool {
+        self.coverage.get(&source) == Some(&Coverage::Failed)
+    }
+
+    /// Whether a source of the finding's check could not be read; a row or a cell of root's that the check needs is a source too.
+    pub fn is_blind_on(&self, finding: &Finding) -> bool {
+        let needs_lost = || finding.check.columns.iter().any(|column| self.unreadable_of_root.contains(column));
+        finding.check.sources.iter().any(|source| self.lacks(*source)) || (finding.subject.is_root() && needs_lost())
     }
 
     /// Whether a subject of the check does not exist if there is no verdict on it.
@@ -173,6 +181,7 @@ pub fn evaluate(account: &Account, policy: &Policy, scope: &Scope, now: DateTime
         findings,
         coverage: coverage.collect(),
         lost_rows: lost_rows(account, &users, now),
+        unreadable_of_root: unreadable_of_root(account),
         unreadable_columns,
         checks,
     }
@@ -182,6 +191,14 @@ pub fn evaluate(account: &Account, policy: &Policy, scope: &Scope, now: DateTime
 fn unreadable_columns(account: &Account, checks: &[&Check]) -> Vec<ColumnError> {
     let needed: BTreeSet<Column> = checks.iter().flat_map(|check| check.columns).copied().collect();
     account.report.as_ref().map_or_else(|_| Vec::new(), |report| report.credentials.unreadable_columns(needed))
+}
+
+fn unreadable_of_root(account: &Account) -> BTreeSet<Column> {
+    match (&account.report, account.root()) {
+        (Ok(_), Ok(root)) => Column::TYPED.into_iter().filter(|column| root.cell_error(*column).is_some()).collect(),
+        (Ok(_), Err(_)) => Column::TYPED.into(),
+        (Err(_), _) => BTreeSet::new(),
+    }
 }
 
 /// The subjects whose rows are damaged or missing, where nothing else speaks against the report being whole.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::decision::{AlertStatus, Decision, Failing, Storing};
+use crate::decision::{AlertStatus, Closing, Decision, Failing, Storing};
 use crate::problems::{Problems, Step};
 
 /// What Security Hub took of a decision, and what it did not.
@@ -72,6 +72,11 @@ impl Outcome {
             Meanwhile::Suppressed(ids) => ids.contains(&failing.id),
             Meanwhile::Unread => false,
         }
+    }
+
+    /// Whether the finding can be closed: not while what shows that another one is new could not be marked so.
+    pub fn can_be_closed(&self, closing: &Closing) -> bool {
+        closing.only_with_mark.as_ref().is_none_or(|id| !self.receipts.unmarked.contains(id))
     }
 
     /// Whether the finding can be marked as reported: what is stored of it is what is reported of it, and the mark overwrites no

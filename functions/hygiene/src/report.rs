@@ -388,6 +388,25 @@ fn standard() -> impl Iterator<Item = &'static str> {
 }
 
 impl Column {
+    /// Those whose cells have to be dates or truth values.
+    pub(crate) const TYPED: [Self; 15] = [
+        Self::UserCreationTime,
+        Self::PasswordEnabled,
+        Self::PasswordLastUsed,
+        Self::PasswordLastChanged,
+        Self::MfaActive,
+        Self::AccessKey1Active,
+        Self::AccessKey1LastRotated,
+        Self::AccessKey1LastUsedDate,
+        Self::AccessKey2Active,
+        Self::AccessKey2LastRotated,
+        Self::AccessKey2LastUsedDate,
+        Self::Cert1Active,
+        Self::Cert1LastRotated,
+        Self::Cert2Active,
+        Self::Cert2LastRotated,
+    ];
+
     /// The column's name in the report.
     pub fn name(self) -> &'static str {
         NAMES[self as usize]
@@ -459,16 +478,16 @@ impl CredentialReport {
         sheet.check_names()?;
         let mut report = Self::of(sheet, dates);
         // A saved file with such a row is refused; see `saved`.
-        if origin == Origin::Live {
-            report.set_foreign_rows_apart();
+        if let (Origin::Live, Some((account, _))) = (origin, report.account()) {
+            let account = account.to_owned();
+            report.set_foreign_rows_apart(&account);
         }
         Ok(report)
     }
 
-    /// A row whose ARN is of another account than the root user's is about nobody in this account.
-    fn set_foreign_rows_apart(&mut self) {
-        let Some((account, _)) = self.account() else { return };
-        let account = account.to_owned();
+    /// A row whose ARN is of another account is about nobody in this one. Where the report does not say whose it is, somebody
+    /// else has to.
+    pub fn set_foreign_rows_apart(&mut self, account: &str) {
         let is_foreign = |row: &Row| row.account().is_some_and(|(other, _)| other != account);
         if !self.users.iter().any(is_foreign) {
             return;
@@ -900,7 +919,7 @@ impl Row {
     }
 
     /// Why the cell of that column cannot be read. What is only shown, as a region, can be read whatever it is.
-    fn cell_error(&self, column: Column) -> Option<&CellError> {
+    pub(crate) fn cell_error(&self, column: Column) -> Option<&CellError> {
         let ([one, two], [first, second]) = (&self.access_keys, &self.certificates);
         match column {
             Column::UserCreationTime => self.user_creation_time.as_ref().err(),

@@ -4,7 +4,7 @@ use crate::account::Account;
 use crate::check::Context;
 use crate::report::{AccessKey, Column, Row};
 use crate::source::Unavailable;
-use crate::subject::stamp;
+use crate::subject::{KeyTag, stamp};
 use crate::text::{age, cut, inert, moment};
 use crate::uses::Uses;
 use crate::verdict::ReportedEvidence;
@@ -83,11 +83,15 @@ pub(crate) fn columns(key: &AccessKey) -> [Column; 5] {
     [columns.active, columns.last_rotated, columns.last_used_date, columns.last_used_region, columns.last_used_service]
 }
 
-/// What is worth a second alert in a finding that names those keys: another key.
+/// What is worth a second alert in a finding that names those keys: another key. One whose date cannot be read is named by its
+/// slot.
 pub(crate) fn reportable(root: &Row, named: &[&AccessKey]) -> ReportedEvidence {
+    let name = |key: &&AccessKey| key.created().map_or_else(|_| KeyTag::Slot(key.slot).to_string(), stamp);
+    let is_known =
+        |key: &AccessKey| key.active.is_ok() && key.last_rotated.is_ok() && (key.is_empty() || key.created().is_ok());
     ReportedEvidence {
         uses: Uses::default(),
-        keys: named.iter().filter_map(|key| key.created().ok()).map(stamp).collect(),
-        keys_whole: root.access_keys.iter().all(|key| key.active.is_ok() && key.last_rotated.is_ok()),
+        keys: named.iter().map(name).collect(),
+        keys_whole: root.access_keys.iter().all(is_known),
     }
 }

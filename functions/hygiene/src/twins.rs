@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::enrichment::Enrichment;
 use crate::evaluate::Evaluation;
 use crate::memory::Stored;
-use crate::subject::{AccessKeySubject, KeyTag, Subject, SubjectId};
+use crate::subject::{AccessKeySubject, FindingId, KeyTag, Subject, SubjectId};
 
 /// The keys that are left of twins, under the identity of a key without one. Which of the two each is, the report does not say: it
 /// may have taken the other's slot.
@@ -80,4 +80,11 @@ fn rename(first: &SubjectId<'_>, evaluation: &mut Evaluation) {
             *second = true;
         }
     }
+}
+
+/// The identity that what is left of the twins takes, where the stored finding is on the second of those.
+pub(crate) fn first_of(stored: &Stored, undecided: &BTreeSet<SubjectId<'static>>) -> Option<String> {
+    let id = FindingId::parse(&stored.id).ok().filter(|id| is_second(&id.subject))?;
+    let subject = twin(&id.subject, false).filter(|first| undecided.contains(first))?;
+    Some(FindingId { subject, ..id }.to_string())
 }

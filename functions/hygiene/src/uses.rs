@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::subject::KeyTag;
 use crate::time::Time;
 
 /// The latest use of each credential.
@@ -34,10 +35,20 @@ impl Uses {
 
     /// The latest use that is not known from the other.
     pub fn not_in(&self, known: &Self) -> Option<Time> {
-        let is_new = |(credential, time): &(&String, &Time)| {
-            known.by_credential.get(*credential).copied().max(known.of_any).is_none_or(|known| known < **time)
-        };
+        let is_new =
+            |(credential, time): &(&String, &Time)| known.latest_of(credential).is_none_or(|known| known < **time);
         self.by_credential.iter().filter(is_new).map(|(_, time)| *time).max()
+    }
+
+    /// The latest use that may be of that credential: an access key whose date cannot be read may be any, and one whose date can be
+    /// read may be one whose date could not.
+    fn latest_of(&self, credential: &str) -> Option<Time> {
+        let may_be = |known: &str| {
+            known == credential
+                || (credential != PASSWORD && known != PASSWORD && (is_slot(credential) || is_slot(known)))
+        };
+        let known = self.by_credential.iter().filter(|(known, _)| may_be(known)).map(|(_, time)| *time);
+        known.chain(self.of_any).max()
     }
 
     /// Without those that are later than that: a date that was wrong must not hide later ones.
@@ -51,6 +62,16 @@ impl Uses {
     /// The latest of both for each credential. A use of a credential that is gone is kept.
     #[must_use]
     pub fn merged(mut self, other: Self) -> Self {
+        // What is known of a key by its date need not be kept by its slot, nor the other way round.
+        let own = self.clone();
+        self.by_credential.retain(|credential, time| {
+            let is_known = |known: &Time| *known == *time;
+            !(is_slot(credential) && other.by_credential.iter().any(|(other, time)| !is_slot(other) && is_known(time)))
+        });
+        let mut other = other;
+        other.by_credential.retain(|credential, time| {
+            !(is_slot(credential) && own.by_credential.iter().any(|(own, known)| !is_slot(own) && *time <= *known))
+        });
         for (credential, time) in other.by_credential {
             let latest = self.by_credential.entry(credential).or_insert(time);
             *latest = time.max(*latest);
@@ -67,6 +88,11 @@ impl Uses {
         }
         self
     }
+}
+
+/// Whether an access key is named by its slot, since its date cannot be read.
+fn is_slot(credential: &str) -> bool {
+    matches!(credential.parse(), Ok(KeyTag::Slot(_)))
 }
 
 #[cfg(test)]

@@ -101,6 +101,8 @@ pub struct Failure {
     pub evidence: Evidence,
     /// What is worth a second alert when it changes.
     pub reportable: ReportedEvidence,
+    /// Whether a live source shows the problem, as opposed to a credential report that can be four hours old.
+    pub is_live: bool,
 }
 
 /// What a verdict rests on, in the order in which it is shown.
@@ -144,7 +146,8 @@ pub struct ReportedEvidence {
 impl Verdict {
     /// The problem is there.
     pub fn failed(message: String, evidence: Evidence) -> Self {
-        Self::Failed(Failure { severity: None, message, evidence, reportable: ReportedEvidence::default() })
+        let reportable = ReportedEvidence::default();
+        Self::Failed(Failure { severity: None, message, evidence, reportable, is_live: false })
     }
 
     /// The problem is not there.

@@ -50,7 +50,7 @@ fn rule(blind: &BlindSpots<'_>) -> Verdict {
         let _ = write!(message, " And {} more.", grouped(rest as u64));
     }
     let evidence: Evidence = blind.spots.iter().filter_map(|spot| spot.fact.clone()).collect();
-    Verdict::Failed(Failure { severity, message, evidence, reportable: ReportedEvidence::default() })
+    Verdict::Failed(Failure { severity, message, evidence, reportable: ReportedEvidence::default(), is_live: false })
 }
 
 fn remediation(target: &Target<'_>) -> String {

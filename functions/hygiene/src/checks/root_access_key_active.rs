@@ -46,7 +46,7 @@ fn rule(account: &Account, context: &Context<'_>) -> Verdict {
     let message = format!("The root user has {count}: {tellings}.{doubt}");
     let columns: Vec<_> = active.iter().flat_map(|key| root_keys::columns(key)).collect();
     let reportable = root_keys::reportable(root, &active);
-    Verdict::Failed(Failure { severity: None, message, evidence: evidence(root, &columns), reportable })
+    Verdict::Failed(Failure { severity: None, message, evidence: evidence(root, &columns), reportable, is_live: false })
 }
 
 #[cfg(test)]

@@ -68,7 +68,7 @@ fn rule(account: &Account, context: &Context<'_>) -> Verdict {
     let message = format!("The root user has an active access key older than {}: {tellings}.{doubt}", age(limit));
     let shown: Vec<_> = old.iter().flat_map(|key| root_keys::columns(key)).collect();
     let reportable = root_keys::reportable(root, &old);
-    Verdict::Failed(Failure { severity: None, message, evidence: evidence(root, &shown), reportable })
+    Verdict::Failed(Failure { severity: None, message, evidence: evidence(root, &shown), reportable, is_live: false })
 }
 
 #[cfg(test)]

@@ -48,6 +48,7 @@ fn rule(account: &Account, context: &Context<'_>) -> Verdict {
         message: seen.message(account, context),
         evidence: seen.evidence(),
         reportable: seen.root.as_ref().map(|root| root_keys::reportable(root, &seen.shown)).unwrap_or_default(),
+        is_live: in_summary,
     })
 }
 

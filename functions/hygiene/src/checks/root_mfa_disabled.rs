@@ -3,7 +3,7 @@ use crate::check::{Check, Context, Kind, Rule, evidence};
 use crate::report::{AccessKey, Column};
 use crate::requirements;
 use crate::source::{Source, SourceId, Unavailable};
-use crate::verdict::{Evidence, Fact, Severity, Verdict};
+use crate::verdict::{Evidence, Fact, Failure, ReportedEvidence, Severity, Verdict};
 
 pub(super) static CHECK: Check = Check {
     id: "root-mfa-disabled",
@@ -37,10 +37,13 @@ fn rule(account: &Account, _: &Context<'_>) -> Verdict {
         (Ok(false), _) => Verdict::not_applicable("The root user has no password and no active access key."),
         (_, Ok(true)) => Verdict::passed("The root user has MFA."),
         (Err(reason), Ok(false)) | (_, Err(reason)) => Verdict::unknown(reason.clone()),
-        (Ok(true), Ok(false)) => Verdict::failed(
-            message(password.value.as_ref().ok(), active_key.value == Ok(true)),
-            [mfa.evidence, password.evidence, active_key.evidence].concat(),
-        ),
+        (Ok(true), Ok(false)) => Verdict::Failed(Failure {
+            severity: None,
+            message: message(password.value.as_ref().ok(), active_key.value == Ok(true)),
+            is_live: mfa.evidence.iter().any(|fact| fact.source == SourceId::AccountSummary),
+            evidence: [mfa.evidence, password.evidence, active_key.evidence].concat(),
+            reportable: ReportedEvidence::default(),
+        }),
     }
 }
 

@@ -3,7 +3,7 @@ use crate::check::{Check, Context, Kind, Rule, evidence};
 use crate::report::{CellError, Certificate, Column};
 use crate::requirements;
 use crate::source::{SourceId, Unavailable};
-use crate::verdict::{Evidence, Fact, Severity, Verdict};
+use crate::verdict::{Evidence, Fact, Failure, ReportedEvidence, Severity, Verdict};
 
 pub(super) static CHECK: Check = Check {
     id: "root-signing-certificate-present",
@@ -50,7 +50,9 @@ fn rule(account: &Account, _: &Context<'_>) -> Verdict {
         rests_on = evidence(root, &columns);
     }
     rests_on.extend(summary.map(|count| Fact::of_summary("AccountSigningCertificatesPresent", count)));
-    Verdict::failed(format!("The root user has an X.509 signing certificate, {says}."), rests_on)
+    let message = format!("The root user has an X.509 signing certificate, {says}.");
+    let reportable = ReportedEvidence::default();
+    Verdict::Failed(Failure { severity: None, message, evidence: rests_on, reportable, is_live: in_summary })
 }
 
 fn is_shown(certificate: &Certificate) -> bool {
