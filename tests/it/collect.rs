@@ -66,6 +66,7 @@ fn summary() -> Rule {
             .summary_map(SummaryKeyType::AccountMfaEnabled, 0)
             .summary_map(SummaryKeyType::from("AccountPasswordPresent"), 1)
             .summary_map(SummaryKeyType::Users, 1)
+            .summary_map(SummaryKeyType::from("AccountSigningCertificatesPresent"), 0)
             .build()
     })
 }
@@ -537,6 +538,9 @@ async fn a_summary_without_what_every_account_has_is_an_error() {
         GetAccountSummaryOutput::builder().summary_map(SummaryKeyType::from("AccountMFAEnabled"), 1).build()
     });
     let collected = collected(&[&complete(), &served(), &empty, &devices()]).await;
-    assert_eq!(errors(&collected), ["the account summary has no AccountAccessKeysPresent"]);
+    assert_eq!(
+        errors(&collected),
+        ["the account summary has no AccountAccessKeysPresent, AccountSigningCertificatesPresent"]
+    );
     assert!(collected.account.summary.is_ok(), "what it has is used");
 }

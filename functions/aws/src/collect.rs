@@ -378,6 +378,7 @@ fn incomplete(summary: &AccountSummary) -> Option<CollectError> {
     let entries = [
         ("AccountAccessKeysPresent", summary.account_access_keys_present),
         ("AccountMFAEnabled", summary.account_mfa_enabled),
+        ("AccountSigningCertificatesPresent", summary.account_signing_certificates_present),
     ];
     let missing: Vec<&str> = entries.iter().filter(|(_, entry)| entry.is_none()).map(|(name, _)| *name).collect();
     (!missing.is_empty()).then(|| CollectError::IncompleteSummary(missing.join(", ")))

@@ -205,8 +205,8 @@ fn hidden_by(
     }
 }
 
-/// Whether something that matters could not be evaluated, for a reason that people are not notified of by itself. A blind spot is
-/// reported once, by its own finding.
+/// Whether an open finding that matters could not be evaluated, for a reason that people are not notified of by itself. A blind
+/// spot is reported once, by its own finding.
 fn is_blind(decision: &Decision, hidden: &BTreeMap<String, BTreeSet<SubjectId<'static>>>) -> bool {
     let is_reported = |failing: &&Failing| {
         failing.finding.is_blind_spot() && (!failing.is_new() || decision.is_reportable(failing.severity()))
@@ -218,12 +218,7 @@ fn is_blind(decision: &Decision, hidden: &BTreeMap<String, BTreeSet<SubjectId<'s
     };
     let is_hidden = |stored: &Stored| hidden.get(&stored.id).is_some_and(is_known);
     let matters = |stored: &&Stored| decision.is_reportable(stored.severity) && stored.workflow != Workflow::Suppressed;
-    let root_is_hidden = |finding: &Finding| {
-        matches!(finding.verdict, Verdict::Unknown(Unavailable::BlindSpot { .. }))
-            && reported.contains(&SubjectId::Root)
-    };
     decision.not_evaluated.iter().filter(matters).any(|stored| !is_hidden(stored))
-        || decision.unknown.iter().any(|finding| finding.subject.is_root() && !root_is_hidden(finding))
 }
 
 /// What fails the run, or is reported of it, by what is known of the report and of stored findings. `ignored`: how many of these

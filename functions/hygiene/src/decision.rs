@@ -75,7 +75,7 @@ pub struct Decision {
     pub not_asked: Vec<Stored>,
     /// The UNKNOWN findings, in the evaluation's order, but for those whose source was not asked for.
     pub unknown: Vec<Finding>,
-    /// Whether something that matters could not be evaluated, for a reason that no finding reports.
+    /// Whether an open finding that matters could not be evaluated, for a reason that no finding reports.
     pub is_blind: bool,
 }
 
