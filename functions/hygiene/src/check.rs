@@ -25,7 +25,7 @@ pub struct Check {
     pub severity: Severity,
     /// Whether it is about what is, or about what happened.
     pub kind: Kind,
-    /// The sources that its verdict can rest on.
+    /// The sources that its verdict can rest on, first the one that prevails: where that cannot be read, no other closes a finding.
     pub sources: &'static [SourceId],
     /// The source that lists its subjects: a finding on a subject that is not in it is gone, if it was read. None for the root
     /// user, who is always there.

@@ -343,11 +343,8 @@ fn close_reason(
     if id.check != check.id || !check.judges(&id.subject) {
         return Some(CloseReason::NotChecked);
     }
-    // What a live source showed is not undone by a report that can be older.
-    if id.subject == SubjectId::Root
-        && evaluation.lacks(SourceId::AccountSummary)
-        && check.reads(SourceId::AccountSummary)
-    {
+    // What a live source showed is not undone by a report, which can be older.
+    if check.sources.first().is_some_and(|source| evaluation.lacks(*source)) {
         return None;
     }
     let is_doubtful = || is_earlier(evaluation, stored) || evaluation.doubts.iter().any(Doubt::is_failure);
@@ -1670,8 +1667,13 @@ bob            | false            | false
     }
 
     /// A check whose subjects are listed by a second source.
-    static OF_A_SECOND_SOURCE: Check =
-        Check { id: "device-lost", listed_by: Some(SourceId::VirtualMfaDevices), kind: Kind::State, ..*CHECKS[11] };
+    static OF_A_SECOND_SOURCE: Check = Check {
+        id: "device-lost",
+        sources: &[SourceId::VirtualMfaDevices],
+        listed_by: Some(SourceId::VirtualMfaDevices),
+        kind: Kind::State,
+        ..*CHECKS[11]
+    };
 
     /// What a run reads of one source: users, of whom some fail.
     #[derive(Debug, Clone)]

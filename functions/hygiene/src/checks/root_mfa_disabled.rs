@@ -10,7 +10,7 @@ pub(super) static CHECK: Check = Check {
     title: "The root user has no MFA",
     severity: Severity::Critical,
     kind: Kind::State,
-    sources: &[SourceId::CredentialReport, SourceId::AccountSummary],
+    sources: &[SourceId::AccountSummary, SourceId::CredentialReport],
     listed_by: None,
     columns: &[Column::PasswordEnabled, Column::MfaActive, Column::AccessKey1Active, Column::AccessKey2Active],
     fails_when: "Root can sign in or call (it has a password or an active access key) and has no MFA. Not \
