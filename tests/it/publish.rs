@@ -358,6 +358,7 @@ async fn evidence_that_is_held_back_is_stored_after_the_message() {
         evidence: used(BEFORE),
         generated_at: None,
         user_created_at: None,
+        access_key_id: None,
     });
     let (_, before, after) = published(&decision, none).await;
     let later = NEW.replace("00.000Z", "00.001Z");

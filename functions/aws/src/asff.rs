@@ -372,7 +372,7 @@ fn base<'a>(product: &'a Product, envelope: &Envelope<'_>) -> Asff<'a> {
 fn product_fields<'a>(failing: &'a Failing, record: &Record) -> Option<ProductFields<'a>> {
     let mut fields = ProductFields::default();
     fields.insert(ARN, failing.finding.subject.arn());
-    fields.insert(ACCESS_KEY_ID, failing.access_key_id.as_deref());
+    fields.insert(ACCESS_KEY_ID, record.access_key_id.as_deref());
     let uses = &record.evidence.uses;
     fields.insert(LAST_USED, uses.latest().map(to_last_digit).as_deref());
     let uses = uses.by_credential.iter().map(|(credential, time)| format!("{credential}={}", to_last_digit(*time)));

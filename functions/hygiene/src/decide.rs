@@ -387,6 +387,7 @@ fn compared(
     let generated_at = generated_at(&finding, stored, evaluation);
     let seen = finding.failure().map(|failure| failure.reportable.clone()).unwrap_or_default();
     let severity = finding.severity();
+    let known_id = access_key_id.clone();
     let Some(stored) = stored else {
         return Failing {
             id,
@@ -397,7 +398,7 @@ fn compared(
             created_at: now,
             first_observed_at: now,
             updated_at: now,
-            record: Record { severity, evidence: seen, generated_at, user_created_at },
+            record: Record { severity, evidence: seen, generated_at, user_created_at, access_key_id: known_id },
             storing: Storing::AtOnce,
         };
     };
@@ -411,7 +412,7 @@ fn compared(
             created_at: now,
             first_observed_at: now,
             updated_at: stored.next_update(now),
-            record: Record { severity, evidence: seen, generated_at, user_created_at },
+            record: Record { severity, evidence: seen, generated_at, user_created_at, access_key_id: known_id },
             storing: Storing::IfMarked(record(stored)),
         };
     }
@@ -424,7 +425,7 @@ fn compared(
     } else {
         // Absent or unreadable, it is the same user.
         let user_created_at = user_created_at.or(stored.user_created_at);
-        Record { severity, evidence: merged(seen, stored, now), generated_at, user_created_at }
+        Record { severity, evidence: merged(seen, stored, now), generated_at, user_created_at, access_key_id: known_id }
     };
     let alert = alert_status(stored, &finding, news, evaluation);
     let storing = match alert {
@@ -520,6 +521,7 @@ fn record(stored: &Stored) -> Record {
         evidence: stored.reported.clone(),
         generated_at: stored.generated_at,
         user_created_at: stored.user_created_at,
+        access_key_id: stored.access_key_id.clone(),
     }
 }
 

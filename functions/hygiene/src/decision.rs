@@ -164,6 +164,8 @@ pub struct Record {
     pub generated_at: Option<DateTime<Utc>>,
     /// When the user was created that the finding is on.
     pub user_created_at: Option<DateTime<Utc>>,
+    /// The access key's id, where it is known: by it the next run tells a key from another one of the same second.
+    pub access_key_id: Option<String>,
 }
 
 /// When the record of a finding may be stored. A record that is stored while people do not know of it hides from all later
