@@ -419,15 +419,15 @@ fn compared(
     // What an earlier report shows is no news, and nothing of it is remembered.
     let is_earlier = is_of_earlier(&finding, stored, evaluation);
     let news = if is_earlier { None } else { new_evidence(severity, &seen, stored, now) };
-    // Nobody knows of what is stored of a finding that was not reported.
-    let record = if is_earlier && stored.workflow != Workflow::New {
+    let alert = alert_status(stored, &finding, news, evaluation);
+    // What is reported now is what people know: whatever else is stored of the finding nobody may have been notified of.
+    let record = if is_earlier && !matches!(alert, AlertStatus::New(_)) {
         Record { generated_at, ..record(stored) }
     } else {
         // Absent or unreadable, it is the same user.
         let user_created_at = user_created_at.or(stored.user_created_at);
         Record { severity, evidence: merged(seen, stored, now), generated_at, user_created_at, access_key_id: known_id }
     };
-    let alert = alert_status(stored, &finding, news, evaluation);
     let storing = match alert {
         AlertStatus::New(Reason::NewEvidence(_)) => Storing::IfMarked(self::record(stored)),
         AlertStatus::New(Reason::NewWhileSuppressed(_)) => Storing::WhenSent(self::record(stored)),
@@ -1481,6 +1481,30 @@ user           | access_key_1_active | access_key_1_last_rotated | access_key_2_
         assert_eq!(recorded(at(false, "2026-11-20T02:00:00Z")), Some(time("2026-11-20T03:00:00Z")));
         assert_eq!(recorded(at(true, "2026-11-20T04:00:00Z")), Some(time("2026-11-20T04:00:00Z")));
         assert_eq!(recorded(at(true, "2099-01-01T00:00:00Z")), Some(time("2026-11-20T03:00:00Z")), "that was wrong");
+    }
+
+    #[test]
+    fn what_an_earlier_report_is_the_occasion_to_report_is_what_people_know() {
+        let mut account = account(ROOT_KEY);
+        generated(&mut account, "2026-11-20T03:00:00Z");
+        let later = |workflow| Stored {
+            workflow,
+            severity: Severity::Critical,
+            generated_at: Some(time("2026-11-20T04:00:00Z")),
+            reported: ReportedEvidence { keys: ["20261101T030405Z".to_owned()].into(), ..ReportedEvidence::default() },
+            ..stored("credwarden/root-access-key-present/123456789012/root")
+        };
+        for workflow in [Workflow::New, Workflow::Resolved] {
+            let decision = decided(&account, &known_of(later(workflow)));
+            let failing =
+                &decision.failing[decision.failing.iter().position(|one| one.id.contains("key-present")).unwrap()];
+            assert!(failing.is_new(), "{workflow:?}");
+            assert_eq!(
+                failing.record.evidence.keys,
+                ["20190102T030405Z".to_owned()].into(),
+                "the other key was not reported"
+            );
+        }
     }
 
     #[test]
