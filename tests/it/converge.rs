@@ -1088,3 +1088,16 @@ fn what_a_run_that_died_stored_is_reported_though_the_next_report_does_not_show_
     ];
     lived(&steps, 0).unwrap();
 }
+
+/// Root's key is deleted, and another one made, which first only the summary shows.
+#[test]
+fn a_root_key_that_first_only_the_summary_shows_is_reported_beside_one_that_is_gone() {
+    let steps = [
+        Step::Run(Invocation::quiet(Pause::None)),
+        Step::Change(Change::DeleteRootKeys),
+        Step::Run(Invocation { damage: Some(Damage::NoRootRow), ..Invocation::quiet(Pause::Hours) }),
+        Step::Change(Change::NewRootKey(0)),
+        Step::Run(Invocation::quiet(Pause::None)),
+    ];
+    lived(&steps, 0).unwrap();
+}

@@ -532,7 +532,8 @@ fn merged(mut seen: ReportedEvidence, stored: &Stored, now: DateTime<Utc>) -> Re
         Workflow::Notified | Workflow::Suppressed => true,
         Workflow::New | Workflow::Resolved => false,
     };
-    if is_known && !seen.keys_whole {
+    // A key that only the summary shows is none of those that the report has.
+    if is_known && (!seen.keys_whole || seen.keys.is_empty()) {
         let new = new_keys(&seen.keys, &stored.reported.keys);
         let is_kept = |key: &String| !is_slot(key) || new.contains(key) || stored.reported.keys.is_empty();
         seen.keys = seen.keys.into_iter().filter(is_kept).chain(stored.reported.keys.iter().cloned()).collect();
