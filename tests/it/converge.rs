@@ -566,7 +566,8 @@ impl History {
                 known.uses = known.uses.clone().merged(news.uses).merged(stored.map(evidence).unwrap_or_default().uses);
                 if news.keys.is_empty() {
                     self.unnamed.insert(id.to_owned());
-                } else {
+                } else if !blind {
+                    // What a run reports without Security Hub is not stored there.
                     self.unnamed.remove(id);
                 }
                 known.keys.extend(news.keys);
