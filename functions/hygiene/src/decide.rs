@@ -3,6 +3,7 @@
 //! The rule above the others: a finding is closed only by a verdict, or by a source that was read whole and does not have its
 //! subject. What a run could not judge stays as it is.
 
+use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -37,7 +38,7 @@ pub fn decide(mut evaluation: Evaluation, memory: Memory, enrichment: &Enrichmen
     let (counts, now) = (evaluation.counts(), evaluation.evaluated_at);
     let ignored = stored.values().filter(|stored| !stored.takes_updates()).count();
     let (mut failing, mut unknown, mut ends) = (Vec::new(), Vec::new(), Ends::default());
-    let mut enrichment = enrichment.clone();
+    let mut enrichment = Cow::Borrowed(enrichment);
     let undecided = twins::settle(&stored, &mut evaluation, &mut enrichment);
     let keys = Keys::of(&evaluation, &stored);
     let later_report = later_report(stored.values(), &evaluation);
@@ -48,7 +49,8 @@ pub fn decide(mut evaluation: Evaluation, memory: Memory, enrichment: &Enrichmen
         let known = stored.remove(&id);
         match &finding.verdict {
             Verdict::Failed(_)
-                if keys.is_known_by_date(&finding) || is_of_earlier_report(known.as_ref(), &finding, &evaluation) => {}
+                if keys.is_known_by_date(&finding)
+                    || would_be_reopened_by_earlier(known.as_ref(), &finding, &evaluation) => {}
             Verdict::Failed(_) => {
                 let access_key_id = enrichment.access_key_id(&finding).map(str::to_owned);
                 let finding = match &known {
@@ -213,9 +215,7 @@ fn is_blind(decision: &Decision, hidden: &BTreeMap<String, BTreeSet<SubjectId<'s
     };
     let reported: BTreeSet<SubjectId<'_>> =
         decision.failing.iter().filter(is_reported).map(|failing| failing.finding.subject.id()).collect();
-    let is_known = |subjects: &BTreeSet<SubjectId<'static>>| {
-        subjects.iter().all(|subject| reported.iter().any(|reported| reported == subject))
-    };
+    let is_known = |subjects: &BTreeSet<SubjectId<'static>>| subjects.iter().all(|subject| reported.contains(subject));
     let is_hidden = |stored: &Stored| hidden.get(&stored.id).is_some_and(is_known);
     let matters = |stored: &&Stored| decision.is_reportable(stored.severity) && stored.workflow != Workflow::Suppressed;
     decision.not_evaluated.iter().filter(matters).any(|stored| !is_hidden(stored))
@@ -325,7 +325,7 @@ fn is_of_earlier(finding: &Finding, stored: &Stored, evaluation: &Evaluation) ->
 }
 
 /// Whether a finding that is closed would be opened again by a report from before the one that closed it.
-fn is_of_earlier_report(stored: Option<&Stored>, finding: &Finding, evaluation: &Evaluation) -> bool {
+fn would_be_reopened_by_earlier(stored: Option<&Stored>, finding: &Finding, evaluation: &Evaluation) -> bool {
     let rests_on_report = finding.check.reads(SourceId::CredentialReport);
     stored.is_some_and(|stored| !stored.active && rests_on_report && is_earlier(evaluation, stored))
 }

@@ -168,6 +168,7 @@ pub fn evaluate(account: &Account, policy: &Policy, scope: &Scope, now: DateTime
     if let Some(generated) = report_generated_at {
         add_generated_time(&mut findings, generated);
     }
+    let doubts = account.doubts(now);
     let coverage = SourceId::ALL.into_iter().map(|source| (source, account.coverage(source)));
     Evaluation {
         account_id: account.id.clone(),
@@ -176,12 +177,12 @@ pub fn evaluate(account: &Account, policy: &Policy, scope: &Scope, now: DateTime
         report_was_read: account.report.is_ok(),
         report_generated_at,
         scope: scope.clone(),
-        doubts: account.doubts(now),
         events_within: policy.root_used_within,
         findings,
         coverage: coverage.collect(),
-        lost_rows: lost_rows(account, &users, now),
+        lost_rows: lost_rows(account, &users, &doubts),
         unreadable_of_root: unreadable_of_root(account),
+        doubts,
         unreadable_columns,
         checks,
     }
@@ -202,9 +203,9 @@ fn unreadable_of_root(account: &Account) -> BTreeSet<Column> {
 }
 
 /// The subjects whose rows are damaged or missing, where nothing else speaks against the report being whole.
-fn lost_rows(account: &Account, users: &[User<'_>], now: DateTime<Utc>) -> Option<BTreeSet<SubjectId<'static>>> {
+fn lost_rows(account: &Account, users: &[User<'_>], doubts: &[Doubt]) -> Option<BTreeSet<SubjectId<'static>>> {
     let counts_users = account.summary.as_ref().is_ok_and(|summary| summary.users.is_some());
-    if !counts_users || !account.doubts(now).is_empty() {
+    if !counts_users || !doubts.is_empty() {
         return None;
     }
     let root = account.root().is_err().then_some(SubjectId::Root);

@@ -78,9 +78,8 @@ fn counts(text: &mut String, alerts: &[Alert<'_>]) {
     let new_count = sum(alerts, |alert| alert.new.len());
     let new = severities(alerts.iter().flat_map(|alert| &alert.new).map(|failing| failing.severity()));
     let _ = writeln!(text, "{:>6} new{new}", number(new_count));
-    let ended = |place: usize| sum(alerts, |alert| endings(alert)[place].1.len());
-    let [not_applicable, in_use] = [ended(1), ended(2)];
-    let parts = [(not_applicable, "no longer applies"), (in_use, "in use again")];
+    let resolved_so = |is_so: fn(&CloseReason) -> bool| sum(alerts, |alert| resolved_by(alert, is_so).count());
+    let parts = [(resolved_so(is_not_applicable), "no longer applies"), (resolved_so(is_in_use), "in use again")];
     let parts =
         parts.iter().filter(|(count, _)| *count != 0).map(|(count, what)| format!("; {} {what}", number(*count)));
     let resolved = sum(alerts, |alert| alert.resolved.len());
@@ -349,15 +348,24 @@ fn unwritten(text: &mut String, alert: &Alert<'_>) {
 
 /// What is resolved, by what that means: who reads that a thing is resolved takes it for repaired.
 fn endings<'a>(alert: &Alert<'a>) -> [(&'static str, Vec<&'a Closing>); 3] {
-    let of = |is_so: fn(&CloseReason) -> bool| {
-        alert.resolved.iter().copied().filter(|closing| is_so(&closing.reason)).collect()
-    };
-    let is_repaired = |reason: &CloseReason| !matches!(reason, CloseReason::InUse(_) | CloseReason::NotApplicable(_));
+    let is_repaired = |reason: &CloseReason| !is_not_applicable(reason) && !is_in_use(reason);
     [
-        ("RESOLVED", of(is_repaired)),
-        ("NO LONGER APPLIES", of(|reason| matches!(reason, CloseReason::NotApplicable(_)))),
-        ("IN USE AGAIN (nobody repaired anything)", of(|reason| matches!(reason, CloseReason::InUse(_)))),
+        ("RESOLVED", resolved_by(alert, is_repaired).collect()),
+        ("NO LONGER APPLIES", resolved_by(alert, is_not_applicable).collect()),
+        ("IN USE AGAIN (nobody repaired anything)", resolved_by(alert, is_in_use).collect()),
     ]
+}
+
+fn resolved_by<'a>(alert: &Alert<'a>, is_so: fn(&CloseReason) -> bool) -> impl Iterator<Item = &'a Closing> {
+    alert.resolved.iter().copied().filter(move |closing| is_so(&closing.reason))
+}
+
+fn is_not_applicable(reason: &CloseReason) -> bool {
+    matches!(reason, CloseReason::NotApplicable(_))
+}
+
+fn is_in_use(reason: &CloseReason) -> bool {
+    matches!(reason, CloseReason::InUse(_))
 }
 
 fn closings(text: &mut String, title: &str, closings: &[&Closing]) {

@@ -1,6 +1,7 @@
 //! Two access keys of a user that were created in the same second. They are told apart by slot, and when one of them is gone, by
 //! what earlier runs stored of their ids: the report has none.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -50,7 +51,7 @@ pub fn twin(key: &SubjectId<'_>, second: bool) -> Option<SubjectId<'static>> {
 pub(crate) fn settle(
     stored: &BTreeMap<String, Stored>,
     evaluation: &mut Evaluation,
-    enrichment: &mut Enrichment,
+    enrichment: &mut Cow<'_, Enrichment>,
 ) -> BTreeSet<SubjectId<'static>> {
     let mut undecided = BTreeSet::new();
     for first in left_of_twins(stored.values(), evaluation) {
@@ -61,7 +62,7 @@ pub(crate) fn settle(
         match twin(&first, true) {
             Some(second) if is_stored_as(&second) => {
                 rename(&first, evaluation);
-                enrichment.rename(&first, second);
+                enrichment.to_mut().rename(&first, second);
             }
             Some(_) | None if is_stored_as(&first) => {}
             Some(_) | None => {

@@ -51,6 +51,11 @@ impl Uses {
         known.chain(self.of_any).max()
     }
 
+    /// Whether a credential that is not named by a slot has such a use.
+    fn has_by_date(&self, is_so: impl Fn(Time) -> bool) -> bool {
+        self.by_credential.iter().any(|(credential, time)| !is_slot(credential) && is_so(*time))
+    }
+
     /// Without those that are later than that: a date that was wrong must not hide later ones.
     #[must_use]
     pub fn until(mut self, now: Time) -> Self {
@@ -61,17 +66,13 @@ impl Uses {
 
     /// The latest of both for each credential. A use of a credential that is gone is kept.
     #[must_use]
-    pub fn merged(mut self, other: Self) -> Self {
+    pub fn merged(mut self, mut other: Self) -> Self {
         // What is known of a key by its date need not be kept by its slot, nor the other way round.
-        let own = self.clone();
-        self.by_credential.retain(|credential, time| {
-            let is_known = |known: &Time| *known == *time;
-            !(is_slot(credential) && other.by_credential.iter().any(|(other, time)| !is_slot(other) && is_known(time)))
-        });
-        let mut other = other;
-        other.by_credential.retain(|credential, time| {
-            !(is_slot(credential) && own.by_credential.iter().any(|(own, known)| !is_slot(own) && *time <= *known))
-        });
+        self.by_credential
+            .retain(|credential, time| !(is_slot(credential) && other.has_by_date(|known| known == *time)));
+        other
+            .by_credential
+            .retain(|credential, time| !(is_slot(credential) && self.has_by_date(|known| *time <= known)));
         for (credential, time) in other.by_credential {
             let latest = self.by_credential.entry(credential).or_insert(time);
             *latest = time.max(*latest);
