@@ -111,17 +111,17 @@ async fn calls(retry: Retry, kinds: &[Kind]) -> u32 {
 #[tokio::test(start_paused = true)]
 async fn tries_are_limited_where_they_are_of_no_use_or_do_harm() {
     let minutes = || Retry::from(Instant::now() + Duration::from_mins(2));
-    let told = Arc::new(AtomicU32::new(0));
-    let telling = Arc::clone(&told);
+    let retries = Arc::new(AtomicU32::new(0));
+    let counter = Arc::clone(&retries);
     let few = || {
-        let telling = Arc::clone(&telling);
-        let on_retry = move |_: &CallError| _ = telling.fetch_add(1, Ordering::Relaxed);
+        let counter = Arc::clone(&counter);
+        let on_retry = move |_: &CallError| _ = counter.fetch_add(1, Ordering::Relaxed);
         Retry { unreachable: Some(3), on_retry: Some(Arc::new(on_retry)), ..minutes() }
     };
     assert_eq!(calls(few(), &[Kind::Denied]).await, 1);
-    assert_eq!(told.load(Ordering::Relaxed), 0);
+    assert_eq!(retries.load(Ordering::Relaxed), 0);
     assert_eq!(calls(few(), &[Kind::Unreachable]).await, 3);
-    assert_eq!(told.load(Ordering::Relaxed), 2);
+    assert_eq!(retries.load(Ordering::Relaxed), 2);
     assert!(5 < calls(few(), &[Kind::Throttled]).await, "that may pass");
     assert!(5 < calls(minutes(), &[Kind::Unreachable]).await, "so may that, for who has the time");
     let once = || Retry { after_ambiguous: Some(2), ..minutes() };

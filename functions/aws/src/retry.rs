@@ -13,7 +13,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(10);
 /// An endpoint that cannot be reached for so long is not tried again, where the tries are limited.
 const UNREACHABLE: Duration = Duration::from_secs(20);
 
-/// Is told why a call is tried again.
+/// Called with the error, before each further try.
 pub type OnRetry = Arc<dyn Fn(&CallError) + Send + Sync>;
 
 /// How a call is tried again.
@@ -25,7 +25,7 @@ pub struct Retry {
     pub unreachable: Option<u32>,
     /// How many tries there are after one of which it is not known whether the call was done; none: as many as there is time for.
     pub after_ambiguous: Option<u32>,
-    /// Is told why a call is tried again.
+    /// Called with the error, before each further try.
     pub on_retry: Option<OnRetry>,
 }
 
