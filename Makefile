@@ -88,7 +88,7 @@ local-invoke: ## a dry run in a container on this machine, with your AWS credent
 
 .PHONY: bench
 bench: $(VENV)/ready ## parts of a run, then the function as it is deployed: instructions, memory, calls, size
-	cargo bench --package hygiene --package checker
+	cargo bench --package hygiene --package aws --features aws/hub
 	$(MAKE) build ARCHITECTURE=$(HERE)
 	cd tests && exec ../$(VENV)/bin/python -m emulator.bench ../.aws-sam/build/CheckerFunction/bootstrap $(BENCH_ARGS)
 

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use checker::publish::Publisher;
-use checker::summary::AlertState;
+use aws::hub::publish::Publisher;
 use hygiene::decision::Decision;
 use hygiene::enrichment::Enrichment;
 use hygiene::evaluate::{Evaluation, Scope, evaluate};
 use hygiene::memory::{Stored, Workflow};
+use hygiene::outcome::Delivery;
 use hygiene::policy::Policy;
 use hygiene::report::{CredentialReport, Origin};
 use hygiene::verdict::{ReportedEvidence, Severity};
@@ -29,7 +29,7 @@ pub(crate) async fn sent(decision: Decision) -> (Vec<Value>, usize) {
     let publisher = Publisher::of(&client, &decision).unwrap();
     let until = Instant::now() + Duration::from_mins(10);
     publisher.publish(&decision, until, until, until).await;
-    publisher.finish(&outcome(decision), AlertState::NotNeeded, until, until).await;
+    publisher.finish(&outcome(decision), Delivery::NotNeeded, until, until).await;
     let bodies = bodies.lock().unwrap();
     let findings = bodies.iter().flat_map(|body| {
         let mut call: Value = serde_json::from_slice(body).unwrap();

@@ -9,10 +9,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
 
+use aws::hub::publish::Publisher;
 use checker::budget::{Budget, RUN};
 use checker::clients::Clients;
 use checker::config::Config;
-use checker::publish::Publisher;
 use checker::run::{RunError, audit, finish, notify, publish, run};
 use checker::summary::Summary;
 use chrono::{DateTime, TimeDelta, Utc};

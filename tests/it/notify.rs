@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use checker::notify::{Message, message};
-use checker::summary::{AlertState, Summary, findings};
+use checker::summary::{Summary, findings};
 use hygiene::alert::Alert;
 use hygiene::enrichment::Enrichment;
 use hygiene::evaluate::Evaluation;
 use hygiene::memory::{Stored, Workflow};
+use hygiene::outcome::Delivery;
 use hygiene::verdict::{ReportedEvidence, Severity};
 use serde_json::Value;
 
@@ -113,7 +114,7 @@ fn what_ended_is_in_the_result_worst_first_with_its_reason() {
     "#);
     let resolved = message.attributes.iter().find(|(name, ..)| *name == "resolved_findings").unwrap();
     assert_eq!(resolved.2, "4");
-    let answer = Summary::new(&Alert::of(&outcomes[0]), 0, AlertState::Sent);
+    let answer = Summary::new(&Alert::of(&outcomes[0]), 0, Delivery::Sent);
     assert_eq!(serde_json::to_value(answer).unwrap().get("closed"), None, "it names users");
 }
 

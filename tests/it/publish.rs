@@ -5,12 +5,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use aws::asff::Asff;
+use aws::hub::publish::{Batch, Finished, Imported, Publisher};
 use aws::product::Product;
-use checker::publish::{Batch, Finished, Imported, Publisher};
-use checker::summary::AlertState;
 use hygiene::decision::{Decision, Mark, Record, Storing};
 use hygiene::memory::{Stored, Workflow};
-use hygiene::outcome::{Outcome, Receipts};
+use hygiene::outcome::{Delivery, Outcome, Receipts};
 use hygiene::uses::Uses;
 use hygiene::verdict::{ReportedEvidence, Severity};
 use serde_json::{Value, json};
@@ -316,7 +315,7 @@ async fn published(decision: &Decision, unprocessed: fn(&Value) -> Value) -> (Re
     let before = root_use_in(&bodies);
     bodies.lock().unwrap().clear();
     let outcome = Outcome { decision: decision.clone(), receipts };
-    publisher.finish(&outcome, AlertState::Sent, until, until).await;
+    publisher.finish(&outcome, Delivery::Sent, until, until).await;
     (outcome.receipts, before, root_use_in(&bodies))
 }
 
@@ -373,7 +372,7 @@ async fn after_an_alert_that_failed_nothing_is_marked_stored_or_closed() {
     let publisher = Publisher::of(&client, &decision).unwrap();
     let until = Instant::now() + Duration::from_mins(1);
     let outcome = Outcome { decision, receipts: Receipts::default() };
-    assert_eq!(publisher.finish(&outcome, AlertState::Failed, until, until).await, Finished::default());
+    assert_eq!(publisher.finish(&outcome, Delivery::Failed, until, until).await, Finished::default());
     assert_eq!(bodies.lock().unwrap().len(), 0);
 }
 

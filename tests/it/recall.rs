@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use aws::error::chain;
+use aws::hub::recall::{Recall, RecallError, Recalled};
 use aws::product::Product;
 use aws_sdk_securityhub::Client;
 use checker::config::Config;
-use checker::recall::{Recall, RecallError, Recalled};
 use checker::run::run;
 use chrono::TimeDelta;
 use hygiene::check::Kind;

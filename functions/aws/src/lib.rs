@@ -4,8 +4,9 @@
 //!   [`tls`]; [`whole`] refuses answers without their end
 //! - [`collect`] reads the account, [`access_keys`] the ids of its keys; each states the IAM actions that it needs, as
 //!   [`permission`]s
-//! - [`error`] is why a call failed, [`retry`] how often it is tried
-//! - [`asff`] is a finding as Security Hub has it, [`product`] says which are credwarden's
+//! - [`error`] is why a call failed, [`retry`] how often it is tried; [`problems`] are logged
+//! - [`asff`] is a finding as Security Hub has it, [`product`] says which are credwarden's; `hub` reads and writes them there,
+//!   with the feature of that name: the command line has no use for it
 
 pub mod access_keys;
 pub mod asff;
@@ -13,7 +14,10 @@ pub mod clients;
 pub mod collect;
 pub mod environment;
 pub mod error;
+#[cfg(feature = "hub")]
+pub mod hub;
 pub mod permission;
+pub mod problems;
 pub mod product;
 pub mod retry;
 pub mod tls;

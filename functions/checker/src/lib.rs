@@ -4,8 +4,6 @@
 //!
 //! - [`config`] reads the settings, [`clients`] are built, both once a process
 //! - [`run`] is a run from end to end, [`budget`] shares out its time
-//! - [`recall`] reads what earlier runs stored in Security Hub, [`publish`] carries a decision out there, [`security_hub`] are the
-//!   calls with findings, [`pace`] keeps their rates
 //! - [`notify`] sends the one message
 //! - [`summary`] is the answer, and a line of the [`log`]; [`metric`] counts the run
 //! - [`permissions`] are what all that needs
@@ -16,11 +14,6 @@ pub mod config;
 pub mod log;
 pub mod metric;
 pub mod notify;
-pub mod pace;
 pub mod permissions;
-mod problems;
-pub mod publish;
-pub mod recall;
 pub mod run;
-pub mod security_hub;
 pub mod summary;

@@ -10,14 +10,14 @@ use hygiene::closed::{ClosedJson, closed};
 use hygiene::decision::Failing;
 use hygiene::finding::FindingJson;
 use hygiene::mail;
-use hygiene::outcome::Outcome;
+use hygiene::outcome::{Delivery, Outcome};
 use hygiene::verdict::Severity;
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 use tokio::time::Instant;
 
 use crate::config::TopicArn;
-use crate::summary::{AlertState, Summary};
+use crate::summary::Summary;
 use aws::error::CallError;
 use aws::retry::{Retry, persist};
 
@@ -83,7 +83,7 @@ pub fn message(outcomes: &[Outcome]) -> Option<Message> {
         return None;
     }
     let imported = outcomes.iter().map(|outcome| outcome.receipts.imported).sum();
-    let summary = Summary::of(&alerts, imported, AlertState::Sent)?;
+    let summary = Summary::of(&alerts, imported, Delivery::Sent)?;
     let worst = alerts.iter().filter_map(Alert::max_severity).max().map_or("NONE", Severity::label);
     let attributes = [
         ("account_id", "String", summary.account_id.clone().unwrap_or_else(|| "unknown".to_owned())),

@@ -1,9 +1,10 @@
 //! The function's role. The template grants exactly this, the README shows it, and a test takes one permission away at a time.
 
+use aws::hub::{publish, recall};
 use aws::permission::Permission;
 use aws::{access_keys, collect};
 
-use crate::{notify, publish, recall};
+use crate::notify;
 
 /// The role, as the list of what the modules need that a run is made of.
 const ROLE: &[&[Permission]] = &[

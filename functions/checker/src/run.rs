@@ -15,7 +15,7 @@ use hygiene::decide::decide;
 use hygiene::decision::Decision;
 use hygiene::evaluate::{Evaluation, Scope, evaluate};
 use hygiene::memory::Memory;
-use hygiene::outcome::{Outcome, Receipts};
+use hygiene::outcome::{Delivery, Outcome, Receipts};
 use hygiene::problems::{Problems, Step};
 use hygiene::subject::FindingId;
 use hygiene::text::inert;
@@ -28,13 +28,13 @@ use crate::budget::{Budget, RUN, Stage};
 use crate::clients::Clients;
 use crate::config::Config;
 use crate::notify;
-use crate::problems::{fail, log, note};
-use crate::publish::{Finished, Publisher};
-use crate::recall::{Recall, RecallError, Recalled};
-use crate::summary::{AlertState, Summary, findings};
+use crate::summary::{Summary, findings};
 use aws::access_keys;
 use aws::collect::{Expected, collect};
 use aws::error::chain;
+use aws::hub::publish::{Finished, Publisher};
+use aws::hub::recall::{Recall, RecallError, Recalled};
+use aws::problems::{fail, log, note};
 use aws::product::Product;
 
 /// A run that did all it could, and failed all the same.
@@ -101,11 +101,11 @@ pub async fn run(clients: &Clients, config: &Config, invocation: &Invocation) ->
     let publisher = Publisher::of(&clients.security_hub, &audit.decision);
     let receipts = publish(publisher.as_ref(), &audit.decision, &budget).await;
     let outcome = Outcome { decision: audit.decision, receipts };
-    let (state, mut problems) = notify(clients, config, slice::from_ref(&outcome), &budget).await;
-    let finished = finish(publisher.as_ref(), &outcome, state, &budget).await;
+    let (delivery, mut problems) = notify(clients, config, slice::from_ref(&outcome), &budget).await;
+    let finished = finish(publisher.as_ref(), &outcome, delivery, &budget).await;
     problems = outcome.problems().followed_by(&problems).followed_by(&finished.problems);
     let imported = outcome.receipts.imported + finished.imported;
-    let summary = Summary { errors: problems.list(), ..Summary::new(&Alert::of(&outcome), imported, state) };
+    let summary = Summary { errors: problems.list(), ..Summary::new(&Alert::of(&outcome), imported, delivery) };
     summary.log();
     match problems.failed {
         Some(step) => Err(RunError { step, causes: problems.list() }),
@@ -167,9 +167,9 @@ pub async fn audit(clients: &Clients, config: &Config, invocation: &Invocation, 
 fn dry_run(config: &Config, audit: Audit) -> Summary {
     let outcome = Outcome { decision: audit.decision, receipts: Receipts::default() };
     let (findings, truncated) = audit.findings.unzip();
-    let state = if config.topic_arn.is_some() { AlertState::NotNeeded } else { AlertState::Off };
+    let delivery = if config.topic_arn.is_some() { Delivery::NotNeeded } else { Delivery::Off };
     let truncated = truncated.filter(|truncated| 0 < *truncated);
-    Summary { findings, truncated, ..Summary::new(&Alert::of(&outcome), 0, state) }
+    Summary { findings, truncated, ..Summary::new(&Alert::of(&outcome), 0, delivery) }
 }
 
 /// Writes what fails to Security Hub, where that is used, and reads what was suppressed meanwhile.
@@ -185,20 +185,15 @@ pub async fn publish(publisher: Option<&Publisher<'_>>, decision: &Decision, bud
 }
 
 /// Notifies people, if there is something to report; returns what became of it, and what went wrong.
-pub async fn notify(
-    clients: &Clients,
-    config: &Config,
-    outcomes: &[Outcome],
-    budget: &Budget,
-) -> (AlertState, Problems) {
+pub async fn notify(clients: &Clients, config: &Config, outcomes: &[Outcome], budget: &Budget) -> (Delivery, Problems) {
     let mut problems = Problems::default();
-    let Some(topic) = &config.topic_arn else { return (AlertState::Off, problems) };
-    let Some(message) = notify::message(outcomes) else { return (AlertState::NotNeeded, problems) };
+    let Some(topic) = &config.topic_arn else { return (Delivery::Off, problems) };
+    let Some(message) = notify::message(outcomes) else { return (Delivery::NotNeeded, problems) };
     match notify::send(&clients.sns, topic, &message, budget.until(Stage::Alert)).await {
-        Ok(()) => (AlertState::Sent, problems),
+        Ok(()) => (Delivery::Sent, problems),
         Err(error) => {
             fail(&mut problems, Step::Alert, chain(&error));
-            (AlertState::Failed, problems)
+            (Delivery::Failed, problems)
         }
     }
 }
@@ -207,12 +202,12 @@ pub async fn notify(
 pub async fn finish(
     publisher: Option<&Publisher<'_>>,
     outcome: &Outcome,
-    state: AlertState,
+    delivery: Delivery,
     budget: &Budget,
 ) -> Finished {
     match publisher {
         Some(publisher) => {
-            publisher.finish(outcome, state, budget.until(Stage::Mark), budget.until(Stage::Close)).await
+            publisher.finish(outcome, delivery, budget.until(Stage::Mark), budget.until(Stage::Close)).await
         }
         None => Finished::default(),
     }

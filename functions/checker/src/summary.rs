@@ -6,6 +6,7 @@ use hygiene::alert::Alert;
 use hygiene::enrichment::Enrichment;
 use hygiene::evaluate::{Counts, Evaluation};
 use hygiene::finding::FindingJson;
+use hygiene::outcome::Delivery;
 use hygiene::time::to_seconds;
 use hygiene::verdict::Status;
 use serde::Serialize;
@@ -31,7 +32,7 @@ pub struct Summary {
     /// Findings written to Security Hub, closed ones included.
     pub imported: usize,
     /// What became of the alert.
-    pub alert: AlertState,
+    pub alert: Delivery,
     /// What went wrong, in the order of the steps.
     pub errors: Vec<String>,
     /// In a dry run every verdict; in an alert those that are reported. Each in the contract's JSON.
@@ -48,27 +49,13 @@ pub struct Summary {
     pub closed_truncated: Option<usize>,
 }
 
-/// What became of the alert.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum AlertState {
-    /// It was sent.
-    Sent,
-    /// There was nothing to report.
-    NotNeeded,
-    /// No topic is set.
-    Off,
-    /// It could not be sent; the next run reports it.
-    Failed,
-}
-
 impl Summary {
     /// The summary of what is reported of accounts, if there are any; `imported` is how many findings were written so far.
-    pub fn of(alerts: &[Alert<'_>], imported: usize, state: AlertState) -> Option<Self> {
+    pub fn of(alerts: &[Alert<'_>], imported: usize, delivery: Delivery) -> Option<Self> {
         let (first, others) = alerts.split_first()?;
-        let mut summary = Self::new(first, imported, state);
+        let mut summary = Self::new(first, imported, delivery);
         for alert in others {
-            let Self { new, resolved, open, errors, counts, report_generated_at, .. } = Self::new(alert, 0, state);
+            let Self { new, resolved, open, errors, counts, report_generated_at, .. } = Self::new(alert, 0, delivery);
             summary.account_id = None;
             summary.report_generated_at = summary.report_generated_at.min(report_generated_at);
             summary.counts = summary.counts + counts;
@@ -81,7 +68,7 @@ impl Summary {
     }
 
     /// The summary of what is reported of an account; `imported` is how many findings were written so far.
-    pub fn new(alert: &Alert<'_>, imported: usize, state: AlertState) -> Self {
+    pub fn new(alert: &Alert<'_>, imported: usize, delivery: Delivery) -> Self {
         let decision = alert.decision;
         Self {
             account_id: decision.account_id.clone(),
@@ -92,7 +79,7 @@ impl Summary {
             resolved: alert.resolved.len(),
             open: decision.open(),
             imported,
-            alert: state,
+            alert: delivery,
             errors: alert.errors.clone(),
             findings: None,
             truncated: None,

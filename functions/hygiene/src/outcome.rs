@@ -37,6 +37,20 @@ impl Default for Meanwhile {
     }
 }
 
+/// What became of the alert.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Delivery {
+    /// It was sent.
+    Sent,
+    /// There was nothing to report.
+    NotNeeded,
+    /// No topic is set.
+    Off,
+    /// It could not be sent; the next run reports it.
+    Failed,
+}
+
 /// A decision, and what Security Hub took of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Outcome {

@@ -3,7 +3,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aws::permission::Permission;
 use aws_sdk_securityhub::types::builders::AwsSecurityFindingFiltersBuilder;
 use aws_sdk_securityhub::types::{
     AwsSecurityFindingFilters, DateFilter, RecordState, StringFilter, StringFilterComparison,
@@ -13,12 +12,14 @@ use hygiene::memory::{Stored, Workflow};
 use hygiene::time::to_milliseconds;
 use tokio::time::Instant;
 
-use crate::pace::Pace;
-use crate::security_hub::{GET, PAGE, get_findings};
-use aws::asff::{Asff, sent_id};
-use aws::error::CallError;
-use aws::product::{GENERATOR, Product};
-use aws::retry::persist;
+use crate::asff::{Asff, sent_id};
+use crate::error::CallError;
+use crate::hub::WITH_HUB;
+use crate::hub::calls::{GET, PAGE, get_findings};
+use crate::hub::rate::RateLimit;
+use crate::permission::Permission;
+use crate::product::{GENERATOR, Product};
+use crate::retry::persist;
 
 /// What reading our findings needs.
 pub const PERMISSIONS: &[Permission] = &[Permission {
@@ -27,9 +28,6 @@ pub const PERMISSIONS: &[Permission] = &[Permission {
     purpose: "recalls credwarden's own findings",
     condition: Some(WITH_HUB),
 }];
-
-/// When the template grants what Security Hub needs.
-pub const WITH_HUB: &str = "`SecurityHub` is `true`";
 
 /// Why our findings are not known.
 #[derive(Debug, thiserror::Error)]
@@ -50,7 +48,7 @@ pub enum RecallError {
 pub struct Recall<'a> {
     security_hub: &'a aws_sdk_securityhub::Client,
     product: Product,
-    pace: Pace,
+    limit: RateLimit,
 }
 
 /// Our findings, by identity.
@@ -66,12 +64,12 @@ const IDS: usize = 20;
 impl<'a> Recall<'a> {
     /// A reader of the account's findings.
     pub fn new(security_hub: &'a aws_sdk_securityhub::Client, product: Product) -> Self {
-        Self { security_hub, product, pace: Pace::read() }
+        Self { security_hub, product, limit: RateLimit::read() }
     }
 
     /// A reader that comes later in a run.
     pub fn again(security_hub: &'a aws_sdk_securityhub::Client, product: Product) -> Self {
-        Self { security_hub, product, pace: Pace::read_again() }
+        Self { security_hub, product, limit: RateLimit::read_again() }
     }
 
     /// Whose findings it reads.
@@ -186,7 +184,7 @@ impl<'a> Recall<'a> {
         let mut token: Option<String> = None;
         loop {
             let page = persist(GET, until, async || {
-                self.pace.turn().await;
+                self.limit.turn().await;
                 get_findings(self.security_hub, filters.clone(), token.clone()).await
             });
             let page = page.await?;

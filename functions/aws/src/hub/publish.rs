@@ -3,7 +3,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aws::permission::Permission;
 use aws_sdk_securityhub::Client;
 use aws_sdk_securityhub::types::{
     AwsSecurityFindingIdentifier, BatchUpdateFindingsUnprocessedFinding, ImportFindingsError, NoteUpdate,
@@ -12,22 +11,23 @@ use aws_sdk_securityhub::types::{
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use hygiene::decision::{Closing, Decision, Failing, Hub, Mark, Storing};
-use hygiene::outcome::{Meanwhile, Outcome, Receipts};
+use hygiene::outcome::{Delivery, Meanwhile, Outcome, Receipts};
 use hygiene::problems::{Problems, Step};
-use hygiene::text::{counted, cut, inert};
+use hygiene::text::{counted, inert};
 use hygiene::time::later;
 use tokio::time::Instant;
 
-use crate::pace::Pace;
+use crate::asff::Asff;
+use crate::error::{CallError, chain};
+use crate::hub::WITH_HUB;
+use crate::hub::calls::{self, IMPORT};
+use crate::hub::rate::RateLimit;
+use crate::hub::recall::Recall;
+use crate::hub::refusal::{Prospect, Refusal, by_place};
+use crate::permission::Permission;
 use crate::problems::{fail, note as note_problem};
-use crate::recall::Recall;
-use crate::recall::WITH_HUB;
-use crate::security_hub::{self, IMPORT};
-use crate::summary::AlertState;
-use aws::asff::Asff;
-use aws::error::{CallError, chain};
-use aws::product::Product;
-use aws::retry::{Waits, persist};
+use crate::product::Product;
+use crate::retry::{Waits, persist};
 
 /// What writing and marking our findings needs.
 pub const PERMISSIONS: &[Permission] = &[
@@ -60,7 +60,7 @@ const AUTHOR: &str = "credwarden";
 pub struct Publisher<'a> {
     client: &'a Client,
     product: Product,
-    pace: Pace,
+    limit: RateLimit,
 }
 
 /// What is imported, and by which identity it is known.
@@ -96,97 +96,10 @@ struct Call {
     body: Bytes,
 }
 
-/// What Security Hub says of a finding that it did not take, or mark.
-#[derive(Debug, Clone)]
-struct Refusal {
-    /// As it was sent; empty where it is not said.
-    id: String,
-    code: String,
-    message: String,
-}
-
-/// What a refusal's code says of trying again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Prospect {
-    /// The same may succeed later.
-    Later,
-    /// The finding or the permission is at fault, so that trying again is no use.
-    Never,
-    /// The code says neither. Which codes there are is not documented.
-    Unsaid,
-}
-
-impl Prospect {
-    fn of(code: &str) -> Self {
-        match code.strip_suffix("Exception").unwrap_or(code) {
-            "FindingNotFound"
-            | "ConcurrentUpdateError"
-            | "InternalFailure"
-            | "Internal"
-            | "ServiceUnavailable"
-            | "Throttling"
-            | "Throttled"
-            | "TooManyRequests"
-            | "LimitExceeded"
-            | "RequestLimitExceeded" => Self::Later,
-            "AccessDenied" | "DuplicatedFindingIdentifier" | "Validation" | "ValidationError" => Self::Never,
-            code if code.starts_with("Invalid") => Self::Never,
-            _ => Self::Unsaid,
-        }
-    }
-}
-
-impl Refusal {
-    fn new(id: Option<&str>, code: Option<&str>, message: Option<&str>) -> Self {
-        Self {
-            id: id.unwrap_or_default().to_owned(),
-            code: code.unwrap_or_default().to_owned(),
-            message: cut(&inert(message.unwrap_or_default()), 400).into_owned(),
-        }
-    }
-
-    /// That so many findings were refused, without a word on which ones.
-    fn unnamed(count: usize) -> Self {
-        let were = if count == 1 { "was" } else { "were" };
-        let message = format!("{count} of the findings {were} refused, and it is not said which");
-        Self { id: String::new(), code: String::new(), message }
-    }
-
-    /// As one line.
-    fn reason(&self) -> String {
-        let said = [&self.code, &self.message].into_iter().filter(|said| !said.is_empty());
-        said.map(String::as_str).collect::<Vec<_>>().join(": ")
-    }
-
-    fn prospect(&self) -> Prospect {
-        Prospect::of(&self.code)
-    }
-}
-
-/// The refusals of a call by the place of what was sent. Where it is not said which finding one is about, it may be each that is
-/// not named, and none of them counts as taken.
-fn by_place(sent: &[String], refusals: Vec<Refusal>) -> BTreeMap<usize, Refusal> {
-    let places: BTreeMap<&str, usize> = sent.iter().map(String::as_str).zip(0..).collect();
-    let mut refused = BTreeMap::new();
-    let mut unnamed = None;
-    for refusal in refusals {
-        match places.get(refusal.id.as_str()) {
-            Some(place) => _ = refused.insert(*place, refusal),
-            None => unnamed = unnamed.or(Some(refusal)),
-        }
-    }
-    if let Some(unnamed) = unnamed {
-        for place in 0..sent.len() {
-            refused.entry(place).or_insert_with(|| unnamed.clone());
-        }
-    }
-    refused
-}
-
 impl<'a> Publisher<'a> {
     /// A writer of the product's findings.
     pub fn new(client: &'a Client, product: Product) -> Self {
-        Self { client, product, pace: Pace::write() }
+        Self { client, product, limit: RateLimit::write() }
     }
 
     /// A writer of the findings of that decision; none where they are not written.
@@ -257,16 +170,16 @@ impl<'a> Publisher<'a> {
     pub async fn finish(
         &self,
         outcome: &Outcome,
-        alert: AlertState,
+        alert: Delivery,
         mark_until: Instant,
         close_until: Instant,
     ) -> Finished {
         let mut finished = Finished::default();
-        if alert == AlertState::Failed {
+        if alert == Delivery::Failed {
             return finished;
         }
         let decision = &outcome.decision;
-        if alert == AlertState::Sent {
+        if alert == Delivery::Sent {
             let marked = decision.failing.iter().filter(|failing| outcome.can_be_marked(failing));
             let marked: BTreeSet<&str> = marked.map(|failing| failing.id.as_str()).collect();
             let marks = decision.marks_when_sent.iter().filter(|mark| marked.contains(mark.id.as_str()));
@@ -367,14 +280,14 @@ impl<'a> Publisher<'a> {
     fn call<T>(&self, items: &[&T], asff: &impl for<'t> Fn(&'t T, &'t Product) -> Asff<'t>) -> Result<Call, CallError> {
         let findings: Vec<Asff<'_>> = items.iter().map(|item| asff(item, &self.product)).collect();
         let ids = findings.iter().map(|finding| finding.id.as_deref().unwrap_or_default().to_owned()).collect();
-        Ok(Call { ids, body: security_hub::import_body(&findings)? })
+        Ok(Call { ids, body: calls::import_body(&findings)? })
     }
 
     /// Sends findings; answers which were not taken, by their place.
     async fn send(&self, Call { ids, body }: Call, until: Instant) -> Result<BTreeMap<usize, Refusal>, CallError> {
         let output = persist(IMPORT, until, async || {
-            self.pace.turn().await;
-            security_hub::import(self.client, body.clone()).await
+            self.limit.turn().await;
+            calls::import(self.client, body.clone()).await
         });
         let output = output.await?;
         let refusal =
@@ -462,7 +375,7 @@ impl<'a> Publisher<'a> {
         let identifiers: Vec<_> = ids.iter().map(identifier).collect();
         let note = note.map(|text| NoteUpdate::builder().text(text).updated_by(AUTHOR).build());
         let output = persist(UPDATE, until, async || {
-            self.pace.turn().await;
+            self.limit.turn().await;
             let request = self
                 .client
                 .batch_update_findings()

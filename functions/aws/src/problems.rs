@@ -3,18 +3,18 @@
 use hygiene::problems::{Problems, Step};
 
 /// Logs and adds an error that fails the run.
-pub(crate) fn fail(problems: &mut Problems, step: Step, error: String) {
+pub fn fail(problems: &mut Problems, step: Step, error: String) {
     log(&error);
     problems.fail(step, error);
 }
 
 /// Logs and adds an error that is reported, but fails nothing.
-pub(crate) fn note(problems: &mut Problems, error: String) {
+pub fn note(problems: &mut Problems, error: String) {
     log(&error);
     problems.note(error);
 }
 
 /// Logs an error.
-pub(crate) fn log(error: &str) {
+pub fn log(error: &str) {
     tracing::warn!(error, "Something went wrong.");
 }

@@ -21,8 +21,8 @@ use aws_smithy_types::config_bag::ConfigBag;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use aws::asff::Asff;
-use aws::error::CallError;
+use crate::asff::Asff;
+use crate::error::CallError;
 
 /// The name of the operation that writes findings.
 pub const IMPORT: &str = "BatchImportFindings";

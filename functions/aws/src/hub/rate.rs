@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep_until};
 
 /// Lets calls through no faster than a rate: a bucket that holds `burst` calls and gains one every `interval`.
 #[derive(Debug)]
-pub struct Pace {
+pub struct RateLimit {
     interval: Duration,
     burst: u32,
     /// When the bucket is full again, were there no further calls.
@@ -17,7 +17,7 @@ pub struct Pace {
 /// What `GetFindings` takes of a second.
 const READ: Duration = Duration::from_nanos(1_000_000_000 / 3);
 
-impl Pace {
+impl RateLimit {
     /// `BatchImportFindings` and `BatchUpdateFindings`: 10 a second. The service allows a burst of 30; taking none of it
     /// leaves room for whoever else imports in the account.
     pub fn write() -> Self {

@@ -9,8 +9,8 @@
 use std::hint::black_box;
 
 use aws::asff::Asff;
+use aws::hub::calls::import_body;
 use aws::product::Product;
-use checker::security_hub::import_body;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use hygiene::decide::decide;
 use hygiene::decision::{AlertOn, AlertRules};
