@@ -13,6 +13,7 @@
 //!   [`decision`]: all that will be written, reported, marked and closed
 //! - [`outcome`] is the decision with what Security Hub took of it; [`alert`] chooses what is reported, [`mail`] renders it;
 //!   [`closed`] is the machine-readable list of what ended
+//! - [`remediation`] is how to fix a finding: console steps or a script, as data until it is rendered
 //! - [`explain`] is a check's page of the documentation, [`settings`] are what people can set
 //!
 //! What checks share is in `commands` (AWS CLI), [`requirements`] (compliance) and `root_keys`; what the wording shares (dates,
@@ -39,6 +40,7 @@ pub mod memory;
 pub mod outcome;
 pub mod policy;
 pub mod problems;
+pub mod remediation;
 pub mod report;
 pub mod requirements;
 mod root_keys;

@@ -79,7 +79,7 @@ pub fn inert(text: &str) -> Cow<'_, str> {
 /// among them fillers and variation selectors, are shown as nothing at all. Private-use and unassigned characters are shown as
 /// the same box each, and a later version of Unicode can make an unassigned one invisible. (Surrogates are no `char`.) Spaces
 /// other than U+0020 are kept: they are seen.
-fn is_escaped(character: char) -> bool {
+pub(crate) fn is_escaped(character: char) -> bool {
     // Nearly all text is ASCII, and needs no table.
     if character.is_ascii() {
         return character.is_ascii_control();
