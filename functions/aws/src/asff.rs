@@ -379,7 +379,7 @@ fn product_fields<'a>(failing: &'a Failing, record: &Record) -> Option<ProductFi
     fields.insert(USES, Some(&uses.collect::<Vec<_>>().join(",")));
     let keys = record.evidence.keys.iter().map(String::as_str).collect::<Vec<_>>().join(",");
     fields.insert(ROOT_KEYS, Some(&keys));
-    let remediation = failing.remediation();
+    let remediation = failing.remediation().to_string();
     if remediation.chars().count() <= PRODUCT_FIELD {
         fields.insert(REMEDIATION, Some(&remediation));
     }

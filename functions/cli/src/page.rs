@@ -14,6 +14,7 @@ use hygiene::checks::CHECKS;
 use hygiene::evaluate::Counts;
 use hygiene::explain::mappings;
 use hygiene::finding::Finding;
+use hygiene::remediation::Remediation;
 use hygiene::text::{grouped, inert, moment};
 use hygiene::verdict::{Severity, Status};
 use sha2::{Digest as _, Sha256};
@@ -133,7 +134,7 @@ impl<'a> Page<'a> {
         self.view.enrichment.access_key_id(finding)
     }
 
-    fn remediation(&self, finding: &'a Finding) -> String {
+    fn remediation(&self, finding: &'a Finding) -> Remediation {
         finding.remediation(self.access_key_id(finding))
     }
 

@@ -69,7 +69,7 @@ fn cells(finding: &Finding, view: &View<'_>) -> [String; HEADER.len()] {
         access_key_id.unwrap_or_default().to_owned(),
         subject.created().map_or_else(String::new, to_last_digit),
         evidence.join("; "),
-        finding.failure().map_or_else(String::new, |_| finding.remediation(access_key_id)),
+        finding.failure().map_or_else(String::new, |_| finding.remediation(access_key_id).to_string()),
         finding.check.requirements.join("; "),
         to_last_digit(view.evaluation.evaluated_at),
         view.evaluation.report_generated_at.map_or_else(String::new, to_last_digit),

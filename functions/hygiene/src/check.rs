@@ -6,6 +6,7 @@ use serde::{Serialize, Serializer};
 use crate::account::{Account, User};
 use crate::blind_spots::BlindSpots;
 use crate::policy::Policy;
+use crate::remediation::Remediation;
 use crate::report::{AccessKey, Column, Row};
 use crate::requirements::Mapping;
 use crate::service_credential::ServiceCredential;
@@ -39,7 +40,7 @@ pub struct Check {
     /// What to do, in at most 512 characters.
     pub recommendation: &'static str,
     /// The exact way to fix it: console steps for root, AWS CLI commands for users.
-    pub remediation: fn(&Target<'_>) -> String,
+    pub remediation: fn(&Target<'_>) -> Remediation,
     /// AWS's documentation of the matter.
     pub documentation: &'static str,
     /// Requirements that it maps to, in Security Hub's spelling: at most 32 of at most 64 characters.

@@ -1,36 +1,72 @@
 //! AWS CLI v2 commands that several checks share. What cannot be undone comes last, after a deactivation and a wait.
 
+use std::borrow::Cow;
+
 use crate::check::Target;
+use crate::remediation::{Argument, Command, Remediation, Step};
 use crate::service_credential::can_expire;
-use crate::text::{shell_option, shell_word};
 use crate::time::to_seconds;
 
+/// `aws iam delete-access-key …`
+pub(crate) fn aws(operation: &'static str, arguments: impl Into<Vec<Argument>>) -> Command {
+    Command { operation, arguments: arguments.into() }
+}
+
 /// `--user-name alice`
-pub(crate) fn user(target: &Target<'_>) -> String {
-    shell_option("--user-name", target.user_name())
+pub(crate) fn user(target: &Target<'_>) -> Argument {
+    Argument::Value("--user-name", target.user_name().to_owned().into())
+}
+
+/// A command that needs only the user's name.
+pub(crate) fn of_user(target: &Target<'_>, operation: &'static str) -> Step {
+    Step::Run(aws(operation, [user(target)]))
+}
+
+pub(crate) const INACTIVE: Argument = Argument::Value("--status", Cow::Borrowed("Inactive"));
+
+/// The access key whose id an earlier step has assigned.
+pub(crate) const KEY_ID: Argument = Argument::Variable("--access-key-id", "KEY_ID");
+
+/// Deactivates one credential, then deletes it.
+pub(crate) fn retire(deactivate: Command, delete: Command) -> [Step; 3] {
+    [Step::Run(deactivate), Step::Comment("When nothing has missed it for two weeks:"), Step::Run(delete)]
+}
+
+/// Deactivates all credentials of a user that the command lists as `Active`, then deletes those that it lists as `Inactive`.
+pub(crate) fn retire_each(list: impl Fn(&str) -> Command, deactivate: Command, delete: Command) -> [Step; 3] {
+    [
+        Step::ForEach { list: list("Active"), run: deactivate },
+        Step::Comment("When nothing has missed them for two weeks:"),
+        Step::ForEach { list: list("Inactive"), run: delete },
+    ]
 }
 
 /// Deactivates the access key, then deletes it; looks its id up first where that is not known.
-pub(crate) fn retire_key(target: &Target<'_>) -> String {
-    let (lookup, id) = key_id(target);
-    let user = user(target);
-    format!(
-        "{lookup}aws iam update-access-key {user} --access-key-id {id} --status Inactive\n\
-         # When nothing has missed it for two weeks:\n\
-         aws iam delete-access-key {user} --access-key-id {id}"
-    )
+pub(crate) fn retire_key(target: &Target<'_>) -> Vec<Step> {
+    let (mut steps, id) = key_id(target);
+    steps.extend(retire(deactivate_key(target, id.clone()), delete_key(target, id)));
+    steps
 }
 
 /// Deletes an access key that is inactive already.
-pub(crate) fn delete_key(target: &Target<'_>) -> String {
-    let (lookup, id) = key_id(target);
-    format!("{lookup}aws iam delete-access-key {} --access-key-id {id}", user(target))
+pub(crate) fn delete_inactive_key(target: &Target<'_>) -> Vec<Step> {
+    let (mut steps, id) = key_id(target);
+    steps.push(Step::Run(delete_key(target, id)));
+    steps
 }
 
-/// The key's id as a word of a command, and what has to be run before to have it.
-fn key_id(target: &Target<'_>) -> (String, String) {
+pub(crate) fn deactivate_key(target: &Target<'_>, id: Argument) -> Command {
+    aws("iam update-access-key", [user(target), id, INACTIVE])
+}
+
+pub(crate) fn delete_key(target: &Target<'_>, id: Argument) -> Command {
+    aws("iam delete-access-key", [user(target), id])
+}
+
+/// What has to be run before to have the key's id, and the id.
+fn key_id(target: &Target<'_>) -> (Vec<Step>, Argument) {
     if let Some(id) = target.access_key_id {
-        return (String::new(), shell_word(id).into_owned());
+        return (Vec::new(), Argument::Value("--access-key-id", id.to_owned().into()));
     }
     let key = target.subject.access_key();
     let status = match key.and_then(|key| key.active) {
@@ -42,55 +78,43 @@ fn key_id(target: &Target<'_>) -> (String, String) {
         let second = to_seconds(created);
         format!(" && starts_with(CreateDate, '{}')", second.trim_end_matches('Z'))
     });
-    let lookup = format!(
-        "# The credential report has no key ids; this finds it by its date. Two ids: choose one.\n\
-         KEY_ID=$(aws iam list-access-keys {} --query \"AccessKeyMetadata[?{status}{created}].AccessKeyId\" --output text)\n",
-        user(target)
-    );
-    (lookup, "\"$KEY_ID\"".to_owned())
+    let query = Argument::Query(format!("AccessKeyMetadata[?{status}{created}].AccessKeyId").into());
+    let lookup = vec![
+        Step::Comment("The credential report has no key ids; this finds it by its date. Two ids: choose one."),
+        Step::Assign("KEY_ID", aws("iam list-access-keys", [user(target), query])),
+    ];
+    (lookup, KEY_ID)
 }
 
-/// Creates another service-specific credential, then deactivates and deletes this one. `better` is what to prefer to that.
-pub(crate) fn rotate_service_credential(target: &Target<'_>, better: &str) -> String {
-    format!(
-        "# Better than a new credential: {better}. If it must be one (two for each service are the limit):\n\
-         {}\n\
-         # When everything uses the new one:\n{}",
-        replace_service_credential(target),
-        retire_service_credential(target)
-    )
-}
-
-/// Creates another service-specific credential for the same service, with an expiration date where it can have one.
-fn replace_service_credential(target: &Target<'_>) -> String {
+/// Creates another service-specific credential for the same service, with an expiration date where it can have one, then
+/// deactivates and deletes this one. `better` says what to prefer to that.
+pub(crate) fn rotate_service_credential(target: &Target<'_>, better: &'static str) -> Remediation {
     let service = target.subject.service_credential().map_or("", |credential| &credential.service);
-    let age = if can_expire(service) { " --credential-age-days 90" } else { "" };
-    let (user, service) = (user(target), shell_option("--service-name", service));
-    format!("aws iam create-service-specific-credential {user} {service}{age}")
-}
-
-/// Deactivates the service-specific credential, then deletes it.
-fn retire_service_credential(target: &Target<'_>) -> String {
-    let (user, id) = (user(target), service_credential_id(target));
-    format!(
-        "aws iam update-service-specific-credential {user} {id} --status Inactive\n\
-         # When nothing has missed it for two weeks:\n\
-         {}",
-        delete_service_credential(target)
-    )
+    let mut create = vec![user(target), Argument::Value("--service-name", service.to_owned().into())];
+    if can_expire(service) {
+        create.push(Argument::Value("--credential-age-days", "90".into()));
+    }
+    let mut steps = vec![
+        Step::Comment(better),
+        Step::Run(aws("iam create-service-specific-credential", create)),
+        Step::Comment("When everything uses the new one:"),
+    ];
+    let this = [user(target), service_credential_id(target), INACTIVE];
+    steps.extend(retire(aws("iam update-service-specific-credential", this), delete_service_credential(target)));
+    Remediation::Shell(steps)
 }
 
 /// Deletes a service-specific credential that cannot be used any more.
-pub(crate) fn delete_service_credential(target: &Target<'_>) -> String {
-    format!("aws iam delete-service-specific-credential {} {}", user(target), service_credential_id(target))
+pub(crate) fn delete_service_credential(target: &Target<'_>) -> Command {
+    aws("iam delete-service-specific-credential", [user(target), service_credential_id(target)])
 }
 
-fn service_credential_id(target: &Target<'_>) -> String {
+fn service_credential_id(target: &Target<'_>) -> Argument {
     let id = target.subject.service_credential().map_or("", |credential| &credential.id);
-    shell_option("--service-specific-credential-id", id)
+    Argument::Value("--service-specific-credential-id", id.to_owned().into())
 }
 
 /// Takes the password, and with it the console, from a user. The user and the access keys stay.
-pub(crate) fn delete_password(target: &Target<'_>) -> String {
-    format!("aws iam delete-login-profile {}", user(target))
+pub(crate) fn delete_password(target: &Target<'_>) -> Command {
+    aws("iam delete-login-profile", [user(target)])
 }

@@ -11,6 +11,7 @@ use crate::evaluate::Counts;
 use crate::finding::Finding;
 use crate::memory::{Stored, Workflow};
 use crate::problems::Problems;
+use crate::remediation::Remediation;
 use crate::source::SourceId;
 use crate::text::inert;
 use crate::verdict::{ReportedEvidence, Severity};
@@ -299,7 +300,7 @@ impl Failing {
     }
 
     /// What to do about it.
-    pub fn remediation(&self) -> String {
+    pub fn remediation(&self) -> Remediation {
         self.finding.remediation(self.access_key_id.as_deref())
     }
 }

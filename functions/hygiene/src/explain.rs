@@ -7,6 +7,7 @@ use chrono::DateTime;
 
 use crate::check::{Check, Rule, Target};
 use crate::policy::Policy;
+use crate::remediation::Remediation;
 use crate::requirements::{Catalogue, Mapping, Source};
 use crate::subject::{AccessKeySubject, KeyTag, ServiceCredentialSubject, Subject, UserSubject};
 use crate::text::paragraph;
@@ -41,19 +42,19 @@ pub fn page(check: &Check) -> String {
     page.push('\n');
     let subject = example(check);
     let access_key_id = subject.access_key().map(|_| "AKIAIOSFODNN7EXAMPLE");
-    let steps = (check.remediation)(&Target { subject: &subject, access_key_id });
-    if matches!(check.rule, Rule::Root(_)) {
-        for step in steps.lines() {
-            let (number, step) = step.split_once(". ").filter(|(number, _)| number.len() == 1).unwrap_or(("", step));
-            if number.is_empty() {
-                page.push('\n');
-                paragraph(&mut page, "", step);
-            } else {
+    match (check.remediation)(&Target { subject: &subject, access_key_id }) {
+        Remediation::Console { steps, note } => {
+            for (number, step) in (1..).zip(steps) {
                 paragraph(&mut page, &format!("{number}. "), step);
             }
+            if let Some(note) = note {
+                page.push('\n');
+                paragraph(&mut page, "", note);
+            }
         }
-    } else {
-        let _ = writeln!(page, "```sh\n{steps}\n```");
+        script @ Remediation::Shell(_) => {
+            let _ = writeln!(page, "```sh\n{script}\n```");
+        }
     }
 
     heading(&mut page, "What it maps to");

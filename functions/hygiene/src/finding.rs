@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::check::{Check, Rule, Target};
+use crate::remediation::Remediation;
 use crate::source::{SourceId, Unavailable};
 use crate::subject::{FindingId, Subject, SubjectJson};
 use crate::verdict::{Fact, Failure, Severity, Status, Verdict};
@@ -86,7 +87,7 @@ impl Finding {
     }
 
     /// What to do about it: console steps for root, AWS CLI commands for users, with the access key's id where it is known.
-    pub fn remediation(&self, access_key_id: Option<&str>) -> String {
+    pub fn remediation(&self, access_key_id: Option<&str>) -> Remediation {
         (self.check.remediation)(&Target { subject: &self.subject, access_key_id })
     }
 
@@ -125,7 +126,7 @@ impl<'a> FindingJson<'a> {
             message: finding.message(),
             subject: SubjectJson::new(&finding.subject, access_key_id),
             evidence: finding.evidence(),
-            remediation: finding.failure().map(|_| finding.remediation(access_key_id)),
+            remediation: finding.failure().map(|_| finding.remediation(access_key_id).to_string()),
             requirements: finding.check.requirements,
         }
     }

@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 
 use crate::alert::Alert;
 use crate::decision::{AlertStatus, CloseReason, Closing, Failing, Hub, Reason};
+use crate::remediation::Remediation;
 use crate::subject::{Subject, SubjectId};
 use crate::text::{WIDTH, age, counted, cut, grouped, inert, moment, paragraph};
 use crate::verdict::Severity;
@@ -286,7 +287,7 @@ fn subject_findings(text: &mut String, group: &[&Failing], alert: &Alert<'_>) {
         }
         paragraph(text, "  ", &format!("{} ({})", since(failing, alert), finding.check.id));
     }
-    let mut remedies: Vec<(String, Vec<&str>)> = Vec::new();
+    let mut remedies: Vec<(Remediation, Vec<&str>)> = Vec::new();
     for failing in group {
         let remedy = failing.remediation();
         match remedies.iter_mut().find(|(known, _)| *known == remedy) {
@@ -298,8 +299,8 @@ fn subject_findings(text: &mut String, group: &[&Failing], alert: &Alert<'_>) {
     for (remedy, checks) in remedies {
         text.push('\n');
         paragraph(text, "  ", &format!("To fix {}:", checks.join(", ")));
-        let prose = subject.is_root();
-        for line in remedy.lines() {
+        let prose = matches!(remedy, Remediation::Console { .. });
+        for line in remedy.to_string().lines() {
             if prose {
                 paragraph(text, "    ", line);
             } else {

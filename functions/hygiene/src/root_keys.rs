@@ -2,6 +2,7 @@
 
 use crate::account::Account;
 use crate::check::Context;
+use crate::remediation::Remediation;
 use crate::report::{AccessKey, Column, Row};
 use crate::source::Unavailable;
 use crate::subject::{KeyTag, stamp};
@@ -10,11 +11,19 @@ use crate::uses::Uses;
 use crate::verdict::ReportedEvidence;
 
 /// How to get rid of a root access key.
-pub(crate) const STEPS: &str = "1. Find what uses the key: CloudTrail event history, filtered by user name root, shows its calls of the last 90 days.\n\
-     2. Give that a role, or an IAM user with only the permissions it needs.\n\
-     3. Sign in as the root user, open Security credentials, choose the access key, Actions, Deactivate.\n\
-     4. When nothing has missed it for a few days, delete it there.\n\
-     In a member account of an organization with centralized root access, the management account can delete it without signing in: IAM console, Root access management.";
+pub(crate) const REMEDIATION: Remediation = Remediation::Console {
+    steps: &[
+        "Find what uses the key: CloudTrail event history, filtered by user name root, shows its calls of the last 90 \
+         days.",
+        "Give that a role, or an IAM user with only the permissions it needs.",
+        "Sign in as the root user, open Security credentials, choose the access key, Actions, Deactivate.",
+        "When nothing has missed it for a few days, delete it there.",
+    ],
+    note: Some(
+        "In a member account of an organization with centralized root access, the management account can delete it \
+         without signing in: IAM console, Root access management.",
+    ),
+};
 
 /// A root key's dates in words. The report has no id for it, and no call outside a root session gives one.
 pub(crate) fn history(root: &Row, key: &AccessKey, context: &Context<'_>) -> String {

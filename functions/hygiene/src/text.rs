@@ -1,7 +1,6 @@
 //! Dates, ages and hostile names, as people read them.
 
 use std::borrow::Cow;
-use std::fmt::Write as _;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use icu_properties::props::{DefaultIgnorableCodePoint, GeneralCategory, GeneralCategoryGroup};
@@ -100,36 +99,6 @@ pub fn cut(text: &str, limit: usize) -> Cow<'_, str> {
     }
     let kept = text.chars().take(limit.saturating_sub(1)).collect::<String>();
     Cow::Owned(kept + "…")
-}
-
-/// An option and its value for a POSIX shell. The value is one word to the shell whatever is in it, and one value to the
-/// AWS CLI: a name may begin with `-` (IAM allows it), so it is joined with `=`, which leaves nothing to guess.
-pub fn shell_option(option: &str, value: &str) -> String {
-    let separator = if value.starts_with('-') { '=' } else { ' ' };
-    format!("{option}{separator}{}", shell_word(value))
-}
-
-/// A value as one word of a POSIX shell.
-pub fn shell_word(value: &str) -> Cow<'_, str> {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_+=,.@-/:".contains(&byte);
-    // zsh expands a word that begins with `=`.
-    if !value.is_empty() && !value.starts_with('=') && value.bytes().all(plain) {
-        return Cow::Borrowed(value);
-    }
-    if !value.contains(is_escaped) {
-        return Cow::Owned(format!("'{}'", value.replace('\'', r"'\''")));
-    }
-    // A raw control character would act on the terminal it is pasted into; `$'…'` names its bytes (bash, zsh, ksh).
-    let mut word = String::from("$'");
-    for byte in value.bytes() {
-        if plain(byte) {
-            word.push(char::from(byte));
-        } else {
-            let _ = write!(word, "\\x{byte:02x}");
-        }
-    }
-    word.push('\'');
-    Cow::Owned(word)
 }
 
 /// How wide text for people is: a mail reader shows no more without wrapping it again.
@@ -267,31 +236,8 @@ mod tests {
     }
 
     #[test]
-    fn invisible_characters_are_escaped_for_the_shell_too() {
-        assert_eq!(shell_word("a\u{3164}b"), r"$'a\xe3\x85\xa4b'");
-        assert_eq!(shell_word("žofie"), "'žofie'");
-    }
-
-    #[test]
     fn cutting_counts_characters() {
         assert_eq!(cut("žluť", 4), "žluť");
         assert_eq!(cut("žluťoučký", 4), "žlu…");
-    }
-
-    #[test]
-    fn a_value_is_one_word_to_the_shell() {
-        let words = [
-            ("alice", "--user-name alice"),
-            ("a+b=c,d.e@f-g_h", "--user-name a+b=c,d.e@f-g_h"),
-            ("-alice", "--user-name=-alice"),
-            ("=ls", "--user-name '=ls'"),
-            ("", "--user-name ''"),
-            ("o'neil; rm -rf ~", r"--user-name 'o'\''neil; rm -rf ~'"),
-            ("$(id)", "--user-name '$(id)'"),
-            ("a\nb", r"--user-name $'a\x0ab'"),
-        ];
-        for (name, option) in words {
-            assert_eq!(shell_option("--user-name", name), option);
-        }
     }
 }

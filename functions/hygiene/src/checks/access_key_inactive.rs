@@ -1,5 +1,6 @@
 use crate::check::{Check, Context, Kind, Rule, evidence};
 use crate::commands;
+use crate::remediation::Remediation;
 use crate::report::{AccessKey, Column, Row};
 use crate::source::{Source, SourceId};
 use crate::text::{age, inert, moment};
@@ -22,7 +23,7 @@ pub(super) static CHECK: Check = Check {
     rationale: "One call makes it active again, by anyone who may update keys, and the copies of its secret still \
         exist.",
     recommendation: "Delete the key.",
-    remediation: commands::delete_key,
+    remediation: |target| Remediation::Shell(commands::delete_inactive_key(target)),
     documentation: "https://docs.aws.amazon.com/IAM/latest/UserGuide/id-credentials-access-keys-update.html",
     requirements: &[],
     mappings: &[],

@@ -1,6 +1,7 @@
 use chrono::NaiveDate;
 
 use crate::check::{Check, Context, Kind, Rule, evidence};
+use crate::remediation::Remediation;
 use crate::report::{AccessKey, Column, Row};
 use crate::source::{Source, SourceId};
 use crate::text::{age, age_beyond, inert, moment};
@@ -25,7 +26,7 @@ pub(super) static CHECK: Check = Check {
     fails_when: "An active key has no recorded use and is older than `NewCredentialGraceDays`.",
     rationale: "It was made for something that never came, and it works from wherever it was left.",
     recommendation: "Deactivate the key, and delete it when nothing has missed it.",
-    remediation: commands::retire_key,
+    remediation: |target| Remediation::Shell(commands::retire_key(target)),
     documentation: "https://docs.aws.amazon.com/IAM/latest/UserGuide/id-credentials-access-keys-update.html",
     requirements: requirements::UNUSED_CREDENTIAL,
     mappings: requirements::NEVER_USED_KEY_ELSEWHERE,

@@ -1,4 +1,5 @@
 use crate::check::{Check, Context, Kind, Rule, Target, evidence};
+use crate::remediation::{Remediation, Step};
 use crate::report::{AccessKey, Column, Row};
 use crate::source::{Source, SourceId};
 use crate::text::{age, age_beyond, inert, moment};
@@ -52,14 +53,16 @@ fn rule(user: &Row, key: &AccessKey, context: &Context<'_>) -> Source<Verdict> {
     ))
 }
 
-fn remediation(target: &Target<'_>) -> String {
-    format!(
-        "# Better than a new key: a role. If it must be a key (delete an unused one first, two are the limit):\n\
-         aws iam create-access-key {}\n\
-         # When everything uses the new key:\n{}",
-        commands::user(target),
-        commands::retire_key(target)
-    )
+fn remediation(target: &Target<'_>) -> Remediation {
+    let mut steps = vec![
+        Step::Comment(
+            "Better than a new key: a role. If it must be a key (delete an unused one first, two are the limit):",
+        ),
+        commands::of_user(target, "iam create-access-key"),
+        Step::Comment("When everything uses the new key:"),
+    ];
+    steps.extend(commands::retire_key(target));
+    Remediation::Shell(steps)
 }
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
 use crate::check::{Check, Context, Kind, Rule, evidence};
+use crate::remediation::Remediation;
 use crate::report::{AccessKey, Column, Row};
 use crate::source::{Source, SourceId};
 use crate::text::{age, age_beyond, inert, moment};
@@ -21,7 +22,7 @@ pub(super) static CHECK: Check = Check {
     fails_when: "An active key was last used longer than `CredentialUnusedDays` ago.",
     rationale: "Nobody would miss it, and nobody would notice its use by someone else.",
     recommendation: "Deactivate the key, and delete it when nothing has missed it.",
-    remediation: commands::retire_key,
+    remediation: |target| Remediation::Shell(commands::retire_key(target)),
     documentation: "https://docs.aws.amazon.com/IAM/latest/UserGuide/id-credentials-access-keys-update.html",
     requirements: requirements::UNUSED_CREDENTIAL,
     mappings: requirements::UNUSED_CREDENTIAL_ELSEWHERE,

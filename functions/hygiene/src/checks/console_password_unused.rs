@@ -1,5 +1,6 @@
 use crate::account::User;
 use crate::check::{Check, Context, Kind, Rule, evidence};
+use crate::remediation::{Remediation, Step};
 use crate::report::{Cell, CellError, Column};
 use crate::source::{Source, SourceId};
 use crate::text::{age, age_beyond, inert, moment};
@@ -27,7 +28,7 @@ pub(super) static CHECK: Check = Check {
     rationale: "The account of someone who has left, or never came: nobody would notice someone else signing in.",
     recommendation: "Take the password away; the user and the access keys stay. Delete the user if the person has \
         left.",
-    remediation: commands::delete_password,
+    remediation: |target| Remediation::Shell(vec![Step::Run(commands::delete_password(target))]),
     documentation: "https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_passwords_admin-change-user.html",
     requirements: requirements::UNUSED_CREDENTIAL,
     mappings: requirements::UNUSED_CREDENTIAL_ELSEWHERE,

@@ -1,10 +1,12 @@
 use crate::account::User;
 use crate::check::{Check, Context, Kind, Rule, Target, evidence};
+use crate::commands::{self, aws};
+use crate::remediation::{Argument, Remediation, Step};
 use crate::report::Column;
+use crate::requirements;
 use crate::source::{Source, SourceId};
-use crate::text::{inert, shell_option};
+use crate::text::inert;
 use crate::verdict::{Severity, Verdict};
-use crate::{commands, requirements};
 
 pub(super) static CHECK: Check = Check {
     id: "console-user-mfa-disabled",
@@ -36,23 +38,34 @@ fn rule(user: &User<'_>, _: &Context<'_>) -> Source<Verdict> {
     Ok(Verdict::failed(message, evidence(row, &[Column::PasswordEnabled, Column::PasswordLastUsed, Column::MfaActive])))
 }
 
-fn remediation(target: &Target<'_>) -> String {
-    let user = commands::user(target);
-    let device = shell_option("--virtual-mfa-device-name", target.user_name());
-    // The codes are arguments of a function: `read` would take the lines that are pasted after it for them.
-    format!(
-        "# The user adds a passkey or an authenticator app under Security credentials in the console; or you do:\n\
-         SERIAL=$(aws iam create-virtual-mfa-device {device} --outfile mfa-qr.png --bootstrap-method QRCodePNG \\\n\
-         \x20 --query VirtualMFADevice.SerialNumber --output text)\n\
-         enable_mfa() {{\n\
-         \x20 aws iam enable-mfa-device {user} --serial-number \"$SERIAL\" \\\n\
-         \x20   --authentication-code1 \"$1\" --authentication-code2 \"$2\"\n\
-         }}\n\
-         # Scan mfa-qr.png with the app, then type, with two codes in a row from it: enable_mfa CODE1 CODE2\n\
-         # Or, until then, no console:\n\
-         # {}",
-        commands::delete_password(target)
-    )
+fn remediation(target: &Target<'_>) -> Remediation {
+    let create = [
+        Argument::Value("--virtual-mfa-device-name", target.user_name().to_owned().into()),
+        Argument::Value("--outfile", "mfa-qr.png".into()),
+        Argument::Value("--bootstrap-method", "QRCodePNG".into()),
+        Argument::NextLine,
+        Argument::Query("VirtualMFADevice.SerialNumber".into()),
+    ];
+    let enable = [
+        commands::user(target),
+        Argument::Variable("--serial-number", "SERIAL"),
+        Argument::NextLine,
+        Argument::Variable("--authentication-code1", "1"),
+        Argument::Variable("--authentication-code2", "2"),
+    ];
+    Remediation::Shell(vec![
+        Step::Comment(
+            "The user adds a passkey or an authenticator app under Security credentials in the console; or you do:",
+        ),
+        Step::Assign("SERIAL", aws("iam create-virtual-mfa-device", create)),
+        // The codes are arguments of a function: `read` would take the lines that are pasted after it for them.
+        Step::Define("enable_mfa", aws("iam enable-mfa-device", enable)),
+        Step::Comment(
+            "Scan mfa-qr.png with the app, then type, with two codes in a row from it: enable_mfa CODE1 CODE2",
+        ),
+        Step::Comment("Or, until then, no console:"),
+        Step::Offer(commands::delete_password(target)),
+    ])
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 use crate::account::User;
 use crate::check::{Check, Context, Kind, Rule, Target, evidence};
+use crate::remediation::{Remediation, Step};
 use crate::report::Column;
 use crate::source::{Source, SourceId};
 use crate::text::inert;
@@ -37,11 +38,11 @@ fn rule(user: &User<'_>, _: &Context<'_>) -> Source<Verdict> {
     Ok(Verdict::failed(message, evidence(row, &[Column::PasswordEnabled, Column::PasswordLastUsed])))
 }
 
-fn remediation(target: &Target<'_>) -> String {
-    format!(
-        "# When the person can sign in through IAM Identity Center or your identity provider:\n{}",
-        commands::delete_password(target)
-    )
+fn remediation(target: &Target<'_>) -> Remediation {
+    Remediation::Shell(vec![
+        Step::Comment("When the person can sign in through IAM Identity Center or your identity provider:"),
+        Step::Run(commands::delete_password(target)),
+    ])
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 use crate::account::User;
 use crate::check::{Check, Context, Kind, Rule, Target, evidence};
-use crate::commands;
+use crate::commands::{self, aws};
+use crate::remediation::{Argument, Remediation, Step};
 use crate::report::Column;
 use crate::source::{Source, SourceId};
 use crate::text::{age, counted, inert};
@@ -55,27 +56,22 @@ fn rule(user: &User<'_>, context: &Context<'_>) -> Source<Verdict> {
     Ok(Verdict::failed(message, evidence(row, &columns)))
 }
 
-fn remediation(target: &Target<'_>) -> String {
-    let user = commands::user(target);
-    let ids = |status: &str| {
-        format!(
-            "$(aws iam list-access-keys {user} --query \"AccessKeyMetadata[?Status=='{status}'].AccessKeyId\" --output text)"
-        )
+fn remediation(target: &Target<'_>) -> Remediation {
+    let keys = |status: &str| {
+        let query = Argument::Query(format!("AccessKeyMetadata[?Status=='{status}'].AccessKeyId").into());
+        aws("iam list-access-keys", [commands::user(target), query])
     };
-    let (active, inactive) = (ids("Active"), ids("Inactive"));
-    format!(
-        "# If it is a person: no keys.\n\
-         for id in {active}; do\n\
-         \x20 aws iam update-access-key {user} --access-key-id \"$id\" --status Inactive\n\
-         done\n\
-         # When nothing has missed them for two weeks:\n\
-         for id in {inactive}; do\n\
-         \x20 aws iam delete-access-key {user} --access-key-id \"$id\"\n\
-         done\n\
-         # If it is a program: no password.\n\
-         # {}",
-        commands::delete_password(target)
-    )
+    let id = Argument::Variable("--access-key-id", "id");
+    let [deactivate, wait, delete] =
+        commands::retire_each(keys, commands::deactivate_key(target, id.clone()), commands::delete_key(target, id));
+    Remediation::Shell(vec![
+        Step::Comment("If it is a person: no keys."),
+        deactivate,
+        wait,
+        delete,
+        Step::Comment("If it is a program: no password."),
+        Step::Offer(commands::delete_password(target)),
+    ])
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 use crate::account::User;
 use crate::check::{Check, Context, Kind, Rule, Target, evidence};
 use crate::commands;
+use crate::remediation::Remediation;
 use crate::report::Column;
 use crate::source::{Source, SourceId};
 use crate::text::{cut, inert};
@@ -36,14 +37,13 @@ fn rule(user: &User<'_>, _: &Context<'_>) -> Source<Verdict> {
     Ok(Verdict::failed(message, evidence(row, &[Column::AdditionalCredentialsInfo])))
 }
 
-fn remediation(target: &Target<'_>) -> String {
-    let user = commands::user(target);
-    format!(
-        "aws iam list-access-keys {user}\n\
-         aws iam list-signing-certificates {user}\n\
-         aws iam list-ssh-public-keys {user}\n\
-         aws iam list-service-specific-credentials {user}"
-    )
+fn remediation(target: &Target<'_>) -> Remediation {
+    Remediation::Shell(vec![
+        commands::of_user(target, "iam list-access-keys"),
+        commands::of_user(target, "iam list-signing-certificates"),
+        commands::of_user(target, "iam list-ssh-public-keys"),
+        commands::of_user(target, "iam list-service-specific-credentials"),
+    ])
 }
 
 #[cfg(test)]

@@ -2,7 +2,8 @@ use std::fmt::Write as _;
 
 use crate::blind_spots::BlindSpots;
 use crate::check::{Check, Kind, Rule, Target};
-use crate::commands;
+use crate::commands::{self, aws};
+use crate::remediation::{Argument, Remediation, Step};
 use crate::source::SourceId;
 use crate::subject::Subject;
 use crate::text::grouped;
@@ -53,33 +54,39 @@ fn rule(blind: &BlindSpots<'_>) -> Verdict {
     Verdict::Failed(Failure { severity, message, evidence, reportable: ReportedEvidence::default(), is_live: false })
 }
 
-fn remediation(target: &Target<'_>) -> String {
-    let report = "# Make a new report (IAM does every four hours), and look at what it has there, for example with\n\
-         # `credwarden check --credential-report report.json`. If it is no better, open a case with AWS Support.\n\
-         aws iam generate-credential-report\n\
-         aws iam get-credential-report --output json > report.json";
-    match target.subject {
-        Subject::Root { .. } => {
-            "1. In the IAM console choose Credential report and download it: after four hours it is a new \
-             one. Look at the row of <root_account>.\n\
-             2. If it is no better, sign in as the root user, open Security credentials, and look at the password, MFA \
-             devices, access keys and certificates there. Open a case with AWS Support."
-                .to_owned()
-        }
-        Subject::Account => report.to_owned(),
-        Subject::User(_) | Subject::AccessKey(_) | Subject::ServiceCredential(_) => {
-            let user = commands::user(target);
-            format!(
-                "{report}\n\
-                 # Until then, what the user has:\n\
-                 aws iam get-login-profile {user}\n\
-                 aws iam list-mfa-devices {user}\n\
-                 aws iam list-access-keys {user}\n\
-                 aws iam list-signing-certificates {user}"
-            )
-        }
+fn remediation(target: &Target<'_>) -> Remediation {
+    if target.subject.is_root() {
+        return ROOT;
     }
+    let mut steps = vec![
+        Step::Comment(
+            "Make a new report (IAM does every four hours), and look at what it has there, for example with\n\
+             `credwarden check --credential-report report.json`. If it is no better, open a case with AWS Support.",
+        ),
+        Step::Run(aws("iam generate-credential-report", [])),
+        Step::Save("report.json", aws("iam get-credential-report", [Argument::Value("--output", "json".into())])),
+    ];
+    if target.subject.owner().is_some() {
+        steps.extend([
+            Step::Comment("Until then, what the user has:"),
+            commands::of_user(target, "iam get-login-profile"),
+            commands::of_user(target, "iam list-mfa-devices"),
+            commands::of_user(target, "iam list-access-keys"),
+            commands::of_user(target, "iam list-signing-certificates"),
+        ]);
+    }
+    Remediation::Shell(steps)
 }
+
+const ROOT: Remediation = Remediation::Console {
+    steps: &[
+        "In the IAM console choose Credential report and download it: after four hours it is a new one. Look at the row of \
+         <root_account>.",
+        "If it is no better, sign in as the root user, open Security credentials, and look at the password, MFA devices, \
+         access keys and certificates there. Open a case with AWS Support.",
+    ],
+    note: None,
+};
 
 #[cfg(test)]
 mod tests {

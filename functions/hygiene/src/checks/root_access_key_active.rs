@@ -19,7 +19,7 @@ pub(super) static CHECK: Check = Check {
         Whoever finds it owns the account.",
     recommendation: "Replace the key with a role, deactivate it, and delete it when nothing has missed it. AWS \
         advises to have no root access key at all.",
-    remediation: |_| root_keys::STEPS.to_owned(),
+    remediation: |_| root_keys::REMEDIATION,
     documentation: "https://docs.aws.amazon.com/IAM/latest/UserGuide/root-user-best-practices.html",
     requirements: requirements::ROOT_ACCESS_KEY,
     mappings: requirements::ROOT_ACCESS_KEY_ELSEWHERE,

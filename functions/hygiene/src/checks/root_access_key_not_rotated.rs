@@ -23,7 +23,7 @@ pub(super) static CHECK: Check = Check {
     rationale: "The older a key, the more copies of it there are: in backups, images, laptops and chat logs.",
     recommendation: "Do not rotate the root access key: replace it with a role, deactivate it, and delete it when \
         nothing has missed it.",
-    remediation: |_| root_keys::STEPS.to_owned(),
+    remediation: |_| root_keys::REMEDIATION,
     documentation: "https://docs.aws.amazon.com/IAM/latest/UserGuide/root-user-best-practices.html",
     requirements: requirements::KEY_ROTATION,
     mappings: requirements::OLD_ROOT_ACCESS_KEY_ELSEWHERE,

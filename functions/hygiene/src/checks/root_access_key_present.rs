@@ -26,7 +26,7 @@ pub(super) static CHECK: Check = Check {
         where the report may be four hours old, so the two together miss nothing.",
     recommendation: "Delete the root access key, after deactivating it. AWS advises to have no root access key at \
         all.",
-    remediation: |_| root_keys::STEPS.to_owned(),
+    remediation: |_| root_keys::REMEDIATION,
     documentation: "https://docs.aws.amazon.com/IAM/latest/UserGuide/root-user-best-practices.html",
     requirements: requirements::ROOT_ACCESS_KEY,
     mappings: requirements::ROOT_ACCESS_KEY_ELSEWHERE,

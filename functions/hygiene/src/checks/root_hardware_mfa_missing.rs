@@ -1,5 +1,6 @@
 use crate::account::Account;
 use crate::check::{Check, Context, Kind, Rule};
+use crate::remediation::Remediation;
 use crate::requirements;
 use crate::source::SourceId;
 use crate::text::counted;
@@ -19,7 +20,7 @@ pub(super) static CHECK: Check = Check {
         passkey can be neither.",
     recommendation: "Add a security key, passkey or hardware token to the root user, then remove the virtual \
         devices: one virtual device is enough to sign in with.",
-    remediation: |_| STEPS.to_owned(),
+    remediation: |_| REMEDIATION,
     documentation: "https://docs.aws.amazon.com/IAM/latest/UserGuide/enable-hw-mfa-for-root.html",
     requirements: requirements::ROOT_HARDWARE_MFA,
     mappings: requirements::ROOT_HARDWARE_MFA_ELSEWHERE,
@@ -73,9 +74,14 @@ fn without_mfa(account: &Account) -> &'static str {
     }
 }
 
-const STEPS: &str = "1. Sign in as the root user, open Security credentials, Multi-factor authentication.\n\
-     2. Assign MFA device: a passkey or security key, or a hardware TOTP token. Try it by signing in once.\n\
-     3. Remove every virtual (authenticator app) device from the list.";
+const REMEDIATION: Remediation = Remediation::Console {
+    steps: &[
+        "Sign in as the root user, open Security credentials, Multi-factor authentication.",
+        "Assign MFA device: a passkey or security key, or a hardware TOTP token. Try it by signing in once.",
+        "Remove every virtual (authenticator app) device from the list.",
+    ],
+    note: None,
+};
 
 #[cfg(test)]
 mod tests {

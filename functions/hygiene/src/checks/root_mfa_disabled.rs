@@ -1,5 +1,6 @@
 use crate::account::{Account, AccountSummary};
 use crate::check::{Check, Context, Kind, Rule, evidence};
+use crate::remediation::Remediation;
 use crate::report::{AccessKey, Column};
 use crate::requirements;
 use crate::source::{Source, SourceId, Unavailable};
@@ -19,7 +20,7 @@ pub(super) static CHECK: Check = Check {
         whole account.",
     recommendation: "Add an MFA device to the root user, better two, of which one is a passkey or a security key. \
         In a member account, consider removing the root credentials instead.",
-    remediation: |_| STEPS.to_owned(),
+    remediation: |_| REMEDIATION,
     documentation: "https://docs.aws.amazon.com/IAM/latest/UserGuide/enable-mfa-for-root.html",
     requirements: requirements::ROOT_MFA,
     mappings: requirements::ROOT_MFA_ELSEWHERE,
@@ -152,9 +153,16 @@ fn in_neither(account: &Account, report: Unavailable) -> Unavailable {
     }
 }
 
-const STEPS: &str = "1. Sign in as the root user, open Security credentials, Multi-factor authentication, Assign MFA device.\n\
-     2. Choose a passkey or security key; add a second one and keep it elsewhere.\n\
-     In a member account of an organization with centralized root access, remove the root password and keys instead: IAM console of the management account, Root access management.";
+const REMEDIATION: Remediation = Remediation::Console {
+    steps: &[
+        "Sign in as the root user, open Security credentials, Multi-factor authentication, Assign MFA device.",
+        "Choose a passkey or security key; add a second one and keep it elsewhere.",
+    ],
+    note: Some(
+        "In a member account of an organization with centralized root access, remove the root password and keys \
+         instead: IAM console of the management account, Root access management.",
+    ),
+};
 
 #[cfg(test)]
 mod tests {

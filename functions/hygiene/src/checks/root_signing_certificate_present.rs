@@ -1,5 +1,6 @@
 use crate::account::Account;
 use crate::check::{Check, Context, Kind, Rule, evidence};
+use crate::remediation::Remediation;
 use crate::report::{CellError, Certificate, Column};
 use crate::requirements;
 use crate::source::{SourceId, Unavailable};
@@ -18,7 +19,7 @@ pub(super) static CHECK: Check = Check {
     rationale: "A signing certificate signs SOAP calls as root: a long-lived root credential that nobody remembers, \
         since nothing has needed it for years.",
     recommendation: "Deactivate the root user's signing certificates, then delete them.",
-    remediation: |_| STEPS.to_owned(),
+    remediation: |_| REMEDIATION,
     documentation: "https://docs.aws.amazon.com/IAM/latest/UserGuide/root-user-best-practices.html",
     requirements: &[],
     mappings: requirements::ROOT_CERTIFICATE_ELSEWHERE,
@@ -63,9 +64,16 @@ fn unreadable(certificate: &Certificate) -> Option<&CellError> {
     certificate.active.as_ref().err().or_else(|| certificate.last_rotated.as_ref().err())
 }
 
-const STEPS: &str = "1. Sign in as the root user, open Security credentials, X.509 certificates.\n\
-     2. Deactivate each certificate; when nothing has missed it, delete it.\n\
-     In a member account of an organization with centralized root access, the management account can delete them: IAM console, Root access management.";
+const REMEDIATION: Remediation = Remediation::Console {
+    steps: &[
+        "Sign in as the root user, open Security credentials, X.509 certificates.",
+        "Deactivate each certificate; when nothing has missed it, delete it.",
+    ],
+    note: Some(
+        "In a member account of an organization with centralized root access, the management account can delete them: \
+         IAM console, Root access management.",
+    ),
+};
 
 #[cfg(test)]
 mod tests {

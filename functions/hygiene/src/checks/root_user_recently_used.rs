@@ -1,5 +1,6 @@
 use crate::account::Account;
 use crate::check::{Check, Context, Kind, Rule, evidence};
+use crate::remediation::Remediation;
 use crate::report::{AccessKey, Column};
 use crate::requirements;
 use crate::root_keys;
@@ -23,7 +24,7 @@ pub(super) static CHECK: Check = Check {
         break-in.",
     recommendation: "Find out who used the root user, when and for what. If that is not known to you, treat it as \
         an incident. Give the task to a role.",
-    remediation: |_| STEPS.to_owned(),
+    remediation: |_| REMEDIATION,
     documentation: "https://docs.aws.amazon.com/IAM/latest/UserGuide/root-user-tasks.html",
     requirements: requirements::ROOT_USE,
     mappings: requirements::ROOT_USE_ELSEWHERE,
@@ -86,10 +87,16 @@ fn credential(key: Option<&AccessKey>) -> String {
     }
 }
 
-const STEPS: &str = "1. Look the use up in CloudTrail: event history, user name root, at the time above. Root console sign-ins are recorded in us-east-1.\n\
-     2. If nobody can explain it, treat it as an incident: change the root password, delete root's access keys, check the root e-mail address.\n\
-     3. If it was for a task: give the task to a role. Few tasks need root, and the documentation lists them.\n\
-     The finding resolves by itself when the last use is older than the limit.";
+const REMEDIATION: Remediation = Remediation::Console {
+    steps: &[
+        "Look the use up in CloudTrail: event history, user name root, at the time above. Root console sign-ins are \
+         recorded in us-east-1.",
+        "If nobody can explain it, treat it as an incident: change the root password, delete root's access keys, check \
+         the root e-mail address.",
+        "If it was for a task: give the task to a role. Few tasks need root, and the documentation lists them.",
+    ],
+    note: Some("The finding resolves by itself when the last use is older than the limit."),
+};
 
 #[cfg(test)]
 mod tests {

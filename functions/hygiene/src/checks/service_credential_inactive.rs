@@ -1,5 +1,6 @@
 use crate::check::{Check, Context, Kind, Rule};
 use crate::commands;
+use crate::remediation::{Remediation, Step};
 use crate::service_credential::{ServiceCredential, State};
 use crate::source::{Source, SourceId};
 use crate::text::{age, moment};
@@ -17,7 +18,7 @@ pub(super) static CHECK: Check = Check {
     rationale: "One call makes an inactive credential active again, and an expired one takes one of the two places that a \
         user has for a service.",
     recommendation: "Delete the credential.",
-    remediation: commands::delete_service_credential,
+    remediation: |target| Remediation::Shell(vec![Step::Run(commands::delete_service_credential(target))]),
     documentation: "https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_service-specific-creds.html",
     requirements: &[],
     mappings: &[],

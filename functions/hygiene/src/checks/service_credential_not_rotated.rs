@@ -19,7 +19,12 @@ pub(super) static CHECK: Check = Check {
         chat logs.",
     recommendation: "Use a role where the service allows one. Where it does not, create a new credential, move its users \
         to it, deactivate the old one, and delete that when nothing has missed it.",
-    remediation: |target| commands::rotate_service_credential(target, "a role"),
+    remediation: |target| {
+        commands::rotate_service_credential(
+            target,
+            "Better than a new credential: a role. If it must be one (two for each service are the limit):",
+        )
+    },
     documentation: "https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_service-specific-creds.html",
     requirements: &[],
     mappings: requirements::LONG_TERM_CREDENTIAL_ELSEWHERE,

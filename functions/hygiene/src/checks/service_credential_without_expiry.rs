@@ -21,7 +21,13 @@ pub(super) static CHECK: Check = Check {
         A copy of it works until somebody deletes it.",
     recommendation: "Use a role, or a short-term API key. Where it must be a credential of this kind, create one that \
         expires, move its users to it, deactivate the old one, and delete that when nothing has missed it.",
-    remediation: |target| commands::rotate_service_credential(target, "a role, or a short-term API key"),
+    remediation: |target| {
+        commands::rotate_service_credential(
+            target,
+            "Better than a new credential: a role, or a short-term API key. If it must be one (two for each service are \
+             the limit):",
+        )
+    },
     documentation: "https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_api_keys_for_aws_services.html",
     requirements: &[],
     mappings: requirements::LONG_TERM_CREDENTIAL_ELSEWHERE,

@@ -1,10 +1,12 @@
 use crate::account::User;
 use crate::check::{Check, Context, Kind, Rule, Target, evidence};
+use crate::commands::{self, aws};
+use crate::remediation::{Argument, Remediation, Step};
 use crate::report::{AccessKey, Column};
+use crate::requirements;
 use crate::source::{Source, SourceId};
 use crate::text::{age, age_beyond, inert, moment};
 use crate::verdict::{Severity, Verdict};
-use crate::{commands, requirements};
 
 pub(super) static CHECK: Check = Check {
     id: "user-multiple-active-access-keys",
@@ -64,20 +66,27 @@ fn rule(user: &User<'_>, context: &Context<'_>) -> Source<Verdict> {
     Ok(Verdict::failed(message, evidence(row, &columns)))
 }
 
-fn remediation(target: &Target<'_>) -> String {
-    let user = commands::user(target);
-    format!(
-        "# Which of the two is used, and when?\n\
-         for id in $(aws iam list-access-keys {user} --query 'AccessKeyMetadata[].AccessKeyId' --output text); do\n\
-         \x20 aws iam get-access-key-last-used --access-key-id \"$id\"\n\
-         done\n\
-         # The older one; put the other id here if that is the one to go.\n\
-         KEY_ID=$(aws iam list-access-keys {user} \\\n\
-         \x20 --query \"sort_by(AccessKeyMetadata[?Status=='Active'], &CreateDate)[0].AccessKeyId\" --output text)\n\
-         aws iam update-access-key {user} --access-key-id \"$KEY_ID\" --status Inactive\n\
-         # When nothing has missed it for two weeks:\n\
-         aws iam delete-access-key {user} --access-key-id \"$KEY_ID\""
-    )
+fn remediation(target: &Target<'_>) -> Remediation {
+    let all = [commands::user(target), Argument::Query("AccessKeyMetadata[].AccessKeyId".into())];
+    let older = [
+        commands::user(target),
+        Argument::NextLine,
+        Argument::Query("sort_by(AccessKeyMetadata[?Status=='Active'], &CreateDate)[0].AccessKeyId".into()),
+    ];
+    let mut steps = vec![
+        Step::Comment("Which of the two is used, and when?"),
+        Step::ForEach {
+            list: aws("iam list-access-keys", all),
+            run: aws("iam get-access-key-last-used", [Argument::Variable("--access-key-id", "id")]),
+        },
+        Step::Comment("The older one; put the other id here if that is the one to go."),
+        Step::Assign("KEY_ID", aws("iam list-access-keys", older)),
+    ];
+    steps.extend(commands::retire(
+        commands::deactivate_key(target, commands::KEY_ID),
+        commands::delete_key(target, commands::KEY_ID),
+    ));
+    Remediation::Shell(steps)
 }
 
 #[cfg(test)]

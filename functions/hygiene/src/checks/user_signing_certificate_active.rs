@@ -1,6 +1,7 @@
 use crate::account::User;
 use crate::check::{Check, Context, Kind, Rule, Target, evidence};
-use crate::commands;
+use crate::commands::{self, aws};
+use crate::remediation::{Argument, Remediation};
 use crate::report::Column;
 use crate::source::{Source, SourceId};
 use crate::text::{age, counted, inert, moment};
@@ -44,23 +45,15 @@ fn rule(user: &User<'_>, context: &Context<'_>) -> Source<Verdict> {
     Ok(Verdict::failed(message, evidence(row, &columns)))
 }
 
-fn remediation(target: &Target<'_>) -> String {
-    let user = commands::user(target);
-    let ids = |status: &str| {
-        format!(
-            "$(aws iam list-signing-certificates {user} --query \"Certificates[?Status=='{status}'].CertificateId\" --output text)"
-        )
+fn remediation(target: &Target<'_>) -> Remediation {
+    let certificates = |status: &str| {
+        let query = Argument::Query(format!("Certificates[?Status=='{status}'].CertificateId").into());
+        aws("iam list-signing-certificates", [commands::user(target), query])
     };
-    let (active, inactive) = (ids("Active"), ids("Inactive"));
-    format!(
-        "for id in {active}; do\n\
-         \x20 aws iam update-signing-certificate {user} --certificate-id \"$id\" --status Inactive\n\
-         done\n\
-         # When nothing has missed them for two weeks:\n\
-         for id in {inactive}; do\n\
-         \x20 aws iam delete-signing-certificate {user} --certificate-id \"$id\"\n\
-         done"
-    )
+    let id = Argument::Variable("--certificate-id", "id");
+    let deactivate = aws("iam update-signing-certificate", [commands::user(target), id.clone(), commands::INACTIVE]);
+    let delete = aws("iam delete-signing-certificate", [commands::user(target), id]);
+    Remediation::Shell(commands::retire_each(certificates, deactivate, delete).into())
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 use crate::account::User;
 use crate::check::{Check, Context, Kind, Rule, Target, evidence};
 use crate::commands;
+use crate::remediation::{Remediation, Step};
 use crate::report::{CellError, Column};
 use crate::service_credential::State;
 use crate::source::{Source, SourceId, Unavailable};
@@ -98,22 +99,22 @@ fn has_active_service_credential(user: &User<'_>, context: &Context<'_>) -> Sour
     unknown.map_or(Ok(false), Err)
 }
 
-fn remediation(target: &Target<'_>) -> String {
-    let user = commands::user(target);
-    format!(
-        "# Not in the report; whoever has one of these is no leftover:\n\
-         aws iam list-ssh-public-keys {user}\n\
-         aws iam list-service-specific-credentials {user}\n\
-         # What has to go before the user can:\n\
-         aws iam list-access-keys {user}\n\
-         aws iam list-signing-certificates {user}\n\
-         aws iam list-mfa-devices {user}\n\
-         aws iam list-groups-for-user {user}\n\
-         aws iam list-attached-user-policies {user}\n\
-         aws iam list-user-policies {user}\n\
-         # When all of these are empty:\n\
-         aws iam delete-user {user}"
-    )
+fn remediation(target: &Target<'_>) -> Remediation {
+    let run = |operation| commands::of_user(target, operation);
+    Remediation::Shell(vec![
+        Step::Comment("Not in the report; whoever has one of these is no leftover:"),
+        run("iam list-ssh-public-keys"),
+        run("iam list-service-specific-credentials"),
+        Step::Comment("What has to go before the user can:"),
+        run("iam list-access-keys"),
+        run("iam list-signing-certificates"),
+        run("iam list-mfa-devices"),
+        run("iam list-groups-for-user"),
+        run("iam list-attached-user-policies"),
+        run("iam list-user-policies"),
+        Step::Comment("When all of these are empty:"),
+        run("iam delete-user"),
+    ])
 }
 
 #[cfg(test)]
