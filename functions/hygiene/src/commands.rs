@@ -80,7 +80,7 @@ fn key_id(target: &Target<'_>) -> (Vec<Step>, Argument) {
     });
     let query = Argument::Query(format!("AccessKeyMetadata[?{status}{created}].AccessKeyId").into());
     let lookup = vec![
-        Step::Comment("The credential report has no key ids; this finds it by its date. Two ids: choose one."),
+        Step::Comment("The credential report has no key ids. This finds it by its date. Two ids: choose one."),
         Step::Assign("KEY_ID", aws("iam list-access-keys", [user(target), query])),
     ];
     (lookup, KEY_ID)

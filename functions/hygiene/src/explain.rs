@@ -156,6 +156,27 @@ fn grouped<'a>(items: impl Iterator<Item = (&'a str, &'a str)>) -> String {
 mod tests {
     use super::*;
     use crate::checks::{CHECKS, find};
+    use crate::remediation::Step;
+
+    /// An interactive zsh (macOS) knows no comments: it takes such a line for a command that it does not find, and would run
+    /// what is behind a `;`, and take what follows a quote for its text.
+    #[test]
+    fn comments_in_scripts_do_nothing_where_the_shell_has_none() {
+        for check in CHECKS {
+            for access_key_id in [None, Some("AKIAIOSFODNN7EXAMPLE")] {
+                let target = Target { subject: &example(check), access_key_id };
+                let Remediation::Shell(steps) = (check.remediation)(&target) else { continue };
+                for step in steps {
+                    let Step::Comment(comment) = step else { continue };
+                    assert!(
+                        !comment.contains([';', '&', '|', '<', '>', '$', '`', '\\', '"', '\'', '!']),
+                        "{}: {comment}",
+                        check.id
+                    );
+                }
+            }
+        }
+    }
 
     #[test]
     fn a_page_has_all_that_an_auditor_asks() {

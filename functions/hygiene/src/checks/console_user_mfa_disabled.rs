@@ -55,7 +55,7 @@ fn remediation(target: &Target<'_>) -> Remediation {
     ];
     Remediation::Shell(vec![
         Step::Comment(
-            "The user adds a passkey or an authenticator app under Security credentials in the console; or you do:",
+            "The user adds a passkey or an authenticator app under Security credentials in the console. Or you do:",
         ),
         Step::Assign("SERIAL", aws("iam create-virtual-mfa-device", create)),
         // The codes are arguments of a function: `read` would take the lines that are pasted after it for them.

@@ -61,7 +61,7 @@ fn remediation(target: &Target<'_>) -> Remediation {
     let mut steps = vec![
         Step::Comment(
             "Make a new report (IAM does every four hours), and look at what it has there, for example with\n\
-             `credwarden check --credential-report report.json`. If it is no better, open a case with AWS Support.",
+             credwarden check --credential-report report.json. If it is no better, open a case with AWS Support.",
         ),
         Step::Run(aws("iam generate-credential-report", [])),
         Step::Save("report.json", aws("iam get-credential-report", [Argument::Value("--output", "json".into())])),

@@ -79,7 +79,7 @@ fn remediation(target: &Target<'_>) -> Remediation {
             list: aws("iam list-access-keys", all),
             run: aws("iam get-access-key-last-used", [Argument::Variable("--access-key-id", "id")]),
         },
-        Step::Comment("The older one; put the other id here if that is the one to go."),
+        Step::Comment("The older one. Put the other id here if that is the one to go."),
         Step::Assign("KEY_ID", aws("iam list-access-keys", older)),
     ];
     steps.extend(commands::retire(

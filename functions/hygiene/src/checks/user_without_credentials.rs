@@ -102,7 +102,7 @@ fn has_active_service_credential(user: &User<'_>, context: &Context<'_>) -> Sour
 fn remediation(target: &Target<'_>) -> Remediation {
     let run = |operation| commands::of_user(target, operation);
     Remediation::Shell(vec![
-        Step::Comment("Not in the report; whoever has one of these is no leftover:"),
+        Step::Comment("Not in the report. Whoever has one of these is no leftover:"),
         run("iam list-ssh-public-keys"),
         run("iam list-service-specific-credentials"),
         Step::Comment("What has to go before the user can:"),
