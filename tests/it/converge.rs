@@ -5,8 +5,12 @@
 //!
 //! [world]: crate::world
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::num::NonZero;
+use std::panic::resume_unwind;
+use std::thread;
 use std::time::Duration;
 
 use aws::hub::publish::Publisher;
@@ -316,6 +320,21 @@ struct Figures {
     mails: usize,
     closed: usize,
     suppressed: usize,
+}
+
+impl Figures {
+    fn add(&mut self, more: Self) {
+        self.histories += more.histories;
+        self.runs += more.runs;
+        self.crashes += more.crashes;
+        self.apart += more.apart;
+        self.mails += more.mails;
+        self.closed += more.closed;
+        self.suppressed += more.suppressed;
+        for (failure, count) in more.met {
+            *self.met.entry(failure).or_default() += count;
+        }
+    }
 }
 
 type Checked = Result<(), TestCaseError>;
@@ -1021,29 +1040,31 @@ fn lived(steps: &[Step], seed: u64) -> Result<Figures, TestCaseError> {
     })
 }
 
+/// Lives so many histories.
+fn live(histories: u32) -> Figures {
+    let total = RefCell::new(Figures::default());
+    let cases = Cases { cases: histories, failure_persistence: None, ..Cases::default() };
+    let result = TestRunner::new(cases).run(&(steps(), any::<u64>()), |(steps, seed)| {
+        total.borrow_mut().add(lived(&steps, seed)?);
+        Ok(())
+    });
+    result.unwrap_or_else(|error| panic!("{error}"));
+    total.into_inner()
+}
+
 /// `PROPTEST_CASES` says how many histories; `--nocapture` shows what was in them.
 #[test]
 #[expect(clippy::print_stdout, reason = "what was tried, for who asks for it")]
 fn whatever_happens_the_promises_are_kept() {
+    let workers = thread::available_parallelism().map_or(1, NonZero::get);
+    let share = Cases::default().cases.div_ceil(u32::try_from(workers).unwrap());
     let mut total = Figures::default();
-    let cases = Cases { failure_persistence: None, ..Cases::default() };
-    let figures = std::cell::RefCell::new(&mut total);
-    let result = TestRunner::new(cases).run(&(steps(), any::<u64>()), |(steps, seed)| {
-        let lived = lived(&steps, seed)?;
-        let mut total = figures.borrow_mut();
-        total.histories += lived.histories;
-        total.runs += lived.runs;
-        total.crashes += lived.crashes;
-        total.apart += lived.apart;
-        total.mails += lived.mails;
-        total.closed += lived.closed;
-        total.suppressed += lived.suppressed;
-        for (failure, count) in lived.met {
-            *total.met.entry(failure).or_default() += count;
+    thread::scope(|scope| {
+        let workers: Vec<_> = (0..workers).map(|_| scope.spawn(|| live(share))).collect();
+        for worker in workers {
+            total.add(worker.join().unwrap_or_else(|panic| resume_unwind(panic)));
         }
-        Ok(())
     });
-    result.unwrap_or_else(|error| panic!("{error}"));
     // A suite that meets nothing proves nothing.
     assert!(FAILURES.iter().all(|failure| total.met.contains_key(&format!("{failure:?}"))), "{total}");
     assert!(0 < total.mails && 0 < total.closed && 0 < total.crashes && 0 < total.apart, "{total}");
