@@ -20,13 +20,19 @@ CHECKS ?= advisories bans licenses sources
 BENCH_ARGS ?=
 # `make smoke SMOKE_ARGS="--profile audit --region eu-central-1"`.
 SMOKE_ARGS ?=
-# How long each fuzzer runs.
+# How long each fuzzer runs; or FUZZ_ARGS="-runs=10000000".
 FUZZ_SECONDS ?= 1800
+FUZZ_ARGS ?= -max_total_time=$(FUZZ_SECONDS)
+# How many tests of the system run at once.
+TEST_WORKERS ?= $(shell expr 2 '*' $$($(PYTHON) -c 'import os; print(os.cpu_count())'))
 
 VENV := .venv
+PYTEST := $(VENV)/bin/python -m pytest
+SCANNERS := tests/template/test_scanners.py
 TOOLS := $(VENV)/tools
+UV := $(VENV)/bin/uv
+UV_VERSION := 0.13.9
 CARGO_DENY := 0.20.2
-CARGO_FUZZ := 0.13.2
 CARGO_CYCLONEDX := 0.5.9
 CFN_GUARD := 3.2.1
 SAM_VENV := $(VENV)/sam
@@ -43,6 +49,10 @@ REPRODUCIBLE += --remap-path-prefix=$(TARGET)=/credwarden/target
 endif
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Of two file systems uv cannot make links.
+export UV_LINK_MODE := copy
+
+environment = $(UV) venv --quiet --clear --python $(PYTHON) $(1)
 
 .PHONY: help
 help: ## this list
@@ -54,18 +64,30 @@ demo: $(VENV)/ready ## a day of credwarden on this machine, in an emulator (PORT
 	@cargo build --quiet --workspace
 	@cd tests && exec ../$(VENV)/bin/python -m emulator.demo --port $(PORT)
 
+# Most of the time the tests wait, for deadlines and for the rates of a real account: twice as many at once as there are
+# processors.
 .PHONY: test
-test: $(VENV)/ready $(SAM_VENV)/ready $(VENV)/checkov/ready $(TOOLS)/cfn-guard-$(CFN_GUARD) ## every test: units, adapters, template, the whole system in the emulator
-	cargo build --workspace
+test: ## every test but those of `make check`: units, adapters, template, the whole system in the emulator
+	@$(MAKE) --jobs built $(VENV)/ready $(SAM_VENV)/ready
 	cargo test --workspace
-	$(VENV)/bin/python -m pytest tests/template tests/cli tests/system
+	$(PYTEST) --numprocesses $(TEST_WORKERS) --dist worksteal tests/template tests/cli tests/system --ignore $(SCANNERS)
+
+.PHONY: built
+built:
+	cargo build --workspace
 
 .PHONY: check
-check: $(VENV)/ready $(SAM_VENV)/ready ## formatter, clippy, template linters: what CI asks before the tests
+check: ## formatter, clippy, template linters and scanners: what CI asks before the tests
+	@$(MAKE) --jobs clippy $(VENV)/ready $(SAM_VENV)/ready $(VENV)/checkov/ready
+	@$(MAKE) $(TOOLS)/ready
 	cargo fmt --all --check
-	cargo clippy --workspace --all-targets -- -D warnings
 	$(VENV)/bin/cfn-lint template.yaml infra/deploy-role.yaml
 	AWS_DEFAULT_REGION=us-east-1 $(SAM) validate --lint
+	$(PYTEST) --numprocesses 2 $(SCANNERS)
+
+.PHONY: clippy
+clippy:
+	cargo clippy --workspace --all-targets -- -D warnings
 
 .PHONY: build
 build: $(SAM_VENV)/ready ## the function for Lambda (ARCHITECTURE=arm64 or x86_64)
@@ -102,16 +124,15 @@ smoke: $(VENV)/ready ## what your account answers beside what the emulator does,
 	cd tests && exec ../$(VENV)/bin/python -m emulator.smoke $(SMOKE_ARGS)
 
 .PHONY: fuzz
-fuzz: $(TOOLS)/cargo-fuzz-$(CARGO_FUZZ) ## the fuzzers of everything that is parsed, half an hour each (FUZZ_SECONDS=1800)
-	for target in served saved; do \
-		new=$(CURDIR)/tests/fuzz/target/corpus/$$target; mkdir -p $$new; \
-		RUSTC_BOOTSTRAP=1 $(TOOLS)/bin/cargo-fuzz fuzz run --fuzz-dir tests/fuzz $$target \
-			$$new $(CURDIR)/tests/fuzz/corpus/$$target \
-			-- -max_total_time=$(FUZZ_SECONDS) -max_len=8192 -timeout=10 || exit; \
+fuzz: ## the fuzzers of everything that is parsed or shown, half an hour each (FUZZ_SECONDS=1800)
+	cd tests/fuzz && RUSTC_WRAPPER=$(CURDIR)/tests/fuzz/instrumented cargo build --release --target-dir target
+	cd tests/fuzz && for target in served saved rendered; do \
+		new=target/corpus/$$target; mkdir -p $$new; \
+		target/release/$$target $$new corpus/$$target -dict=report.dict -max_len=1024 -timeout=10 $(FUZZ_ARGS) || exit; \
 	done
 
 .PHONY: audit
-audit: $(TOOLS)/cargo-deny-$(CARGO_DENY) ## licences, sources, bans and known flaws of what is compiled in
+audit: $(TOOLS)/ready ## licences, sources, bans and known flaws of what is compiled in
 	$(TOOLS)/bin/cargo-deny --locked check $(CHECKS)
 
 .PHONY: sbom
@@ -131,40 +152,51 @@ clean: ## remove what was built and installed
 	cargo clean --quiet
 	rm -rf .aws-sam $(VENV)
 
-# The emulator and the tests.
-$(VENV)/ready: tests/requirements.txt
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null \
-		|| { echo "credwarden needs Python 3.10 or later as $(PYTHON) (or: make PYTHON=/path/to/python3 …)." >&2; exit 1; }
+# The emulator and the tests. uv takes a fifth of pip's time.
+$(VENV)/ready: tests/requirements.txt | $(UV)
 	@echo "Installing the emulator and the test tools into $(VENV)."
-	@$(PYTHON) -m venv $(VENV)
-	@$(VENV)/bin/pip install --quiet --requirement tests/requirements.txt
+	@$(UV) pip install --quiet --python $(VENV) --requirement $<
 	@touch $@
 
+$(UV):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null \
+		|| { echo "credwarden needs Python 3.10 or later as $(PYTHON) (or: make PYTHON=/path/to/python3 …)." >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+	@$(VENV)/bin/pip install --quiet uv==$(UV_VERSION)
+
 # The SAM CLI in an environment of its own: it wants another boto3 than the emulator.
-$(SAM_VENV)/ready: infra/requirements.txt | $(VENV)/ready
+$(SAM_VENV)/ready: infra/requirements.txt | $(UV)
 	@echo "Installing the SAM CLI and cargo-lambda into $(SAM_VENV)."
-	@$(PYTHON) -m venv $(SAM_VENV)
-	@$(SAM_VENV)/bin/pip install --quiet --requirement infra/requirements.txt
+	@$(call environment,$(SAM_VENV))
+	@$(UV) pip install --quiet --python $(SAM_VENV) --requirement $<
 	@touch $@
 
 # checkov pins what others want in other versions.
-$(VENV)/checkov/ready: tests/template/checkov.txt | $(VENV)/ready
+$(VENV)/checkov/ready: tests/template/checkov.txt | $(UV)
 	@echo "Installing checkov into $(VENV)/checkov."
-	@$(PYTHON) -m venv $(VENV)/checkov
-	@$(VENV)/checkov/bin/pip install --quiet --requirement tests/template/checkov.txt
+	@$(call environment,$(VENV)/checkov)
+	@$(UV) pip install --quiet --python $(VENV)/checkov --requirement $<
 	@touch $@
 
 # What people use today, each in an environment of its own: they pin what others want in other versions.
-$(VENV)/peers/ready: tests/emulator/peers.txt | $(VENV)/ready
+$(VENV)/peers/ready: tests/emulator/peers.txt | $(UV)
 	@echo "Installing Prowler, Cloud Custodian and the AWS CLI into $(VENV)/peers (2.6 GB)."
 	@sed '/^#/d' tests/emulator/peers.txt | while read -r peer; do \
 		folder=$(VENV)/peers/$${peer%%==*}; \
-		$(PYTHON) -m venv "$$folder" && "$$folder/bin/pip" install --quiet "$$peer" || exit; \
+		$(call environment,"$$folder") && $(UV) pip install --quiet --python "$$folder" "$$peer" || exit; \
 	done
 	@touch $@
 
-# Tools that come as source. They run for seconds, so they are not worth being optimized for minutes.
-$(TOOLS)/cargo-deny-$(CARGO_DENY) $(TOOLS)/cargo-fuzz-$(CARGO_FUZZ) $(TOOLS)/cargo-cyclonedx-$(CARGO_CYCLONEDX) \
-		$(TOOLS)/cfn-guard-$(CFN_GUARD): | $(VENV)/ready
-	name=$(notdir $@); cargo install --quiet --locked --debug --root $(TOOLS) "$${name%-*}@$${name##*-}"
+# Tools that come as source. They run for seconds, so they are not worth being optimized for minutes; what two of them need is
+# compiled once.
+$(TOOLS)/ready: $(TOOLS)/versions-$(CARGO_DENY)-$(CFN_GUARD)
+	@touch $@
+
+$(TOOLS)/versions-$(CARGO_DENY)-$(CFN_GUARD):
+	cargo install --quiet --locked --debug --root $(TOOLS) --target-dir $(TARGET)/tools \
+		cargo-deny@$(CARGO_DENY) cfn-guard@$(CFN_GUARD)
+	@touch $@
+
+$(TOOLS)/cargo-cyclonedx-$(CARGO_CYCLONEDX):
+	cargo install --quiet --locked --debug --root $(TOOLS) --target-dir $(TARGET)/tools cargo-cyclonedx@$(CARGO_CYCLONEDX)
 	@touch $@

@@ -13,6 +13,11 @@ from emulator.process import Emulator
 from emulator.stack import Stack
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes minutes comes first: with several workers the rest is done beside it."""
+    items.sort(key=lambda item: item.get_closest_marker("takes_minutes") is None)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def interruptible() -> Iterator[None]:
     """A shell has what it starts in the background ignore Ctrl-C, and so would all that is started here."""

@@ -24,6 +24,7 @@ LAMBDA_BYTES = 128 * 1024 * 1024
 on_linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="memory is read from /proc")
 
 
+@pytest.mark.takes_minutes
 def test_the_largest_account(deploy: Callable[..., Stack], emulator: Emulator) -> None:
     # An old key that nobody uses, and an inactive one: three findings a user, of which two are alerted.
     emulator.change_account("load", name=f"crammed:{USERS}")

@@ -46,7 +46,7 @@ def guard(template: dict, folder: Path) -> str:
     """What cfn-guard says of the rules that fail; nothing when none does."""
     data = folder / "template.json"
     data.write_text(json.dumps(template))
-    assert GUARD.exists(), "`make test` installs cfn-guard"
+    assert GUARD.exists(), "`make check` installs cfn-guard"
     done = subprocess.run([GUARD, "validate", "--rules", RULES, "--data", data, "--show-summary", "fail"],
                           capture_output=True, text=True, timeout=60)
     assert done.returncode in (0, 19), done.stderr
@@ -128,7 +128,7 @@ NOT_WANTED = {
 def test_checkov_finds_nothing_that_is_not_wanted(stack: str, tmp_path: Path) -> None:
     data = tmp_path / "template.json"
     data.write_text(json.dumps(expanded(STACKS[stack]), indent=1))
-    assert CHECKOV.exists(), "`make test` installs checkov"
+    assert CHECKOV.exists(), "`make check` installs checkov"
     done = subprocess.run([CHECKOV, "--file", data, "--framework", "cloudformation", "--skip-download", "--compact",
                            "--output", "json"], capture_output=True, text=True, timeout=120)
     report = json.loads(done.stdout)
