@@ -648,10 +648,10 @@ impl Sheet {
         let mut rows = Vec::new();
         let mut record = ByteRecord::new();
         for (before, piece) in pieces(bytes, dialect)? {
-            let mut reader = dialect.reader(piece);
+            let mut records = dialect.records(piece);
             let mut lines = Lines { bytes: piece, at: 0, line: before + 1 };
-            while reader.read_byte_record(&mut record)? {
-                let line = lines.at(record.position().map_or(0, csv::Position::byte));
+            while let Some(start) = records.read(&mut record)? {
+                let line = lines.at(start);
                 if dialect.is_skipped(&record, columns.is_none()) {
                     continue;
                 }
@@ -688,8 +688,7 @@ struct Lines<'a> {
 
 impl Lines<'_> {
     /// The line of the record that was read from there on. Records come in the order of the bytes.
-    fn at(&mut self, start: u64) -> u64 {
-        let start = usize::try_from(start).unwrap_or(usize::MAX);
+    fn at(&mut self, start: usize) -> u64 {
         while let Some(byte) = self.bytes.get(self.at).filter(|byte| self.at < start || matches!(byte, b'\r' | b'\n')) {
             self.line += u64::from(*byte == b'\n');
             self.at += 1;
@@ -709,8 +708,8 @@ fn pieces(bytes: &[u8], dialect: Dialect) -> Result<Vec<(u64, &[u8])>, ReportErr
 }
 
 fn has_line_break_in_cell(bytes: &[u8], dialect: Dialect) -> Result<bool, ReportError> {
-    let (mut reader, mut record) = (dialect.reader(bytes), ByteRecord::new());
-    while reader.read_byte_record(&mut record)? {
+    let (mut records, mut record) = (dialect.records(bytes), ByteRecord::new());
+    while records.read(&mut record)?.is_some() {
         if record.as_slice().contains(&b'\n') {
             return Ok(true);
         }
