@@ -128,7 +128,7 @@ fuzz: ## the fuzzers of everything that is parsed or shown, half an hour each (F
 	cd tests/fuzz && RUSTC_WRAPPER=$(CURDIR)/tests/fuzz/instrumented cargo build --release --target-dir target
 	cd tests/fuzz && for target in served saved rendered; do \
 		new=target/corpus/$$target; mkdir -p $$new; \
-		target/release/$$target $$new corpus/$$target -dict=report.dict -max_len=1024 -timeout=10 $(FUZZ_ARGS) || exit; \
+		target/release/$$target $$new corpus/$$target -dict=report.dict -max_len=768 -timeout=10 $(FUZZ_ARGS) || exit; \
 	done
 
 .PHONY: audit

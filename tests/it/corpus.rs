@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use crate::inputs::{saved, served};
+use crate::inputs::{rendered, served, shown};
 
 /// Runs the function on every file that its fuzzer left.
 fn replay(target: &str, function: fn(&[u8])) {
@@ -26,5 +26,10 @@ fn served_reports_of_the_corpus_are_harmless() {
 
 #[test]
 fn saved_files_of_the_corpus_are_harmless() {
-    replay("saved", saved);
+    replay("saved", shown);
+}
+
+#[test]
+fn rendered_files_of_the_corpus_are_harmless() {
+    replay("rendered", rendered);
 }
