@@ -64,8 +64,7 @@ demo: $(VENV)/ready ## a day of credwarden on this machine, in an emulator (PORT
 	@cargo build --quiet --workspace
 	@cd tests && exec ../$(VENV)/bin/python -m emulator.demo --port $(PORT)
 
-# Most of the time the tests wait, for deadlines and for the rates of a real account: twice as many at once as there are
-# processors.
+# The tests spend most of their time waiting for deadlines and rate limits, so twice as many run as there are processors.
 .PHONY: test
 test: ## every test but those of `make check`: units, adapters, template, the whole system in the emulator
 	@$(MAKE) --jobs built $(VENV)/ready $(SAM_VENV)/ready

@@ -14,7 +14,7 @@ from emulator.stack import Stack
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What takes minutes comes first: with several workers the rest is done beside it."""
+    """Run the slowest test first: other workers finish the rest in the meantime."""
     items.sort(key=lambda item: item.get_closest_marker("takes_minutes") is None)
 
 

@@ -50,7 +50,7 @@ impl Dialect {
         for separator in SEPARATORS {
             let outer = fields(header, separator);
             // A separator that is not the file's leaves the whole line in one cell.
-            let is_split = 1 < outer.len() || header.trim_ascii_end().ends_with(b"\"");
+            let is_split = outer.len() > 1 || header.trim_ascii_end().ends_with(b"\"");
             let Some(quoted) = only_cell(&outer).filter(|_| is_split) else { continue };
             if let Some(nested) = SEPARATORS.into_iter().find(|nested| has_owner(&fields(quoted, *nested))) {
                 return Ok(Self { separator, nested, ..saved });
@@ -94,8 +94,8 @@ impl Dialect {
     }
 }
 
-/// Reads records. Without a quotation mark, which IAM never writes, a record is a line and a cell what is between two
-/// separators; the tables of a reader of CSV would take as long to be made as a report of a hundred users to be read.
+/// An iterator over records. Input without quotation marks is split directly: IAM writes none, and building the tables of a
+/// CSV reader takes as long as parsing a report of a hundred users.
 pub(crate) enum Records<'a> {
     Plain {
         bytes: &'a [u8],
