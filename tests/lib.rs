@@ -1,1 +1,1 @@
-//! Nothing: the package is its integration test, `it`.
+//! Nothing: `it` is what this package is for.

@@ -160,7 +160,7 @@ async fn hostile_reports_stay_within_every_limit() {
     account.report.as_mut().unwrap().credentials = credentials;
     let evaluation = evaluate(&account, &Policy::cis(), &Scope::All, now());
     let decision = decided(evaluation, &BTreeMap::new());
-    assert!(200 < decision.failing.len());
+    assert!(decision.failing.len() > 200);
     let (findings, largest_call) = sent(decision.clone()).await;
     assert_eq!(findings.len(), decision.failing.len());
     for finding in &findings {
@@ -185,7 +185,7 @@ fn assert_within_limits(finding: &Value) {
     let required =
         ["/SchemaVersion", "/Id", "/ProductArn", "/GeneratorId", "/AwsAccountId", "/CreatedAt", "/UpdatedAt"];
     for path in required.into_iter().chain(["/Title", "/Description", "/FindingProviderFields/Severity/Label"]) {
-        assert!(0 < length(path), "{path} is missing");
+        assert!(length(path) > 0, "{path} is missing");
     }
     let limits = [
         ("/Id", 512),

@@ -173,7 +173,7 @@ fn a_dry_runs_answer_fits_and_keeps_what_fails() {
     let evaluation = evaluated(&rows);
     let (kept, truncated) = listed(&evaluation);
     assert_eq!(kept.len() + truncated, evaluation.findings.len());
-    assert!(0 < truncated);
+    assert!(truncated > 0);
     assert!(kept.iter().all(|finding| finding["status"] == "FAILED"));
     let size: usize = kept.iter().map(|finding| finding.to_string().len() + 1).sum();
     assert!((5_000_000..5_600_000).contains(&size), "{size}");

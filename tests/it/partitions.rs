@@ -54,7 +54,7 @@ fn assert_at_home(text: &str, partition: &str) {
         assert!(arn.starts_with(&format!("arn:{partition}:")), "{arn} in {partition}");
         arns += 1;
     }
-    assert!(0 < arns, "there is no ARN in it");
+    assert!(arns > 0, "there is no ARN in it");
 }
 
 #[tokio::test(start_paused = true)]
@@ -62,7 +62,7 @@ async fn findings_are_of_the_partition() {
     for (partition, region, _) in PARTITIONS {
         let evaluation = judged(&account(partition));
         let (findings, _) = sent(decided_in(region, evaluation)).await;
-        assert!(5 < findings.len());
+        assert!(findings.len() > 5);
         for finding in findings {
             let product = format!("arn:{partition}:securityhub:{region}:{ACCOUNT}:product/{ACCOUNT}/default");
             assert_eq!(finding["ProductArn"], product.as_str());

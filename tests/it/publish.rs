@@ -144,7 +144,7 @@ async fn what_is_refused_and_not_named_may_be_any_of_its_call() {
     assert!(sent.iter().all(|sent| sent == "012"), "{sent:?}");
 
     let short = |call| {
-        if 1 < call {
+        if call > 1 {
             return json!({"FailedCount": 1});
         }
         let mut short = answer(&[("credwarden/x/0001", "InvalidInput")]);

@@ -207,7 +207,7 @@ async fn asked_for(count: usize) -> Vec<(Value, usize)> {
         (0..count).map(|number| format!("credwarden/root-mfa-disabled/{ACCOUNT}/{number}")).collect();
     let mut known = Recalled::new();
     Recall::new(&client, product()).reopened(&ids, now(), soon(), &mut known).await.unwrap();
-    assert_eq!(known.contains_key(OURS), 0 < count);
+    assert_eq!(known.contains_key(OURS), count > 0);
     let bodies = bodies.lock().unwrap();
     let requests = bodies.iter().map(|body| serde_json::from_slice::<Value>(body).unwrap()["Filters"].clone());
     let states =

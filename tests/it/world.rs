@@ -296,8 +296,8 @@ impl Process {
     fn fault(&self, operation: &str) -> Option<Failure> {
         let mut own = self.own();
         *own.calls.entry(operation.to_owned()).or_default() += 1;
-        let fault = own.faults.iter_mut().find(|fault| fault.operation == operation && 0 < fault.times)?;
-        if 0 < fault.after {
+        let fault = own.faults.iter_mut().find(|fault| fault.operation == operation && fault.times > 0)?;
+        if fault.after > 0 {
             fault.after -= 1;
             return None;
         }
@@ -537,7 +537,7 @@ impl State {
 
     fn get_findings(&self, request: &Value) -> HttpResponse {
         let filters = request["Filters"].as_object().unwrap();
-        if filters.values().any(|values| MOST_VALUES < values.as_array().unwrap().len()) {
+        if filters.values().any(|values| values.as_array().unwrap().len() > MOST_VALUES) {
             return Service::SecurityHub.error(400, "InvalidInputException", "a filter has too many values");
         }
         let shown = self.lagging.as_ref().unwrap_or(&self.hub).values();
@@ -614,7 +614,7 @@ impl State {
         for (place, identifier) in identifiers.iter().enumerate() {
             let found = self.hub.get_mut(identifier["Id"].as_str().unwrap());
             let refused = match found.filter(|finding| finding["ProductArn"] == identifier["ProductArn"]) {
-                _ if 1 < identifiers.iter().filter(|one| *one == identifier).count() => {
+                _ if identifiers.iter().filter(|one| *one == identifier).count() > 1 => {
                     Some("DuplicatedFindingIdentifier")
                 }
                 None => Some("FindingNotFound"),

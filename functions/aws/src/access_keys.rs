@@ -107,7 +107,7 @@ fn find(key: &AccessKeySubject, listed: &[AccessKeyMetadata]) -> Option<String> 
         .iter()
         .filter(|listed| listed.create_date().is_some_and(|date| date.secs() == created.timestamp()))
         .collect();
-    if 1 < fitting.len()
+    if fitting.len() > 1
         && let Some(active) = key.active
     {
         fitting.retain(|listed| (listed.status() == Some(&StatusType::Active)) == active);

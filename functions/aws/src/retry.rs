@@ -88,7 +88,7 @@ impl Tries {
         if kind == Kind::Unreachable {
             self.unreachable += 1;
             let since = *self.unreachable_since.get_or_insert_with(Instant::now);
-            let is_enough = |most| most <= self.unreachable || UNREACHABLE <= since.elapsed();
+            let is_enough = |most| most <= self.unreachable || since.elapsed() >= UNREACHABLE;
             if self.retry.unreachable.is_some_and(is_enough) {
                 return true;
             }

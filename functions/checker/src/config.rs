@@ -108,7 +108,7 @@ impl<V: Fn(&str) -> Option<String>> Reader<V> {
     fn days(&mut self, name: &str) -> TimeDelta {
         let value = self.value(name);
         match value.parse::<u16>() {
-            Ok(days) if 0 < days => TimeDelta::days(days.into()),
+            Ok(days) if days > 0 => TimeDelta::days(days.into()),
             Ok(_) | Err(_) => {
                 self.refuse(name, &value, "allowed is a whole number of days from 1 to 65535");
                 TimeDelta::zero()

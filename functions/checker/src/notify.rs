@@ -145,7 +145,7 @@ fn worst_first<'a>(alerts: &'a [Alert<'a>]) -> impl Iterator<Item = (&'a Failing
     let of_one =
         |alert: &'a Alert<'a>| alert.new.iter().map(|failing| (*failing, alert.decision.account_id.as_deref()));
     let mut all: Vec<(&Failing, Option<&str>)> = alerts.iter().flat_map(of_one).collect();
-    if 1 < alerts.len() {
+    if alerts.len() > 1 {
         all.sort_by_key(|(failing, _)| Reverse(failing.severity()));
     }
     all.into_iter()

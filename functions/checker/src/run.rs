@@ -168,7 +168,7 @@ fn dry_run(config: &Config, audit: Audit) -> Summary {
     let outcome = Outcome { decision: audit.decision, receipts: Receipts::default() };
     let (findings, truncated) = audit.findings.unzip();
     let delivery = if config.topic_arn.is_some() { Delivery::NotNeeded } else { Delivery::Off };
-    let truncated = truncated.filter(|truncated| 0 < *truncated);
+    let truncated = truncated.filter(|truncated| *truncated > 0);
     Summary { findings, truncated, ..Summary::new(&Alert::of(&outcome), 0, delivery) }
 }
 

@@ -168,7 +168,7 @@ fn render(
 /// Refuses a moment before the report's newest date: nothing can be said of a time at which that had not happened yet.
 fn not_before(now: Option<DateTime<Utc>>, account: &Account) -> Result<(), CheckError> {
     match now.zip(account.report.as_ref().ok().and_then(Report::newest_time)) {
-        Some((now, newest)) if CLOCK_SKEW < newest - now => Err(CheckError::BeforeReport { now, newest }),
+        Some((now, newest)) if newest - now > CLOCK_SKEW => Err(CheckError::BeforeReport { now, newest }),
         Some(_) | None => Ok(()),
     }
 }
@@ -179,7 +179,7 @@ fn present(account: &Account, clock: DateTime<Utc>, note: &mut dyn FnMut(&str)) 
         return generated;
     }
     let newest = account.report.as_ref().ok().and_then(Report::newest_time);
-    if let Some(newest) = newest.filter(|newest| RECENT < clock - *newest) {
+    if let Some(newest) = newest.filter(|newest| clock - *newest > RECENT) {
         let (newest, ago) = (moment(newest), age(clock - newest));
         note(&format!(
             "the newest date in the credential report is {newest}, {ago} ago; if the file is as old, say --now"

@@ -280,7 +280,7 @@ impl File {
         let mut bytes = Vec::new();
         let read = std::fs::File::open(&file.path).and_then(|source| source.take(LARGEST + 1).read_to_end(&mut bytes));
         match read {
-            Ok(_) if LARGEST < bytes.len() as u64 => return Err(file.error("is larger than 32 MiB".to_owned())),
+            Ok(_) if bytes.len() as u64 > LARGEST => return Err(file.error("is larger than 32 MiB".to_owned())),
             Ok(_) => {}
             // Neither has to be there.
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(file),
@@ -317,7 +317,7 @@ impl File {
                 is_credential = false;
                 if profile == "default" {
                     defaults.insert(header.trim_start().starts_with("profile"));
-                    is_second_default = 1 < defaults.len();
+                    is_second_default = defaults.len() > 1;
                 } else if !profile.bytes().all(is_name_byte) {
                     self.foreign.push(profile.trim_matches(['"', '\'']).to_owned());
                 }

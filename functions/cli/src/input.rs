@@ -204,7 +204,7 @@ fn read(path: &Path) -> Result<Vec<u8>, What> {
         if is_standard_input(path) { Box::new(io::stdin().lock()) } else { Box::new(File::open(PathBuf::from(path))?) };
     let mut bytes = Vec::new();
     source.take(LARGEST + 1).read_to_end(&mut bytes)?;
-    if LARGEST < bytes.len() as u64 {
+    if bytes.len() as u64 > LARGEST {
         return Err(What::TooLarge);
     }
     if bytes.iter().all(u8::is_ascii_whitespace) {
@@ -379,7 +379,7 @@ fn saved_summary(bytes: &[u8]) -> Result<AccountSummary, What> {
         return Err(What::NoSummaryAnswer("it has no \"SummaryMap\"".to_owned()));
     };
     let number =
-        |value: &Value| value.as_i64().and_then(|number| i32::try_from(number).ok()).filter(|number| 0 <= *number);
+        |value: &Value| value.as_i64().and_then(|number| i32::try_from(number).ok()).filter(|number| *number >= 0);
     if let Some((key, value)) = map.iter().find(|(_, value)| number(value).is_none()) {
         let (key, value) = (inert(key), value.to_string());
         let what = format!("`{}` is {}, not a whole number of 0 or more", cut(&key, 64), cut(&value, 64));
@@ -426,23 +426,26 @@ fn saved_credentials(bytes: &[u8]) -> Result<Vec<ServiceCredential>, What> {
     if answer.next_token.is_some() {
         return Err(What::PartOfList("NextToken"));
     }
-    let time = |member: &str, text: &str| {
-        let shown = inert(text);
-        let no_date = || What::NoCredentialsAnswer(format!("\"{member}\" is `{}`, not a date", cut(&shown, 64)));
-        rfc3339(text).ok_or_else(no_date)
-    };
-    let credential = |answer: CredentialAnswer| {
-        Ok(ServiceCredential {
-            created: time("CreateDate", &answer.create_date)?,
-            expires: answer.expiration_date.map(|text| time("ExpirationDate", &text)).transpose()?,
-            id: answer.service_specific_credential_id,
-            user: answer.user_name,
-            service: answer.service_name,
-            status: answer.status,
-        })
-    };
-    let list = list.into_iter().map(credential).collect::<Result<_, What>>()?;
+    let list = list.into_iter().map(saved_credential).collect::<Result<_, What>>()?;
     checked(list).map_err(|invalid| What::NoCredentialsAnswer(invalid.to_string()))
+}
+
+fn saved_credential(answer: CredentialAnswer) -> Result<ServiceCredential, What> {
+    Ok(ServiceCredential {
+        created: date("CreateDate", &answer.create_date)?,
+        expires: answer.expiration_date.map(|text| date("ExpirationDate", &text)).transpose()?,
+        id: answer.service_specific_credential_id,
+        user: answer.user_name,
+        service: answer.service_name,
+        status: answer.status,
+    })
+}
+
+fn date(member: &str, text: &str) -> Result<DateTime<Utc>, What> {
+    rfc3339(text).ok_or_else(|| {
+        let shown = inert(text);
+        What::NoCredentialsAnswer(format!("\"{member}\" is `{}`, not a date", cut(&shown, 64)))
+    })
 }
 
 #[cfg(test)]

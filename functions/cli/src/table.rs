@@ -14,8 +14,6 @@ use crate::view::View;
 
 /// Nothing can be laid out below this, and longer lines are hard to read.
 const WIDTHS: std::ops::RangeInclusive<usize> = 40..=140;
-/// Of a terminal that does not say.
-const UNKNOWN_WIDTH: usize = 80;
 const INDENT: usize = 2;
 /// Between what a finding is on and what it says.
 const GAP: usize = 2;
@@ -39,10 +37,7 @@ impl Screen {
     /// Standard output. `NO_COLOR` and its like are respected.
     pub fn of_standard_output() -> Self {
         let stdout = io::stdout();
-        let width = stdout.is_terminal().then(|| match terminal_size::terminal_size() {
-            Some((terminal_size::Width(width), _)) => usize::from(width).clamp(*WIDTHS.start(), *WIDTHS.end()),
-            None => UNKNOWN_WIDTH,
-        });
+        let width = stdout.is_terminal().then(|| textwrap::termwidth().clamp(*WIDTHS.start(), *WIDTHS.end()));
         Self { width, colour: anstream::AutoStream::choice(&stdout) != anstream::ColorChoice::Never }
     }
 }

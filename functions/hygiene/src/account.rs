@@ -252,10 +252,10 @@ impl Account {
             doubts.push(Doubt::ForeignRows { rows: report.credentials.foreign.len(), line: first.line });
         }
         match report.generated_time {
-            Some(generated) if OLDEST < now - generated => {
+            Some(generated) if now - generated > OLDEST => {
                 doubts.push(Doubt::Old { generated, before: now - generated });
             }
-            Some(generated) if CLOCK_SKEW < generated - now => doubts.push(Doubt::Future { generated }),
+            Some(generated) if generated - now > CLOCK_SKEW => doubts.push(Doubt::Future { generated }),
             Some(_) | None => {}
         }
         let users = report.credentials.users.len() + report.credentials.damaged.len();

@@ -210,15 +210,19 @@ fn hidden_by(
 /// Whether an open finding that matters could not be evaluated, for a reason that people are not notified of by itself. A blind
 /// spot is reported once, by its own finding.
 fn is_blind(decision: &Decision, hidden: &BTreeMap<String, BTreeSet<SubjectId<'static>>>) -> bool {
-    let is_reported = |failing: &&Failing| {
-        failing.finding.is_blind_spot() && (!failing.is_new() || decision.is_reportable(failing.severity()))
-    };
-    let reported: BTreeSet<SubjectId<'_>> =
-        decision.failing.iter().filter(is_reported).map(|failing| failing.finding.subject.id()).collect();
-    let is_known = |subjects: &BTreeSet<SubjectId<'static>>| subjects.iter().all(|subject| reported.contains(subject));
-    let is_hidden = |stored: &Stored| hidden.get(&stored.id).is_some_and(is_known);
+    let reported = reported_blind_spots(decision);
     let matters = |stored: &&Stored| decision.is_reportable(stored.severity) && stored.workflow != Workflow::Suppressed;
-    decision.not_evaluated.iter().filter(matters).any(|stored| !is_hidden(stored))
+    decision.not_evaluated.iter().filter(matters).any(|stored| {
+        let subjects = hidden.get(&stored.id);
+        subjects.is_none_or(|subjects| subjects.iter().any(|subject| !reported.contains(subject)))
+    })
+}
+
+/// The subjects of blind spots that people are notified of, or were.
+fn reported_blind_spots(decision: &Decision) -> BTreeSet<SubjectId<'_>> {
+    let blind_spots = decision.failing.iter().filter(|failing| failing.finding.is_blind_spot());
+    let reported = blind_spots.filter(|failing| !failing.is_new() || decision.is_reportable(failing.severity()));
+    reported.map(|failing| failing.finding.subject.id()).collect()
 }
 
 /// What fails the run, or is reported of it, by what is known of the report and of stored findings. `ignored`: how many of these
@@ -240,7 +244,7 @@ fn problems(later_report: Option<DateTime<Utc>>, ignored: usize, evaluation: &Ev
         let older = format!("the credential report is of {generated}, and open findings rest on one of {stored}");
         problems.fail(Step::Collect, format!("{older}; it closes none of them"));
     }
-    if 0 < ignored {
+    if ignored > 0 {
         let (findings, their) = (text::counted(ignored as u64, "finding"), if ignored == 1 { "its" } else { "their" });
         let why = format!("{their} UpdatedAt cannot be read, or leaves no later time");
         problems.note(format!("Security Hub may ignore what is written of {findings}: {why}"));

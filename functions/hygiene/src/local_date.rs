@@ -168,7 +168,7 @@ impl<'a> Seen<'a> {
             return Ok(());
         }
         // A number over 12 cannot be a month.
-        let [first, second] = [local.numbers[0], local.numbers[1]].map(|number| 12 < number);
+        let [first, second] = [local.numbers[0], local.numbers[1]].map(|number| number > 12);
         if first {
             self.day_first.get_or_insert(date);
         }

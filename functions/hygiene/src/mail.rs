@@ -463,7 +463,7 @@ fn severities(severities: impl Iterator<Item = Severity>) -> String {
 }
 
 fn more(text: &mut String, count: usize) {
-    if LIST < count {
+    if count > LIST {
         let _ = writeln!(text, "And {} more.", grouped((count - LIST) as u64));
     }
 }

@@ -70,7 +70,7 @@ impl Problems {
 
     /// Every error with every cause, and how many more there are.
     pub fn list(&self) -> Vec<String> {
-        let rest = (0 < self.unlisted).then(|| format!("and {}, in the log", counted(self.unlisted, "more error")));
+        let rest = (self.unlisted > 0).then(|| format!("and {}, in the log", counted(self.unlisted, "more error")));
         self.errors.iter().cloned().chain(rest).collect()
     }
 }

@@ -574,7 +574,7 @@ impl CredentialReport {
             row.cell_error(column)?;
             count += 1;
         }
-        (2 <= count).then_some(ColumnError::Unreadable { column, values: count, line: first, cell })
+        (count >= 2).then_some(ColumnError::Unreadable { column, values: count, line: first, cell })
     }
 
     /// The latest moment that the report has: it was made then, or later. A cell more than five minutes after the
@@ -807,7 +807,7 @@ impl Columns {
         if origin == Origin::Live && user != ROOT && !is_iam_name(user) {
             return Err("IAM does not allow its user name".to_owned());
         }
-        if LONGEST_NAME < user.chars().count() {
+        if user.chars().count() > LONGEST_NAME {
             return Err(format!("its user name is longer than {LONGEST_NAME} characters"));
         }
         let names_one_user = match ArnOwner::of(arn) {

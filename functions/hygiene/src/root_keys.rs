@@ -58,7 +58,7 @@ pub(crate) fn shown(root: &Row) -> Vec<&AccessKey> {
 /// Why it is not known whether root has a key that a check is about: the account summary, which is live, shows one, and the
 /// report, which can be four hours old, shows none.
 pub(crate) fn only_in_summary(account: &Account, root: &Row, context: &Context<'_>) -> Option<Unavailable> {
-    let in_summary = account.summary.as_ref().is_ok_and(|summary| 0 < summary.account_access_keys_present.unwrap_or(0));
+    let in_summary = account.summary.as_ref().is_ok_and(|summary| summary.account_access_keys_present.unwrap_or(0) > 0);
     (in_summary && root.access_keys.iter().all(AccessKey::is_empty)).then(|| {
         Unavailable::Unreadable(format!(
             "The account summary, which is live, shows an access key of the root user that the credential report{} does \

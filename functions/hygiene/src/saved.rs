@@ -98,7 +98,6 @@ impl CredentialReport {
     /// Whether the cell is what the column of that name holds. A column that IAM does not have can hold anything.
     fn holds(&self, column: &str, cell: &str) -> bool {
         let is_one_of = |words: &[&str]| words.iter().any(|word| word.eq_ignore_ascii_case(cell));
-        let has_only = |allowed: fn(u8) -> bool| !cell.is_empty() && cell.bytes().all(allowed);
         let no_value = is_one_of(&["N/A", "no_information", "not_supported"]);
         match column {
             _ if !is_known(column) => true,
@@ -106,17 +105,21 @@ impl CredentialReport {
             _ if column.ends_with("_active") || column.ends_with("_enabled") => {
                 local_boolean::parse(cell).is_some() || is_one_of(&["not_supported"])
             }
-            _ if column.ends_with("_region") => {
-                let region = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-                no_value || (cell.contains('-') && has_only(region))
-            }
-            _ if column.ends_with("_service") => {
-                let namespace = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
-                no_value || (has_only(namespace) && !is_one_of(&["true", "false"]))
-            }
+            _ if column.ends_with("_region") => no_value || is_region(cell),
+            _ if column.ends_with("_service") => no_value || (is_service(cell) && !is_one_of(&["true", "false"])),
             _ => true,
         }
     }
+}
+
+/// Whether the text can be the name of a Region.
+fn is_region(text: &str) -> bool {
+    text.contains('-') && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+}
+
+/// Whether the text can be the namespace of a service.
+fn is_service(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte))
 }
 
 /// The cell in `arn`, whichever user it names.
@@ -148,7 +151,7 @@ const MOST_RUNS: usize = 8;
 fn shown_lines(lines: &[u64]) -> Option<String> {
     let runs: Vec<&[u64]> = lines.chunk_by(|one, next| one + 1 == *next).collect();
     let run = |run: &&[u64]| match run {
-        [first, .., last] if 2 < run.len() => vec![format!("{first} to {last}")],
+        [first, .., last] if run.len() > 2 => vec![format!("{first} to {last}")],
         run => run.iter().map(u64::to_string).collect(),
     };
     let mut parts: Vec<String> = runs.iter().take(MOST_RUNS).flat_map(run).collect();

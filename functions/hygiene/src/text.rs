@@ -15,7 +15,7 @@ pub fn moment(time: DateTime<Utc>) -> String {
 /// verdicts compare exact durations.
 pub fn age(age: TimeDelta) -> String {
     let units = [(age.num_days(), "day"), (age.num_hours(), "hour"), (age.num_minutes(), "minute")];
-    match units.into_iter().find(|(count, _)| 0 < *count) {
+    match units.into_iter().find(|(count, _)| *count > 0) {
         Some((count, unit)) => counted(count.unsigned_abs(), unit),
         None => "less than a minute".to_owned(),
     }
@@ -111,7 +111,7 @@ pub(crate) fn paragraph(text: &mut String, indent: &str, prose: &str) {
     let mut empty = true;
     for word in prose.split(' ').filter(|word| !word.is_empty()) {
         let needed = word.chars().count() + usize::from(!empty);
-        if !empty && WIDTH < length + needed {
+        if !empty && length + needed > WIDTH {
             text.push_str(line.trim_end());
             text.push('\n');
             line = " ".repeat(indent.chars().count());

@@ -239,7 +239,7 @@ impl<'a> Publisher<'a> {
         loop {
             let refusals = match self.call(&left, asff) {
                 // One alone is far below what a finding may have: each of its strings has a limit.
-                Ok(call) if 1 < left.len() && BATCH_BYTES < call.body.len() => {
+                Ok(call) if left.len() > 1 && call.body.len() > BATCH_BYTES => {
                     drop(call);
                     let (first, second) = items.split_at(items.len() / 2);
                     let mut refused = Box::pin(self.import_chunk(Batch { items: first, id }, asff, until)).await;

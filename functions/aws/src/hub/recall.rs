@@ -100,7 +100,7 @@ impl<'a> Recall<'a> {
         until: Instant,
         known: &mut Recalled,
     ) -> Result<(), RecallError> {
-        if MOST_BY_ID < ids.len() {
+        if ids.len() > MOST_BY_ID {
             self.list(self.filters(&[RecordState::Archived]), now, until, known).await?;
             // Another run may have opened some of them again after the open ones were listed.
             let recent =

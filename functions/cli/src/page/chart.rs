@@ -212,7 +212,7 @@ impl Ages {
 fn borders(limit: TimeDelta) -> Vec<i64> {
     let days = limit.num_days();
     let mut borders: Vec<i64> = [days / 3, days * 2 / 3, days, days * 2, days * 4, days * 8].into();
-    borders.retain(|border| 0 < *border);
+    borders.retain(|border| *border > 0);
     borders.dedup();
     borders
 }

@@ -35,7 +35,7 @@ pub(super) static CHECK: Check = Check {
 
 fn rule(account: &Account, context: &Context<'_>) -> Verdict {
     let seen = Seen::in_sources(account);
-    let in_summary = matches!(seen.summary, Ok(count) if 0 < count);
+    let in_summary = matches!(seen.summary, Ok(count) if count > 0);
     if !in_summary && seen.shown.is_empty() {
         return match Unavailable::graver(seen.summary.err(), seen.unreadable) {
             Some(reason) => Verdict::unknown(reason),

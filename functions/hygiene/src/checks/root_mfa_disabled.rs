@@ -75,7 +75,7 @@ enum Password {
 fn mfa(account: &Account) -> Known<bool> {
     match (summary(account).account_mfa_enabled, account.root()) {
         (Some(enabled), _) => {
-            Known { value: Ok(0 < enabled), evidence: vec![Fact::of_summary("AccountMFAEnabled", enabled)] }
+            Known { value: Ok(enabled > 0), evidence: vec![Fact::of_summary("AccountMFAEnabled", enabled)] }
         }
         (None, Ok(root)) => Known {
             value: root.mfa_active.clone().map_err(Unavailable::from),
@@ -89,7 +89,7 @@ fn password(account: &Account) -> Known<Password> {
     let set = |is_set| if is_set { Password::Set } else { Password::None };
     match (summary(account).account_password_present, account.root()) {
         (Some(present), _) => {
-            Known { value: Ok(set(0 < present)), evidence: vec![Fact::of_summary("AccountPasswordPresent", present)] }
+            Known { value: Ok(set(present > 0)), evidence: vec![Fact::of_summary("AccountPasswordPresent", present)] }
         }
         (None, Ok(root)) => {
             let used = matches!(root.password_last_used, Ok(Some(_)));
@@ -121,7 +121,7 @@ fn assumed(account: &Account) -> Password {
 /// Only the report says whether a key is active; a key that only the summary shows counts as active.
 fn active_key(account: &Account) -> Known<bool> {
     match (account.root(), summary(account).account_access_keys_present) {
-        (Ok(root), Some(present)) if 0 < present && root.access_keys.iter().all(AccessKey::is_empty) => {
+        (Ok(root), Some(present)) if present > 0 && root.access_keys.iter().all(AccessKey::is_empty) => {
             Known { value: Ok(true), evidence: vec![Fact::of_summary("AccountAccessKeysPresent", present)] }
         }
         (Ok(root), _) => {
@@ -134,7 +134,7 @@ fn active_key(account: &Account) -> Known<bool> {
             Known { value, evidence: evidence(root, &[Column::AccessKey1Active, Column::AccessKey2Active]) }
         }
         (Err(_), Some(present)) => {
-            Known { value: Ok(0 < present), evidence: vec![Fact::of_summary("AccountAccessKeysPresent", present)] }
+            Known { value: Ok(present > 0), evidence: vec![Fact::of_summary("AccountAccessKeysPresent", present)] }
         }
         (Err(reason), None) => Known { value: Err(reason), evidence: Evidence::new() },
     }

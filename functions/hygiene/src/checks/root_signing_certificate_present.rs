@@ -31,7 +31,7 @@ fn rule(account: &Account, _: &Context<'_>) -> Verdict {
         .summary_entry("AccountSigningCertificatesPresent", |summary| summary.account_signing_certificates_present);
     let root = account.root();
     let in_report = root.as_ref().is_ok_and(|root| root.certificates.iter().any(is_shown));
-    let in_summary = matches!(summary, Ok(count) if 0 < count);
+    let in_summary = matches!(summary, Ok(count) if count > 0);
     if !in_summary && !in_report {
         let unreadable =
             root.map_or_else(Some, |root| root.certificates.iter().find_map(unreadable).map(Unavailable::from));
