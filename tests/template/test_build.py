@@ -30,6 +30,13 @@ def test_the_sdk_is_compiled_once_for_builds_and_tests() -> None:
     assert {name: tested[name] for name in sdk} == {name: built[name] for name in sdk}
 
 
+def test_the_command_line_links_only_what_it_calls() -> None:
+    """It never alerts, writes to Security Hub or runs in Lambda, and those crates take minutes to compile."""
+    names = {name.split()[0] for name in packages("--package", "cli", "--edges", "normal,build")}
+    assert {"hygiene", "aws", "aws-sdk-iam"} <= names
+    assert not names & {"lambda_runtime", "aws-sdk-sns", "aws-sdk-securityhub", "checker"}
+
+
 def make(*arguments: str, **environment: str) -> str:
     """What `make` prints, called as by a person and not from within `make test`."""
     inherited = {name: value for name, value in os.environ.items()
