@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use aws::clients::Clients;
 use aws::error::{CallError, Kind, chain};
-use aws::retry::{Retry, persist};
+use aws::retry::{Retry, with_retry};
 use aws::tls::direct_http_client;
 use aws_smithy_http_client::test_util::infallible_client_fn;
 use aws_smithy_http_client::tls::TrustStore;
@@ -99,7 +99,7 @@ async fn whoever_cannot_be_reached_is_not_whoever_does_not_answer() {
 /// How many calls there are where each fails so, the last way again and again, and for how long.
 async fn calls(retry: Retry, kinds: &[Kind]) -> u32 {
     let count = RefCell::new(0_u32);
-    let result = persist::<()>(OPERATION, retry, async || {
+    let result = with_retry::<()>(OPERATION, retry, async || {
         let place = usize::try_from(*count.borrow()).unwrap().min(kinds.len() - 1);
         *count.borrow_mut() += 1;
         Err(CallError { kind: kinds[place], ..CallError::unexpected(OPERATION, "it failed") })

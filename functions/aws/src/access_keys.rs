@@ -1,5 +1,5 @@
-//! Looks up the ids of the access keys that have a finding. The report has no key ids, and an id is what one needs to act; the
-//! calls are one for each user, so only those are asked for whose ids earlier runs did not store.
+//! Looks up the ids of access keys with findings. The report has no key ids, and people need them to fix a finding. There is one
+//! call for each user, so only ids that earlier runs did not store are looked up.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,9 +14,9 @@ use hygiene::verdict::Status;
 
 use crate::error::{CallError, Kind, chain};
 use crate::permission::Permission;
-use crate::retry::{Retry, persist};
+use crate::retry::{Retry, with_retry};
 
-/// What looking up needs.
+/// The permissions to look up key ids.
 pub const PERMISSIONS: &[Permission] = &[Permission {
     action: "iam:ListAccessKeys",
     resource: "the account's users",
@@ -24,10 +24,10 @@ pub const PERMISSIONS: &[Permission] = &[Permission {
     condition: None,
 }];
 
-/// IAM's rates are not documented, and other tools of the account share them.
+/// Concurrent calls. IAM's rate limits are not documented, and other tools in the account share them.
 const AT_ONCE: usize = 4;
 
-/// Returns the ids of the evaluation's failing keys, and what went wrong: a key without an id is published all the same.
+/// Returns the ids of the evaluation's failing keys, and errors. A key without an id is published without it.
 pub async fn look_up(
     iam: &aws_sdk_iam::Client,
     evaluation: &Evaluation,
@@ -53,7 +53,7 @@ pub async fn look_up(
             Ok(listed) => {
                 ids.extend(keys.into_iter().filter_map(|key| Some((id_of(key).into_owned(), find(key, &listed)?))));
             }
-            // AWS names the user in its refusal: the reason is the same for all of them, and nobody's name is in it.
+            // AWS's message has the user's name. Without it the message is the same for all users.
             Err(error) => {
                 let reason = chain(&error);
                 let reason = reason.split(" on resource: ").next().unwrap_or_default();
@@ -68,7 +68,7 @@ pub async fn look_up(
     (Enrichment::of_access_key_ids(ids), failures.into_iter().map(error).collect())
 }
 
-/// The ids that earlier runs stored, but for what is left of twins: there what is known of an identity is not known of the key.
+/// The ids that earlier runs stored, without those of a remaining twin: its identity may have been the other key's.
 fn known_ids(memory: &Memory, evaluation: &Evaluation) -> BTreeMap<SubjectId<'static>, String> {
     let doubtful = left_of_twins(memory.findings(), evaluation);
     let ids = memory.findings().filter_map(|stored| Some((stored.subject(), stored.access_key_id.as_ref()?)));
@@ -87,8 +87,8 @@ fn id_of(key: &AccessKeySubject) -> SubjectId<'_> {
 
 async fn list(iam: &aws_sdk_iam::Client, user: &str, retry: Retry) -> Result<Vec<AccessKeyMetadata>, CallError> {
     let operation = "ListAccessKeys";
-    // Two keys are the most a user can have, so there is no second page.
-    let output = persist(operation, retry, async || {
+    // A user has at most two keys, so there is no second page.
+    let output = with_retry(operation, retry, async || {
         iam.list_access_keys().user_name(user).send().await.map_err(|error| CallError::new(operation, &error))
     });
     match output.await {
@@ -99,8 +99,8 @@ async fn list(iam: &aws_sdk_iam::Client, user: &str, retry: Retry) -> Result<Vec
     }
 }
 
-/// The report's key among the listed ones: by its date, to the second, then by its state. Where two fit, none is named: a
-/// wrong id is worse than none.
+/// Finds the report's key among the listed ones by creation date (to the second), then by status. If two match, returns none: a
+/// wrong id is worse than no id.
 fn find(key: &AccessKeySubject, listed: &[AccessKeyMetadata]) -> Option<String> {
     let created = key.created?;
     let mut fitting: Vec<&AccessKeyMetadata> = listed

@@ -1,5 +1,5 @@
-//! Findings as Security Hub has them: the AWS Security Finding Format, every string within its limit. The one type is written
-//! and read back: of what is written only that is read which the next run needs.
+//! Findings in the AWS Security Finding Format, with every string within its limit. The same type is serialized and parsed;
+//! parsing keeps only the members that the next run needs.
 //!
 //! <https://docs.aws.amazon.com/securityhub/latest/userguide/securityhub-findings-format-syntax.html>
 
@@ -36,7 +36,7 @@ const GENERATED_TIME: &str = "credwarden/GeneratedTime";
 const USER_CREATED: &str = "credwarden/user-created";
 /// The product field with the root keys that were reported, by when they were created.
 const ROOT_KEYS: &str = "credwarden/root-keys";
-/// The product field with the commands that fix it: whole, or not there.
+/// The product field with the remediation: complete, or absent if it is too long.
 const REMEDIATION: &str = "credwarden/remediation";
 
 const TITLE: usize = 256;
@@ -48,7 +48,7 @@ const PRODUCT_FIELD: usize = 2048;
 const PRODUCT_FIELDS: usize = 50;
 const NAME: usize = 128;
 
-/// The compliance status of a finding that nobody checks any more.
+/// The compliance status of a finding that is no longer evaluated.
 const NOT_CHECKED: &str = "NOT_AVAILABLE";
 
 const BEST_PRACTICES: &str = "Software and Configuration Checks/AWS Security Best Practices";
@@ -89,12 +89,12 @@ pub struct Asff<'a> {
     pub compliance: Option<Compliance<'a>>,
     pub record_state: Option<Cow<'a, str>>,
     pub finding_provider_fields: Option<FindingProviderFields<'a>>,
-    /// Read only: it is a person's, and set with `BatchUpdateFindings`.
+    /// Only parsed: it is set with `BatchUpdateFindings`.
     #[serde(skip_serializing)]
     pub workflow: Option<WorkflowStatus<'a>>,
 }
 
-/// Severity and types as the provider gives them. At the top level Security Hub leaves alone what a customer has changed.
+/// Severity and types as the provider sets them. Security Hub keeps a customer's changes of the members at the top level.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 #[expect(missing_docs, reason = "the format's own names")]
@@ -122,13 +122,13 @@ pub struct WorkflowStatus<'a> {
     pub status: Option<Cow<'a, str>>,
 }
 
-/// Whether the finding fails, and what that is required by.
+/// The compliance status, with the requirements of benchmarks.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 #[expect(missing_docs, reason = "the format's own names")]
 pub struct Compliance<'a> {
     pub status: Cow<'a, str>,
-    /// An empty list is not sent: the format wants one item at least.
+    /// An empty list is not serialized: the format requires at least one item.
     #[serde(skip_deserializing, skip_serializing_if = "<[_]>::is_empty")]
     pub related_requirements: &'static [&'static str],
 }
@@ -150,7 +150,7 @@ pub struct Recommendation {
     pub url: &'static str,
 }
 
-/// What a finding is on.
+/// The resource of a finding.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 #[expect(missing_docs, reason = "the format's own names")]
@@ -162,7 +162,7 @@ pub struct Resource<'a> {
     pub details: Option<Details<'a>>,
 }
 
-/// A resource's particulars.
+/// The details of a resource.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[expect(missing_docs, reason = "the format's own names")]
 pub enum Details<'a> {
@@ -182,16 +182,16 @@ pub enum Details<'a> {
     AwsIamUser { user_name: String },
 }
 
-/// What only credwarden knows. Of what is read only the fields are kept that the next run needs.
+/// credwarden's own fields. Parsing keeps only those that the next run needs.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 #[serde(transparent)]
 pub struct ProductFields<'a>(BTreeMap<Cow<'a, str>, Cow<'a, str>>);
 
 /// The product fields that the next run needs.
 const RECALLED: [&str; 7] = [ARN, ACCESS_KEY_ID, LAST_USED, USES, ROOT_KEYS, GENERATED_TIME, USER_CREATED];
-/// What every evidence's product field begins with.
+/// The prefix of the product fields with evidence.
 const EVIDENCE: &str = "credwarden/";
-/// The evidence that the next run needs, of a use of root: it is written again when the report no longer shows it.
+/// The evidence of root's use, which the next run needs: it is imported again when the report no longer shows the use.
 const RECALLED_EVIDENCE: [&str; 7] = [
     "password_last_used",
     "access_key_1_last_used_date",
@@ -203,7 +203,7 @@ const RECALLED_EVIDENCE: [&str; 7] = [
 ];
 
 impl<'a> Asff<'a> {
-    /// A failing finding, with what is to be stored of what is reported.
+    /// A failing finding, with the evidence that was reported.
     pub fn failing(failing: &'a Failing, record: &Record, product: &'a Product, now: DateTime<Utc>) -> Self {
         let finding = &failing.finding;
         let check = finding.check;
@@ -264,25 +264,25 @@ impl<'a> Asff<'a> {
         }
     }
 
-    /// Whether it is one of the product's findings that credwarden wrote.
+    /// Whether it is a finding of the product that credwarden wrote.
     pub fn is_of(&self, product: &Product) -> bool {
         self.product_arn.as_deref() == Some(&product.arn())
             && self.aws_account_id.as_deref() == Some(&product.account_id)
             && self.generator_id.as_deref().is_some_and(|generator| generator.starts_with(GENERATOR))
     }
 
-    /// Whether people are never to be notified of it.
+    /// Whether its workflow status is SUPPRESSED.
     pub fn is_suppressed(&self) -> bool {
         let status = self.workflow.as_ref().and_then(|workflow| workflow.status.as_deref());
         workflow(status) == Workflow::Suppressed
     }
 
-    /// What the run at that time needs of it. A date that cannot be read is no reason to lose a finding, which may be anybody's
-    /// under our generator's name.
+    /// The data that a run at the given time needs. A finding with an unreadable date is kept: any tool can write findings with
+    /// our generator's name.
     ///
     /// # Errors
     ///
-    /// The name of a member without which it cannot be told from others.
+    /// The name of a missing member without which findings cannot be distinguished.
     pub fn stored(self, now: DateTime<Utc>) -> Result<Stored, &'static str> {
         let provided = self.finding_provider_fields.and_then(|fields| fields.severity?.label);
         let label = provided.or_else(|| self.severity?.label);
@@ -314,12 +314,12 @@ impl<'a> Asff<'a> {
     }
 }
 
-/// The identity that Security Hub knows a finding by: that of a hostile name is escaped.
+/// The finding's `Id` in Security Hub: the identity with control characters escaped.
 pub fn sent_id(id: &str) -> String {
     fit(id, ID)
 }
 
-/// A status that is not understood must not silence an alert: `ASSIGNED` was one once.
+/// An unknown status (`ASSIGNED` was one once) must not suppress an alert.
 fn workflow(status: Option<&str>) -> Workflow {
     let Some(status) = status else { return Workflow::New };
     Workflow::from_label(status).unwrap_or_else(|| {
@@ -339,7 +339,7 @@ struct Envelope<'a> {
     now: DateTime<Utc>,
 }
 
-/// What every finding has.
+/// The members that every finding has.
 fn base<'a>(product: &'a Product, envelope: &Envelope<'_>) -> Asff<'a> {
     let &Envelope { id, check, title, severity, created_at, first_observed_at, updated_at, now } = envelope;
     let is_in_cis = |requirements: &[&str]| requirements.iter().any(|requirement| requirement.starts_with("CIS AWS"));
@@ -421,7 +421,7 @@ fn resources_of_stored<'a>(stored: &'a Stored, product: &'a Product) -> Vec<Reso
     }
 }
 
-/// Where a resource is.
+/// The partition and region of a resource.
 #[derive(Clone, Copy)]
 struct Of<'a> {
     product: &'a Product,
@@ -438,7 +438,7 @@ impl<'a> Of<'a> {
         self.resource("AwsAccount", format!("AWS::::Account:{}", self.product.account_id), None)
     }
 
-    /// A pseudonymised row has no ARN, and an ARN made from its name would not exist.
+    /// A pseudonymized row has no ARN, and an ARN made from its name would not exist.
     fn user_id(self, name: &str) -> String {
         self.arn.map_or_else(|| format!("AWS::IAM::User:{}", inert(name)), str::to_owned)
     }
@@ -471,13 +471,13 @@ impl<'a> Of<'a> {
         self.resource("AwsIamAccessKey", fit(&id, ID), Some(details))
     }
 
-    /// The format has no type for it.
+    /// The format has no resource type for it.
     fn service_credential(self, user: &str, id: &str) -> Resource<'a> {
         self.resource("Other", fit(&format!("{}/credential/{id}", self.user_id(user)), ID), None)
     }
 }
 
-/// When root's credentials were used last. Earlier versions stored one date for all.
+/// The last use of each of root's credentials. Earlier versions stored one date for all.
 fn uses(fields: &ProductFields<'_>) -> Uses {
     let use_in = |text: &str| {
         let (credential, used) = text.split_once('=')?;
@@ -490,7 +490,7 @@ fn uses(fields: &ProductFields<'_>) -> Uses {
 }
 
 impl ProductFields<'_> {
-    /// The evidence, as the facts of the report that it was.
+    /// The stored evidence, as facts of the report.
     fn evidence(&self) -> Evidence {
         let fact = |name: &'static str| {
             let value = self.get(&format!("{EVIDENCE}{name}"))?;
@@ -507,7 +507,7 @@ impl ProductFields<'_> {
         Some(self).filter(|fields| !fields.0.is_empty())
     }
 
-    /// A blank value is refused by Security Hub, so it is left out.
+    /// Security Hub rejects a blank value, so it is left out.
     fn insert(&mut self, name: &str, value: Option<&str>) {
         let value = value.map(str::trim).filter(|value| !value.is_empty());
         if let Some(value) = value.filter(|_| self.0.len() < PRODUCT_FIELDS) {
@@ -545,7 +545,7 @@ impl<'de> Deserialize<'de> for ProductFields<'_> {
     }
 }
 
-/// Within the limit, harmless wherever it is shown, and not blank.
+/// Escapes and truncates the text; a blank text is replaced.
 fn fit(text: &str, limit: usize) -> String {
     let shown = inert(text);
     match cut(&shown, limit).trim() {

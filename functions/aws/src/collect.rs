@@ -1,5 +1,6 @@
-//! Reads the account: the credential report, and meanwhile the account summary, the virtual MFA devices and the
-//! service-specific credentials. Each source fails alone. Where no new report can be generated, the one that is there is read.
+//! Reads the account: the credential report and, at the same time, the account summary, the virtual MFA devices and the
+//! service-specific credentials. The failure of a source does not affect the others. If no new report can be generated, the
+//! existing one is read.
 
 use std::cell::Cell;
 use std::collections::BTreeSet;
@@ -19,9 +20,9 @@ use tokio::time::Instant;
 use crate::clients::Clients;
 use crate::error::{CallError, Kind, chain};
 use crate::permission::Permission;
-use crate::retry::{Retry, Tries, persist, within};
+use crate::retry::{Retry, Tries, with_retry, within};
 
-/// What reading an account needs. `sts:GetCallerIdentity` needs nothing.
+/// The permissions to read an account. `sts:GetCallerIdentity` needs none.
 pub const PERMISSIONS: &[Permission] = &[
     Permission {
         action: "iam:GenerateCredentialReport",
@@ -61,21 +62,21 @@ pub enum CollectError {
     /// `GenerateCredentialReport` or `GetCredentialReport`.
     #[error("could not read the credential report")]
     CredentialReport(#[source] CallError),
-    /// `GenerateCredentialReport`, where a report was there to read all the same.
+    /// `GenerateCredentialReport`, when an existing report was read instead.
     #[error("could not generate a credential report, and read {which}")]
     NotGenerated {
-        /// Which report was read: its time, and its age.
+        /// The report that was read: its time and its age.
         which: String,
-        /// Why there is no new one.
+        /// Why no new report could be generated.
         source: CallError,
     },
-    /// What IAM served is no report.
+    /// The response of IAM is not a credential report.
     #[error("could not understand the credential report")]
     NoReport(#[from] hygiene::report::ReportError),
     /// `GetAccountSummary`.
     #[error("could not read the account summary")]
     AccountSummary(#[source] CallError),
-    /// `GetAccountSummary` without an entry that every account has.
+    /// `GetAccountSummary` lacks an entry that every account has.
     #[error("the account summary has no {0}")]
     IncompleteSummary(String),
     /// `ListVirtualMFADevices`.
@@ -84,30 +85,30 @@ pub enum CollectError {
     /// `ListServiceSpecificCredentials`.
     #[error("could not read the service-specific credentials")]
     ServiceSpecificCredentials(#[source] CallError),
-    /// `GetCallerIdentity`, where no report says whose account it is, or one says another than is presumed.
+    /// `GetCallerIdentity`, which is called if there is no report, or if the report is of another account than presumed.
     #[error("could not find out which account this is")]
     Account(#[source] CallError),
-    /// What was read is not of the account that it has to be of.
+    /// A source is of another account.
     #[error("expected account {expected}, but {source_of} of account {found}")]
     OtherAccount {
-        /// The account that was asked for, or that the credentials are of.
+        /// The expected account, or that of the credentials.
         expected: String,
-        /// What is not of it: `the credential report is`, `the credentials are`.
+        /// The source, with its verb: `the credential report is`, `the credentials are`.
         source_of: &'static str,
-        /// The account that it is of.
+        /// The account of the source.
         found: String,
     },
 }
 
-/// The account that a run is for.
+/// The account that a run reads.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Expected {
-    /// Asked for by number: what is read of another account is an error, and nothing of it is judged.
+    /// This account: data of any other account is an error, and is not evaluated.
     Given(AccountOf),
-    /// Probably this one, as the function is in it. Where the report is another one's, the credentials decide: the function's
-    /// ARN may be made up, in a local invocation.
+    /// Probably this account, since the function is in it. If the report is of another account, the credentials decide: in a
+    /// local invocation the function's ARN may be invented.
     Presumed(AccountOf),
-    /// Whatever account the credentials are of.
+    /// The account of the credentials.
     Any,
 }
 
@@ -130,7 +131,7 @@ impl AccountOf {
 }
 
 impl Expected {
-    /// The account, where one is expected.
+    /// The expected account.
     pub fn account(&self) -> Option<&AccountOf> {
         match self {
             Self::Given(account) | Self::Presumed(account) => Some(account),
@@ -139,20 +140,20 @@ impl Expected {
     }
 }
 
-/// What was read, and what was not.
+/// The account as far as it could be read, and the errors.
 #[derive(Debug)]
 pub struct Collected {
-    /// What was read.
+    /// The account.
     pub account: Account,
-    /// Why the rest was not.
+    /// The errors of sources that could not be read.
     pub errors: Vec<CollectError>,
-    /// What went wrong, and cost nothing.
+    /// Errors without consequences for the account's data.
     pub notes: Vec<CollectError>,
 }
 
-/// Reads all sources, and gives up on what is not there by `until`. Whose account it is may take until `account_until`: that is
-/// asked only when there is no report to say it, which may have taken all the time there was, or when it is not the presumed
-/// account's. The report's age is as of `now`.
+/// Reads all sources until the deadline `until`. `GetCallerIdentity` has the later deadline `account_until`: it is called only
+/// if there is no report, for which all the time may have been spent, or if the report is of another account than presumed.
+/// The age of the report is computed at `now`.
 pub async fn collect(
     clients: &Clients,
     expected: &Expected,
@@ -179,7 +180,7 @@ pub async fn collect(
     let of_report = of_report
         .map(|(account, partition)| AccountOf { account_id: account.to_owned(), partition: partition.to_owned() });
     let source_of = if of_report.is_some() { "the credential report is" } else { "the credentials are" };
-    // Whose all of it has to be.
+    // All sources have to be of this account.
     let required = match expected {
         Expected::Given(given) => Some(given.clone()),
         Expected::Presumed(presumed)
@@ -217,7 +218,7 @@ pub async fn collect(
     }
 }
 
-/// What was read of an account, whosever it is.
+/// The sources of an account, before the account's number is known.
 struct Sources {
     report: Source<Report>,
     summary: Source<AccountSummary>,
@@ -236,7 +237,7 @@ impl Sources {
     }
 }
 
-/// An account of which nothing is judged, for that reason.
+/// An account without data, for that reason.
 fn unread(account: Option<AccountOf>, reason: &str) -> Account {
     let (id, partition) = account.map(|account| (account.account_id, account.partition)).unzip();
     Account { id, partition, ..Account::unread(&Unavailable::Unreadable(sentence(reason))) }
@@ -250,7 +251,7 @@ fn source<T>(result: Result<T, CollectError>, errors: &mut Vec<CollectError>) ->
     })
 }
 
-/// The credential report, and what went wrong.
+/// The credential report, and errors.
 struct ReportRead {
     report: Source<Report>,
     errors: Vec<CollectError>,
@@ -264,10 +265,10 @@ impl From<Result<Report, CollectError>> for ReportRead {
     }
 }
 
-/// Time that is kept to read the report that is there when generation takes all of its own: one part in so many.
+/// The share of the time (1/n) that is reserved to read an existing report when generation takes too long.
 const KEPT: u32 = 8;
 
-/// Reads a new report, or one of the last four hours; where none can be generated, the one that is there.
+/// Reads a new report or one of the last four hours. If none can be generated, reads the existing one.
 async fn credential_report(iam: &Client, now: DateTime<Utc>, retry: &Retry) -> ReportRead {
     let until = retry.until;
     let generation_until = until - until.saturating_duration_since(Instant::now()) / KEPT;
@@ -279,11 +280,11 @@ async fn credential_report(iam: &Client, now: DateTime<Utc>, retry: &Retry) -> R
     if was_generated && !failed.kind.may_pass() && !is_not_ready(&failed) {
         return Err(CollectError::CredentialReport(failed)).into();
     }
-    // Whoever gave up an endpoint that cannot be reached need not try it again.
+    // An endpoint that could not be reached is not tried again.
     if failed.kind == Kind::Unreachable && retry.unreachable.is_some() {
         return Err(CollectError::CredentialReport(failed)).into();
     }
-    let output = persist(GET, retry.clone(), async || get(iam).await).await;
+    let output = with_retry(GET, retry.clone(), async || get(iam).await).await;
     if was_generated {
         return output.map_err(|_| CollectError::CredentialReport(failed)).and_then(read).into();
     }
@@ -297,7 +298,7 @@ async fn credential_report(iam: &Client, now: DateTime<Utc>, retry: &Retry) -> R
     read
 }
 
-/// The report that was there, though no new one could be generated. One that is too old is no better than none.
+/// The existing report, when no new one could be generated. One that is too old is not used.
 fn not_generated(report: Report, now: DateTime<Utc>, source: CallError) -> ReportRead {
     let (which, is_recent) = match report.generated_time {
         None => ("one whose time is not known".to_owned(), false),
@@ -317,8 +318,8 @@ fn not_generated(report: Report, now: DateTime<Utc>, source: CallError) -> Repor
     ReportRead { report: Ok(report), errors, notes }
 }
 
-/// Generates a report, or finds one of the last four hours, and gets it. IAM says in five ways that it is not there yet, none
-/// of which the SDK tries again.
+/// Generates a report, or finds one of the last four hours, and downloads it. IAM has five ways to report that it is not ready
+/// yet. The SDK retries none of them.
 async fn generated_report(iam: &Client, retry: &Retry, until: Instant) -> Result<ReportOutput, CallError> {
     let generation_until = retry.until;
     let mut tries = Tries::of(retry.clone());
@@ -360,7 +361,7 @@ type ReportOutput = aws_sdk_iam::operation::get_credential_report::GetCredential
 const GENERATE: &str = "GenerateCredentialReport";
 const GET: &str = "GetCredentialReport";
 
-/// The codes on the wire; the SDK's names for them are `CredentialReport…Exception`.
+/// The error codes in the response; the SDK names them `CredentialReport…Exception`.
 fn is_not_ready(error: &CallError) -> bool {
     matches!(error.code(), Some("ReportNotPresent" | "ReportInProgress" | "ReportExpired"))
 }
@@ -373,7 +374,7 @@ fn read(output: ReportOutput) -> Result<Report, CollectError> {
     Ok(Report { generated_time, credentials })
 }
 
-/// What the summary lacks of what every account's has.
+/// The entries that every account has and that this summary lacks.
 fn incomplete(summary: &AccountSummary) -> Option<CollectError> {
     let entries = [
         ("AccountAccessKeysPresent", summary.account_access_keys_present),
@@ -386,7 +387,7 @@ fn incomplete(summary: &AccountSummary) -> Option<CollectError> {
 
 async fn account_summary(iam: &Client, retry: &Retry) -> Result<AccountSummary, CollectError> {
     let operation = "GetAccountSummary";
-    let output = persist(operation, retry.clone(), async || {
+    let output = with_retry(operation, retry.clone(), async || {
         iam.get_account_summary().send().await.map_err(|error| CallError::new(operation, &error))
     });
     let output = output.await.map_err(CollectError::AccountSummary)?;
@@ -394,7 +395,7 @@ async fn account_summary(iam: &Client, retry: &Retry) -> Result<AccountSummary, 
     Ok(AccountSummary::of(|key| map.and_then(|map| map.get(&SummaryKeyType::from(key))).copied()))
 }
 
-/// The most that IAM lists in a page.
+/// IAM's maximum page size.
 const PAGE: i32 = 1000;
 
 async fn virtual_mfa_users(iam: &Client, retry: &Retry) -> Result<Vec<Option<String>>, CollectError> {
@@ -432,7 +433,7 @@ async fn service_credentials(iam: &Client, retry: &Retry) -> Result<Source<Vec<S
     }
 }
 
-/// Returns `None` for a credential with a date that the calendar does not have.
+/// Returns `None` for a credential with an invalid date.
 fn service_credential(listed: &ServiceSpecificCredentialMetadata) -> Option<ServiceCredential> {
     let time = |time: &aws_sdk_iam::primitives::DateTime| DateTime::from_timestamp(time.secs(), time.subsec_nanos());
     let expires = match listed.expiration_date() {
@@ -449,8 +450,7 @@ fn service_credential(listed: &ServiceSpecificCredentialMetadata) -> Option<Serv
     })
 }
 
-/// Whether IAM knows the operation, or listing the credentials of all users, in this partition at all. Where it does not know
-/// `AllUsers` it asks for the name of a user.
+/// Whether IAM in this partition does not support the operation, or its parameter `AllUsers`; then it requires a user name.
 fn is_unknown(error: &CallError) -> bool {
     matches!(error.code(), Some("InvalidAction" | "NotSupportedService" | "ValidationError"))
 }
@@ -467,7 +467,7 @@ struct Page<T> {
     marker: Option<String>,
 }
 
-/// Reads a list to its last page. A marker that was there before would lead round in a circle for ever.
+/// Reads all pages of a list. A marker that comes twice is an error: it would loop forever.
 async fn all_pages<T>(
     operation: &'static str,
     retry: &Retry,
@@ -475,7 +475,7 @@ async fn all_pages<T>(
 ) -> Result<Vec<T>, CallError> {
     let (mut items, mut markers, mut marker) = (Vec::new(), BTreeSet::new(), None);
     loop {
-        let page = persist(operation, retry.clone(), async || call(marker.clone()).await).await?;
+        let page = with_retry(operation, retry.clone(), async || call(marker.clone()).await).await?;
         items.extend(page.items);
         if !page.is_truncated {
             return Ok(items);
@@ -487,10 +487,10 @@ async fn all_pages<T>(
     }
 }
 
-/// Whose credentials the function has, which needs no permission.
+/// The account of the credentials. The call needs no permission.
 async fn caller(sts: &aws_sdk_sts::Client, retry: &Retry) -> Result<AccountOf, CollectError> {
     let operation = "GetCallerIdentity";
-    let identity = persist(operation, retry.clone(), async || {
+    let identity = with_retry(operation, retry.clone(), async || {
         sts.get_caller_identity().send().await.map_err(|error| CallError::new(operation, &error))
     });
     let identity = identity.await.map_err(CollectError::Account)?;

@@ -1,11 +1,11 @@
-//! The SDK's own variables, where it does not take them as the AWS CLI does.
+//! The SDK's environment variables, where the SDK differs from the AWS CLI.
 //!
-//! The AWS CLI takes an empty variable for an unset one, the SDK does not: an empty `AWS_ENDPOINT_URL` makes it panic, an empty
+//! The AWS CLI treats an empty variable as unset. The SDK does not: an empty `AWS_ENDPOINT_URL` makes it panic, an empty
 //! `AWS_REGION` gives host names without a region.
 
 use std::ffi::{OsStr, OsString};
 
-/// The names of the variables that are empty or blank, among those that the SDK and its HTTP client read.
+/// Returns the names of empty or blank variables, among those that the SDK and its HTTP client read.
 ///
 /// Both programs unset them before they do anything else.
 pub fn empty_variables(variables: impl IntoIterator<Item = (OsString, OsString)>) -> Vec<OsString> {
@@ -22,8 +22,8 @@ fn is_blank(value: &OsStr) -> bool {
     value.to_str().is_some_and(|value| value.trim().is_empty())
 }
 
-/// Whether the text is the URL of an endpoint: with a scheme and a host. The SDK takes one without a scheme for a path, and
-/// tries it again and again.
+/// Whether the text is the URL of an endpoint, with scheme and host. The SDK takes a URL without scheme for a path, and retries
+/// it.
 pub fn is_endpoint(text: &str) -> bool {
     let uri = text.parse::<http::Uri>().ok().filter(|uri| uri.authority().is_some());
     uri.is_some_and(|uri| matches!(uri.scheme_str(), Some("http" | "https")))

@@ -1,4 +1,4 @@
-//! Why a call failed, in one line, with AWS's own code and words.
+//! The error of a call, rendered as one line with AWS's error code and message.
 
 use std::error::Error;
 use std::fmt;
@@ -10,49 +10,49 @@ use hygiene::text;
 use aws_sdk_iam::config::http::HttpResponse;
 use aws_sdk_iam::error::SdkError;
 
-/// AWS's words are cut at so many characters.
+/// AWS's message is truncated to this many characters.
 const LONGEST: usize = 600;
 
 /// A call that failed.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{operation} failed")]
 pub struct CallError {
-    /// The API's name for it.
+    /// The name of the operation in AWS's API.
     pub operation: &'static str,
-    /// What is done about it depends on this, and never on words.
+    /// The kind of failure. Retries and handling depend on it, and never on text.
     pub kind: Kind,
-    /// Why.
+    /// The cause.
     #[source]
     pub cause: Cause,
 }
 
-/// What kind of failure it is.
+/// The kind of a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// AWS refuses for a while: too many calls.
+    /// AWS throttles the caller.
     Throttled,
-    /// AWS refuses the caller: a permission, or the credentials.
+    /// Access is denied, or the credentials are not valid.
     Denied,
-    /// What is asked for is not there.
+    /// The resource does not exist.
     NotFound,
-    /// AWS refuses the call for another reason.
+    /// AWS rejects the call for another reason.
     Refused,
-    /// AWS could not do it, and says so (HTTP 5xx).
+    /// An internal error of AWS (HTTP 5xx).
     Unavailable,
-    /// There was no connection: the name, the address, TLS or the proxy.
+    /// The connection could not be established: DNS, network, TLS or proxy.
     Unreachable,
-    /// There was a connection, and it ended before the answer did.
+    /// The connection ended before the response was complete.
     Interrupted,
-    /// There was no answer in time.
+    /// There was no response before the deadline.
     Timeout,
-    /// The answer cannot be read.
+    /// The response cannot be parsed.
     Malformed,
-    /// The answer can be read, and makes no sense; or there was no call.
+    /// The response is valid but contradicts the API's documentation, or the call was not made.
     Unexpected,
 }
 
 impl Kind {
-    /// Whether the same call may succeed later.
+    /// Whether a retry can succeed.
     pub fn may_pass(self) -> bool {
         match self {
             Self::Throttled
@@ -65,29 +65,29 @@ impl Kind {
         }
     }
 
-    /// Whether it is not known if the call was done.
+    /// Whether it is unknown if the call had its effect.
     pub fn is_ambiguous(self) -> bool {
         matches!(self, Self::Interrupted | Self::Timeout | Self::Malformed)
     }
 }
 
-/// What AWS or the network said. Not the error itself, of which some repeat the request, session token and all.
+/// What AWS or the network reported. The SDK's error is not kept: some of them contain the request with its session token.
 #[derive(Debug, Clone)]
 pub struct Cause {
-    /// The error code, such as `AccessDenied`, where AWS answered at all.
+    /// The error code, such as `AccessDenied`, if AWS responded.
     pub code: Option<String>,
     message: String,
 }
 
 impl CallError {
-    /// The error of an SDK call.
+    /// Converts the error of an SDK call.
     pub fn new<E>(operation: &'static str, error: &SdkError<E, HttpResponse>) -> Self
     where
         E: Error + ProvideErrorMetadata + 'static,
     {
         let (kind, cause) = match error {
             SdkError::ServiceError(context) if context.raw().status().is_success() => {
-                // The SDK calls it an unhandled error of the service.
+                // The SDK reports it as an unhandled service error.
                 let why = context.err().source().map(|why| format!(": {}", shown(&chain(why)))).unwrap_or_default();
                 (Kind::Malformed, Cause { code: None, message: format!("the answer cannot be read{why}") })
             }
@@ -103,12 +103,12 @@ impl CallError {
         Self { operation, kind, cause }
     }
 
-    /// An answer that AWS should not have given.
+    /// A response that contradicts the API's documentation.
     pub fn unexpected(operation: &'static str, message: impl Into<String>) -> Self {
         Self::of_kind(Kind::Unexpected, operation, message)
     }
 
-    /// A call that was given up.
+    /// A call that was abandoned at its deadline.
     pub fn timeout(operation: &'static str, message: impl Into<String>) -> Self {
         Self::of_kind(Kind::Timeout, operation, message)
     }
@@ -117,13 +117,13 @@ impl CallError {
         Self { operation, kind, cause: Cause { code: None, message: message.into() } }
     }
 
-    /// AWS's code for it, where AWS answered at all.
+    /// AWS's error code, if AWS responded.
     pub fn code(&self) -> Option<&str> {
         self.cause.code.as_deref()
     }
 }
 
-/// AWS's own error.
+/// The error that AWS returned.
 fn answered(status: u16, error: &impl ProvideErrorMetadata) -> (Kind, Cause) {
     let code = error.code().map(str::to_owned);
     let said = error.message().filter(|message| !message.is_empty());
@@ -139,7 +139,7 @@ fn answered(status: u16, error: &impl ProvideErrorMetadata) -> (Kind, Cause) {
     (kind, Cause { code, message })
 }
 
-/// Where there was a connection and AWS did not answer, or what it answered cannot be read.
+/// An error without a valid response from AWS.
 fn kind_of<E>(error: &SdkError<E, HttpResponse>) -> Kind
 where
     E: Error + 'static,
@@ -149,12 +149,12 @@ where
         SdkError::DispatchFailure(failure) if failure.is_timeout() => Kind::Timeout,
         SdkError::DispatchFailure(_) => Kind::Interrupted,
         SdkError::ResponseError(_) => Kind::Malformed,
-        // It was never sent.
+        // The request was not sent.
         _ => Kind::Unexpected,
     }
 }
 
-/// Why there never was a connection, if that is it: name, address, TLS and proxy are all part of connecting.
+/// Why the connection could not be established, if that is the error: DNS, network, TLS and proxy are part of it.
 fn connecting<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
     let mut causes = successors(Some(error), |error| (*error).source());
     let client = causes.find_map(|cause| cause.downcast_ref::<hyper_util::client::legacy::Error>())?;
@@ -179,7 +179,7 @@ fn is_throttling(code: &str) -> bool {
     codes.contains(&code)
 }
 
-/// The first line: after it, a signature error repeats the request, session token and all.
+/// The first line: a signature error has the request with its session token in the following lines.
 fn shown(message: &str) -> std::borrow::Cow<'_, str> {
     let line = message.lines().next().unwrap_or_default();
     let shown = text::inert(line);
@@ -189,8 +189,8 @@ fn shown(message: &str) -> std::borrow::Cow<'_, str> {
     }
 }
 
-/// An error and all its causes, joined by colons. What AWS answered is its code and its words: the SDK shows it as a Rust value,
-/// below two errors that say no more than that it is one.
+/// An error and its causes, joined by colons. For an error from AWS: its code and message, since the SDK renders it as a Rust
+/// value below two errors that have no information.
 pub fn chain(error: &(dyn Error + 'static)) -> String {
     let mut parts: Vec<String> = Vec::new();
     for error in successors(Some(error), |error| (*error).source()) {

@@ -1,14 +1,14 @@
-//! What a role has to be allowed. Each module that calls AWS states its own; a role is a list of modules.
+//! IAM permissions. Each module that calls AWS states those that it needs; a role is a list of modules.
 
-/// An action, and what it is for.
+/// An IAM action and its purpose.
 #[derive(Debug)]
 pub struct Permission {
     /// The IAM action.
     pub action: &'static str,
-    /// On what, in words.
+    /// The resource, in words.
     pub resource: &'static str,
-    /// What for.
+    /// Its purpose.
     pub purpose: &'static str,
-    /// When the template grants it, if not always.
+    /// The condition under which the template grants it; `None`: always.
     pub condition: Option<&'static str>,
 }

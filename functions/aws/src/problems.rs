@@ -1,4 +1,4 @@
-//! Problems are logged as they occur.
+//! Logs errors as they occur, and adds them to the run's problems.
 
 use hygiene::problems::{Problems, Step};
 

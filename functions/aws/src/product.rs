@@ -1,10 +1,10 @@
-//! Which findings are credwarden's: those under the account's and region's default product ARN with its `GeneratorId`.
+//! Identifies credwarden's findings: default product ARN of account and region, and a `GeneratorId` of credwarden.
 
-/// What credwarden's `GeneratorId`s begin with; the check's id follows.
+/// The prefix of credwarden's `GeneratorId`s, before the check's id.
 pub const GENERATOR: &str = "credwarden/";
 
-/// The default product of an account in a region, which its own findings belong to. It is there with Security Hub, without a
-/// subscription.
+/// The default product of an account in a region, for the account's own findings. It exists without a subscription wherever
+/// Security Hub is enabled.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Product {
     /// The account's 12 digits.

@@ -1,4 +1,4 @@
-//! How long a call is tried again: with growing, jittered waits, until a moment that leaves time for the rest of the run.
+//! Retries with exponential backoff and jitter, until a deadline that leaves time for the rest of the run.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,27 +10,27 @@ use crate::error::{CallError, Kind, chain};
 
 const FIRST_WAIT: Duration = Duration::from_millis(500);
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
-/// An endpoint that cannot be reached for so long is not tried again, where the tries are limited.
+/// Where tries of unreachable endpoints are limited, an endpoint is given up after this time.
 const UNREACHABLE: Duration = Duration::from_secs(20);
 
-/// Called with the error, before each further try.
+/// A function that is called with the error before each retry.
 pub type OnRetry = Arc<dyn Fn(&CallError) + Send + Sync>;
 
-/// How a call is tried again.
+/// The retry policy of a call.
 #[derive(Clone)]
 pub struct Retry {
-    /// No try lasts longer.
+    /// The deadline of all tries.
     pub until: Instant,
-    /// How often an endpoint is tried that cannot be reached, for 20 seconds at the most; none: as long as there is time.
+    /// The maximum number of tries, within 20 seconds, while the endpoint cannot be reached; `None`: until the deadline.
     pub unreachable: Option<u32>,
-    /// How many tries there are after one of which it is not known whether the call was done; none: as many as there is time for.
+    /// The maximum number of retries after a try whose outcome is unknown; `None`: until the deadline.
     pub after_ambiguous: Option<u32>,
-    /// Called with the error, before each further try.
+    /// Called with the error before each retry.
     pub on_retry: Option<OnRetry>,
 }
 
 impl Retry {
-    /// The same until another moment.
+    /// The same policy with another deadline.
     #[must_use]
     pub fn until(&self, until: Instant) -> Self {
         Self { until, ..self.clone() }
@@ -38,7 +38,7 @@ impl Retry {
 }
 
 impl From<Instant> for Retry {
-    /// Whatever may pass is tried until then.
+    /// Retries every error that can be temporary until the deadline.
     fn from(until: Instant) -> Self {
         Self { until, unreachable: None, after_ambiguous: None, on_retry: None }
     }
@@ -54,20 +54,20 @@ impl fmt::Debug for Retry {
 #[derive(Debug)]
 pub struct Tries {
     retry: Retry,
-    waits: Waits,
+    backoff: Backoff,
     unreachable: u32,
     unreachable_since: Option<Instant>,
-    /// How many are left, once that is limited.
+    /// The retries that are left, once they are limited.
     left: Option<u32>,
 }
 
 impl Tries {
-    /// None so far.
+    /// A call that was not tried yet.
     pub fn of(retry: Retry) -> Self {
-        Self { waits: Waits::until(retry.until), retry, unreachable: 0, unreachable_since: None, left: None }
+        Self { backoff: Backoff::until(retry.until), retry, unreachable: 0, unreachable_since: None, left: None }
     }
 
-    /// Waits for the next try after that failure; says `false`, at once, where there is none.
+    /// Waits before the next try. Returns `false` immediately if there is none.
     pub async fn again(&mut self, error: &CallError) -> bool {
         if self.is_last(error.kind) || !self.wait().await {
             return false;
@@ -79,9 +79,9 @@ impl Tries {
         true
     }
 
-    /// Waits for what takes its time; says `false`, at once, where there is not enough of it.
+    /// Waits for an operation that is in progress. Returns `false` immediately if there is not enough time.
     pub async fn wait(&mut self) -> bool {
-        self.waits.wait().await
+        self.backoff.wait().await
     }
 
     fn is_last(&mut self, kind: Kind) -> bool {
@@ -109,20 +109,21 @@ impl Tries {
     }
 }
 
-/// Waits that double, each cut at random to between a half and the whole, so that many accounts do not call in step.
+/// Exponential backoff. Each wait is between half of and the whole current interval, at random, so that many accounts do not
+/// call at the same time.
 #[derive(Debug)]
-pub struct Waits {
+pub struct Backoff {
     next: Duration,
     until: Instant,
 }
 
-impl Waits {
-    /// Waits until then.
+impl Backoff {
+    /// Backoff until the deadline.
     pub fn until(until: Instant) -> Self {
         Self { next: FIRST_WAIT, until }
     }
 
-    /// Waits; says `false`, at once, where that would take too long.
+    /// Waits. Returns `false` immediately if the wait would exceed the deadline.
     pub async fn wait(&mut self) -> bool {
         let wait = self.next.mul_f64(0.5 + fastrand::f64() / 2.0);
         if self.until < Instant::now() + wait {
@@ -134,9 +135,9 @@ impl Waits {
     }
 }
 
-/// Calls until it succeeds, fails for good, or the time is up; then it says what went wrong last. The SDK's own retries are
-/// off: they would keep the reason to themselves when the time is up in the middle of them.
-pub async fn persist<T>(
+/// Calls until the call succeeds, fails permanently, or the deadline passes; then returns the last error. The SDK's own retries
+/// are off: at a deadline they would hide the last error.
+pub async fn with_retry<T>(
     operation: &'static str,
     retry: impl Into<Retry>,
     call: impl AsyncFn() -> Result<T, CallError>,
@@ -153,8 +154,8 @@ pub async fn persist<T>(
     }
 }
 
-/// One call, given up when the time is up: an endpoint that accepts and says nothing must not cost the whole run. `last` is
-/// what went wrong the time before, which says more than that there was no answer this time.
+/// One call with a deadline: an endpoint that accepts the connection and never answers must not cost the whole run. `last` is
+/// the error of the previous try, which is more useful than a timeout.
 pub async fn within<T>(
     operation: &'static str,
     until: Instant,

@@ -1,5 +1,5 @@
-//! The HTTP client that all SDK clients share: TLS with the system's certificate authorities, and the proxy that the
-//! environment names, as the AWS CLI takes them.
+//! The HTTP client that all SDK clients share. As in the AWS CLI, it trusts the system's certificate authorities and uses the
+//! proxy of the environment.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -15,19 +15,18 @@ use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 /// An HTTP client that trusts the certificate authorities in `trusted`, and connects through the proxy of `HTTPS_PROXY` or
 /// `HTTP_PROXY` unless `NO_PROXY` excepts the host.
 ///
-/// Clients that share it share its connections: a TLS handshake costs a round trip or two and 2.7 M instructions.
+/// All SDK clients share its connections: a TLS handshake takes one or two round trips and 2.7 M instructions.
 pub fn http_client(trusted: TrustStore) -> SharedHttpClient {
     Client::shared(trusted, ProxyConfig::from_env())
 }
 
-/// An HTTP client that uses no proxy, for what answers on the machine itself.
+/// An HTTP client without a proxy, for endpoints on the same machine.
 pub fn direct_http_client(trusted: TrustStore) -> SharedHttpClient {
     Client::shared(trusted, ProxyConfig::disabled())
 }
 
-/// Unlike the SDK's own client this one does not build a connector for each service client that it is given to, only to see
-/// that it can be built: each of those parses the system's 145 certificates (10 M instructions). It builds one for each set of
-/// timeouts when the first request needs it.
+/// Unlike the SDK's HTTP client, this one does not build a connector for each service client at start-up: each of them parses the
+/// system's 145 certificates (10 M instructions). It builds one connector for each set of timeouts, at the first request.
 #[derive(Debug)]
 struct Client {
     tls: TlsContext,
@@ -55,7 +54,7 @@ impl Client {
     fn connector(&self, settings: &HttpConnectorSettings, components: &RuntimeComponents) -> SharedHttpConnector {
         let mut builder = Connector::builder().connector_settings(settings.clone());
         builder.set_sleep_impl(components.sleep_impl());
-        // ring: AWS's own default, aws-lc-rs, spends 415 M instructions on CPU-jitter entropy at the first handshake, ten
+        // ring: the SDK's default, aws-lc-rs, spends 415 M instructions on CPU-jitter entropy at the first handshake, ten
         // times what the rest of a cold start takes.
         let ring = Provider::Rustls(CryptoMode::Ring);
         let builder = builder.tls_provider(ring).tls_context(self.tls.clone()).proxy_config(self.proxy.clone());

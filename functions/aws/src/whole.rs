@@ -1,5 +1,5 @@
-//! Refuses answers of IAM and STS that lack their end. Where a connection ends without an error, the SDK takes what has arrived
-//! for the whole answer: a list without its last devices, a report without its last users.
+//! Rejects truncated responses of IAM and STS. When a connection ends without an error, the SDK takes the received part for the
+//! whole response: a list without its last devices, a report without its last users.
 
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::interceptors::context::FinalizerInterceptorContextMut;
@@ -8,8 +8,8 @@ use aws_smithy_runtime_api::client::orchestrator::OrchestratorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::ConfigBag;
 
-/// Makes an error of every successful answer whose root element is not closed. Not for SNS: a cut answer to `Publish` has been
-/// published all the same, and an error would send it again.
+/// An interceptor that turns a successful response into an error if its root element is not closed. It is not used for SNS: the
+/// message was published although the response is truncated, and a retry would send it again.
 #[derive(Debug)]
 pub struct Whole;
 
@@ -19,7 +19,7 @@ impl Intercept for Whole {
         "Whole"
     }
 
-    /// After parsing, as the bytes that arrive are not seen before.
+    /// Runs after parsing: earlier hooks do not have the whole body.
     fn modify_before_attempt_completion(
         &self,
         context: &mut FinalizerInterceptorContextMut<'_>,
@@ -43,7 +43,7 @@ fn is_whole(document: &[u8]) -> bool {
     before_name.is_some_and(|before| before.ends_with(b"</"))
 }
 
-/// The name of the first element, after what XML allows before it.
+/// The name of the first element, after declarations and comments.
 fn root(document: &[u8]) -> Option<&[u8]> {
     let mut rest = document.trim_ascii_start();
     for (start, end) in [("<?", "?>"), ("<!--", "-->")] {

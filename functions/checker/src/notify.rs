@@ -19,7 +19,7 @@ use tokio::time::Instant;
 use crate::config::TopicArn;
 use crate::summary::Summary;
 use aws::error::CallError;
-use aws::retry::{Retry, persist};
+use aws::retry::{Retry, with_retry};
 
 /// What sending the message needs.
 pub const PERMISSIONS: &[Permission] = &[
@@ -184,7 +184,7 @@ fn cut_escaped(text: &str, room: usize) -> &str {
 pub async fn send(sns: &Client, topic: &TopicArn, message: &Message, until: Instant) -> Result<(), NotifyError> {
     // Each try after an answer that was lost may be one more message to everybody.
     let retry = Retry { after_ambiguous: Some(TRIES_AFTER_A_LOST_ANSWER), ..Retry::from(until) };
-    let sent = persist("Publish", retry, async || {
+    let sent = with_retry("Publish", retry, async || {
         let mut request = sns
             .publish()
             .topic_arn(&topic.arn)

@@ -1,5 +1,5 @@
-//! Security Hub's calls with findings of credwarden's own type. The SDK serializes 31 KB a resource and parses every member
-//! of a finding; its hooks let the body be written and read here, and leave it client, endpoint, signature and errors.
+//! Security Hub's calls with credwarden's own finding type. The SDK would need 31 KB of memory per resource and parse every
+//! member of a finding. Interceptors serialize and parse the bodies here; endpoint, signature and errors stay the SDK's.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -29,7 +29,7 @@ pub const IMPORT: &str = "BatchImportFindings";
 /// The name of the operation that reads them.
 pub const GET: &str = "GetFindings";
 
-/// Findings a page of `GetFindings`, at the most.
+/// The maximum page size of `GetFindings`.
 pub const PAGE: usize = 100;
 
 /// The body of `BatchImportFindings`.
@@ -43,23 +43,23 @@ struct ImportBody<'a> {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Page {
-    /// Required: an answer without it says nothing, and not that there are none.
+    /// Required: a response without it does not mean that there are no findings.
     pub findings: Vec<Asff<'static>>,
-    /// Where to go on; none: it is the last page.
+    /// The token of the next page; `None` on the last page.
     pub next_token: Option<String>,
 }
 
-/// The body of a call with those findings.
+/// Serializes the body of `BatchImportFindings`.
 ///
 /// # Errors
 ///
-/// None that is known: the format has no value that JSON lacks.
+/// None is known: every value of the format has a JSON representation.
 pub fn import_body(findings: &[Asff<'_>]) -> Result<Bytes, CallError> {
     let body = serde_json::to_vec(&ImportBody { findings });
     body.map(Bytes::from).map_err(|error| CallError::unexpected(IMPORT, error.to_string()))
 }
 
-/// `BatchImportFindings`, once.
+/// Calls `BatchImportFindings` once.
 ///
 /// # Errors
 ///
@@ -69,11 +69,11 @@ pub async fn import(client: &Client, body: Bytes) -> Result<BatchImportFindingsO
     call.send().await.map_err(|error| CallError::new(IMPORT, &error))
 }
 
-/// `GetFindings`, once.
+/// Calls `GetFindings` once.
 ///
 /// # Errors
 ///
-/// The call's, and an answer that is no page of findings.
+/// The call's, and a response that is not a page of findings.
 pub async fn get_findings(
     client: &Client,
     filters: AwsSecurityFindingFilters,
@@ -85,7 +85,7 @@ pub async fn get_findings(
     read.take().ok_or_else(|| CallError::unexpected(GET, "the answer was not read"))
 }
 
-/// Puts a body in the place of the SDK's.
+/// An interceptor that replaces the body that the SDK serialized.
 struct Body(Bytes);
 
 impl fmt::Debug for Body {
@@ -107,14 +107,14 @@ impl Intercept for Body {
         _: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         let request = context.request_mut();
-        // Nobody else sets it: that of the SDK's own body would stay.
+        // Otherwise the length of the SDK's body would be sent.
         request.headers_mut().insert("content-length", self.0.len().to_string());
         *request.body_mut() = SdkBody::from(self.0.clone());
         Ok(())
     }
 }
 
-/// Reads a page in the SDK's place, and keeps it: the operation's output has another type.
+/// An interceptor that parses a page instead of the SDK, and keeps it, since the operation's output has another type.
 #[derive(Clone, Default)]
 struct ReadPage(Arc<Mutex<Option<Page>>>);
 
@@ -142,7 +142,7 @@ impl Intercept for ReadPage {
         _: &RuntimeComponents,
         config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        // An answer that is an error stays the SDK's, which knows its codes.
+        // The SDK parses errors: it knows their codes.
         if context.response().status().is_success() {
             config.interceptor_state().store_put(SharedResponseDeserializer::new(self.clone()));
         }
@@ -156,14 +156,14 @@ impl DeserializeResponse for ReadPage {
         response: &HttpResponse,
         _: &ConfigBag,
     ) -> Result<Output, OrchestratorError<Error>> {
-        // The deserializer outlives a retry within the SDK; those are off, and an error must not be read as a page.
+        // The deserializer would also be used for a retry of the SDK. Those are off, but an error must never be parsed as a page.
         if !response.status().is_success() {
             return Err(OrchestratorError::response("an error was answered in the place of a page".into()));
         }
         let page: Page = serde_json::from_slice(response.body().bytes().unwrap_or_default())
             .map_err(|error| OrchestratorError::response(error.into()))?;
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(page);
-        // The type is the operation's own: the SDK panics at another.
+        // The SDK panics if the output has another type.
         Ok(Output::erase(GetFindingsOutput::builder().set_findings(Some(Vec::new())).build()))
     }
 }

@@ -1,5 +1,5 @@
-//! Carries a decision out in Security Hub: marks and writes findings before people are notified, marks and closes them after.
-//! What is suppressed meanwhile is not marked.
+//! Executes a decision in Security Hub: sets workflow status and imports findings before people are notified, and sets status
+//! and closes findings afterwards. A finding that is suppressed in the meantime keeps its status.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -27,9 +27,9 @@ use crate::hub::refusal::{Prospect, Refusal, by_place};
 use crate::permission::Permission;
 use crate::problems::{fail, note as note_problem};
 use crate::product::Product;
-use crate::retry::{Waits, persist};
+use crate::retry::{Backoff, with_retry};
 
-/// What writing and marking our findings needs.
+/// The permissions to import and update findings.
 pub const PERMISSIONS: &[Permission] = &[
     Permission {
         action: "securityhub:BatchImportFindings",
@@ -45,17 +45,17 @@ pub const PERMISSIONS: &[Permission] = &[
     },
 ];
 
-/// Findings a call, in `BatchImportFindings` and `BatchUpdateFindings`.
+/// Findings per call of `BatchImportFindings` and `BatchUpdateFindings`.
 const BATCH: usize = 100;
-/// Bytes a call; the service takes 6 MiB.
+/// Bytes per call; the limit of the service is 6 MiB.
 const BATCH_BYTES: usize = 6 * 1024 * 1024 - 16 * 1024;
-/// Calls under way at once: enough to reach ten a second from a region away.
+/// Concurrent calls: enough for ten per second from another region.
 const AT_ONCE: usize = 4;
 const UPDATE: &str = "BatchUpdateFindings";
-/// Who a note is from.
+/// The author of notes.
 const AUTHOR: &str = "credwarden";
 
-/// A writer to Security Hub that keeps its rate.
+/// Writes to Security Hub within its rate limit.
 #[derive(Debug)]
 pub struct Publisher<'a> {
     client: &'a Client,
@@ -63,46 +63,46 @@ pub struct Publisher<'a> {
     limit: RateLimit,
 }
 
-/// What is imported, and by which identity it is known.
+/// Items to import, and the function that returns their identity.
 #[derive(Debug)]
 pub struct Batch<'i, T> {
-    /// What is imported.
+    /// The items.
     pub items: &'i [T],
-    /// Its identity.
+    /// Returns an item's identity.
     pub id: fn(&T) -> &str,
 }
 
-/// What came of an import.
+/// The result of an import.
 #[derive(Debug, Default)]
 pub struct Imported {
-    /// How many findings were written.
+    /// The number of imported findings.
     pub count: usize,
-    /// Why the others were not, by identity.
+    /// The reasons of rejected findings, by identity.
     pub refused: BTreeMap<String, String>,
 }
 
-/// What came of the last steps of a run.
+/// The result of the last steps of a run.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Finished {
-    /// How many findings were written, which are closed ones but for those that were held back.
+    /// The number of imported findings: closed ones, and those whose import waited for the alert.
     pub imported: usize,
-    /// What went wrong.
+    /// Errors.
     pub problems: Problems,
 }
 
-/// A call of `BatchImportFindings`: what it sends, and the findings' identities as they are sent.
+/// A call of `BatchImportFindings`: its body, and the findings' `Id`s in it.
 struct Call {
     ids: Vec<String>,
     body: Bytes,
 }
 
 impl<'a> Publisher<'a> {
-    /// A writer of the product's findings.
+    /// A publisher for the product.
     pub fn new(client: &'a Client, product: Product) -> Self {
         Self { client, product, limit: RateLimit::write() }
     }
 
-    /// A writer of the findings of that decision; none where they are not written.
+    /// A publisher for the decision; `None` if findings are not published.
     pub fn of(client: &'a Client, decision: &Decision) -> Option<Self> {
         let (Hub::Read { region }, Some(account_id)) = (&decision.hub, &decision.account_id) else { return None };
         let product =
@@ -110,7 +110,7 @@ impl<'a> Publisher<'a> {
         Some(Self::new(client, product))
     }
 
-    /// Sets to NEW what has to be reported again, writes what fails, and reads what was suppressed meanwhile.
+    /// Sets findings to NEW that have to be reported again, imports failing findings, and reads which are suppressed by then.
     pub async fn publish(
         &self,
         decision: &Decision,
@@ -141,8 +141,8 @@ impl<'a> Publisher<'a> {
         Receipts { imported: imported.count, refused: imported.refused, unmarked, meanwhile, problems }
     }
 
-    /// Which of the findings that are to be marked when the message is out are suppressed by now. One that could not be set to NEW
-    /// may be suppressed since long before: that was given to an earlier user or key.
+    /// Returns which findings of `marks_when_sent` are suppressed now. A finding that could not be set to NEW is left out: its
+    /// suppression may be that of an earlier user or key.
     async fn suppressed_meanwhile(
         &self,
         decision: &Decision,
@@ -165,8 +165,8 @@ impl<'a> Publisher<'a> {
         }
     }
 
-    /// When people know: marks what was reported, stores what was held back, and closes. Where the alert failed, nothing is
-    /// done, and the next run reports it.
+    /// After the alert: marks reported findings, imports those that waited for the alert, and closes findings. If the alert
+    /// failed, nothing is done, and the next run reports everything again.
     pub async fn finish(
         &self,
         outcome: &Outcome,
@@ -202,7 +202,7 @@ impl<'a> Publisher<'a> {
         finished
     }
 
-    /// Imports all items; a batch that fails does not stop the others.
+    /// Imports all items. A failed batch does not stop the others.
     pub async fn import<T>(
         &self,
         batch: Batch<'_, T>,
@@ -224,8 +224,8 @@ impl<'a> Publisher<'a> {
         imported
     }
 
-    /// One call's worth of items, or two where their bytes are too many for one; returns those that were not taken, with the
-    /// reason. What may be taken later is sent again, until the time is up.
+    /// Imports the items in one call, or in two if they exceed the size limit. Rejected items that can succeed are retried until
+    /// the deadline. Returns the reasons of rejected items by identity.
     async fn import_chunk<T>(
         &self,
         Batch { items, id }: Batch<'_, T>,
@@ -235,10 +235,10 @@ impl<'a> Publisher<'a> {
         let mut left: Vec<&T> = items.iter().collect();
         let mut refused = BTreeMap::new();
         let mut again = BTreeMap::new();
-        let mut waits = Waits::until(until);
+        let mut backoff = Backoff::until(until);
         loop {
             let refusals = match self.call(&left, asff) {
-                // One alone is far below what a finding may have: each of its strings has a limit.
+                // One finding alone is far below the limit, since each of its strings has one.
                 Ok(call) if left.len() > 1 && call.body.len() > BATCH_BYTES => {
                     drop(call);
                     let (first, second) = items.split_at(items.len() / 2);
@@ -265,11 +265,11 @@ impl<'a> Publisher<'a> {
                     }
                     left = later;
                 }
-                // What was said of each of them before says more.
+                // The previous reasons, one for each item, are more useful.
                 Err(_) if !again.is_empty() => break,
                 Err(error) => again = left.drain(..).map(|item| (id(item).to_owned(), chain(&error))).collect(),
             }
-            if left.is_empty() || !waits.wait().await {
+            if left.is_empty() || !backoff.wait().await {
                 break;
             }
         }
@@ -283,9 +283,9 @@ impl<'a> Publisher<'a> {
         Ok(Call { ids, body: calls::import_body(&findings)? })
     }
 
-    /// Sends findings; answers which were not taken, by their place.
+    /// Imports findings. Returns the rejected ones by position.
     async fn send(&self, Call { ids, body }: Call, until: Instant) -> Result<BTreeMap<usize, Refusal>, CallError> {
-        let output = persist(IMPORT, until, async || {
+        let output = with_retry(IMPORT, until, async || {
             self.limit.turn().await;
             calls::import(self.client, body.clone()).await
         });
@@ -300,7 +300,7 @@ impl<'a> Publisher<'a> {
         Ok(by_place(&ids, refusals))
     }
 
-    /// Sets the marks; returns the findings that could not be marked.
+    /// Sets workflow statuses. Returns the findings that could not be updated.
     async fn mark_all<'m>(
         &self,
         marks: impl IntoIterator<Item = &'m Mark>,
@@ -323,8 +323,8 @@ impl<'a> Publisher<'a> {
         all
     }
 
-    /// Sets the workflow status of the findings; returns those that could not be marked, with the reason. A finding that was
-    /// just imported may not be found at once: such ones are tried again, all others first, until the time is up.
+    /// Sets the workflow status of findings. Returns those that could not be updated, with the reason. A finding that was just
+    /// imported may not be found yet: after all others, it is retried until the deadline.
     pub async fn mark(
         &self,
         ids: &[&str],
@@ -334,7 +334,7 @@ impl<'a> Publisher<'a> {
     ) -> BTreeMap<String, String> {
         let mut unmarked = BTreeMap::new();
         let mut left: Vec<String> = ids.iter().map(|id| (*id).to_owned()).collect();
-        let mut waits = Waits::until(until);
+        let mut backoff = Backoff::until(until);
         while !left.is_empty() {
             let mut again = BTreeMap::new();
             for chunk in left.chunks(BATCH) {
@@ -353,7 +353,7 @@ impl<'a> Publisher<'a> {
                     }
                 }
             }
-            if again.is_empty() || !waits.wait().await {
+            if again.is_empty() || !backoff.wait().await {
                 unmarked.extend(again);
                 break;
             }
@@ -362,7 +362,7 @@ impl<'a> Publisher<'a> {
         unmarked
     }
 
-    /// Sets a workflow status; answers of which findings not, by their place.
+    /// Calls `BatchUpdateFindings`. Returns the findings that were not updated by position.
     async fn update(
         &self,
         ids: &[String],
@@ -374,7 +374,7 @@ impl<'a> Publisher<'a> {
         let identifier = |id| AwsSecurityFindingIdentifier::builder().id(id).product_arn(&product_arn).build();
         let identifiers: Vec<_> = ids.iter().map(identifier).collect();
         let note = note.map(|text| NoteUpdate::builder().text(text).updated_by(AUTHOR).build());
-        let output = persist(UPDATE, until, async || {
+        let output = with_retry(UPDATE, until, async || {
             self.limit.turn().await;
             let request = self
                 .client
@@ -392,7 +392,7 @@ impl<'a> Publisher<'a> {
     }
 }
 
-/// A held-back finding as it is written a second time in the run: later, or Security Hub ignores it.
+/// A finding that is imported a second time in the run. Security Hub ignores it unless `UpdatedAt` is later.
 fn written_again(failing: &Failing) -> Failing {
     Failing { updated_at: later(failing.updated_at), ..failing.clone() }
 }
@@ -404,7 +404,7 @@ fn note_refusals(verb: &str, imported: &Imported, problems: &mut Problems) {
     }
 }
 
-/// How often each reason is there.
+/// The number of times that each reason occurs.
 fn tally<'r>(reasons: impl Iterator<Item = &'r String>) -> BTreeMap<&'r str, u64> {
     let mut counts = BTreeMap::new();
     for reason in reasons {

@@ -1,35 +1,35 @@
-//! Security Hub's request rates: so many calls, then so many a second, per account and region.
+//! Security Hub's rate limits, which are per account and region.
 
 use std::time::Duration;
 
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep_until};
 
-/// Lets calls through no faster than a rate: a bucket that holds `burst` calls and gains one every `interval`.
+/// A token bucket that holds `burst` calls and gains one per `interval`.
 #[derive(Debug)]
 pub struct RateLimit {
     interval: Duration,
     burst: u32,
-    /// When the bucket is full again, were there no further calls.
+    /// When the bucket would be full again without further calls.
     full_at: Mutex<Option<Instant>>,
 }
 
-/// What `GetFindings` takes of a second.
+/// The interval of `GetFindings`: 3 calls per second.
 const READ: Duration = Duration::from_nanos(1_000_000_000 / 3);
 
 impl RateLimit {
-    /// `BatchImportFindings` and `BatchUpdateFindings`: 10 a second. The service allows a burst of 30; taking none of it
-    /// leaves room for whoever else imports in the account.
+    /// `BatchImportFindings` and `BatchUpdateFindings`: 10 per second. The service allows a burst of 30, which is left to
+    /// other tools in the account.
     pub fn write() -> Self {
         Self::new(Duration::from_millis(100), 1)
     }
 
-    /// `GetFindings`: 3 a second, after a burst of 6.
+    /// `GetFindings`: 3 per second, after a burst of 6.
     pub fn read() -> Self {
         Self::new(READ, 6)
     }
 
-    /// `GetFindings` later in a run that may have taken the burst already.
+    /// `GetFindings` later in a run, when the burst may be used up.
     pub fn read_again() -> Self {
         Self::new(READ, 1)
     }
@@ -38,7 +38,7 @@ impl RateLimit {
         Self { interval, burst, full_at: Mutex::new(None) }
     }
 
-    /// Waits for the call's turn.
+    /// Waits until the call may be made.
     pub async fn turn(&self) {
         let turn = {
             let mut full_at = self.full_at.lock().await;

@@ -1,5 +1,5 @@
-//! Reads credwarden's findings in Security Hub: all open ones, and of those that fail and are not open the stored ones. All of
-//! them or none, since a decision made from a part would close or repeat the rest.
+//! Reads credwarden's findings in Security Hub: all open ones, and stored ones of checks that fail without an open finding.
+//! Either all of them are read or the recall fails: a decision on a part would close or repeat the rest.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,9 +19,9 @@ use crate::hub::calls::{GET, PAGE, get_findings};
 use crate::hub::rate::RateLimit;
 use crate::permission::Permission;
 use crate::product::{GENERATOR, Product};
-use crate::retry::persist;
+use crate::retry::with_retry;
 
-/// What reading our findings needs.
+/// The permissions to read findings.
 pub const PERMISSIONS: &[Permission] = &[Permission {
     action: "securityhub:GetFindings",
     resource: "the region's hub",
@@ -29,21 +29,21 @@ pub const PERMISSIONS: &[Permission] = &[Permission {
     condition: Some(WITH_HUB),
 }];
 
-/// Why our findings are not known.
+/// Why credwarden's findings could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum RecallError {
-    /// `GetFindings` failed, or was cut short.
+    /// `GetFindings` failed.
     #[error("could not read our findings in Security Hub")]
     Read(#[source] CallError),
-    /// The same after the import, when it was asked which of the new ones are suppressed by now.
+    /// `GetFindings` failed after the import, when suppressed findings were read again.
     #[error("could not read what was suppressed meanwhile, so that nothing is marked as reported")]
     Reread(#[source] CallError),
-    /// Nobody knows which findings to ask for.
+    /// The account's number is not known, and without it the findings cannot be filtered.
     #[error("our findings in Security Hub cannot be told apart without the account's number")]
     NoAccount,
 }
 
-/// Reads our findings, at Security Hub's rate for `GetFindings`.
+/// Reads credwarden's findings within the rate limit of `GetFindings`.
 #[derive(Debug)]
 pub struct Recall<'a> {
     security_hub: &'a aws_sdk_securityhub::Client,
@@ -51,48 +51,50 @@ pub struct Recall<'a> {
     limit: RateLimit,
 }
 
-/// Our findings, by identity.
+/// credwarden's findings, by identity.
 pub type Recalled = BTreeMap<String, Stored>;
 
-/// More closed findings than that are read as a list: then there may be hundreds of pages, but a call has only 20 identities.
+/// The maximum number of findings that are read by identity, 20 per call. More are read as a list, which can have hundreds of
+/// pages.
 const MOST_BY_ID: usize = 400;
-/// A run takes 15 minutes at the most, and dates what it writes by its own beginning; the rest is for clocks that differ.
+/// A run takes at most 15 minutes, and its findings have the time of its start. The rest is for clock skew.
 const OVERLAP: TimeDelta = TimeDelta::minutes(20);
-/// The most values of one field that a filter takes.
+/// The maximum number of values of one field in a filter.
 const IDS: usize = 20;
 
 impl<'a> Recall<'a> {
-    /// A reader of the account's findings.
+    /// A reader for a run's first recall.
     pub fn new(security_hub: &'a aws_sdk_securityhub::Client, product: Product) -> Self {
         Self { security_hub, product, limit: RateLimit::read() }
     }
 
-    /// A reader that comes later in a run.
+    /// A reader for a later recall in the same run.
     pub fn again(security_hub: &'a aws_sdk_securityhub::Client, product: Product) -> Self {
         Self { security_hub, product, limit: RateLimit::read_again() }
     }
 
-    /// Whose findings it reads.
+    /// The product whose findings are read.
     pub fn product(&self) -> &Product {
         &self.product
     }
 
-    /// Our open findings.
+    /// Reads all open findings.
     ///
     /// # Errors
     ///
-    /// When they could not be read whole.
+    /// If any page could not be read.
     pub async fn open(&self, now: DateTime<Utc>, until: Instant) -> Result<Recalled, RecallError> {
         let mut open = Recalled::new();
         self.list(self.filters(&[RecordState::Active]), now, until, &mut open).await?;
         Ok(open)
     }
 
-    /// Reads what there is, open or closed, of these findings: they fail, and are not open. An unchanged day has none of them.
+    /// Reads the stored findings, open or closed, with these identities: checks that fail and have no open finding. On a day
+    /// without changes there are none.
     ///
     /// # Errors
     ///
-    /// When it could not be read whole.
+    /// If any page could not be read.
     pub async fn reopened(
         &self,
         ids: &[String],
@@ -102,7 +104,7 @@ impl<'a> Recall<'a> {
     ) -> Result<(), RecallError> {
         if ids.len() > MOST_BY_ID {
             self.list(self.filters(&[RecordState::Archived]), now, until, known).await?;
-            // Another run may have opened some of them again after the open ones were listed.
+            // A concurrent run may have reopened some of them after the open ones were listed.
             let recent =
                 DateFilter::builder().start(to_milliseconds(now - OVERLAP)).end(to_milliseconds(now + OVERLAP)).build();
             return self.list(self.filters(&[RecordState::Active]).updated_at(recent), now, until, known).await;
@@ -114,12 +116,12 @@ impl<'a> Recall<'a> {
         Ok(())
     }
 
-    /// Which of these open findings are suppressed by now: asked for by identity, or as a list of all that are, whichever is fewer
-    /// calls. `before` is how many of ours were suppressed already.
+    /// Returns which of these open findings are suppressed now. They are read by identity, or as a list of all suppressed
+    /// ones, whichever takes fewer calls. `before` is the number of findings that were suppressed at the first recall.
     ///
     /// # Errors
     ///
-    /// When it could not be read whole.
+    /// If any page could not be read.
     pub async fn suppressed(
         &self,
         ids: &[&str],
@@ -128,7 +130,7 @@ impl<'a> Recall<'a> {
     ) -> Result<BTreeSet<String>, RecallError> {
         let by_sent: BTreeMap<String, &str> = ids.iter().map(|id| (sent_id(id), *id)).collect();
         let sent: Vec<&String> = by_sent.keys().collect();
-        // The list has a page even where it is empty.
+        // An empty list has one page, too.
         let calls = if ids.len().div_ceil(IDS) <= before / PAGE + 1 {
             sent.chunks(IDS).map(|ids| Some(by_identity(ids))).collect()
         } else {
@@ -157,7 +159,7 @@ impl<'a> Recall<'a> {
             .set_record_state(Some(states))
     }
 
-    /// Reads what is stored of the findings.
+    /// Reads all findings that match, and adds them to `known`.
     async fn list(
         &self,
         filters: AwsSecurityFindingFiltersBuilder,
@@ -183,12 +185,12 @@ impl<'a> Recall<'a> {
         let filters = filters.build();
         let mut token: Option<String> = None;
         loop {
-            let page = persist(GET, until, async || {
+            let page = with_retry(GET, until, async || {
                 self.limit.turn().await;
                 get_findings(self.security_hub, filters.clone(), token.clone()).await
             });
             let page = page.await?;
-            // In an administrator's account the members' findings are there too: the filter is not relied on.
+            // Check each finding as well: an administrator's account also has its members' findings.
             page.findings.into_iter().filter(|finding| finding.is_of(&self.product)).try_for_each(&mut read)?;
             let next = page.next_token.filter(|token| !token.is_empty());
             if next.is_none() {

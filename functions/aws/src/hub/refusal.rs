@@ -1,26 +1,26 @@
-//! What Security Hub says of findings that it did not take or mark, and whether trying again is of use.
+//! Findings that Security Hub rejected in a batch, and whether a retry can succeed.
 
 use std::collections::BTreeMap;
 
 use hygiene::text::{cut, inert};
 
-/// What Security Hub says of a finding that it did not take, or mark.
+/// A finding that Security Hub did not import or update, with its reason.
 #[derive(Debug, Clone)]
 pub(crate) struct Refusal {
-    /// As it was sent; empty where it is not said.
+    /// The finding's `Id` as it was sent; empty if the response lacks it.
     id: String,
     code: String,
     message: String,
 }
 
-/// What a refusal's code says of trying again.
+/// Whether a retry can succeed, by error code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Prospect {
-    /// The same may succeed later.
+    /// A retry can succeed.
     Later,
-    /// The finding or the permission is at fault, so that trying again is no use.
+    /// The finding is invalid or a permission is missing: a retry cannot succeed.
     Never,
-    /// The code says neither. Which codes there are is not documented.
+    /// Unknown. The codes are not documented.
     Unsaid,
 }
 
@@ -53,14 +53,14 @@ impl Refusal {
         }
     }
 
-    /// That so many findings were refused, without a word on which ones.
+    /// A number of findings that were rejected without their identifiers.
     pub(crate) fn unnamed(count: usize) -> Self {
         let were = if count == 1 { "was" } else { "were" };
         let message = format!("{count} of the findings {were} refused, and it is not said which");
         Self { id: String::new(), code: String::new(), message }
     }
 
-    /// As one line.
+    /// The reason, as one line.
     pub(crate) fn reason(&self) -> String {
         let said = [&self.code, &self.message].into_iter().filter(|said| !said.is_empty());
         said.map(String::as_str).collect::<Vec<_>>().join(": ")
@@ -71,8 +71,8 @@ impl Refusal {
     }
 }
 
-/// The refusals of a call by the place of what was sent. Where it is not said which finding one is about, it may be each that is
-/// not named, and none of them counts as taken.
+/// The refusals of a call by position in the request. A refusal without identifier can be of any finding that has none of its
+/// own, so all of those count as rejected.
 pub(crate) fn by_place(sent: &[String], refusals: Vec<Refusal>) -> BTreeMap<usize, Refusal> {
     let places: BTreeMap<&str, usize> = sent.iter().map(String::as_str).zip(0..).collect();
     let mut refused = BTreeMap::new();
