@@ -1,36 +1,36 @@
-//! The time of an invocation, shared out among the steps of a run.
+//! The deadlines of a run's steps within the time of an invocation.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// A step that takes time.
+/// A step of a run that has a deadline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stage {
-    /// The account's sources: what is known by then is evaluated.
+    /// Reads the account's sources. Those that are read by the deadline are evaluated.
     Collect,
-    /// Whose account it is, and our findings in Security Hub.
+    /// Reads the account's number, and credwarden's findings in Security Hub.
     Recall,
-    /// The ids of access keys.
+    /// Looks up access key ids.
     Enrich,
-    /// Setting to NEW what is to be reported again.
+    /// Sets findings to NEW that are reported again.
     MarkNew,
-    /// Writing what fails.
+    /// Imports failing findings.
     Import,
-    /// What was suppressed meanwhile.
+    /// Reads which findings were suppressed in the meantime.
     Reread,
-    /// The message.
+    /// Sends the alert.
     Alert,
-    /// Marking what was reported.
+    /// Marks findings as reported.
     Mark,
-    /// Writing what is resolved.
+    /// Closes findings.
     Close,
-    /// The answer.
+    /// Returns the result.
     Answer,
 }
 
-/// The steps of a run, each with its weight. A step takes its part of the time by its weight among all of them: one that is
-/// added takes from all others alike.
+/// The steps of a run with their weights. A step has the share of the time that its weight is of the sum of weights, so that an
+/// added step shortens all others in proportion.
 pub const RUN: [(Stage, u32); 10] = [
     (Stage::Collect, 45),
     (Stage::Recall, 10),
@@ -44,8 +44,8 @@ pub const RUN: [(Stage, u32); 10] = [
     (Stage::Answer, 7),
 ];
 
-/// Until when each step may take. Each has time of its own, so that a slow one does not cost the next; what one does not need
-/// is the next one's.
+/// The deadline of each step. Each step has its own share of the time, so that a slow step does not shorten the next one. Time
+/// that a step does not use is available to the next.
 #[derive(Debug, Clone)]
 pub struct Budget {
     deadlines: Vec<(Stage, Instant)>,
@@ -53,7 +53,7 @@ pub struct Budget {
 }
 
 impl Budget {
-    /// Shares out what is left of an invocation among those steps, in their order.
+    /// Distributes the remaining time of an invocation among the steps, in their order.
     pub fn new(left: Duration, stages: &[(Stage, u32)]) -> Self {
         let now = Instant::now();
         let total: u32 = stages.iter().map(|(_, weight)| weight).sum();
@@ -65,7 +65,7 @@ impl Budget {
         Self { deadlines: stages.iter().map(deadline).collect(), end: now + left }
     }
 
-    /// Until when the step may take; one that is not in the budget has all the time there is.
+    /// The deadline of the step; that of a step that is not in the budget is the end of the invocation.
     pub fn until(&self, stage: Stage) -> Instant {
         self.deadlines.iter().find(|(known, _)| *known == stage).map_or(self.end, |(_, deadline)| *deadline)
     }
@@ -76,7 +76,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn each_step_has_its_share_after_those_before_it() {
+    async fn each_step_has_its_share_of_the_time() {
         let start = Instant::now();
         let budget = Budget::new(Duration::from_secs(105), &RUN);
         let until = RUN.map(|(stage, _)| (budget.until(stage) - start).as_secs());
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_step_that_is_added_takes_from_all_others_alike() {
+    async fn an_added_step_shortens_all_others_in_proportion() {
         let start = Instant::now();
         let more = [&RUN[..2], &[(Stage::Enrich, 35)], &RUN[2..]].concat();
         let shares = |stages: &[(Stage, u32)]| {

@@ -1,44 +1,44 @@
-//! The clients of a run, built once a process.
+//! The clients of a run, built once per process.
 
 use aws::clients::Clients as AccountClients;
 use aws_config::{Region, SdkConfig};
 
 use crate::config::TopicArn;
 
-/// What a run calls.
+/// The clients that a run uses.
 #[derive(Debug, Clone)]
 pub struct Clients {
-    /// Read the account.
+    /// IAM and STS of the account.
     pub account: AccountClients,
-    /// Keeps the findings.
+    /// Security Hub.
     pub security_hub: aws_sdk_securityhub::Client,
-    /// Sends the alert.
+    /// SNS, in the region of the topic.
     pub sns: aws_sdk_sns::Client,
     /// The region of Security Hub.
     pub region: String,
 }
 
-/// The configuration, and with it the credentials, for each service: account, Security Hub and topic may belong to three
-/// accounts.
+/// The configuration, including credentials, of each service: the account, Security Hub and the topic can belong to three
+/// different accounts.
 #[derive(Debug, Clone)]
 pub struct Configurations {
-    /// Of the account that is read, for IAM and STS.
+    /// For IAM and STS of the account that is read.
     pub account: SdkConfig,
-    /// Of Security Hub.
+    /// For Security Hub.
     pub security_hub: SdkConfig,
-    /// Of the topic.
+    /// For SNS.
     pub topic: SdkConfig,
 }
 
 impl Configurations {
-    /// The same for all.
+    /// The same configuration for all services.
     pub fn all(sdk: &SdkConfig) -> Self {
         Self { account: sdk.clone(), security_hub: sdk.clone(), topic: sdk.clone() }
     }
 }
 
 impl Clients {
-    /// Clients of those configurations; SNS's is of the topic's region.
+    /// Builds the clients. SNS's client uses the region of the topic.
     pub fn new(configurations: &Configurations, topic: Option<&TopicArn>) -> Self {
         let Configurations { account, security_hub, topic: sns } = configurations;
         let mut sns = aws_sdk_sns::config::Builder::from(sns);

@@ -1,10 +1,10 @@
-//! Events as JSON lines, which CloudWatch Logs takes apart by itself. Each line of an invocation carries its request id, at
-//! `$.span.requestId`: that of the span in which `lambda_runtime` calls the function. A run's summary is one of the lines, in
-//! the shape of the answer: `$.counts.FAILED` in a metric filter is what it says.
+//! The log: JSON lines, which CloudWatch Logs parses. Each line of an invocation has its request id at `$.span.requestId`, from
+//! the span in which `lambda_runtime` calls the function. A run's summary is one line, with the members of the function's
+//! result, so that a metric filter can use `$.counts.FAILED`.
 //!
-//! Names of users are not in the log, at any level: the identity of a finding is cut, and in AWS's own words the forms in which
-//! IAM is known to name a user ([`BEFORE_NAME`]). That it has no other one is not promised. The dependencies' lines are cut too:
-//! `lambda_runtime` logs the error that a run ends with.
+//! User names are removed at every level: from the identities of findings, and from AWS's messages in the forms in which IAM is
+//! known to name a user ([`BEFORE_NAME`]); it can have others. This applies to the lines of dependencies, too:
+//! `lambda_runtime` logs the error with which a run ends.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -23,25 +23,25 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-/// The field whose JSON object becomes part of the line.
+/// The field whose JSON object is merged into the line.
 pub const SUMMARY: &str = "summary";
 
-/// What the name of a user follows: in an ARN and in the identity of a finding, in IAM's refusals, where it does not know the
-/// user, and where a report has one twice.
+/// Texts that precede a user name: in an ARN or the identity of a finding, in an IAM error that denies access or does not find
+/// the user, and in the error about a report with a repeated user.
 const BEFORE_NAME: [&str; 4] = ["user/", "resource: user ", "user with name ", "the user `"];
 
-/// Begins to log at Lambda's configured level (INFO without one). The SDK's events stay at warnings: at TRACE it logs
-/// requests as they are signed, session token and all.
+/// Initializes the log at Lambda's configured level (default: INFO). The SDK is limited to warnings: at TRACE it logs signed
+/// requests with their session token.
 pub fn start(level: Option<&str>) {
     tracing_subscriber::registry().with(layer(std::io::stdout)).with(targets(level)).init();
-    // The standard hook's lines are no JSON, and carry no request id.
+    // The default hook's lines are not JSON and have no request id.
     panic::set_hook(Box::new(|panic| {
         let (error, place) = (panic.payload_as_str().map(inert), panic.location().map(ToString::to_string));
         tracing::error!(error = error.as_deref(), place, "The function panicked.");
     }));
 }
 
-/// What is logged at a level of Lambda's. Ours are all below FATAL.
+/// The filter for a level of Lambda. credwarden logs nothing at FATAL.
 fn targets(level: Option<&str>) -> Targets {
     let level = match level {
         Some("FATAL") => LevelFilter::OFF,
@@ -51,12 +51,12 @@ fn targets(level: Option<&str>) -> Targets {
     Targets::new()
         .with_target("checker", level)
         .with_target("aws::", level)
-        // The span with the request id, at every level.
+        // The span has the request id, which is needed at every level.
         .with_target("lambda_runtime::layers::trace", LevelFilter::INFO)
         .with_default(level.min(LevelFilter::WARN))
 }
 
-/// Writes one JSON object a line.
+/// A layer that writes one JSON object per line.
 pub fn layer<S, W>(to: W) -> impl Layer<S>
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
@@ -66,8 +66,8 @@ where
     lines.map_event_format(Lines).with_writer(to)
 }
 
-/// The lines of `tracing-subscriber`, without names. A value that is an object has no place in them, as fields of events are
-/// strings, numbers or truth values: a summary comes as text, and is unpacked here.
+/// The format of `tracing-subscriber` without user names. An event's fields cannot be objects, so a summary is logged as a
+/// string, which is parsed and merged here.
 struct Lines(Format<Json>);
 
 impl<S, N> FormatEvent<S, N> for Lines
@@ -103,7 +103,7 @@ fn cut_names(value: &mut Value) {
     }
 }
 
-/// The text without what follows [`BEFORE_NAME`], up to a space, which no user's name or path has.
+/// Replaces the words after each [`BEFORE_NAME`] up to white space, which no user name or path contains.
 fn nameless(text: &str) -> Cow<'_, str> {
     let name_in = |text: &str| BEFORE_NAME.iter().filter_map(|before| Some(text.find(before)? + before.len())).min();
     let mut cut = String::new();
@@ -136,7 +136,7 @@ mod tests {
         }
     }
 
-    /// What is logged at that level, a line an event.
+    /// The lines that are logged at the level.
     fn logged(level: Option<&str>, log: impl FnOnce()) -> Vec<Value> {
         let memory = Memory::default();
         let writer = memory.clone();
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn a_summary_is_part_of_its_line() {
+    fn a_summary_is_merged_into_its_line() {
         let lines = logged(None, || {
             tracing::info!(summary = r#"{"counts":{"FAILED":2},"account_id":null}"#, "Run finished.");
             tracing::warn!(error = "two\nlines", count = 3, "Something \"went\" wrong.");
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_carries_the_request_id_of_its_invocation_at_every_level() {
+    fn each_line_has_the_request_id_at_every_level() {
         let log = || {
             let mut context = lambda_runtime::Context::default();
             context.request_id = "8476a536".to_owned();
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn levels_are_lambdas() {
+    fn lambdas_levels_are_applied() {
         let log = || {
             tracing::error!("1");
             tracing::warn!("2");
@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn names_of_users_are_cut() {
+    fn user_names_are_removed() {
         let cut = [
             (
                 "ListAccessKeys failed: AccessDenied: User: arn:aws:sts::123456789012:assumed-role/credwarden/checker is not \

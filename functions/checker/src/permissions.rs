@@ -1,4 +1,5 @@
-//! The function's role. The template grants exactly this, the README shows it, and a test takes one permission away at a time.
+//! The function's role. The template grants exactly these permissions, the documentation lists them, and tests remove one at a
+//! time.
 
 use aws::hub::{publish, recall};
 use aws::permission::Permission;
@@ -6,7 +7,7 @@ use aws::{access_keys, collect};
 
 use crate::notify;
 
-/// The role, as the list of what the modules need that a run is made of.
+/// The role: the permissions of each module that a run uses.
 const ROLE: &[&[Permission]] = &[
     collect::PERMISSIONS,
     access_keys::PERMISSIONS,
@@ -16,7 +17,7 @@ const ROLE: &[&[Permission]] = &[
     LAMBDA,
 ];
 
-/// What Lambda does in the function's name.
+/// Permissions that Lambda uses on behalf of the function.
 const LAMBDA: &[Permission] = &[
     Permission {
         action: "sqs:SendMessage",

@@ -1,8 +1,8 @@
 //! A run: collect and recall, evaluate, decide, publish, notify, finish.
 //!
-//! The order is what keeps the promises. Findings are written before people are notified, so that a link in the mail leads
-//! somewhere; they are marked as reported only after the message is out, and closed after that: a crash anywhere repeats an
-//! alert rather than losing one. What goes from one part to the next is data, so the parts may run in different processes.
+//! The guarantees depend on this order. Findings are imported before people are notified, so that the links in the mail work.
+//! They are marked as reported only after the message was sent, and closed after that: a crash at any point can repeat an alert,
+//! but never lose one. The parts exchange data only, so that they can run in different processes.
 
 use std::panic::AssertUnwindSafe;
 use std::slice;
@@ -37,13 +37,13 @@ use aws::hub::recall::{Recall, RecallError, Recalled};
 use aws::problems::{fail, log, note};
 use aws::product::Product;
 
-/// A run that did all it could, and failed all the same.
+/// The error of a run that failed after it did everything that was possible.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}", .causes.join("\n"))]
 pub struct RunError {
     /// The first step that failed.
     pub step: Step,
-    /// Everything that went wrong, with every cause.
+    /// All errors, each with its causes.
     pub causes: Vec<String>,
 }
 
@@ -53,14 +53,14 @@ impl From<RunError> for Diagnostic {
     }
 }
 
-/// The `errorType` of a run that panicked. The names of types that Lambda's runtime would give it are no interface.
+/// The `errorType` of a run that panicked. Without it, `lambda_runtime` would report the name of a Rust type, which can change.
 const PANIC: &str = "Panic";
 
-/// Runs, and makes an error of a panic, so that it is counted, kept and alarmed like any other.
+/// Runs, and turns a panic into an error, so that metrics, dead-letter queue and alarms handle it like any other.
 ///
 /// # Errors
 ///
-/// The run's own, and a panic's.
+/// The error of the run, or a panic.
 pub async fn guarded(run: impl Future<Output = Result<Summary, RunError>>) -> Result<Summary, Diagnostic> {
     let panic = match AssertUnwindSafe(run).catch_unwind().await {
         Ok(done) => return done.map_err(Diagnostic::from),
@@ -71,25 +71,25 @@ pub async fn guarded(run: impl Future<Output = Result<Summary, RunError>>) -> Re
     Err(Diagnostic { error_type: PANIC.to_owned(), error_message })
 }
 
-/// What Lambda says of an invocation.
+/// The parameters of an invocation.
 #[derive(Debug, Clone)]
 pub struct Invocation {
     /// The time of the run.
     pub now: DateTime<Utc>,
-    /// What is left of the function's time limit.
+    /// The remaining time of the invocation.
     pub left: Duration,
-    /// Whether only to say what would be reported.
+    /// Whether to report without any effect.
     pub dry_run: bool,
-    /// The account that the run is for.
+    /// The account that the run reads.
     pub expected: Expected,
 }
 
-/// Checks the account once.
+/// Checks the account once, in all steps.
 ///
 /// # Errors
 ///
-/// When a source could not be read, a finding not written, or the alert not sent; whatever could be done is done then. A dry
-/// run always answers.
+/// If a source could not be read, a finding not imported, or the alert not sent. All other steps are done nevertheless. A dry
+/// run always succeeds.
 pub async fn run(clients: &Clients, config: &Config, invocation: &Invocation) -> Result<Summary, RunError> {
     let budget = Budget::new(invocation.left, &RUN);
     let audit = audit(clients, config, invocation, &budget).await;
@@ -113,16 +113,16 @@ pub async fn run(clients: &Clients, config: &Config, invocation: &Invocation) ->
     }
 }
 
-/// What is decided about an account, before anything is done.
+/// The decision about an account, before anything is written.
 #[derive(Debug)]
 pub struct Audit {
     /// The decision.
     pub decision: Decision,
-    /// In a dry run every verdict in the contract's JSON, and how many there is no room for.
+    /// In a dry run: all verdicts as JSON, and the number of those that exceed the size of a response.
     pub findings: Option<(Vec<Box<RawValue>>, usize)>,
 }
 
-/// Reads the account and what earlier runs stored, and decides. Nothing is written.
+/// Reads the account and the stored findings, and decides. Nothing is written.
 pub async fn audit(clients: &Clients, config: &Config, invocation: &Invocation, budget: &Budget) -> Audit {
     let mut problems = Problems::default();
     let (collected, early) = tokio::join!(
@@ -157,13 +157,13 @@ pub async fn audit(clients: &Clients, config: &Config, invocation: &Invocation, 
     }
     decision.problems = problems.followed_by(&decision.problems);
     if config.topic_arn.is_none() {
-        // Nobody will be notified, so nothing will be marked, nor read again before it is.
+        // Without an alert no finding is marked, so suppressed findings need not be read again.
         decision.marks_when_sent.clear();
     }
     Audit { decision, findings }
 }
 
-/// Says what a run would report, and does nothing.
+/// Returns what a run would report.
 fn dry_run(config: &Config, audit: Audit) -> Summary {
     let outcome = Outcome { decision: audit.decision, receipts: Receipts::default() };
     let (findings, truncated) = audit.findings.unzip();
@@ -172,7 +172,7 @@ fn dry_run(config: &Config, audit: Audit) -> Summary {
     Summary { findings, truncated, ..Summary::new(&Alert::of(&outcome), 0, delivery) }
 }
 
-/// Writes what fails to Security Hub, where that is used, and reads what was suppressed meanwhile.
+/// Imports failing findings, and reads which were suppressed in the meantime; does nothing without Security Hub.
 pub async fn publish(publisher: Option<&Publisher<'_>>, decision: &Decision, budget: &Budget) -> Receipts {
     match publisher {
         Some(publisher) => {
@@ -184,7 +184,7 @@ pub async fn publish(publisher: Option<&Publisher<'_>>, decision: &Decision, bud
     }
 }
 
-/// Notifies people, if there is something to report; returns what became of it, and what went wrong.
+/// Sends the alert, if one is due. Returns whether it was sent, and errors.
 pub async fn notify(clients: &Clients, config: &Config, outcomes: &[Outcome], budget: &Budget) -> (Delivery, Problems) {
     let mut problems = Problems::default();
     let Some(topic) = &config.topic_arn else { return (Delivery::Off, problems) };
@@ -198,7 +198,7 @@ pub async fn notify(clients: &Clients, config: &Config, outcomes: &[Outcome], bu
     }
 }
 
-/// Marks and closes, when people know.
+/// Marks and closes findings after the alert.
 pub async fn finish(
     publisher: Option<&Publisher<'_>>,
     outcome: &Outcome,
@@ -213,13 +213,13 @@ pub async fn finish(
     }
 }
 
-/// Our open findings, which were asked for while the report was read.
+/// credwarden's open findings, which are read at the same time as the report.
 struct Early<'a> {
     recall: Recall<'a>,
     open: Result<Recalled, RecallError>,
 }
 
-/// Asks for our findings before the report says whose they are, which saves a round trip.
+/// Reads the open findings of the presumed account, before the report has its number. This saves a round trip.
 async fn recall_early<'a>(
     clients: &'a Clients,
     config: &Config,
@@ -256,7 +256,7 @@ async fn remember(
     let region = product.region.clone();
     let early = match early {
         Some(early) if *early.recall.product() == product => early,
-        // On somebody's machine the function's ARN is made up.
+        // In a local invocation the function's ARN is invented.
         Some(_) | None => {
             let recall = Recall::new(&clients.security_hub, product);
             let open = recall.open(evaluation.evaluated_at, budget.until(Stage::Recall)).await;
@@ -272,7 +272,7 @@ async fn remember(
     }
 }
 
-/// The open findings, and what there is of those that fail and are not open.
+/// Adds the stored findings of checks that fail and have no open finding.
 async fn with_reopened(
     Early { recall, open }: Early<'_>,
     evaluation: &Evaluation,
@@ -284,7 +284,7 @@ async fn with_reopened(
     let left = left_of_twins(stored.values(), evaluation);
     let ids = failing.flat_map(|finding| {
         let id = finding.id(account);
-        // It may be the second of the two.
+        // The remaining key can have the identity of the second twin.
         let second = twin(&id.subject, true).filter(|_| left.contains(&id.subject));
         let second = second.map(|subject| FindingId { subject, ..id.clone() }.to_string());
         [Some(id.to_string()), second]
@@ -299,7 +299,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_panic_is_an_error_of_a_type_of_its_own() {
+    async fn a_panic_is_an_error_with_its_own_type() {
         let panicked = guarded(async { panic!("no such\nfinding: {}", 7) }).await.unwrap_err();
         assert_eq!(
             (panicked.error_type.as_str(), panicked.error_message.as_str()),
