@@ -143,8 +143,8 @@ sbom: $(TOOLS)/cargo-cyclonedx-$(CARGO_CYCLONEDX) ## what is in the function and
 	@echo "$(TARGET)/sbom/checker.cdx.json $(TARGET)/sbom/cli.cdx.json"
 
 .PHONY: docs
-docs: ## the README's tables, from code
-	@cargo test --quiet --package credwarden-tests documents || cargo test --quiet --package credwarden-tests documents
+docs: ## writes what the documentation shows of the code; the tests only compare
+	CREDWARDEN_WRITE_DOCS=1 cargo test --quiet --package credwarden-tests documents
 
 .PHONY: clean
 clean: ## remove what was built and installed

@@ -1,8 +1,10 @@
-//! What the README shows of the code is rendered from it. A stale block is rewritten, and the test fails once.
+//! What the documentation shows of the code is rendered from it. The tests compare; `make docs` writes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
-use std::path::Path;
+use std::iter;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use checker::permissions::permissions;
 use cli::input::not_in_files;
@@ -23,38 +25,41 @@ use crate::account::{ROOT, decided_with, key_ids, now, outcome, snapshot, user};
 use crate::asff::wire_with;
 use crate::template::parameter;
 
-const README: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md");
+/// The project's folder.
+const ROOT_FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+
+/// `make docs` sets it: stale text is written instead of failing a test.
+const WRITE: &str = "CREDWARDEN_WRITE_DOCS";
 
 #[test]
 fn the_checks_are_all_there() {
     let mut table = "| check | severity | it fails when |\n|---|---|---|\n".to_owned();
     for check in CHECKS {
         let (id, severity, fails) = (check.id, check.severity, check.fails_when);
-        let _ = writeln!(table, "| [`{id}`]({PAGES}/{id}.md) | {severity} | {fails} |");
+        let _ = writeln!(table, "| [`{id}`](docs/{id}.md) | {severity} | {fails} |");
     }
-    fresh("checks", &table);
+    compare_block("functions/hygiene/README.md", "checks", &table);
+    let readme = read(&at("README.md"));
+    assert!(readme.contains(&format!("\n{} checks. ", CHECKS.len())), "README.md has another number of checks");
 }
 
 /// Where each check has its page, from the project's root.
 const PAGES: &str = "functions/hygiene/docs";
 
+/// The guide to the function.
+const GUIDE: &str = "functions/checker/README.md";
+
 #[test]
 fn every_check_has_its_page_and_no_page_is_left_over() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(PAGES);
-    std::fs::create_dir_all(&folder).unwrap();
+    let folder = at(PAGES);
     let pages: BTreeMap<String, String> =
         CHECKS.iter().map(|check| (format!("{}.md", check.id), page(check))).collect();
     let there = std::fs::read_dir(&folder).unwrap().map(|file| file.unwrap().file_name().into_string().unwrap());
     let left_over: Vec<_> = there.filter(|name| !pages.contains_key(name)).collect();
-    assert!(left_over.is_empty(), "{left_over:?} are no check's");
-    let old =
-        |(name, text): &(&String, &String)| std::fs::read_to_string(folder.join(name)).ok().as_ref() != Some(*text);
-    let rewritten: Vec<_> = pages.iter().filter(old).collect();
-    for (name, text) in &rewritten {
-        std::fs::write(folder.join(name), text).unwrap();
+    assert!(left_over.is_empty(), "{left_over:?} belong to no check");
+    for (name, text) in &pages {
+        compare(&format!("{PAGES}/{name}"), text);
     }
-    let names: Vec<_> = rewritten.iter().map(|(name, _)| name).collect();
-    assert!(names.is_empty(), "{names:?} were old. They are new now: look at them and commit them.");
 }
 
 #[test]
@@ -65,7 +70,7 @@ fn the_settings_are_all_there() {
         let (name, meaning) = (variable.name, variable.meaning);
         let _ = writeln!(table, "| `{}` | `{name}` | {default} | {meaning} |", parameter(name));
     }
-    fresh("settings", &table);
+    compare_block(GUIDE, "settings", &table);
 }
 
 #[test]
@@ -75,7 +80,7 @@ fn the_permissions_are_all_there() {
         let when = permission.condition.map_or_else(String::new, |condition| format!(" (when {condition})"));
         let _ = writeln!(table, "| `{}` | {} | {}{when} |", permission.action, permission.resource, permission.purpose);
     }
-    fresh("permissions", &table);
+    compare_block(GUIDE, "permissions", &table);
 }
 
 /// A forgotten root key, and a user whose one key was never used: short enough to show a whole mail.
@@ -100,7 +105,16 @@ fn the_mail_is_a_real_one() {
     let outcome = outcome(decided_with(evaluation, &BTreeMap::new(), &enrichment));
     let alert = [Alert::of(&outcome)];
     let mail = format!("Subject: {}\n\n{}", mail::subject(&alert), mail::text(&alert, 60_000));
-    fresh("mail", &format!("```text\n{}\n```\n", mail.trim_end()));
+    compare_block(GUIDE, "mail", &format!("```text\n{}\n```\n", mail.trim_end()));
+    compare_block("README.md", "mail-excerpt", &format!("```text\n{}\n```\n", excerpt(&mail)));
+}
+
+/// The subject, and the first lines about what is new.
+fn excerpt(mail: &str) -> String {
+    let lines: Vec<&str> = mail.lines().collect();
+    let new = lines.iter().position(|line| *line == "NEW").expect("the mail has a part about what is new");
+    let shown = lines[new..].iter().take(16).copied().collect::<Vec<_>>().join("\n");
+    format!("{}\n\n[…]\n\n{}\n\n[…]", lines[0], shown.trim_end())
 }
 
 #[test]
@@ -111,7 +125,7 @@ fn the_table_is_a_real_one() {
     let view = View::new(&account, &evaluation, &enrichment, &policy, &[Status::Failed, Status::Unknown]);
     let mut table = Vec::new();
     table::write(&view, Screen { width: Some(100), colour: false }, &mut table).unwrap();
-    fresh("table", &format!("```text\n{}```\n", String::from_utf8(table).unwrap()));
+    compare_block("functions/cli/README.md", "table", &format!("```text\n{}```\n", String::from_utf8(table).unwrap()));
 }
 
 #[tokio::test(start_paused = true)]
@@ -121,7 +135,8 @@ async fn the_finding_is_a_real_one() {
     let findings = wire_with(evaluation, &BTreeMap::new(), &enrichment).await;
     let generator = "credwarden/access-key-never-used";
     let finding = findings.iter().find(|finding| finding["GeneratorId"] == generator).unwrap();
-    fresh("finding", &format!("```json\n{}\n```\n", serde_json::to_string_pretty(finding).unwrap()));
+    let json = serde_json::to_string_pretty(finding).unwrap();
+    compare_block(GUIDE, "finding", &format!("```json\n{json}\n```\n"));
 }
 
 /// Each promise names the tests that keep it, and they are there.
@@ -145,18 +160,141 @@ fn every_promise_is_kept_by_a_test() {
     assert!(count > 20, "{count} promises");
 }
 
-/// The block between `<!-- name -->` and `<!-- /name -->` is this text.
-#[track_caller]
-fn fresh(name: &str, text: &str) {
-    // The tests of one binary run side by side, and more than one may rewrite the file.
-    static FILE: std::sync::Mutex<()> = std::sync::Mutex::new(());
-    let _alone = FILE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    let readme = std::fs::read_to_string(README).unwrap();
-    let (open, close) = (format!("<!-- {name} -->\n"), format!("<!-- /{name} -->"));
-    let start = readme.find(&open).unwrap_or_else(|| panic!("README.md has no {open}")) + open.len();
-    let end = start + readme[start..].find(&close).unwrap_or_else(|| panic!("README.md has no {close}"));
-    if readme[start..end] != *text {
-        std::fs::write(README, format!("{}{text}{}", &readme[..start], &readme[end..])).unwrap();
-        panic!("README.md had an old table of {name}. It is new now: look at it and commit it.");
+/// The reproducible build needs one toolchain: the one that the code is written for.
+#[test]
+fn the_toolchain_is_that_of_the_code() {
+    let toolchain = read(&at(".ci/toolchain"));
+    let manifest = read(&at("Cargo.toml"));
+    let (_, after) = manifest.split_once("\nrust-version = \"").unwrap();
+    let (least, _) = after.split_once('"').unwrap();
+    assert!(toolchain.starts_with(least), "{toolchain} is not {least}");
+}
+
+#[test]
+fn links_lead_to_files_and_headings() {
+    let pages = markdown();
+    assert!(30 < pages.len(), "{} pages", pages.len());
+    let mut broken = Vec::new();
+    let mut count = 0;
+    for page in &pages {
+        for link in links(&read(page)) {
+            if link.contains("://") || link.starts_with("mailto:") {
+                continue;
+            }
+            count += 1;
+            let (path, heading) = link.split_once('#').map_or((link.as_str(), None), |(path, part)| (path, Some(part)));
+            let target = if path.is_empty() { page.clone() } else { page.parent().unwrap().join(path) };
+            let found = target.exists() && heading.is_none_or(|heading| anchors(&read(&target)).contains(heading));
+            if !found {
+                broken.push(format!("{}: {link}", page.display()));
+            }
+        }
     }
+    assert!(broken.is_empty(), "links without a target:\n{}", broken.join("\n"));
+    assert!(50 < count, "{count} links");
+}
+
+#[test]
+fn links_and_anchors_are_read_as_github_does() {
+    let page = "# A `name`, and more\n\nSee [one](a.md#b), [`two`](<c d.md>) and `[no](link)`.\n\n```sh\n# no heading\n[no](x)\n```\n\
+        ## Twice\n## Twice\n[three]: e.md\n";
+    assert_eq!(links(page), ["a.md#b", "c d.md", "e.md"]);
+    assert_eq!(anchors(page), ["a-name-and-more", "twice", "twice-1"].map(str::to_owned).into());
+}
+
+/// Every page of the project, without what was built or installed.
+fn markdown() -> Vec<PathBuf> {
+    const NOT_OURS: [&str; 6] = [".git", ".venv", ".aws-sam", ".pytest_cache", "target", "local"];
+    let mut pages = Vec::new();
+    let mut folders = vec![PathBuf::from(ROOT_FOLDER)];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_str().unwrap();
+            if path.is_dir() && !NOT_OURS.contains(&name) {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "md") {
+                pages.push(path);
+            }
+        }
+    }
+    pages.sort();
+    pages
+}
+
+/// The lines that are no code block.
+fn prose(page: &str) -> impl Iterator<Item = &str> {
+    let mut code = false;
+    page.lines().filter(move |line| {
+        let fence = line.trim_start().starts_with("```");
+        code ^= fence;
+        !code && !fence
+    })
+}
+
+/// The targets of `[text](target)` and of `[text]: target`.
+fn links(page: &str) -> Vec<String> {
+    let mut links = Vec::new();
+    // The text of a link may be broken by the end of a line.
+    let text: String = prose(page).flat_map(|line| [line, "\n"]).collect();
+    let mut from = 0;
+    while let Some(found) = text[from..].find("](") {
+        let open = from + found;
+        let start = open + 2;
+        from = text[start..].find(')').map_or(text.len(), |length| start + length);
+        // In a code span there is no link; the text of a link may be a code span.
+        let paragraph = text[..open].rfind("\n\n").unwrap_or(0);
+        if text[paragraph..open].matches('`').count().is_multiple_of(2) {
+            links.push(text[start..from].trim_matches(['<', '>']).to_owned());
+        }
+    }
+    let defined = prose(page).filter_map(|line| line.strip_prefix('[')?.split_once("]: "));
+    links.extend(defined.map(|(_, target)| target.trim().to_owned()));
+    links
+}
+
+/// The anchors that GitHub makes of the headings.
+fn anchors(page: &str) -> BTreeSet<String> {
+    let mut anchors = BTreeSet::new();
+    for heading in prose(page).filter(|line| line.starts_with('#')) {
+        let text = heading.trim_start_matches('#').trim().to_lowercase();
+        let kept = text.chars().filter(|char| char.is_alphanumeric() || " -_".contains(*char));
+        let anchor: String = kept.map(|char| if char == ' ' { '-' } else { char }).collect();
+        let numbered = (1..).map(|number| format!("{anchor}-{number}"));
+        let free = iter::once(anchor.clone()).chain(numbered).find(|anchor| !anchors.contains(anchor));
+        anchors.extend(free);
+    }
+    anchors
+}
+
+fn at(path: &str) -> PathBuf {
+    Path::new(ROOT_FOLDER).join(path)
+}
+
+fn read(path: &Path) -> String {
+    std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// The block of that file between `<!-- name -->` and `<!-- /name -->` is this text.
+#[track_caller]
+fn compare_block(file: &str, name: &str, text: &str) {
+    // The tests of one binary run side by side, and more than one may write the file.
+    static FILE: Mutex<()> = Mutex::new(());
+    let _alone = FILE.lock().unwrap_or_else(PoisonError::into_inner);
+    let page = read(&at(file));
+    let (open, close) = (format!("<!-- {name} -->\n"), format!("<!-- /{name} -->"));
+    let start = page.find(&open).unwrap_or_else(|| panic!("{file} has no {open}")) + open.len();
+    let end = start + page[start..].find(&close).unwrap_or_else(|| panic!("{file} has no {close}"));
+    compare(file, &format!("{}{text}{}", &page[..start], &page[end..]));
+}
+
+/// The file is this text.
+#[track_caller]
+fn compare(file: &str, text: &str) {
+    let path = at(file);
+    if std::fs::read_to_string(&path).ok().as_deref() == Some(text) {
+        return;
+    }
+    assert!(std::env::var_os(WRITE).is_some(), "{file} is stale: `make docs` writes it");
+    std::fs::write(&path, text).unwrap();
 }

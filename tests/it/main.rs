@@ -7,7 +7,7 @@
 //! - [`hub_table`]: requests to Security Hub and its answers, for the [`world`] and for the emulator; [`hub_shapes`]: the
 //!   product makes no others
 //! - [`upgrade`]: what earlier versions stored is known
-//! - [`documents`]: tables in the README are rendered from code; [`template`]: the template and the code agree
+//! - [`documents`]: parts of the documentation are rendered from code; [`template`]: the template and the code agree
 
 #![allow(
     clippy::unwrap_used,

@@ -111,8 +111,8 @@ def test_the_texts_of_timeout_name_its_limits() -> None:
     least, most = declared["MinValue"], declared["MaxValue"]
     assert declared["ConstraintDescription"] == f"must be from {least} to {most}"
     assert f"{least} seconds are enough for 15,000 findings of credwarden, {most} for 140,000" in declared["Description"]
-    readme = " ".join((ROOT / "README.md").read_text().split())
-    assert f"the minimum of {least} seconds" in readme and f"the default of {declared['Default']} " in readme
+    guide = " ".join((ROOT / "functions" / "checker" / "README.md").read_text().split())
+    assert f"the minimum of {least} seconds" in guide and f"the default of {declared['Default']} " in guide
 
 
 @pytest.mark.parametrize("name", ["TopicArn", "AlarmTopicArn", "KmsKeyArn"])
