@@ -8,6 +8,10 @@ SHELL := /bin/sh
 PYTHON ?= python3
 ARCHITECTURE ?= arm64
 STACK ?= credwarden
+# What the releases are built with.
+TOOLCHAIN := $(shell cat .ci/toolchain)
+# What `make binary` builds for; without it, this machine.
+TARGET_TRIPLE ?=
 # What this machine is, in Lambda's words.
 HERE := $(if $(filter aarch64 arm64,$(shell uname -m)),arm64,x86_64)
 PORT ?= 0
@@ -34,6 +38,7 @@ UV := $(VENV)/bin/uv
 UV_VERSION := 0.13.9
 CARGO_DENY := 0.20.2
 CARGO_CYCLONEDX := 0.5.9
+CARGO_ABOUT := 0.9.3
 CFN_GUARD := 3.2.1
 SAM_VENV := $(VENV)/sam
 SAM := PATH="$(CURDIR)/$(SAM_VENV)/bin:$$PATH" SAM_CLI_TELEMETRY=0 $(SAM_VENV)/bin/sam
@@ -51,6 +56,10 @@ endif
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Of two file systems uv cannot make links.
 export UV_LINK_MODE := copy
+
+# Another toolchain builds as well, but other bytes.
+say_toolchain = rustc --version | grep --quiet --fixed-strings " $(TOOLCHAIN) " \
+	|| echo "Built by $$(rustc --version). The bytes are those of a release only with Rust $(TOOLCHAIN)."
 
 environment = $(UV) venv --quiet --clear --python $(PYTHON) $(1)
 
@@ -81,6 +90,7 @@ check: ## formatter, clippy, template linters and scanners: what CI asks before 
 	@$(MAKE) $(TOOLS)/ready
 	cargo fmt --all --check
 	$(VENV)/bin/cfn-lint template.yaml infra/deploy-role.yaml
+	$(VENV)/bin/zizmor --offline --pedantic --no-progress --quiet .github
 	AWS_DEFAULT_REGION=us-east-1 $(SAM) validate --lint
 	$(PYTEST) --numprocesses 2 $(SCANNERS)
 
@@ -92,6 +102,13 @@ clippy:
 build: $(SAM_VENV)/ready ## the function for Lambda (ARCHITECTURE=arm64 or x86_64)
 	rustup target add $(if $(filter arm64,$(ARCHITECTURE)),aarch64,x86_64)-unknown-linux-gnu
 	RUSTFLAGS="$(REPRODUCIBLE)" $(SAM) build --parameter-overrides Architecture=$(ARCHITECTURE)
+	@$(say_toolchain)
+
+.PHONY: binary
+binary: ## the command line as it is released (TARGET_TRIPLE=aarch64-unknown-linux-gnu)
+	RUSTFLAGS="$(REPRODUCIBLE)" cargo build --release --locked --manifest-path functions/cli/Cargo.toml \
+		$(if $(TARGET_TRIPLE),--target $(TARGET_TRIPLE))
+	@$(say_toolchain)
 
 .PHONY: deploy
 deploy: build ## build, then `sam deploy --guided`
@@ -141,6 +158,14 @@ sbom: $(TOOLS)/cargo-cyclonedx-$(CARGO_CYCLONEDX) ## what is in the function and
 	mv functions/checker/checker.cdx.json functions/cli/cli.cdx.json $(TARGET)/sbom/
 	rm -f functions/hygiene/hygiene.cdx.json tests/credwarden-tests.cdx.json
 	@echo "$(TARGET)/sbom/checker.cdx.json $(TARGET)/sbom/cli.cdx.json"
+
+.PHONY: notices
+notices: $(TOOLS)/cargo-about-$(CARGO_ABOUT) ## the licenses of what is in the function and in the command line, as HTML
+	mkdir -p $(TARGET)/notices
+	$(about) functions/checker/Cargo.toml --output-file $(TARGET)/notices/THIRD-PARTY-function.html .cargo/notices.hbs
+	$(about) functions/cli/Cargo.toml --output-file $(TARGET)/notices/THIRD-PARTY-credwarden.html .cargo/notices.hbs
+
+about = $(TOOLS)/bin/cargo-about generate --locked --fail --config .cargo/about.toml --manifest-path
 
 .PHONY: docs
 docs: ## writes what the documentation shows of the code; the tests only compare
@@ -198,4 +223,9 @@ $(TOOLS)/versions-$(CARGO_DENY)-$(CFN_GUARD):
 
 $(TOOLS)/cargo-cyclonedx-$(CARGO_CYCLONEDX):
 	cargo install --quiet --locked --debug --root $(TOOLS) --target-dir $(TARGET)/tools cargo-cyclonedx@$(CARGO_CYCLONEDX)
+	@touch $@
+
+# Optimized: it compares each file of each crate with every known license.
+$(TOOLS)/cargo-about-$(CARGO_ABOUT):
+	cargo install --quiet --locked --features cli --root $(TOOLS) --target-dir $(TARGET)/tools cargo-about@$(CARGO_ABOUT)
 	@touch $@
