@@ -85,8 +85,8 @@ built:
 	cargo build --workspace
 
 .PHONY: check
-check: ## formatter, clippy, template linters and scanners: what CI asks before the tests
-	@$(MAKE) --jobs clippy $(VENV)/ready $(SAM_VENV)/ready $(VENV)/checkov/ready
+check: ## formatters, clippy, rustdoc, linters of templates and workflows, scanners: what CI asks before the tests
+	@$(MAKE) --jobs clippy rustdoc $(VENV)/ready $(SAM_VENV)/ready $(VENV)/checkov/ready
 	@$(MAKE) $(TOOLS)/ready
 	cargo fmt --all --check
 	$(VENV)/bin/cfn-lint template.yaml infra/deploy-role.yaml
@@ -97,6 +97,11 @@ check: ## formatter, clippy, template linters and scanners: what CI asks before 
 .PHONY: clippy
 clippy:
 	cargo clippy --workspace --all-targets -- -D warnings
+
+# After clippy, which checks the dependencies too: the two would wait for each other.
+.PHONY: rustdoc
+rustdoc: clippy
+	RUSTDOCFLAGS="-D warnings" cargo doc --quiet --no-deps --workspace
 
 .PHONY: build
 build: $(SAM_VENV)/ready ## the function for Lambda (ARCHITECTURE=arm64 or x86_64)

@@ -3,7 +3,7 @@
 //! result, so that a metric filter can use `$.counts.FAILED`.
 //!
 //! User names are removed at every level: from the identities of findings, and from AWS's messages in the forms in which IAM is
-//! known to name a user ([`BEFORE_NAME`]); it can have others. This applies to the lines of dependencies, too:
+//! known to name a user (`BEFORE_NAME`); it can have others. This applies to the lines of dependencies, too:
 //! `lambda_runtime` logs the error with which a run ends.
 
 use std::borrow::Cow;
