@@ -381,7 +381,8 @@ fn saved_summary(bytes: &[u8]) -> Result<AccountSummary, What> {
     let number =
         |value: &Value| value.as_i64().and_then(|number| i32::try_from(number).ok()).filter(|number| *number >= 0);
     if let Some((key, value)) = map.iter().find(|(_, value)| number(value).is_none()) {
-        let (key, value) = (inert(key), value.to_string());
+        let value = value.to_string();
+        let (key, value) = (inert(key), inert(&value));
         let what = format!("`{}` is {}, not a whole number of 0 or more", cut(&key, 64), cut(&value, 64));
         return Err(What::NoSummaryAnswer(what));
     }
@@ -522,6 +523,7 @@ mod tests {
         insta::assert_snapshot!(refused(b"{\"AccountMFAEnabled\": 1}"), @r#"not what `aws iam get-account-summary` prints: it has no "SummaryMap""#);
         insta::assert_snapshot!(refused(b"{\"SummaryMap\": {\"AccountMFAEnabled\": -1}}"), @"not what `aws iam get-account-summary` prints: `AccountMFAEnabled` is -1, not a whole number of 0 or more");
         insta::assert_snapshot!(refused(b"{\"SummaryMap\": {\"Users\": 1, \"Users\": 0}}"), @"cannot be read as JSON: duplicate field `Users` at line 1 column 39");
+        insta::assert_snapshot!(refused("{\"SummaryMap\": {\"Users\": \"\u{202e}1\"}}".as_bytes()), @r#"not what `aws iam get-account-summary` prints: `Users` is "\u{202e}1", not a whole number of 0 or more"#);
         insta::assert_snapshot!(refused(b"{\"SummaryMap\": {\"AccountMFAEnabled\": true}}"), @"not what `aws iam get-account-summary` prints: `AccountMFAEnabled` is true, not a whole number of 0 or more");
     }
 
