@@ -790,9 +790,13 @@ impl Columns {
         }
         let count = cells.len();
         let miscounted = || format!("it has {} for {} columns", counted(count as u64, "field"), self.header.len());
+        let surplus = count.saturating_sub(self.header.len());
         let (mut cells, is_as_read) = match count.cmp(&self.header.len()) {
             Ordering::Less => return Err(format!("{} and ends{}", miscounted(), column(count - 1))),
             Ordering::Equal => (cells, true),
+            Ordering::Greater if cells.iter().rev().take(surplus).all(str::is_empty) => {
+                (cells.iter().take(self.header.len()).collect(), true)
+            }
             Ordering::Greater => (self.rejoin(&cells).ok_or_else(miscounted)?, false),
         };
         // Trimming makes a copy, which few reports need.
@@ -813,7 +817,8 @@ impl Columns {
         let names_one_user = match ArnOwner::of(arn) {
             Some(ArnOwner::Root) => user == ROOT,
             Some(ArnOwner::User(name)) => user == name,
-            None => true,
+            // An ARN can be masked in a file. One that was joined can contain the next row, after a lost line break.
+            None => is_as_read,
         };
         match origin {
             _ if names_one_user => Ok(Assigned { cells, is_pseudonymised: false }),
@@ -825,9 +830,6 @@ impl Columns {
 
     fn rejoin(&self, cells: &StringRecord) -> Option<StringRecord> {
         let surplus = cells.len() - self.header.len();
-        if cells.iter().rev().take(surplus).all(str::is_empty) {
-            return Some(cells.iter().take(self.header.len()).collect());
-        }
         let (user, arn) = (self.place(Column::User)?, self.place(Column::Arn)?);
         if arn != user + 1 {
             return None;
@@ -1221,6 +1223,18 @@ mod tests {
             assert_eq!(report.users[0].user, name);
             assert_eq!(report.users[0].access_keys[0].active, Ok(true), "{text}");
             assert!(report.is_whole(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_row_that_contains_the_next_one_is_damaged() {
+        for separator in ["", " ", "\u{2028}"] {
+            for [first, second] in [[ROOT_ROW, &alice()], [&alice(), &row("bob", "arn:aws:iam::123456789012:user/bob")]] {
+                let both = format!("{first}{separator}{second}");
+                let report = parse(&[HEADER, &both]);
+                assert!(report.root.is_none() && report.users.is_empty() && !report.is_whole(), "{both}");
+                assert_eq!(report.damaged.len(), 1);
+            }
         }
     }
 
