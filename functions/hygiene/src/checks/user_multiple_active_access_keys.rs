@@ -71,7 +71,7 @@ fn remediation(target: &Target<'_>) -> Remediation {
     let older = [
         commands::user(target),
         Argument::NextLine,
-        Argument::Query("sort_by(AccessKeyMetadata[?Status=='Active'], &CreateDate)[0].AccessKeyId".into()),
+        Argument::Query("sort_by(AccessKeyMetadata[?Status=='Active'], &CreateDate)[:-1].AccessKeyId".into()),
     ];
     let mut steps = vec![
         Step::Comment("Which of the two is used, and when?"),
