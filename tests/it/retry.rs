@@ -126,6 +126,7 @@ async fn tries_are_limited_where_they_are_of_no_use_or_do_harm() {
     assert!(calls(minutes(), &[Kind::Unreachable]).await > 5, "so may that, for who has the time");
     let once = || Retry { after_ambiguous: Some(2), ..minutes() };
     assert_eq!(calls(once(), &[Kind::Timeout]).await, 3);
+    assert_eq!(calls(once(), &[Kind::Unavailable]).await, 3, "HTTP 500 can come after the message was published");
     assert_eq!(calls(once(), &[Kind::Throttled, Kind::Throttled, Kind::Interrupted, Kind::Throttled]).await, 5);
     assert!(calls(once(), &[Kind::Throttled]).await > 5, "SNS did not take it");
 }

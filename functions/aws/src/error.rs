@@ -67,7 +67,7 @@ impl Kind {
 
     /// Whether it is unknown if the call had its effect.
     pub fn is_ambiguous(self) -> bool {
-        matches!(self, Self::Interrupted | Self::Timeout | Self::Malformed)
+        matches!(self, Self::Unavailable | Self::Interrupted | Self::Timeout | Self::Malformed)
     }
 }
 
