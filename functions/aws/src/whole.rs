@@ -27,12 +27,31 @@ impl Intercept for Whole {
         _: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         let Some(response) = context.response() else { return Ok(()) };
-        let is_cut = response.status().is_success() && response.body().bytes().is_some_and(|body| !is_whole(body));
-        if let (true, Some(result)) = (is_cut, context.output_or_error_mut()) {
-            *result = Err(OrchestratorError::response("the answer is cut: its root element is not closed".into()));
+        let body = response.body().bytes().filter(|_| response.status().is_success());
+        let missing = body.and_then(missing);
+        if let (Some(missing), Some(result)) = (missing, context.output_or_error_mut()) {
+            *result = Err(OrchestratorError::response(missing.into()));
         }
         Ok(())
     }
+}
+
+/// The list of a response, by its root element. The SDK takes a response without it for an empty list.
+const LISTS: [(&[u8], &[u8]); 3] = [
+    (b"ListAccessKeysResponse", b"<AccessKeyMetadata"),
+    (b"ListServiceSpecificCredentialsResponse", b"<ServiceSpecificCredentials"),
+    (b"ListVirtualMFADevicesResponse", b"<VirtualMFADevices"),
+];
+
+/// What the response lacks.
+fn missing(document: &[u8]) -> Option<&'static str> {
+    if !is_whole(document) {
+        return Some("the answer is cut: its root element is not closed");
+    }
+    let (_, list) = LISTS.iter().find(|(name, _)| root(document) == Some(*name))?;
+    // It is not documented that an empty list has an element, so the end of the list is accepted as well.
+    let has = |element: &[u8]| document.windows(element.len()).any(|bytes| bytes == element);
+    (!has(list) && !has(b"<IsTruncated")).then_some("the answer has neither a list nor its end")
 }
 
 /// Whether an XML document ends with the end tag of its root element.
@@ -60,6 +79,19 @@ fn root(document: &[u8]) -> Option<&[u8]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_list_without_an_element_is_no_empty_list() {
+        let result = |members: &str| {
+            let name = "ListVirtualMFADevicesRes";
+            format!("<{name}ponse><{name}ult>{members}</{name}ult></{name}ponse>")
+        };
+        let missing = |members: &str| missing(result(members).as_bytes());
+        assert_eq!(missing(""), Some("the answer has neither a list nor its end"));
+        assert_eq!(missing("<VirtualMFADevices/>"), None);
+        assert_eq!(missing("<IsTruncated>false</IsTruncated>"), None);
+        assert_eq!(super::missing(b"<GetAccountSummaryResponse></GetAccountSummaryResponse>"), None);
+    }
 
     #[test]
     fn a_document_is_whole_with_the_end_tag_of_its_root_element() {
