@@ -91,6 +91,7 @@ pub fn decide(mut evaluation: Evaluation, memory: Memory, enrichment: &Enrichmen
 
     failing.sort_by_cached_key(|failing| failing.finding.urgency());
     let Ends { mut closings, mut not_evaluated, mut not_asked, hidden } = ends;
+    closings.retain(|closing| !closing.stored.is_frozen());
     for closing in &mut closings {
         closing.only_with_mark = twins::first_of(&closing.stored, &undecided);
     }
@@ -779,6 +780,19 @@ user           | access_key_1_active | access_key_1_last_rotated | access_key_1_
             assert_eq!((told(odd).list(), told(odd).failed), (vec![ignored.to_owned()], None));
         }
         assert_eq!(told(Some("9999-12-31T23:59:59.998Z")), Problems::default());
+    }
+
+    #[test]
+    fn a_finding_that_cannot_be_closed_is_not_reported_as_resolved() {
+        let closings = |updated_at: Option<&str>| {
+            let known = known([Stored { updated_at: updated_at.map(time), ..stored(OLD_KEY_ID) }]);
+            let decision = decided(&account(&OLD_KEY.replace("true", "false")), &known);
+            assert!(decision.failing.iter().all(|failing| failing.id != OLD_KEY_ID));
+            decision.closings.len()
+        };
+        assert_eq!(closings(Some("9999-12-31T23:59:59.999Z")), 0);
+        assert_eq!(closings(Some("9999-12-31T23:59:59.998Z")), 1);
+        assert_eq!(closings(None), 1);
     }
 
     #[test]

@@ -128,4 +128,9 @@ impl Stored {
     pub fn takes_updates(&self) -> bool {
         self.updated_at.is_some_and(|updated_at| updated_at < later(updated_at))
     }
+
+    /// Whether no update can be later than the stored one. Security Hub ignores such an update, so the finding cannot be closed.
+    pub fn is_frozen(&self) -> bool {
+        self.updated_at.is_some() && !self.takes_updates()
+    }
 }

@@ -1229,7 +1229,8 @@ mod tests {
     #[test]
     fn a_row_that_contains_the_next_one_is_damaged() {
         for separator in ["", " ", "\u{2028}"] {
-            for [first, second] in [[ROOT_ROW, &alice()], [&alice(), &row("bob", "arn:aws:iam::123456789012:user/bob")]] {
+            for [first, second] in [[ROOT_ROW, &alice()], [&alice(), &row("bob", "arn:aws:iam::123456789012:user/bob")]]
+            {
                 let both = format!("{first}{separator}{second}");
                 let report = parse(&[HEADER, &both]);
                 assert!(report.root.is_none() && report.users.is_empty() && !report.is_whole(), "{both}");
