@@ -1,7 +1,7 @@
-//! Compares the findings of a run with those of earlier ones, and decides all that will be done. Pure.
+//! Compares the findings of a run with those of earlier runs, and decides every action of the run. Pure.
 //!
-//! The rule above the others: a finding is closed only by a verdict, or by a source that was read whole and does not have its
-//! subject. What a run could not judge stays as it is.
+//! The main rule: a finding is closed only by a verdict, or when the source that lists its subject was read completely
+//! and does not have it. Findings that a run could not evaluate stay open.
 
 use std::borrow::Cow;
 use std::cmp::Reverse;
@@ -28,7 +28,8 @@ use crate::uses::{PASSWORD, Uses};
 use crate::verdict::{Failure, ReportedEvidence, Severity, Verdict};
 use crate::{text, twins};
 
-/// Decides what to do about the findings of a run, by what earlier runs stored. Without that everything that fails is new.
+/// Decides the actions for the findings of a run, from the stored findings of earlier runs. Without those every failing
+/// finding is new.
 pub fn decide(mut evaluation: Evaluation, memory: Memory, enrichment: &Enrichment, rules: AlertRules) -> Decision {
     let (hub, mut stored) = match memory {
         Memory::Recalled { region, findings } => (Hub::Read { region }, findings),
@@ -39,7 +40,7 @@ pub fn decide(mut evaluation: Evaluation, memory: Memory, enrichment: &Enrichmen
     let ignored = stored.values().filter(|stored| !stored.takes_updates()).count();
     let (mut failing, mut unknown, mut ends) = (Vec::new(), Vec::new(), Ends::default());
     let mut enrichment = Cow::Borrowed(enrichment);
-    let undecided = twins::settle(&stored, &mut evaluation, &mut enrichment);
+    let undecided = twins::assign_identities(&stored, &mut evaluation, &mut enrichment);
     let keys = Keys::of(&evaluation, &stored);
     let later_report = later_report(stored.values(), &evaluation);
     let mut id = String::new();
@@ -90,7 +91,7 @@ pub fn decide(mut evaluation: Evaluation, memory: Memory, enrichment: &Enrichmen
     }
 
     failing.sort_by_cached_key(|failing| failing.finding.urgency());
-    let Ends { mut closings, mut not_evaluated, mut not_asked, hidden } = ends;
+    let Ends { mut closings, mut not_evaluated, mut not_asked, blind_spots } = ends;
     closings.retain(|closing| !closing.stored.is_frozen());
     for closing in &mut closings {
         closing.only_with_mark = twins::first_of(&closing.stored, &undecided);
@@ -119,7 +120,7 @@ pub fn decide(mut evaluation: Evaluation, memory: Memory, enrichment: &Enrichmen
         unknown,
         is_blind: false,
     };
-    decision.is_blind = is_blind(&decision, &hidden);
+    decision.is_blind = is_blind(&decision, &blind_spots);
     decision.marks = marks(decision.failing.iter().filter(|failing| is_marked_first(failing)), Workflow::New);
     let is_marked = |failing: &&Failing| !matches!(failing.alert, AlertStatus::New(Reason::NewWhileSuppressed(_)));
     decision.marks_when_sent = marks(decision.reported_as_new().filter(is_marked), Workflow::Notified);
@@ -132,8 +133,8 @@ struct Ends {
     closings: Vec<Closing>,
     not_evaluated: Vec<Stored>,
     not_asked: Vec<Stored>,
-    /// Why those that were not evaluated were not, by identity: the subjects whose blind spots it is, if it is that.
-    hidden: BTreeMap<String, BTreeSet<SubjectId<'static>>>,
+    /// By identity, for findings that were not evaluated because of blind spots: the subjects of these blind spots.
+    blind_spots: BTreeMap<String, BTreeSet<SubjectId<'static>>>,
 }
 
 impl Ends {
@@ -148,8 +149,8 @@ impl Ends {
                 self.closings.push(Closing { stored, reason, generated_at, updated_at, only_with_mark: None });
             }
             End::NotAsked => self.not_asked.push(stored),
-            End::Hidden(subjects) => {
-                self.hidden.insert(stored.id.clone(), subjects);
+            End::BlindSpots(subjects) => {
+                self.blind_spots.insert(stored.id.clone(), subjects);
                 self.not_evaluated.push(stored);
             }
             End::NotEvaluated => self.not_evaluated.push(stored),
@@ -157,15 +158,15 @@ impl Ends {
     }
 }
 
-/// What becomes of a stored finding that does not fail in this run.
+/// The action for a stored finding that does not fail in this run.
 enum End {
     /// It is closed.
     Closed(CloseReason),
-    /// It stays, since the blind spots of these subjects hide whether it still fails.
-    Hidden(BTreeSet<SubjectId<'static>>),
-    /// It stays, since its source was not asked for.
+    /// It stays open: because of the blind spots of these subjects, it is unknown whether it still fails.
+    BlindSpots(BTreeSet<SubjectId<'static>>),
+    /// It stays open, since its source was not requested.
     NotAsked,
-    /// It stays for another reason.
+    /// It stays open for another reason.
     NotEvaluated,
 }
 
@@ -180,14 +181,15 @@ fn end_of(stored: &Stored, verdict: Option<&Verdict>, evaluation: &Evaluation, k
     if not_asked {
         return End::NotAsked;
     }
-    match hidden_by(&stored.subject(), verdict, evaluation) {
-        Some(subjects) if rests_on_report(stored, evaluation) => End::Hidden(subjects),
+    match blind_spots_of(&stored.subject(), verdict, evaluation) {
+        Some(subjects) if rests_on_report(stored, evaluation) => End::BlindSpots(subjects),
         Some(_) | None => End::NotEvaluated,
     }
 }
 
-/// The subjects whose blind spots hide the stored finding's, where there is no other reason.
-fn hidden_by(
+/// Returns the subjects of the blind spots due to which the stored finding could not be evaluated; `None` for any other
+/// reason.
+fn blind_spots_of(
     stored: &SubjectId<'_>,
     verdict: Option<&Verdict>,
     evaluation: &Evaluation,
@@ -200,7 +202,7 @@ fn hidden_by(
         Some(Verdict::Unknown(Unavailable::BlindSpot { .. })) => Some([own()].into()),
         Some(_) => None,
         None => match evaluation.coverage.get(&SourceId::CredentialReport)? {
-            // A key whose date cannot be read can be any of the user's.
+            // A key with an unreadable date can be any key of the user.
             Coverage::Part(Users::AllBut(_)) => Some([own()].into()),
             Coverage::Part(Users::Only(_)) => evaluation.lost_rows.clone(),
             Coverage::Whole | Coverage::Failed | Coverage::NotAsked => None,
@@ -208,26 +210,26 @@ fn hidden_by(
     }
 }
 
-/// Whether an open finding that matters could not be evaluated, for a reason that people are not notified of by itself. A blind
-/// spot is reported once, by its own finding.
-fn is_blind(decision: &Decision, hidden: &BTreeMap<String, BTreeSet<SubjectId<'static>>>) -> bool {
+/// Whether a reportable open finding could not be evaluated, for a reason that is not reported elsewhere. A blind spot
+/// is reported once, by its own finding.
+fn is_blind(decision: &Decision, blind_spots: &BTreeMap<String, BTreeSet<SubjectId<'static>>>) -> bool {
     let reported = reported_blind_spots(decision);
     let matters = |stored: &&Stored| decision.is_reportable(stored.severity) && stored.workflow != Workflow::Suppressed;
     decision.not_evaluated.iter().filter(matters).any(|stored| {
-        let subjects = hidden.get(&stored.id);
+        let subjects = blind_spots.get(&stored.id);
         subjects.is_none_or(|subjects| subjects.iter().any(|subject| !reported.contains(subject)))
     })
 }
 
-/// The subjects of blind spots that people are notified of, or were.
+/// The subjects of blind spots that this run or an earlier run reports.
 fn reported_blind_spots(decision: &Decision) -> BTreeSet<SubjectId<'_>> {
     let blind_spots = decision.failing.iter().filter(|failing| failing.finding.is_blind_spot());
     let reported = blind_spots.filter(|failing| !failing.is_new() || decision.is_reportable(failing.severity()));
     reported.map(|failing| failing.finding.subject.id()).collect()
 }
 
-/// What fails the run, or is reported of it, by what is known of the report and of stored findings. `ignored`: how many of these
-/// may take no update.
+/// Returns the errors that the report and the stored findings cause. `ignored` is the number of stored findings whose
+/// updates Security Hub may ignore.
 fn problems(later_report: Option<DateTime<Utc>>, ignored: usize, evaluation: &Evaluation) -> Problems {
     let mut problems = Problems::default();
     for doubt in &evaluation.doubts {
@@ -253,17 +255,17 @@ fn problems(later_report: Option<DateTime<Utc>>, ignored: usize, evaluation: &Ev
     problems
 }
 
-/// Access keys by how they are known: by date, or by slot where a date cannot be read.
+/// How access keys are identified: by creation date, or by slot if the date is unreadable.
 #[derive(Default)]
 struct Keys {
-    /// The checks and users that have an open finding on a key that is known by its date.
+    /// The checks and users with an open finding on a key that is identified by its date.
     open_by_date: BTreeSet<(String, String)>,
-    /// The users and slots of this run's keys that are known by their dates.
+    /// The users and slots of this run's keys that are identified by date.
     dated: BTreeSet<(String, u8)>,
 }
 
 impl Keys {
-    /// No more than is needed, which is nothing where every key is known by its date.
+    /// Collects only the needed entries: none if every key is identified by date.
     fn of(evaluation: &Evaluation, stored: &BTreeMap<String, Stored>) -> Self {
         let is_by_slot = |subject: &SubjectId<'_>| matches!(subject, SubjectId::AccessKey { key: KeyTag::Slot(_), .. });
         let mut keys = Self::default();
@@ -282,15 +284,15 @@ impl Keys {
         keys
     }
 
-    /// Whether the finding is on a key by its slot while the user has one of the same check on a key by its date: it may be the
-    /// same key, whose date cannot be read in this run.
+    /// Whether the finding identifies its key by slot while the user has an open finding of the same check on a key by
+    /// date. It may be the same key, with a date that is unreadable in this run.
     fn is_known_by_date(&self, finding: &Finding) -> bool {
         finding.subject.access_key().is_some_and(|key| {
             key.created.is_none() && self.open_by_date.contains(&(finding.check.id.to_owned(), key.user.name.clone()))
         })
     }
 
-    /// Whether the key that was known by that slot is known by its date now.
+    /// Whether a key that was identified by its slot is now identified by its date.
     fn has_date_again(&self, subject: &SubjectId<'_>) -> bool {
         match subject {
             SubjectId::AccessKey { user, key: KeyTag::Slot(slot) } => {
@@ -310,26 +312,27 @@ fn rests_on_report(stored: &Stored, evaluation: &Evaluation) -> bool {
     evaluation.check(&stored.check).is_some_and(|check| check.reads(SourceId::CredentialReport))
 }
 
-/// When the latest report was made that an open finding rests on, if this run's is older.
+/// Returns the generation time of the latest report that an open finding is based on, if the report of this run is
+/// older.
 fn later_report<'s>(stored: impl Iterator<Item = &'s Stored>, evaluation: &Evaluation) -> Option<DateTime<Utc>> {
     let open = stored.filter(|stored| stored.active && evaluation.scope.contains(&stored.subject()));
     let later = open.filter(|stored| rests_on_report(stored, evaluation) && is_earlier(evaluation, stored));
     later.filter_map(|stored| stored.generated_at).max()
 }
 
-/// Whether the report is from before the one that the stored finding rests on.
+/// Whether this run's report is older than the report that the stored finding is based on.
 fn is_earlier(evaluation: &Evaluation, stored: &Stored) -> bool {
-    // A time that had not come yet was wrong.
+    // A time in the future was wrong.
     let known = stored.generated_at.filter(|known| *known <= evaluation.evaluated_at);
     evaluation.report_generated_at.zip(known).is_some_and(|(generated, known)| generated < known)
 }
 
-/// Whether the finding rests on a report from before the one that the stored finding rests on.
+/// Whether the finding is based on a report that is older than that of the stored finding.
 fn is_of_earlier(finding: &Finding, stored: &Stored, evaluation: &Evaluation) -> bool {
     finding.rests_on(SourceId::CredentialReport) && is_earlier(evaluation, stored)
 }
 
-/// Whether a finding that is closed would be opened again by a report from before the one that closed it.
+/// Whether a closed finding would be reopened by a report that is older than the report that closed it.
 fn would_be_reopened_by_earlier(stored: Option<&Stored>, finding: &Finding, evaluation: &Evaluation) -> bool {
     let rests_on_report = finding.check.reads(SourceId::CredentialReport);
     stored.is_some_and(|stored| !stored.active && rests_on_report && is_earlier(evaluation, stored))
@@ -344,16 +347,16 @@ fn close_reason(
     let (Some(check), Ok(id)) = (evaluation.check(&stored.check), FindingId::parse(&stored.id)) else {
         return Some(CloseReason::NotChecked);
     };
-    // This check makes no finding with this identity, so that no run will have a verdict on it.
+    // The check never produces this identity, so no run will have a verdict on it.
     if id.check != check.id || !check.judges(&id.subject) {
         return Some(CloseReason::NotChecked);
     }
-    // What a live source showed is not undone by a report, which can be older.
+    // A report can be older than a live source, so it does not close a finding of that source.
     if check.sources.first().is_some_and(|source| evaluation.lacks(*source)) {
         return None;
     }
-    let is_doubtful = || is_earlier(evaluation, stored) || evaluation.doubts.iter().any(Doubt::is_failure);
-    if check.reads(SourceId::CredentialReport) && is_doubtful() {
+    let is_unreliable = || is_earlier(evaluation, stored) || evaluation.doubts.iter().any(Doubt::is_failure);
+    if check.reads(SourceId::CredentialReport) && is_unreliable() {
         return None;
     }
     match verdict {
@@ -370,8 +373,8 @@ fn close_reason(
     }
 }
 
-/// When the report was made that is stored with a finding: the latest that it was judged by, also where this run judges it by
-/// another source alone; and none that is later than the run.
+/// Returns the report time to store with a finding: that of the latest report that it was evaluated with, even if this
+/// run evaluates it with another source only. A time later than the run is ignored.
 fn generated_at(finding: &Finding, stored: Option<&Stored>, evaluation: &Evaluation) -> Option<DateTime<Utc>> {
     let own = evaluation.report_generated_at.filter(|_| finding.rests_on(SourceId::CredentialReport));
     let known = stored.and_then(|stored| stored.generated_at);
@@ -421,15 +424,15 @@ fn compared(
             storing: Storing::IfMarked(record(stored)),
         };
     }
-    // What an earlier report shows is no news, and nothing of it is remembered.
+    // The evidence of an older report is never new, and is not stored.
     let is_earlier = is_of_earlier(&finding, stored, evaluation);
     let news = if is_earlier { None } else { new_evidence(severity, &seen, stored, now) };
     let alert = alert_status(stored, &finding, news, evaluation);
-    // What is reported now is what people know: whatever else is stored of the finding nobody may have been notified of.
+    // After an alert, only the evidence in that alert is known to be reported; the stored evidence may not have been.
     let record = if is_earlier && !matches!(alert, AlertStatus::New(_)) {
         Record { generated_at, ..record(stored) }
     } else {
-        // Absent or unreadable, it is the same user.
+        // If the date is missing or unreadable, assume the same user.
         let user_created_at = user_created_at.or(stored.user_created_at);
         Record { severity, evidence: merged(seen, stored, now), generated_at, user_created_at, access_key_id: known_id }
     };
@@ -460,15 +463,15 @@ fn alert_status(
 ) -> AlertStatus {
     match (stored.workflow, stored.active) {
         (Workflow::Suppressed, _) => match new_evidence {
-            Some(NewEvidence { words, is_worse: false }) if finding.subject.is_root() => {
-                AlertStatus::New(Reason::NewWhileSuppressed(words))
+            Some(NewEvidence { description, is_only_severity: false }) if finding.subject.is_root() => {
+                AlertStatus::New(Reason::NewWhileSuppressed(description))
             }
             Some(_) | None => AlertStatus::Suppressed,
         },
         (_, false) if stored.closed_unchecked => AlertStatus::New(Reason::CheckedAgain),
         (_, false) => AlertStatus::New(Reason::CameBack),
         (Workflow::New, true) => AlertStatus::New(Reason::NotYetReported),
-        // Nothing undoes an event: who says that it is dealt with is right, until there is another.
+        // An event cannot be undone: after a person resolved its finding, only another event is reported.
         (Workflow::Resolved, true) if finding.check.kind != Kind::Event => {
             if is_judged_anew(stored, finding, evaluation) {
                 AlertStatus::New(Reason::NotResolved)
@@ -477,14 +480,14 @@ fn alert_status(
             }
         }
         (Workflow::Notified | Workflow::Resolved, true) => match new_evidence {
-            Some(NewEvidence { words, .. }) => AlertStatus::New(Reason::NewEvidence(words)),
+            Some(NewEvidence { description, .. }) => AlertStatus::New(Reason::NewEvidence(description)),
             None => AlertStatus::Reported,
         },
     }
 }
 
-/// Whether the report is later than the one that the stored finding rests on: by the same report nobody can see that a person
-/// has fixed the problem since.
+/// Whether the report is newer than the report that the stored finding is based on. The same report cannot show that a
+/// person has fixed the problem since.
 fn is_judged_anew(stored: &Stored, finding: &Finding, evaluation: &Evaluation) -> bool {
     let rests_on_report = finding.rests_on(SourceId::CredentialReport);
     let is_live = finding.failure().is_some_and(|failure| failure.is_live);
@@ -494,7 +497,7 @@ fn is_judged_anew(stored: &Stored, finding: &Finding, evaluation: &Evaluation) -
     }
 }
 
-/// When the user was created, where the finding is on a user.
+/// The creation time of the user, if the finding is on a user.
 fn user_created_at(finding: &Finding) -> Option<DateTime<Utc>> {
     match &*finding.subject {
         Subject::User(user) => user.created,
@@ -502,14 +505,15 @@ fn user_created_at(finding: &Finding) -> Option<DateTime<Utc>> {
     }
 }
 
-/// Why the stored finding is not on the same user or access key, if it is not: it is reported anew, and inherits nothing.
+/// Returns the reason if the stored finding is on another user or access key. Then the finding is reported as new, and
+/// inherits nothing.
 fn another_subject(
     finding: &Finding,
     stored: &Stored,
     undecided_twins: &BTreeSet<SubjectId<'static>>,
     evaluation: &Evaluation,
 ) -> Option<Reason> {
-    // An earlier report shows whoever had the name then.
+    // An older report shows the user who had the name then.
     if is_of_earlier(finding, stored, evaluation) {
         return None;
     }
@@ -530,14 +534,14 @@ fn record(stored: &Stored) -> Record {
     }
 }
 
-/// What the next run compares with: evidence that was reported is kept where this run could not read all of it. What is stored
-/// of a finding that was not reported is not known to anybody; but a use is an event, and is kept in any case.
+/// Returns the evidence that the next run compares with. Reported evidence is kept if this run could not read all of
+/// it. Stored evidence of a finding that was not reported is dropped, except uses: they are events.
 fn merged(mut seen: ReportedEvidence, stored: &Stored, now: DateTime<Utc>) -> ReportedEvidence {
     let is_known = match stored.workflow {
         Workflow::Notified | Workflow::Suppressed => true,
         Workflow::New | Workflow::Resolved => false,
     };
-    // A key that only the summary shows is none of those that the report has.
+    // If only the summary shows a key, the report has no name for it.
     if is_known && (!seen.keys_whole || seen.keys.is_empty()) {
         let new = new_keys(&seen.keys, &stored.reported.keys);
         let is_kept = |key: &String| !is_slot(key) || new.contains(key) || stored.reported.keys.is_empty();
@@ -551,9 +555,9 @@ fn is_slot(key: &str) -> bool {
     matches!(key.parse(), Ok(KeyTag::Slot(_)))
 }
 
-/// The keys that are not those that were named, in whatever way: one whose date cannot be read may be any of those that are not
-/// seen, and one whose date can be read again may be one that was named by its slot. Where none was named, that is no news: the
-/// account summary has no dates, and an earlier version may not have stored them.
+/// Returns the seen keys that cannot be any of the named keys. A key with an unreadable date may be any named key that
+/// is not seen, and a key with a readable date may be one that was named by its slot. If no key was named, no key is
+/// new: the account summary has no dates, and an earlier version may not have stored them.
 fn new_keys(seen: &BTreeSet<String>, named: &BTreeSet<String>) -> Vec<String> {
     if named.is_empty() {
         return Vec::new();
@@ -565,11 +569,11 @@ fn new_keys(seen: &BTreeSet<String>, named: &BTreeSet<String>) -> Vec<String> {
     dates.chain(slots).cloned().collect()
 }
 
-/// What was not reported with the stored finding.
+/// Evidence that was not reported with the stored finding.
 struct NewEvidence {
-    words: String,
-    /// Whether it is no more than a higher severity.
-    is_worse: bool,
+    description: String,
+    /// Whether only the severity is higher.
+    is_only_severity: bool,
 }
 
 fn new_evidence(
@@ -578,25 +582,30 @@ fn new_evidence(
     stored: &Stored,
     now: DateTime<Utc>,
 ) -> Option<NewEvidence> {
-    // A field that is missing is never news.
-    let knows_uses = stored.reported.uses != Uses::default();
-    if let Some(used) = seen.uses.not_in(&stored.reported.uses.clone().until(now)).filter(|_| knows_uses) {
-        return Some(NewEvidence { words: format!("a new use on {}", text::moment(used)), is_worse: false });
+    // A missing field is never new evidence.
+    let stores_uses = stored.reported.uses != Uses::default();
+    if let Some(used) = seen.uses.not_in(&stored.reported.uses.clone().until(now)).filter(|_| stores_uses) {
+        return Some(NewEvidence {
+            description: format!("a new use on {}", text::moment(used)),
+            is_only_severity: false,
+        });
     }
     if let Some(key) = new_keys(&seen.keys, &stored.reported.keys).first() {
-        let words = if is_slot(key) {
+        let description = if is_slot(key) {
             format!("an access key that was not named before, in {key}; its date cannot be read")
         } else {
             format!("an access key that was not named before, created {key}")
         };
-        return Some(NewEvidence { words, is_worse: false });
+        return Some(NewEvidence { description, is_only_severity: false });
     }
-    (stored.severity < severity)
-        .then(|| NewEvidence { words: format!("{severity} now, {} before", stored.severity), is_worse: true })
+    (stored.severity < severity).then(|| NewEvidence {
+        description: format!("{severity} now, {} before", stored.severity),
+        is_only_severity: true,
+    })
 }
 
-/// An open finding on an event that this run's report does not show: it is written again as it is stored, until the event is
-/// older than the limit. An event is not undone by deleting its record.
+/// Returns an open finding on an event that this run's report does not show, with its stored evidence, until the event
+/// is older than the limit. Removing its record from the report does not undo the event.
 fn held(stored: &Stored, finding: &Finding, evaluation: &Evaluation) -> Option<Failing> {
     let now = evaluation.evaluated_at;
     let uses = stored.reported.uses.clone().until(now);
@@ -649,8 +658,8 @@ fn held(stored: &Stored, finding: &Finding, evaluation: &Evaluation) -> Option<F
     })
 }
 
-/// Whether a finding has to be set to NEW before it is written: Security Hub does that by itself only when a closed finding is
-/// opened again. Were new evidence stored first and the run cut short, no later run would see that it is new.
+/// Whether a finding has to be set to NEW before its import: Security Hub does that itself only when a closed finding
+/// is reopened. If new evidence were imported first and the run died, no later run would see that it is new.
 fn is_marked_first(failing: &Failing) -> bool {
     matches!(
         failing.alert,
@@ -710,7 +719,7 @@ user           | access_key_1_active | access_key_1_last_rotated | access_key_1_
         decide(evaluated(account), memory, &Enrichment::default(), RULES)
     }
 
-    /// The decision's lines about the stored findings' checks.
+    /// The lines of the decision for the checks of the stored findings.
     fn lines(account: &Account, stored: &BTreeMap<String, Stored>) -> String {
         let decision = decided(account, stored).to_string();
         let about = |line: &&str| stored.values().any(|stored| line.contains(&format!("/{}/", stored.check)));
@@ -722,7 +731,7 @@ user           | access_key_1_active | access_key_1_last_rotated | access_key_1_
     }
 
     #[test]
-    fn what_security_hub_does_not_have_is_new() {
+    fn a_finding_that_is_not_stored_is_new() {
         let decision = decided(&account(OLD_KEY), &BTreeMap::new());
         insta::assert_snapshot!(decision, @"new        MEDIUM        credwarden/access-key-not-rotated/123456789012/user/alice/key/20210620T051650Z (first seen)");
         assert!(
@@ -734,12 +743,12 @@ user           | access_key_1_active | access_key_1_last_rotated | access_key_1_
     }
 
     #[test]
-    fn what_was_told_is_not_told_again() {
+    fn a_reported_finding_is_not_reported_again() {
         insta::assert_snapshot!(lines_of_one(OLD_KEY, stored(OLD_KEY_ID)), @"reported   MEDIUM        credwarden/access-key-not-rotated/123456789012/user/alice/key/20210620T051650Z");
     }
 
     #[test]
-    fn times_keep_their_promises() {
+    fn times_follow_security_hubs_rules() {
         let account = account(OLD_KEY);
         let times = |stored: Stored| {
             let known = known([stored]);
@@ -765,21 +774,21 @@ user           | access_key_1_active | access_key_1_last_rotated | access_key_1_
         assert_eq!(
             times(Stored { updated_at: last, ..stored(OLD_KEY_ID) })[2],
             "9999-12-31T23:59:59.999+00:00",
-            "there is none that can be written and is later"
+            "no later time can be written"
         );
     }
 
     #[test]
-    fn a_finding_that_may_take_no_update_is_told_of() {
-        let told = |updated_at: Option<&str>| {
+    fn a_finding_whose_updates_may_be_ignored_is_reported() {
+        let problems_of = |updated_at: Option<&str>| {
             let known = known([Stored { updated_at: updated_at.map(time), ..stored(OLD_KEY_ID) }]);
             decided(&account(OLD_KEY), &known).problems
         };
         let ignored = "Security Hub may ignore what is written of 1 finding: its UpdatedAt cannot be read, or leaves no later time";
         for odd in [None, Some("9999-12-31T23:59:59.999Z")] {
-            assert_eq!((told(odd).list(), told(odd).failed), (vec![ignored.to_owned()], None));
+            assert_eq!((problems_of(odd).list(), problems_of(odd).failed), (vec![ignored.to_owned()], None));
         }
-        assert_eq!(told(Some("9999-12-31T23:59:59.998Z")), Problems::default());
+        assert_eq!(problems_of(Some("9999-12-31T23:59:59.998Z")), Problems::default());
     }
 
     #[test]
@@ -796,7 +805,7 @@ user           | access_key_1_active | access_key_1_last_rotated | access_key_1_
     }
 
     #[test]
-    fn the_workflow_says_what_is_to_be_told() {
+    fn the_workflow_decides_the_alert_status() {
         let with = |workflow| lines_of_one(OLD_KEY, Stored { workflow, ..stored(OLD_KEY_ID) });
         insta::assert_snapshot!(with(Workflow::New), @"new        MEDIUM        credwarden/access-key-not-rotated/123456789012/user/alice/key/20210620T051650Z (not reported yet)");
         insta::assert_snapshot!(with(Workflow::Resolved), @"new        MEDIUM        credwarden/access-key-not-rotated/123456789012/user/alice/key/20210620T051650Z (it was marked RESOLVED but still fails)");
@@ -810,7 +819,7 @@ user           | access_key_1_active | access_key_1_last_rotated | access_key_1_
         "credwarden/service-credential-not-rotated/123456789012/user/alice/credential/ACCAEXAMPLE123EXAMPLE";
 
     #[test]
-    fn a_finding_whose_source_was_not_asked_for_stays_and_nobody_is_notified() {
+    fn a_finding_whose_source_was_not_requested_stays_open_without_an_alert() {
         let mut account = account("user\n<root_account>");
         let of = |account: &Account| {
             let decision = decided(account, &known([stored(CREDENTIAL_ID)]));
@@ -839,21 +848,21 @@ user           | access_key_1_active | access_key_1_last_rotated | access_key_1_
     }
 
     #[test]
-    fn only_what_security_hub_does_not_renew_is_renewed() {
+    fn a_finding_is_set_to_new_only_if_security_hub_does_not_do_it() {
         let account = account(OLD_KEY);
-        let renewed = |stored: Stored| {
+        let is_set_to_new = |stored: Stored| {
             let known = known([stored]);
             decided(&account, &known).failing.iter().any(is_marked_first)
         };
-        assert!(renewed(Stored { workflow: Workflow::Resolved, ..stored(OLD_KEY_ID) }));
-        assert!(renewed(Stored { severity: Severity::Low, ..stored(OLD_KEY_ID) }));
-        assert!(!renewed(Stored { workflow: Workflow::Resolved, active: false, ..stored(OLD_KEY_ID) }));
-        assert!(!renewed(Stored { workflow: Workflow::New, ..stored(OLD_KEY_ID) }));
-        assert!(!renewed(stored(OLD_KEY_ID)));
+        assert!(is_set_to_new(Stored { workflow: Workflow::Resolved, ..stored(OLD_KEY_ID) }));
+        assert!(is_set_to_new(Stored { severity: Severity::Low, ..stored(OLD_KEY_ID) }));
+        assert!(!is_set_to_new(Stored { workflow: Workflow::Resolved, active: false, ..stored(OLD_KEY_ID) }));
+        assert!(!is_set_to_new(Stored { workflow: Workflow::New, ..stored(OLD_KEY_ID) }));
+        assert!(!is_set_to_new(stored(OLD_KEY_ID)));
     }
 
     #[test]
-    fn new_evidence_is_told_again() {
+    fn new_evidence_is_reported() {
         let used = |at: &str| {
             let uses = Uses { of_any: Some(time(at)), ..Uses::default() };
             let reported = ReportedEvidence { uses, ..ReportedEvidence::default() };
@@ -889,7 +898,7 @@ user           | access_key_1_active | access_key_1_last_rotated | access_key_1_
 <root_account> | false               | N/A                       | N/A
 ";
 
-    /// A root use that was stored with that credential and time.
+    /// A stored root use with the given credential and time.
     fn root_use(credential: &str, at: &str, workflow: Workflow) -> Stored {
         let by_credential = [(credential.to_owned(), time(at))].into();
         let reported = ReportedEvidence { uses: Uses { by_credential, of_any: None }, ..ReportedEvidence::default() };
@@ -921,12 +930,12 @@ user           | access_key_1_active | access_key_1_last_rotated | access_key_1_
     }
 
     #[test]
-    fn an_event_ends_by_no_report_that_cannot_be_read() {
+    fn an_unreadable_report_closes_no_event() {
         let mut unread = account(NO_USE);
         unread.report = unavailable("GetCredentialReport failed: AccessDenied.");
         let (_, held) = of_root_use(&unread, root_use("password", YESTERDAY, Workflow::Notified));
         insta::assert_snapshot!(held.unwrap().finding.message(), @"The root user was used on 2026-11-19 06:00 UTC, 1 day ago, with its password. This run could not read the use; it is reported for 30 days.");
-        // Older than the limit, but nobody saw what is there now.
+        // Older than the limit, but this run has no report.
         let (decision, held) = of_root_use(&unread, root_use("password", "2026-01-01T06:00:00Z", Workflow::Notified));
         assert!(held.is_none() && decision.closings.is_empty());
         assert_eq!(decision.not_evaluated.len(), 1);
@@ -949,34 +958,34 @@ user           | access_key_1_active | access_key_1_last_rotated | access_key_1_
     }
 
     #[test]
-    fn each_credentials_latest_use_is_remembered() {
+    fn the_latest_use_of_each_credential_is_stored() {
         let table = "
 user           | password_last_used   | access_key_1_active | access_key_1_last_rotated | access_key_1_last_used_date
 <root_account> | 2026-11-19T06:00:00Z | true                | 2019-01-02T03:04:05Z      | 2026-11-10T06:00:00Z
 ";
         let status = |stored: Stored| of_root_use(&account(table), stored).1.unwrap().alert;
-        let reported = |words: &str| AlertStatus::New(Reason::NewEvidence(words.to_owned()));
+        let reported = |description: &str| AlertStatus::New(Reason::NewEvidence(description.to_owned()));
         // The later sign-in was reported; the key's earlier use shows only now.
         let late = reported("a new use on 2026-11-10 06:00 UTC");
         assert_eq!(status(root_use("password", YESTERDAY, Workflow::Notified)), late);
-        // One wrong date hides none of the later ones.
+        // A wrong date in the future does not cover later uses.
         let wrong = root_use("password", "2099-01-01T00:00:00Z", Workflow::Notified);
         assert_eq!(status(wrong), reported("a new use on 2026-11-19 06:00 UTC"));
-        // An earlier version stored one date for all.
+        // An earlier version stored one date for all credentials.
         let uses = Uses { of_any: Some(time(YESTERDAY)), ..Uses::default() };
         let old = Stored {
             reported: ReportedEvidence { uses, ..ReportedEvidence::default() },
             ..root_use("password", YESTERDAY, Workflow::Notified)
         };
         assert_eq!(status(old), AlertStatus::Reported);
-        // A credential that is gone keeps its use.
+        // The use of a deleted credential is kept.
         let gone = root_use("20180102T030405Z", "2026-11-18T06:00:00Z", Workflow::Notified);
         let kept = of_root_use(&account(table), gone).1.unwrap().record.evidence.uses.by_credential;
         assert_eq!(kept.keys().collect::<Vec<_>>(), ["20180102T030405Z", "20190102T030405Z", "password"]);
     }
 
     #[test]
-    fn a_person_who_resolves_an_event_is_right_until_there_is_another() {
+    fn a_resolved_event_is_reported_again_only_for_a_later_event() {
         let table = "user | password_last_used\n<root_account> | 2026-11-19T06:00:00Z";
         let status = |at| of_root_use(&account(table), root_use("password", at, Workflow::Resolved)).1.unwrap().alert;
         assert_eq!(status(YESTERDAY), AlertStatus::Reported);
@@ -985,20 +994,20 @@ user           | password_last_used   | access_key_1_active | access_key_1_last_
     }
 
     #[test]
-    fn new_root_evidence_is_reported_though_the_finding_is_suppressed_and_stays_so() {
+    fn new_root_evidence_of_a_suppressed_finding_is_reported() {
         let table = "user | password_last_used\n<root_account> | 2026-11-19T06:00:00Z";
         let suppressed = root_use("password", "2026-11-01T06:00:00Z", Workflow::Suppressed);
         let (decision, failing) = of_root_use(&account(table), suppressed.clone());
         let failing = failing.unwrap();
-        let words = "a new use on 2026-11-19 06:00 UTC".to_owned();
-        assert_eq!(failing.alert, AlertStatus::New(Reason::NewWhileSuppressed(words)));
-        assert_eq!(failing.storing, Storing::WhenSent(record(&suppressed)), "stored when people know");
+        let description = "a new use on 2026-11-19 06:00 UTC".to_owned();
+        assert_eq!(failing.alert, AlertStatus::New(Reason::NewWhileSuppressed(description)));
+        assert_eq!(failing.storing, Storing::WhenSent(record(&suppressed)), "stored after the alert");
         assert_eq!((decision.marks.len(), decision.reported_as_new().any(|one| one.id == ROOT_USE)), (0, true));
         assert!(!decision.marks_when_sent.iter().any(|mark| mark.id == ROOT_USE), "it stays suppressed");
     }
 
     #[test]
-    fn evidence_that_a_run_could_not_see_is_kept() {
+    fn reported_evidence_is_kept_if_a_run_cannot_read_it() {
         let mut account = account(ROOT_KEY);
         account.report = unavailable("GetCredentialReport failed: AccessDenied.");
         account.summary.as_mut().unwrap().account_access_keys_present = Some(1);
@@ -1012,7 +1021,7 @@ user           | password_last_used   | access_key_1_active | access_key_1_last_
     }
 
     #[test]
-    fn a_severity_is_not_raised_while_a_source_cannot_be_read() {
+    fn an_unreadable_source_raises_no_severity() {
         let id = "credwarden/root-access-key-present/123456789012/root";
         let inactive = ROOT_KEY.replace("| true ", "| false");
         let reported = ReportedEvidence { keys: ["20190102T030405Z".to_owned()].into(), ..ReportedEvidence::default() };
@@ -1028,7 +1037,7 @@ user           | password_last_used   | access_key_1_active | access_key_1_last_
         let high = (Severity::High, Severity::High, AlertStatus::Reported);
         assert_eq!(decided(&|_| ()), high);
         assert_eq!(decided(&|account| account.report = unavailable("AccessDenied.")), high, "it was mailed daily");
-        // A report that was read says that the key is active.
+        // A readable report shows that the key is active.
         let (severity, ..) = decided(&|account| *account = self::account(ROOT_KEY));
         assert_eq!(severity, Severity::Critical);
     }
@@ -1038,7 +1047,7 @@ user           | password_last_used   | access_key_1_active | access_key_1_last_
     }
 
     #[test]
-    fn evidence_that_nobody_was_told_of_is_not_kept() {
+    fn unreported_evidence_is_not_kept() {
         let mut account = account(ROOT_KEY);
         account.report = unavailable("GetCredentialReport failed: AccessDenied.");
         account.summary.as_mut().unwrap().account_access_keys_present = Some(1);
@@ -1050,13 +1059,13 @@ user           | password_last_used   | access_key_1_active | access_key_1_last_
             let decision = decided(&account, &known);
             decision.failing.iter().find(|failing| failing.id == id).unwrap().record.evidence.keys.len()
         };
-        // This run shows that there is a key, and not which: the next one that sees it has to report it.
+        // This run shows that a key exists, but not which: the next run that sees the key has to report it.
         assert_eq!([Workflow::New, Workflow::Resolved].map(written), [0, 0]);
         assert_eq!([Workflow::Notified, Workflow::Suppressed].map(written), [1, 1]);
     }
 
     #[test]
-    fn a_root_key_that_becomes_active_is_told_though_it_was_there() {
+    fn a_root_key_that_becomes_active_is_reported() {
         let both = "
 user           | access_key_1_active | access_key_1_last_rotated | access_key_2_active | access_key_2_last_rotated
 <root_account> | true                | 2019-01-02T03:04:05Z      | false               | 2020-01-02T03:04:05Z
@@ -1082,7 +1091,7 @@ user           | access_key_1_active | access_key_1_last_rotated | access_key_2_
     }
 
     #[test]
-    fn who_is_gone_from_a_whole_report_is_gone() {
+    fn a_subject_that_is_absent_from_a_complete_report_is_gone() {
         insta::assert_snapshot!(lines_of_one(NO_KEY, stored(OLD_KEY_ID)), @"close      MEDIUM        credwarden/access-key-not-rotated/123456789012/user/alice/key/20210620T051650Z (It is no longer in the credential report, where a renamed user has another name.)");
         insta::assert_snapshot!(lines_of_one(NO_KEY, stored("credwarden/user-without-credentials/123456789012/user/bob")), @"
         new        LOW           credwarden/user-without-credentials/123456789012/user/alice (first seen)
@@ -1091,7 +1100,7 @@ user           | access_key_1_active | access_key_1_last_rotated | access_key_2_
     }
 
     #[test]
-    fn a_report_that_is_not_whole_closes_nothing_by_absence() {
+    fn an_incomplete_report_closes_nothing_by_absence() {
         let without_root = NO_KEY.replace("<root_account> | false            | false\n", "");
         insta::assert_snapshot!(lines_of_one(&without_root, stored(OLD_KEY_ID)), @"keep       MEDIUM        credwarden/access-key-not-rotated/123456789012/user/alice/key/20210620T051650Z");
         let mut damaged = account(NO_KEY);
@@ -1123,7 +1132,7 @@ user           | access_key_1_active | access_key_1_last_rotated | access_key_2_
     }
 
     #[test]
-    fn what_is_no_longer_checked_is_archived_but_not_resolved() {
+    fn a_finding_of_a_disabled_or_unknown_check_is_archived_but_not_resolved() {
         let policy = Policy { disabled_checks: vec!["access-key-not-rotated"], ..Policy::cis() };
         let evaluation = evaluate(&account(OLD_KEY), &policy, &Scope::All, time(NOW));
         let known = known([stored(OLD_KEY_ID), stored("credwarden/some-later-check/123456789012/root")]);
@@ -1135,7 +1144,7 @@ user           | access_key_1_active | access_key_1_last_rotated | access_key_2_
     }
 
     #[test]
-    fn what_is_under_an_identity_that_this_version_does_not_make_is_archived_but_not_resolved() {
+    fn a_finding_with_an_unknown_identity_is_archived_but_not_resolved() {
         let of_mfa =
             |id: &str| Stored { id: id.to_owned(), check: "root-mfa-disabled".to_owned(), ..stored(OLD_KEY_ID) };
         let ids = [
@@ -1175,7 +1184,7 @@ user           | access_key_1_active | access_key_1_last_rotated | access_key_2_
     }
 
     #[test]
-    fn a_decision_is_read_as_it_was_written() {
+    fn a_decision_is_parsed_as_it_was_serialized() {
         let mut account = account(ROOT_KEY);
         account.virtual_mfa_users = unavailable("ListVirtualMFADevices failed: AccessDenied.");
         let ids = ["root-access-key-present", "root-hardware-mfa-missing", "root-signing-certificate-present"]
@@ -1194,7 +1203,7 @@ user           | access_key_1_active | access_key_1_last_rotated | access_key_2_
     }
 
     #[test]
-    fn a_user_made_again_under_a_name_is_another_user() {
+    fn a_user_who_is_created_again_is_another_user() {
         let id = "credwarden/user-without-credentials/123456789012/user/alice";
         let earlier = |created: Option<&str>, workflow| Stored {
             workflow,
@@ -1207,7 +1216,7 @@ user           | access_key_1_active | access_key_1_last_rotated | access_key_2_
             let failing = decision.failing.iter().find(|failing| failing.id == id).cloned().unwrap();
             (failing, decision.marks.iter().any(|mark| mark.id == id && mark.status == Workflow::New))
         };
-        // Of the table's users each was created on 2019-01-02T03:04:05Z.
+        // The users of the table were created on 2019-01-02T03:04:05Z.
         for workflow in [Workflow::Notified, Workflow::Suppressed] {
             let (failing, marked) = decision(earlier(Some("2018-01-02T03:04:05Z"), workflow));
             assert_eq!((failing.alert, marked), (AlertStatus::New(Reason::AnotherUser), true));
@@ -1229,7 +1238,7 @@ user           | access_key_1_active | access_key_1_last_rotated | access_key_2_
     }
 
     #[test]
-    fn of_twins_the_one_that_is_left_keeps_what_is_its_own() {
+    fn the_remaining_twin_keeps_only_its_own_finding() {
         let check = "credwarden/access-key-not-rotated/123456789012/user/alice/key/20210620T051650Z";
         let twin = |place: &str, id: &str, workflow| Stored {
             workflow,
@@ -1260,12 +1269,12 @@ user           | access_key_1_active | access_key_1_last_rotated | access_key_2_
             "); }
             let left = &decision.failing[0];
             assert_eq!((left.created_at, left.first_observed_at), (time(NOW), time(NOW)));
-            assert_eq!(decision.marks[0].status, Workflow::New, "what was suppressed was another key's");
+            assert_eq!(decision.marks[0].status, Workflow::New, "the suppression may be that of the other key");
         }
         assert_eq!(with(Some("AKIATWO")).failing[0].access_key_id.as_deref(), Some("AKIATWO"));
     }
 
-    /// Root's keys by slot, and what is decided about `root-access-key-active`, of which key A is known.
+    /// Returns the decision on `root-access-key-active` for root's keys by slot, when the named keys were reported.
     fn root_keys(one: &str, two: &str, named: &[&str], workflow: Workflow) -> (AlertStatus, BTreeSet<String>) {
         let row = |date: &str| if date.is_empty() { "false | N/A".to_owned() } else { format!("true | {date}") };
         let table = format!(
@@ -1286,7 +1295,7 @@ user           | access_key_1_active | access_key_1_last_rotated | access_key_2_
     }
 
     #[test]
-    fn another_root_key_is_news_though_its_date_cannot_be_read() {
+    fn another_root_key_is_new_evidence_even_with_an_unreadable_date() {
         const A: &str = "2019-01-02T03:04:05Z";
         const B: &str = "2026-11-01T03:04:05Z";
         let (a, b) = ("20190102T030405Z", "20261101T030405Z");
@@ -1294,21 +1303,21 @@ user           | access_key_1_active | access_key_1_last_rotated | access_key_2_
         let keys = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>();
         let of = |one, two, named: &[&str]| is_new(root_keys(one, two, named, Workflow::Notified));
         assert_eq!(of(A, "", &[a]), (false, keys(&[a])));
-        assert_eq!(of(A, "?", &[a]), (true, keys(&[a, "slot-2"])), "another one");
+        assert_eq!(of(A, "?", &[a]), (true, keys(&[a, "slot-2"])), "another key");
         assert_eq!(of(A, "N/A", &[a]), (true, keys(&[a, "slot-2"])));
         assert_eq!(of(A, "?", &[a, "slot-2"]), (false, keys(&[a, "slot-2"])), "once");
         assert_eq!(of(A, B, &[a, "slot-2"]), (false, keys(&[a, b])), "its date can be read");
-        assert_eq!(of("?", "", &[a]), (false, keys(&[a])), "it is the one that is known");
+        assert_eq!(of("?", "", &[a]), (false, keys(&[a])), "it is the known key");
         assert_eq!(of(B, "", &[a]), (true, keys(&[b])));
         assert_eq!(of("?", "?", &[a]), (true, keys(&[a, "slot-2"])));
         assert_eq!(of("?", "?", &[a, "slot-2"]), (false, keys(&[a, "slot-2"])));
-        assert_eq!(of(A, B, &[]), (false, keys(&[a, b])), "what is missing is no news");
+        assert_eq!(of(A, B, &[]), (false, keys(&[a, b])), "missing evidence is not new");
         let (alert, _) = root_keys(A, "?", &[a], Workflow::Suppressed);
         assert!(matches!(alert, AlertStatus::New(Reason::NewWhileSuppressed(_))), "{alert:?}");
     }
 
     #[test]
-    fn a_use_is_known_though_the_date_of_its_key_cannot_be_read() {
+    fn a_use_stays_known_if_the_date_of_its_key_is_unreadable() {
         let row = |date: &str, used: &str| {
             format!(
                 "user | access_key_1_active | access_key_1_last_rotated | access_key_1_last_used_date\n\
@@ -1338,11 +1347,11 @@ user           | access_key_1_active | access_key_1_last_rotated | access_key_2_
         assert_eq!(of("?", YESTERDAY, uses(a, YESTERDAY)), (false, uses(a, YESTERDAY)));
         assert_eq!(of(created, YESTERDAY, uses("slot-1", YESTERDAY)), (false, uses(a, YESTERDAY)));
         assert!(of("?", later, uses(a, YESTERDAY)).0);
-        assert!(of("?", YESTERDAY, uses(PASSWORD, YESTERDAY)).0, "that is not the key");
+        assert!(of("?", YESTERDAY, uses(PASSWORD, YESTERDAY)).0, "the password is not the key");
     }
 
     #[test]
-    fn what_a_live_source_showed_is_not_undone_by_a_report() {
+    fn a_report_does_not_close_a_finding_of_a_live_source() {
         let mfa = Stored { severity: Severity::Critical, ..stored("credwarden/root-mfa-disabled/123456789012/root") };
         let table = "user | password_enabled | mfa_active\n<root_account> | true | true";
         let with = |change: &dyn Fn(&mut Account)| {
@@ -1352,7 +1361,7 @@ user           | access_key_1_active | access_key_1_last_rotated | access_key_2_
         };
         assert!(with(&|_| ()).starts_with("close"));
         assert!(with(&|account| account.summary = unavailable("refused")).starts_with("keep"));
-        // And what a person resolved is judged in the next run.
+        // A finding that a person resolved is evaluated again in the next run.
         let resolved = |enabled| {
             let mut account = account(table);
             account.summary.as_mut().unwrap().account_mfa_enabled = enabled;
@@ -1363,7 +1372,7 @@ user           | access_key_1_active | access_key_1_last_rotated | access_key_2_
     }
 
     #[test]
-    fn a_cell_of_root_that_cannot_be_read_raises_no_severity() {
+    fn an_unreadable_cell_of_root_raises_no_severity() {
         let present =
             Stored { severity: Severity::High, ..stored("credwarden/root-access-key-present/123456789012/root") };
         for (active, date) in [("?", "2019-01-02T03:04:05Z"), ("false", "?")] {
@@ -1380,10 +1389,10 @@ user           | access_key_1_active | access_key_1_last_rotated | access_key_2_
     }
 
     #[test]
-    fn a_report_earlier_than_the_one_that_an_open_finding_rests_on_fails_the_run() {
+    fn a_report_older_than_that_of_an_open_finding_fails_the_run() {
         let later = Stored { generated_at: Some(time("2026-11-20T05:30:00Z")), ..stored(OLD_KEY_ID) };
         let decision = decided(&account(OLD_KEY), &known_of(later));
-        assert_eq!(decision.problems.failed, Some(Step::Collect), "though nothing would be closed");
+        assert_eq!(decision.problems.failed, Some(Step::Collect), "although nothing would be closed");
     }
 
     #[test]
@@ -1395,12 +1404,12 @@ user           | access_key_1_active | access_key_1_last_rotated | access_key_2_
         assert!(outcome.can_be_closed(&outcome.decision.closings[0]));
         assert_eq!(Alert::of(&outcome).resolved.len(), 1);
         outcome.receipts.unmarked.insert(check.to_owned());
-        assert!(!outcome.can_be_closed(&outcome.decision.closings[0]), "the next run would know of no twin");
+        assert!(!outcome.can_be_closed(&outcome.decision.closings[0]), "or the next run would not know of the twin");
         assert_eq!(Alert::of(&outcome).resolved.len(), 0);
     }
 
     #[test]
-    fn what_a_person_resolved_is_not_judged_by_a_report_from_before() {
+    fn a_resolved_finding_is_not_evaluated_with_the_same_report() {
         let status = |generated: Option<&str>| {
             let resolved =
                 Stored { workflow: Workflow::Resolved, generated_at: generated.map(time), ..stored(OLD_KEY_ID) };
@@ -1413,12 +1422,12 @@ user           | access_key_1_active | access_key_1_last_rotated | access_key_2_
     }
 
     #[test]
-    fn what_was_only_not_checked_did_not_come_back() {
+    fn a_finding_closed_unchecked_is_reported_as_checked_again() {
         let closed = Stored { active: false, closed_unchecked: true, ..stored(OLD_KEY_ID) };
         insta::assert_snapshot!(lines_of_one(OLD_KEY, closed), @"new        MEDIUM        credwarden/access-key-not-rotated/123456789012/user/alice/key/20210620T051650Z (it is checked again)");
     }
 
-    /// What ends, what stays and what fails the run, by an account of which something is changed.
+    /// The closed findings, the kept findings and the errors, for the account after the change.
     fn ends(stored: &[Stored], change: impl Fn(&mut Account)) -> String {
         let mut account = account(NO_KEY);
         change(&mut account);
@@ -1436,7 +1445,7 @@ user           | access_key_1_active | access_key_1_last_rotated | access_key_2_
     }
 
     #[test]
-    fn a_report_with_fewer_users_than_the_account_closes_nothing_by_an_absence() {
+    fn a_report_with_fewer_users_than_the_account_closes_nothing_by_absence() {
         let gone = stored("credwarden/user-without-credentials/123456789012/user/bob");
         let passed = stored("credwarden/console-user-mfa-disabled/123456789012/user/alice");
         let with =
@@ -1457,7 +1466,7 @@ user           | access_key_1_active | access_key_1_last_rotated | access_key_2_
     }
 
     #[test]
-    fn a_report_that_goes_back_in_time_or_comes_from_the_future_closes_nothing() {
+    fn an_older_or_future_report_closes_nothing() {
         let passed = Stored {
             generated_at: Some(time("2026-11-20T04:00:00Z")),
             ..stored("credwarden/console-user-mfa-disabled/123456789012/user/alice")
@@ -1487,7 +1496,7 @@ user           | access_key_1_active | access_key_1_last_rotated | access_key_2_
     }
 
     #[test]
-    fn an_earlier_report_opens_nothing_again_and_its_time_replaces_no_later_one() {
+    fn an_older_report_reopens_nothing_and_does_not_replace_a_later_time() {
         let old_key = |stored: Stored| {
             let mut account = account(OLD_KEY);
             generated(&mut account, "2026-11-20T03:00:00Z");
@@ -1503,7 +1512,7 @@ user           | access_key_1_active | access_key_1_last_rotated | access_key_2_
     }
 
     #[test]
-    fn what_an_earlier_report_is_the_occasion_to_report_is_what_people_know() {
+    fn a_finding_reported_with_an_older_report_stores_only_the_reported_evidence() {
         let mut account = account(ROOT_KEY);
         generated(&mut account, "2026-11-20T03:00:00Z");
         let later = |workflow| Stored {
@@ -1527,7 +1536,7 @@ user           | access_key_1_active | access_key_1_last_rotated | access_key_2_
     }
 
     #[test]
-    fn a_report_that_a_run_does_not_rest_on_is_not_forgotten() {
+    fn the_report_time_is_kept_if_a_run_has_no_report() {
         let known_at = Some(time("2026-11-20T04:00:00Z"));
         let key = Stored { generated_at: known_at, ..stored("credwarden/root-access-key-present/123456789012/root") };
         let mut account = account(ROOT_KEY);
@@ -1537,7 +1546,7 @@ user           | access_key_1_active | access_key_1_last_rotated | access_key_2_
     }
 
     #[test]
-    fn what_an_earlier_report_shows_is_no_news() {
+    fn an_older_report_shows_no_new_evidence() {
         let mut account = account(ROOT_KEY);
         generated(&mut account, "2026-11-20T03:00:00Z");
         let later = |id: &str, severity| Stored {
@@ -1552,7 +1561,7 @@ user           | access_key_1_active | access_key_1_last_rotated | access_key_2_
         let failing = decision.failing.iter().find(|failing| failing.id == key.id).unwrap();
         assert_eq!((&failing.alert, failing.severity()), (&AlertStatus::Reported, Severity::High));
         assert_eq!((&failing.record.evidence, failing.record.generated_at), (&key.reported, key.generated_at));
-        // Whoever had the name then is not somebody new.
+        // An older report does not show a new user.
         let user = later("credwarden/user-without-credentials/123456789012/user/alice", Severity::Low);
         let mut account = self::account(NO_KEY);
         generated(&mut account, "2026-11-20T03:00:00Z");
@@ -1578,7 +1587,7 @@ user           | access_key_1_active | access_key_1_last_rotated | access_key_2_
     }
 
     #[test]
-    fn a_key_whose_date_becomes_unreadable_is_not_another_key() {
+    fn a_key_whose_date_becomes_unreadable_is_the_same_key() {
         let unreadable = account(&OLD_KEY.replace("2021-06-20T05:16:50Z", "?                   "));
         let slot = "credwarden/access-key-not-rotated/123456789012/user/alice/key/slot-1";
         let unused = "credwarden/access-key-unused/123456789012/user/alice/key";
@@ -1595,17 +1604,17 @@ user           | access_key_1_active | access_key_1_last_rotated | access_key_2_
         assert_eq!(failing(&[Stored { active: false, ..dated.clone() }]), 1);
         assert_eq!(decided(&account(&used_long_ago), &known([dated.clone()])).not_evaluated, [dated]);
         assert_eq!(decided(&unreadable, &known([stored(OLD_KEY_ID)])).not_evaluated.len(), 1);
-        // With its date again the key's finding by slot ends, and nobody has to know.
+        // When the date is readable again, the finding by slot is closed and not reported.
         let decision = decided(&account(OLD_KEY), &known([stored(slot)]));
         assert_eq!(decision.closings[0].reason, CloseReason::KnownByDate);
         assert!(!decision.closings[0].is_resolved());
-        // A key that is gone is gone.
+        // A deleted key is closed as gone.
         let decision = decided(&account(NO_KEY), &known([stored(slot)]));
         assert_eq!(decision.closings[0].reason, CloseReason::Gone(SourceId::CredentialReport));
     }
 
-    /// What two runs on the same account report of blind spots and of what was open before: the lines, and whether there is a
-    /// message.
+    /// Runs twice on the same account. Returns the lines on blind spots and kept findings, and whether a message is
+    /// sent.
     fn two_days(account: &Account, before: &[Stored], rules: AlertRules) -> String {
         let mut stored = known(before.iter().cloned());
         let mut days = String::new();
@@ -1640,7 +1649,7 @@ bob            | false            | false
 ";
 
     #[test]
-    fn a_cell_that_cannot_be_read_is_reported_once() {
+    fn an_unreadable_cell_is_reported_once() {
         let mfa = stored("credwarden/console-user-mfa-disabled/123456789012/user/alice");
         let of = |before: &[Stored], min_severity| {
             two_days(&account(NO_VERDICT), before, AlertRules { on: AlertOn::Changes, min_severity })
@@ -1659,7 +1668,7 @@ bob            | false            | false
         keep       MEDIUM        credwarden/console-user-mfa-disabled/123456789012/user/alice
         message: false
         ");
-        // Of the cell nobody is notified, and what it hides is above the threshold.
+        // The cell is below the threshold and not reported, but the finding that depends on it is above.
         insta::assert_snapshot!(of(&[Stored { severity: Severity::High, ..mfa }], Severity::High), @"
         new        MEDIUM        credwarden/credential-report-unreadable/123456789012/user/alice (first seen)
         keep       HIGH          credwarden/console-user-mfa-disabled/123456789012/user/alice
@@ -1671,7 +1680,7 @@ bob            | false            | false
     }
 
     #[test]
-    fn a_row_that_is_nobodys_hides_what_is_open_and_is_reported_once() {
+    fn a_row_without_a_user_keeps_findings_open_and_is_reported_once() {
         let mut account = account(NO_VERDICT);
         let rows = format!("{}\ne|ve", crate::testing::csv(&NO_VERDICT.replace("perhaps", "true   ")));
         account.report.as_mut().unwrap().credentials = crate::report::CredentialReport::parse(rows.as_bytes()).unwrap();
@@ -1685,7 +1694,7 @@ bob            | false            | false
         keep       MEDIUM        credwarden/user-without-credentials/123456789012/user/eve
         message: false
         ");
-        // That one user more is missing has another reason.
+        // One more missing user has another reason.
         account.summary.as_mut().unwrap().users = Some(4);
         insta::assert_snapshot!(two_days(&account, &[gone], RULES), @"
         new        HIGH          credwarden/credential-report-unreadable/123456789012/account (first seen)
@@ -1698,7 +1707,7 @@ bob            | false            | false
     }
 
     #[test]
-    fn a_column_that_cannot_be_read_fails_every_run_and_leaves_what_was_open() {
+    fn an_unreadable_column_fails_every_run_and_keeps_findings_open() {
         let broken = account(&NO_VERDICT.replace("bob            | false            | false", "bob | true | perhaps"));
         let alice = stored("credwarden/credential-report-unreadable/123456789012/user/alice");
         insta::assert_snapshot!(two_days(&broken, &[alice], RULES), @"
@@ -1720,18 +1729,18 @@ bob            | false            | false
         ..*CHECKS[11]
     };
 
-    /// What a run reads of one source: users, of whom some fail.
+    /// The result of reading one source.
     #[derive(Debug, Clone)]
     enum Read {
-        /// All users, and whether the problem is there.
+        /// All users.
         Whole,
-        /// Those users alone.
+        /// Only these users.
         Part(BTreeSet<String>),
         Failed,
         NotAsked,
     }
 
-    /// What is in the account: for each source its users, and whether the problem is there.
+    /// The account: for each source its users, and whether they fail.
     type World = [BTreeMap<String, bool>; 2];
 
     fn reads() -> impl Strategy<Value = Read> {
@@ -1752,7 +1761,7 @@ bob            | false            | false
         [users(), users()]
     }
 
-    /// The evaluation of what was read.
+    /// The evaluation of the data that was read.
     fn seen(world: &World, reads: &[Read; 2], now: DateTime<Utc>) -> Evaluation {
         let mut evaluation = evaluated(&account("user\n<root_account>"));
         evaluation.evaluated_at = now;
@@ -1784,8 +1793,8 @@ bob            | false            | false
         evaluation
     }
 
-    /// What Security Hub has after the decision.
-    fn carried_out(decision: &Decision, mut stored: BTreeMap<String, Stored>) -> BTreeMap<String, Stored> {
+    /// The findings in Security Hub after the decision.
+    fn executed(decision: &Decision, mut stored: BTreeMap<String, Stored>) -> BTreeMap<String, Stored> {
         for failing in &decision.failing {
             let known = stored.entry(failing.id.clone()).or_insert_with(|| self::stored(&failing.id));
             known.active = true;
@@ -1797,9 +1806,10 @@ bob            | false            | false
     }
 
     proptest! {
-        /// A source that fails closes nothing of the other, and a finding is gone only when its own source was read.
+        /// A source that fails closes no finding of the other source. A finding is gone only if its own source was
+        /// read.
         #[test]
-        fn two_sources_fail_and_close_each_for_itself(
+        fn one_source_closes_nothing_of_another(
             days in prop::collection::vec((worlds(), [reads(), reads()]), 1..8),
         ) {
             let mut stored: BTreeMap<String, Stored> = BTreeMap::new();
@@ -1807,7 +1817,7 @@ bob            | false            | false
                 let now = time(NOW) + TimeDelta::days(i64::try_from(day).unwrap());
                 let memory = Memory::Recalled { region: "eu-central-1".to_owned(), findings: stored.clone() };
                 let decision = decide(seen(world, reads, now), memory, &Enrichment::default(), RULES);
-                let after = carried_out(&decision, stored.clone());
+                let after = executed(&decision, stored.clone());
                 let checks = [CHECKS[11].id, OF_A_SECOND_SOURCE.id];
                 for (id, now) in &after {
                     let id = FindingId::parse(id).unwrap();

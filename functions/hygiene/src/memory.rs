@@ -1,4 +1,4 @@
-//! What is known of earlier runs: the findings that they stored, or nothing.
+//! The findings that earlier runs stored.
 
 use std::collections::BTreeMap;
 
@@ -9,24 +9,24 @@ use crate::subject::{FindingId, SubjectId};
 use crate::time::later;
 use crate::verdict::{Evidence, ReportedEvidence, Severity};
 
-/// What is known of earlier runs.
+/// The stored findings, or the reason why they are not known.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Memory {
     /// credwarden's findings in Security Hub, open and closed, by identity.
     Recalled {
         /// Security Hub's region.
         region: String,
-        /// The findings. Of the closed ones only those that fail again have to be here.
+        /// The findings. Closed findings are needed only if they fail again.
         findings: BTreeMap<String, Stored>,
     },
-    /// There is none: Security Hub is not used.
+    /// Security Hub is not used.
     Off,
-    /// It could not be read.
+    /// The findings could not be read.
     Unread,
 }
 
 impl Memory {
-    /// The findings that are known.
+    /// The stored findings; empty if they are not known.
     pub fn findings(&self) -> impl Iterator<Item = &Stored> {
         let findings = match self {
             Self::Recalled { findings, .. } => Some(findings),
@@ -36,7 +36,7 @@ impl Memory {
     }
 }
 
-/// A finding of an earlier run: no more of it than the next run needs.
+/// A finding of an earlier run, with only the members that the next run needs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stored {
     /// Its identity, as it is stored.
@@ -45,31 +45,31 @@ pub struct Stored {
     pub check: String,
     /// Its title.
     pub title: String,
-    /// Whether it is open, not closed.
+    /// Whether it is open.
     pub active: bool,
-    /// Whether people were notified of it, and what they made of that.
+    /// Whether it was reported, and the decision of a person on it.
     pub workflow: Workflow,
     /// Its severity.
     pub severity: Severity,
     /// When it was stored first.
     pub created_at: DateTime<Utc>,
-    /// When it was found first since it was last closed.
+    /// When it was first observed since it was last closed.
     pub first_observed_at: Option<DateTime<Utc>>,
-    /// When it was stored last; none where that cannot be read.
+    /// When it was last stored; `None` if the time is unreadable.
     pub updated_at: Option<DateTime<Utc>>,
     /// The ARN of the user or of root.
     pub arn: Option<String>,
-    /// The access key's id, where it was known when the finding was stored.
+    /// The access key's id, if it was known when the finding was stored.
     pub access_key_id: Option<String>,
-    /// What was reported of it.
+    /// The evidence that was reported.
     pub reported: ReportedEvidence,
-    /// Whether it was closed though nobody saw that the problem is solved: its check was disabled, or unknown.
+    /// Whether it was closed without a verdict, because its check was disabled or unknown.
     pub closed_unchecked: bool,
-    /// When the user was created that it was made for: a later user of the same name is another one.
+    /// The creation time of its user: a later user with the same name is another user.
     pub user_created_at: Option<DateTime<Utc>>,
-    /// When the credential report was made that it rests on.
+    /// The generation time of the credential report that it is based on.
     pub generated_at: Option<DateTime<Utc>>,
-    /// What its verdict rested on; only of checks on events, which nothing undoes.
+    /// The evidence of its verdict; only for checks on events.
     pub evidence: Evidence,
 }
 
@@ -81,9 +81,9 @@ pub enum Workflow {
     New,
     /// Reported.
     Notified,
-    /// Never to be reported: a person's decision.
+    /// A person decided that it is never reported.
     Suppressed,
-    /// A person says that it is fixed.
+    /// A person marked it as fixed.
     Resolved,
 }
 
@@ -101,30 +101,31 @@ impl Workflow {
         }
     }
 
-    /// The status that Security Hub spells so.
+    /// Parses Security Hub's spelling.
     pub fn from_label(label: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|workflow| workflow.label() == label)
     }
 }
 
 impl Stored {
-    /// What it is on.
+    /// The subject in its identity.
     pub fn subject(&self) -> SubjectId<'_> {
         FindingId::parse(&self.id).map_or(SubjectId::Other("".into()), |id| id.subject)
     }
 
-    /// Since when it has been open.
+    /// The time since which it has been open.
     pub fn open_since(&self) -> DateTime<Utc> {
         self.first_observed_at.unwrap_or(self.created_at)
     }
 
-    /// The time to update it with: later than the stored one, or Security Hub ignores the update without an error.
+    /// The `UpdatedAt` of the next update: it must be later than the stored one, or Security Hub ignores the update
+    /// without an error.
     pub fn next_update(&self, now: DateTime<Utc>) -> DateTime<Utc> {
         self.updated_at.map_or(now, |updated_at| now.max(later(updated_at)))
     }
 
-    /// Whether it is known that the time of the next update is later than the stored one. What Security Hub ignores stays as it
-    /// is there, so that the next run tells it once more.
+    /// Whether the time of the next update is certainly later than the stored one. If Security Hub ignores the update,
+    /// the next run reports the finding again.
     pub fn takes_updates(&self) -> bool {
         self.updated_at.is_some_and(|updated_at| updated_at < later(updated_at))
     }

@@ -1,5 +1,5 @@
-//! Two access keys of a user that were created in the same second. They are told apart by slot, and when one of them is gone, by
-//! what earlier runs stored of their ids: the report has none.
+//! Twins: two access keys of a user with the same creation second. Their slots distinguish them. When one of them is
+//! deleted, the ids that earlier runs stored distinguish them, since the report has no ids.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,8 +10,8 @@ use crate::evaluate::Evaluation;
 use crate::memory::Stored;
 use crate::subject::{AccessKeySubject, FindingId, KeyTag, Subject, SubjectId};
 
-/// The keys that are left of twins, under the identity of a key without one. Which of the two each is, the report does not say: it
-/// may have taken the other's slot.
+/// Returns the remaining key of each pair of twins, under the identity of a key without a twin. The report does not
+/// show which of the two it is: it may now have the other key's slot.
 pub fn left_of_twins<'s>(
     stored: impl IntoIterator<Item = &'s Stored>,
     evaluation: &Evaluation,
@@ -30,7 +30,7 @@ fn is_second(subject: &SubjectId<'_>) -> bool {
     matches!(subject, SubjectId::AccessKey { key: KeyTag::Created { second: true, .. }, .. })
 }
 
-/// The first or the second of the twins of which the key is one, or would be one.
+/// Returns the identity of the key as the first or the second of twins.
 pub fn twin(key: &SubjectId<'_>, second: bool) -> Option<SubjectId<'static>> {
     match key {
         SubjectId::AccessKey { user, key: KeyTag::Created { at, .. } } => Some(SubjectId::AccessKey {
@@ -46,9 +46,9 @@ pub fn twin(key: &SubjectId<'_>, second: bool) -> Option<SubjectId<'static>> {
     }
 }
 
-/// Gives each key that is left of twins the identity with which its id is stored. Returns those of which that cannot be decided:
-/// what is stored under their identity may be the other's.
-pub(crate) fn settle(
+/// Gives each remaining twin the identity that its id is stored with. Returns the keys for which that cannot be
+/// decided: the finding stored under their identity may be that of the other key.
+pub(crate) fn assign_identities(
     stored: &BTreeMap<String, Stored>,
     evaluation: &mut Evaluation,
     enrichment: &mut Cow<'_, Enrichment>,
@@ -83,7 +83,7 @@ fn rename(first: &SubjectId<'_>, evaluation: &mut Evaluation) {
     }
 }
 
-/// The identity that what is left of the twins takes, where the stored finding is on the second of those.
+/// If the stored finding is on the second of undecided twins: the identity that the remaining twin takes.
 pub(crate) fn first_of(stored: &Stored, undecided: &BTreeSet<SubjectId<'static>>) -> Option<String> {
     let id = FindingId::parse(&stored.id).ok().filter(|id| is_second(&id.subject))?;
     let subject = twin(&id.subject, false).filter(|first| undecided.contains(first))?;
