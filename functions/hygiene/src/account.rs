@@ -1,4 +1,4 @@
-//! What was read from one account, its sources joined. Each source fails alone.
+//! The data that was read from one account. An error of one source does not affect the others.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,7 +10,7 @@ use crate::service_credential::ServiceCredential;
 use crate::source::{Coverage, Source, SourceId, Unavailable, Users};
 use crate::text::{age, counted, moment};
 
-/// What was read from one account.
+/// The data that was read from one account.
 #[derive(Debug, Clone)]
 pub struct Account {
     /// The account's 12 digits: from the report's root ARN, else from `sts:GetCallerIdentity`.
@@ -21,8 +21,7 @@ pub struct Account {
     pub report: Source<Report>,
     /// `GetAccountSummary`.
     pub summary: Source<AccountSummary>,
-    /// The ARN of the user that each assigned virtual MFA device is assigned to, where the answer names one, from
-    /// `ListVirtualMFADevices`.
+    /// For each assigned virtual MFA device the ARN of its user, if the response has one, from `ListVirtualMFADevices`.
     pub virtual_mfa_users: Source<Vec<Option<String>>>,
     /// The service-specific credentials of all users, from `ListServiceSpecificCredentials`.
     pub service_credentials: Source<Vec<ServiceCredential>>,
@@ -31,21 +30,21 @@ pub struct Account {
 /// A credential report and its age.
 #[derive(Debug, Clone)]
 pub struct Report {
-    /// When IAM made it: up to four hours before it is read, as IAM hands out a stored one for that long.
+    /// When IAM generated it: up to four hours before it is read, since IAM returns a stored report for that long.
     pub generated_time: Option<DateTime<Utc>>,
     /// Its rows.
     pub credentials: CredentialReport,
 }
 
 impl Report {
-    /// The latest moment in its cells.
+    /// The latest time in its cells.
     pub fn newest_time(&self) -> Option<DateTime<Utc>> {
         self.credentials.newest_time(self.generated_time)
     }
 }
 
-/// What `GetAccountSummary` says of the root user. It is live where the report may be four hours old. A key that the map
-/// lacks (older partitions do not have `AccountPasswordPresent`) is `None`.
+/// The entries of `GetAccountSummary` that checks use. It is live, while the report may be four hours old. A key that
+/// is missing in the map (older partitions do not have `AccountPasswordPresent`) is `None`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct AccountSummary {
     /// `AccountAccessKeysPresent`: 0 when root has no access key; inactive ones count.
@@ -56,12 +55,12 @@ pub struct AccountSummary {
     pub account_password_present: Option<i32>,
     /// `AccountSigningCertificatesPresent`: 0 when root has no X.509 signing certificate.
     pub account_signing_certificates_present: Option<i32>,
-    /// `Users`: how many IAM users there are.
+    /// `Users`: the number of IAM users.
     pub users: Option<i32>,
 }
 
 impl AccountSummary {
-    /// Out of `SummaryMap`, looked up by key.
+    /// Creates it from a lookup in `SummaryMap`.
     pub fn of(value: impl Fn(&str) -> Option<i32>) -> Self {
         Self {
             account_access_keys_present: value("AccountAccessKeysPresent"),
@@ -73,46 +72,46 @@ impl AccountSummary {
     }
 }
 
-/// A report that is older is not the one that IAM has: it makes one anew after four hours.
+/// The maximum age of a report: IAM generates a new one after four hours.
 pub const OLDEST: TimeDelta = TimeDelta::hours(5);
 
-/// What speaks against a credential report: it is judged, and closes nothing.
+/// A reason not to trust a credential report. Checks are applied to it, but it closes no findings.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Doubt {
     /// It has rows of another account.
     #[error("the credential report has {} of another account, the first in line {line}", counted(*.rows as u64, "row"))]
     ForeignRows {
-        /// How many.
+        /// The number of these rows.
         rows: usize,
-        /// The line of the first, from 1.
+        /// The line of the first one, from 1.
         line: u64,
     },
-    /// It was made more than five hours before the run.
+    /// It was generated more than five hours before the run.
     #[error("the credential report is of {}, {} before this run", moment(*.generated), age(*.before))]
     Old {
-        /// When it was made.
+        /// When it was generated.
         generated: DateTime<Utc>,
-        /// How long ago.
+        /// Its age.
         before: TimeDelta,
     },
-    /// It was made more than five minutes after the run.
+    /// It was generated more than five minutes after the run.
     #[error("the credential report is of {}, which is later than this run", moment(*.generated))]
     Future {
-        /// When it was made.
+        /// When it was generated.
         generated: DateTime<Utc>,
     },
-    /// It has fewer users than the account, which a user who was created since is a reason for.
+    /// It has fewer users than the account. One reason is a user who was created since.
     #[error("the credential report has {}, and the account {live}", counted(*.users as u64, "user"))]
     FewerUsers {
-        /// How many it has.
+        /// The number of users in the report.
         users: usize,
-        /// How many the account has.
+        /// The number of users in the account.
         live: i32,
     },
 }
 
 impl Doubt {
-    /// Whether the run fails for it.
+    /// Whether it fails the run.
     pub fn is_failure(&self) -> bool {
         match self {
             Self::ForeignRows { .. } | Self::Old { .. } | Self::Future { .. } => true,
@@ -121,34 +120,34 @@ impl Doubt {
     }
 }
 
-/// An IAM user, with what each source knows of them.
+/// An IAM user, with the data of each source.
 #[derive(Debug)]
 pub struct User<'a> {
-    /// The user's name. Hostile text wherever it is shown.
+    /// The user's name: untrusted text, to be escaped wherever it is shown.
     pub name: Cow<'a, str>,
-    /// The user's ARN; none for a user whose name is a pseudonym.
+    /// The user's ARN; `None` if the name is a pseudonym.
     pub arn: Option<String>,
-    /// The user's row of the credential report, or what is wrong with it.
+    /// The user's row of the credential report, or its damage.
     pub row: Result<&'a Row, &'a Damage>,
-    /// Whether the name is the user's. A damaged row without a valid one of its own is called by its line.
+    /// Whether `name` is the user's name. A damaged row without a valid, unique name is named after its line.
     pub is_named: bool,
     /// The user's service-specific credentials.
     pub service_credentials: Result<Vec<&'a ServiceCredential>, &'a Unavailable>,
 }
 
 impl<'a> User<'a> {
-    /// The user's row of the credential report.
+    /// Returns the user's row of the credential report.
     ///
     /// # Errors
     ///
-    /// The reason why there is none.
+    /// The reason if the row is damaged.
     pub fn row(&self) -> Source<&'a Row> {
         self.row.map_err(Unavailable::from)
     }
 }
 
 impl Account {
-    /// An account of which nothing was read, for that reason, and of which nothing is known.
+    /// An account without data: no source was read, for the given reason.
     pub fn unread(reason: &Unavailable) -> Self {
         Self {
             id: None,
@@ -160,11 +159,11 @@ impl Account {
         }
     }
 
-    /// The root user's row of the report.
+    /// Returns the root user's row of the report.
     ///
     /// # Errors
     ///
-    /// The reason why there is none.
+    /// The reason if there is no row.
     pub fn root(&self) -> Source<&Row> {
         let report = self.report.as_ref().map_err(Unavailable::clone)?;
         match (report.credentials.root.as_ref(), report.credentials.damaged_root()) {
@@ -177,17 +176,17 @@ impl Account {
         }
     }
 
-    /// An entry of the account summary.
+    /// Returns an entry of the account summary.
     ///
     /// # Errors
     ///
-    /// The reason why it is not known.
+    /// The reason if the entry is not known.
     pub fn summary_entry(&self, name: &str, entry: fn(&AccountSummary) -> Option<i32>) -> Source<i32> {
         let summary = self.summary.as_ref().map_err(Unavailable::clone)?;
         entry(summary).ok_or_else(|| Unavailable::Unreadable(format!("The account summary has no {name}.")))
     }
 
-    /// The IAM users that any source has, in the report's order; an account whose report was not read has none.
+    /// Returns the IAM users in the order of the report; none if the report was not read.
     pub fn users<'a>(&'a self) -> Vec<User<'a>> {
         let Ok(report) = &self.report else { return Vec::new() };
         let credentials = self.credentials_by_user();
@@ -208,7 +207,8 @@ impl Account {
             while let Some(above) = damaged.next_if(|damaged| damaged.row.users_above <= place) {
                 users.push(damaged_user(above));
             }
-            // A pseudonym is not the name in the account: an ARN made from it would not exist, or be another user's.
+            // A pseudonym is not the name in the account: an ARN made from it would not exist, or belong to another
+            // user.
             let made = || if row.is_pseudonymised { None } else { self.arn_of(&row.user) };
             let arn = row.arn.clone().or_else(made);
             let service_credentials = of(&row.user);
@@ -226,8 +226,8 @@ impl Account {
         Ok(users)
     }
 
-    /// The service-specific credentials, each with the ARN of its user: that of the user's row where there is one. `users` are
-    /// the account's [users](Self::users).
+    /// Returns the service-specific credentials, each with the ARN of its user (from the user's row if the report has
+    /// it). `users` are the account's [users](Self::users).
     pub fn owned_service_credentials(&self, users: &[User<'_>]) -> Vec<(&ServiceCredential, Option<String>)> {
         let Ok(credentials) = &self.service_credentials else { return Vec::new() };
         if credentials.is_empty() {
@@ -238,13 +238,13 @@ impl Account {
         credentials.iter().map(|credential| (credential, arn(&credential.user))).collect()
     }
 
-    /// The ARN that a user of that name has, if its path is empty.
+    /// The ARN of a user with that name and without a path.
     fn arn_of(&self, name: &str) -> Option<String> {
         let (account, partition) = (self.id.as_deref()?, self.partition.as_deref()?);
         Some(format!("arn:{partition}:iam::{account}:user/{name}"))
     }
 
-    /// What speaks against the report in a run at that time.
+    /// Returns the reasons not to trust the report in a run at the given time.
     pub fn doubts(&self, now: DateTime<Utc>) -> Vec<Doubt> {
         let Ok(report) = &self.report else { return Vec::new() };
         let mut doubts = Vec::new();
@@ -267,7 +267,7 @@ impl Account {
         doubts
     }
 
-    /// How much of the source was read.
+    /// Returns how much of the source was read.
     pub fn coverage(&self, source: SourceId) -> Coverage {
         match source {
             SourceId::CredentialReport => match &self.report {
@@ -282,7 +282,7 @@ impl Account {
         }
     }
 
-    /// Why the source is not there at all, where it is not.
+    /// Returns the reason if the source was not read at all.
     pub fn unavailable(&self, source: SourceId) -> Option<&Unavailable> {
         match source {
             SourceId::CredentialReport => self.report.as_ref().err(),
@@ -292,8 +292,8 @@ impl Account {
         }
     }
 
-    /// The account as it can have been at that time: a date of the report that is more than five minutes after the report was
-    /// made (where that is not known: after that time) is one that IAM does not write, and cannot be read.
+    /// Returns the account with impossible dates marked as unreadable: IAM does not write a date that is more than five
+    /// minutes after the report's generation time (if that is not known: after `now`).
     pub fn as_of(&self, now: DateTime<Utc>) -> Cow<'_, Self> {
         let limit = self.report_generated_at().unwrap_or(now).checked_add_signed(CLOCK_SKEW);
         let late = |report: &Report| limit.filter(|limit| report.credentials.has_time_after(*limit));
@@ -305,14 +305,14 @@ impl Account {
         Cow::Owned(account)
     }
 
-    /// When the report was made, if there is one and it says.
+    /// The generation time of the report, if it is known.
     pub fn report_generated_at(&self) -> Option<DateTime<Utc>> {
         self.report.as_ref().ok().and_then(|report| report.generated_time)
     }
 }
 
-/// A report with a row that is assigned to nobody may lack anybody, and so may one that has fewer users than the account, or
-/// of which that is not known. A user with an ambiguous key, whose date is unreadable or not there, may have any key.
+/// Any user may be missing in a report if one of its rows has no known user, if it has fewer users than the account, or
+/// if the number of users is not known. A user with an ambiguous key, without a readable date, may have any key.
 fn coverage_of(report: &CredentialReport, users: Option<i32>) -> Coverage {
     let has_all = users.is_some_and(|users| usize::try_from(users).is_ok_and(|users| users <= report.users.len()));
     if !report.is_whole() || !has_all {
@@ -325,14 +325,14 @@ fn coverage_of(report: &CredentialReport, users: Option<i32>) -> Coverage {
 
 /// A user whose row is damaged.
 struct DamagedUser<'a> {
-    /// The name in the row. Where it has none, or another row has the same one, `line N`.
+    /// The name in the row; `line N` if it has no name, or another row has the same one.
     name: String,
     /// Whether it is the name in the row.
     is_named: bool,
     row: &'a DamagedRow,
 }
 
-/// The users whose rows are damaged, in the report's order, each with a name of its own.
+/// The users whose rows are damaged, in the report's order, with unique names.
 fn damaged_users(report: &CredentialReport) -> Vec<DamagedUser<'_>> {
     if report.damaged.is_empty() {
         return Vec::new();
@@ -341,7 +341,7 @@ fn damaged_users(report: &CredentialReport) -> Vec<DamagedUser<'_>> {
     let mut take = |name: String| taken.insert(name.clone()).then_some(name);
     let first_choice = |row: &DamagedRow| row.name.clone().unwrap_or_else(|| line_name(row.damage.line, 1));
     let first_choices: Vec<Option<String>> = report.damaged.iter().map(|row| take(first_choice(row))).collect();
-    // Rows can share a line: what ends in a carriage return alone is a row, but no line to whoever counts them.
+    // Rows can share a line: a lone carriage return ends a row, but it does not count as a line break.
     let mut copies: BTreeMap<u64, usize> = BTreeMap::new();
     let users = report.damaged.iter().zip(first_choices).map(|(row, name)| {
         let is_named = row.name.is_some() && name == row.name;
@@ -371,14 +371,14 @@ mod tests {
 
     const ALICE: &str = "alice,arn:aws:iam::123456789012:user/alice";
 
-    /// The names and the users above the damaged rows.
+    /// The names of the damaged rows, and the number of users above each.
     fn damaged(rows: &[&str]) -> Vec<(String, usize)> {
         let report = CredentialReport::parse(format!("user,arn\n{}", rows.join("\n")).as_bytes()).unwrap();
         damaged_users(&report).into_iter().map(|user| (user.name, user.row.users_above)).collect()
     }
 
     #[test]
-    fn damaged_rows_have_names_of_their_own() {
+    fn damaged_rows_have_unique_names() {
         let users = damaged(&["bob", "bob", "\"a\rb\",\"x", "y\"\r?\r?", "line 3,", "<root_account>,"]);
         let names: Vec<&str> = users.iter().map(|(name, _)| name.as_str()).collect();
         assert_eq!(
@@ -389,7 +389,7 @@ mod tests {
     }
 
     #[test]
-    fn a_damaged_row_does_not_take_a_whole_ones_name() {
+    fn a_damaged_row_does_not_take_the_name_of_a_valid_row() {
         assert_eq!(damaged(&["alice", ALICE]), [("line 2".to_owned(), 0)]);
         assert_eq!(damaged(&[ALICE, "alice"]), [("line 3".to_owned(), 1)]);
     }
@@ -414,8 +414,8 @@ mod tests {
         UNKNOWN user/alice: The credential report has no column access_key_1_active.
         UNKNOWN user/line 4: Line 4 of the credential report is damaged: it has 1 field for 2 columns and ends in `user`.
         ");
-        let nobody = Coverage::Part(Users::Only(BTreeSet::new()));
-        assert_eq!(damaged.coverage(SourceId::CredentialReport), nobody, "whoever is not in it may be there");
+        let no_users = Coverage::Part(Users::Only(BTreeSet::new()));
+        assert_eq!(damaged.coverage(SourceId::CredentialReport), no_users, "an absent user may exist");
     }
 
     #[test]
@@ -431,7 +431,7 @@ alice          | true                | 2099-01-02T03:04:05Z      | true         
         UNKNOWN user/alice/key/slot-1: access_key_1_last_rotated is `2099-01-02T03:04:05Z` in the credential report, a date later than the report itself.
         FAILED user/alice/key/20210620T051650Z: Access key 2 of alice was created on 2021-06-20 05:16 UTC, 1,979 days ago; the limit is 90 days.
         ");
-        // Without a time of the report it is the run's that counts.
+        // Without the generation time, the time of the run is used.
         dated.report.as_mut().unwrap().generated_time = None;
         assert!(observe(&dated).starts_with("UNKNOWN user/alice/key/slot-1: "));
         let within = |created: &str| {
@@ -443,7 +443,7 @@ alice          | true                | 2099-01-02T03:04:05Z      | true         
     }
 
     #[test]
-    fn the_damaged_row_of_root_is_no_users() {
+    fn the_damaged_row_of_root_is_not_a_user() {
         assert_eq!(damaged(&["<root_account>", "<root_account>"]), [("line 3".to_owned(), 0)]);
         assert_eq!(damaged(&["<root_account>", "<root_account>,"]), [("line 2".to_owned(), 0)]);
     }

@@ -1,4 +1,5 @@
-//! What of a credential report cannot be read, and about whom: a row, a cell that a check needs, or a column of the account's.
+//! The unreadable parts of a credential report by subject: a row, a cell that a check needs, or a column (of the
+//! account).
 
 use crate::report::{ColumnError, Damage, Row};
 use crate::source::Unavailable;
@@ -6,34 +7,35 @@ use crate::subject::Subject;
 use crate::text::sentence;
 use crate::verdict::{Fact, Verdict};
 
-/// What of the report cannot be read about one subject.
+/// The unreadable parts of the report about one subject.
 #[derive(Debug)]
 pub struct BlindSpots<'a> {
     /// The root user, an IAM user, or the account.
     pub subject: &'a Subject,
-    /// What cannot be read, each once.
+    /// The unreadable parts, without duplicates.
     pub spots: Vec<BlindSpot>,
-    /// Why nothing more is known of the subject, where that is the account's blind spot: a column of which nothing can be read,
-    /// or a row that is nobody's.
+    /// The reason if data about the subject is unreadable because of a blind spot of the account: an unreadable column,
+    /// or a row without a known user.
     pub of_account: Option<Unavailable>,
 }
 
 /// A row, a cell or a column that cannot be read.
 #[derive(Debug, PartialEq, Eq)]
 pub struct BlindSpot {
-    /// What is wrong with it, as a sentence.
+    /// The reason why it is unreadable, as a sentence.
     pub reason: String,
-    /// What the report has there.
+    /// The text in the report.
     pub fact: Option<Fact>,
 }
 
 impl<'a> BlindSpots<'a> {
-    /// None so far.
+    /// No blind spots.
     pub(crate) fn none(subject: &'a Subject) -> Self {
         Self { subject, spots: Vec::new(), of_account: None }
     }
 
-    /// With what those verdicts could not rest on. A cell in an unreadable column is the account's, not the subject's.
+    /// Adds the cells that made verdicts UNKNOWN. A cell in an unreadable column is a blind spot of the account, not of
+    /// the subject.
     pub(crate) fn with_cells<'v>(
         mut self,
         row: &Row,
@@ -63,7 +65,7 @@ impl From<&Damage> for BlindSpot {
 }
 
 impl BlindSpot {
-    /// The columns of which nothing can be read, those that are not there together.
+    /// The blind spots of unreadable columns; all missing columns are one blind spot.
     pub(crate) fn columns(errors: &[ColumnError]) -> Vec<Self> {
         let fact = |error: &ColumnError| match error {
             ColumnError::Missing { header, .. } => Fact::of_report("columns", header),

@@ -1,23 +1,25 @@
-//! The rules of credwarden, pure: no clock, no network, no environment. `Cargo.toml` is the guard: nothing this crate can
-//! reach does I/O, so a check cannot either.
+//! The rules of credwarden, pure: no clock, no network, no environment. `Cargo.toml` guarantees it: no dependency of
+//! this crate does I/O, so no check can.
 //!
-//! # Layout, in the order the data flows
+//! # Layout, in the order of the data flow
 //!
-//! - [`report`] reads the credential report, [`service_credential`] is what it does not show; [`account`] joins them with the
-//!   account's other [`source`]s
-//! - `dialect` and `local_date` are what spreadsheets do to a saved report, [`saved`] is what people do to it
-//! - a [`check`] is metadata and a rule; [`checks`] has them all, one file each; [`evaluate`] applies them under a [`policy`]: each [`finding`] is a check, a
-//!   [`subject`] and a [`verdict`]
-//! - [`blind_spots`] is what of the report they could not read
-//! - [`decide`] compares the findings with the [`memory`] of earlier runs (of [`twins`] that are gone too), adds the [`enrichment`], and gives the
-//!   [`decision`]: all that will be written, reported, marked and closed
-//! - [`outcome`] is the decision with what Security Hub took of it; [`alert`] chooses what is reported, [`mail`] renders it;
-//!   [`closed`] is the machine-readable list of what ended
-//! - [`remediation`] is how to fix a finding: console steps or a script, as data until it is rendered
-//! - [`explain`] is a check's page of the documentation, [`settings`] are what people can set
+//! - [`report`] parses the credential report; [`service_credential`] has the credentials that it does not show;
+//!   [`account`] joins them with the other [`source`]s of the account
+//! - `dialect`, `local_boolean` and `local_date` parse reports that a spreadsheet saved; [`saved`] checks reports that
+//!   people changed
+//! - a [`check`] is metadata and a rule; [`checks`] has one file for each check; [`evaluate`] applies them under a
+//!   [`policy`]: each [`finding`] is a check, a [`subject`] and a [`verdict`]
+//! - [`blind_spots`] are the parts of the report that checks could not read
+//! - [`decide`] compares the findings with the [`memory`] of earlier runs (including [`twins`], two keys with the same
+//!   creation second), adds the [`enrichment`], and returns the [`decision`]: the findings to import, report, mark and
+//!   close
+//! - [`outcome`] is the decision with the results of Security Hub; [`alert`] selects the findings to report, [`mail`]
+//!   renders them; [`closed`] is the machine-readable list of closed findings
+//! - [`remediation`] describes how to fix a finding: console steps or a script, as data that is rendered later
+//! - [`explain`] renders a check's documentation page; [`settings`] lists the settings
 //!
-//! What checks share is in `commands` (AWS CLI), [`requirements`] (compliance) and `root_keys`; what the wording shares (dates,
-//! ages, quoting of hostile names) in [`text`].
+//! Checks share `commands` (AWS CLI), [`requirements`] (compliance) and `root_keys`. Messages share [`text`]: dates,
+//! ages, and escaping of untrusted names.
 
 pub mod account;
 pub mod alert;
