@@ -18,34 +18,35 @@ use crate::verdict::{Evidence, Fact, Severity, Verdict};
 /// A rule about credentials: data and one function.
 #[derive(Debug)]
 pub struct Check {
-    /// The public name: the problem that is flagged. It never changes, and no benchmark's number is in it: those move.
+    /// The public name: the problem that is flagged. It never changes, so it has no number of a benchmark: those
+    /// change.
     pub id: &'static str,
     /// The problem as a heading, at most 256 characters.
     pub title: &'static str,
-    /// How bad it is, unless the evidence says otherwise.
+    /// The default severity; a verdict can override it.
     pub severity: Severity,
-    /// Whether it is about what is, or about what happened.
+    /// Whether it is about a state or an event.
     pub kind: Kind,
-    /// The sources that its verdict can rest on, first the one that prevails: where that cannot be read, no other closes a finding.
+    /// The sources of its verdict. The first has priority: if it cannot be read, the others close no finding.
     pub sources: &'static [SourceId],
-    /// The source that lists its subjects: a finding on a subject that is not in it is gone, if it was read. None for the root
-    /// user, who is always there.
+    /// The source that lists its subjects: if it was read and does not have a subject, the subject's finding is gone.
+    /// `None` for the root user, who always exists.
     pub listed_by: Option<SourceId>,
-    /// The columns of the credential report without which some subject has no verdict.
+    /// The columns of the credential report that it needs: without one of them, some subject has no verdict.
     pub columns: &'static [Column],
-    /// When it fails, for the documents.
+    /// The condition under which it fails, for the documentation.
     pub fails_when: &'static str,
     /// Why it matters.
     pub rationale: &'static str,
-    /// What to do, in at most 512 characters.
+    /// The recommendation, at most 512 characters.
     pub recommendation: &'static str,
     /// The exact way to fix it: console steps for root, AWS CLI commands for users.
     pub remediation: fn(&Target<'_>) -> Remediation,
-    /// AWS's documentation of the matter.
+    /// AWS's documentation on the subject.
     pub documentation: &'static str,
-    /// Requirements that it maps to, in Security Hub's spelling: at most 32 of at most 64 characters.
+    /// Requirements that it maps to, in Security Hub's spelling: at most 32, each of at most 64 characters.
     pub requirements: &'static [&'static str],
-    /// What other catalogues call it, with who says so.
+    /// Its ids in other catalogues, with the author of each mapping.
     pub mappings: &'static [Mapping],
     /// The rule.
     pub rule: Rule,
@@ -60,12 +61,12 @@ impl PartialEq for Check {
 impl Eq for Check {}
 
 impl Check {
-    /// Whether its verdict can rest on that source.
+    /// Whether its verdict can be based on the source.
     pub fn reads(&self, source: SourceId) -> bool {
         self.sources.contains(&source)
     }
 
-    /// Whether it makes findings on subjects of that kind.
+    /// Whether it has findings on subjects of that kind.
     pub fn judges(&self, subject: &SubjectId<'_>) -> bool {
         match self.rule {
             Rule::Root(_) => matches!(subject, SubjectId::Root),
@@ -77,14 +78,14 @@ impl Check {
     }
 }
 
-/// A check is data of the program: its id stands for it.
+/// Checks are static, so only the id is serialized.
 impl Serialize for Check {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.id)
     }
 }
 
-/// What a check looks at, which is what its findings are about.
+/// The rule, by the kind of its subjects.
 #[derive(Debug, Clone, Copy)]
 pub enum Rule {
     /// The root user, with every source.
@@ -99,34 +100,34 @@ pub enum Rule {
     BlindSpots(fn(&BlindSpots<'_>) -> Verdict),
 }
 
-/// What ends a check's finding.
+/// The kind of a check, which decides how its findings end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// The check is about a state: its finding ends when the state does.
     State,
-    /// The check is about a credential that nobody uses: its finding ends when somebody does, and nobody has fixed anything.
+    /// The check is about an unused credential: its finding ends when the credential is used, which is not a fix.
     Disuse,
-    /// The check is about something that happened, which nothing undoes.
+    /// The check is about an event, which cannot be undone.
     Event,
 }
 
-/// What commands act on.
+/// The target of remediation commands.
 #[derive(Debug, Clone, Copy)]
 pub struct Target<'a> {
     /// The subject of the finding.
     pub subject: &'a Subject,
-    /// The access key's id, where it is known.
+    /// The access key's id, if it is known.
     pub access_key_id: Option<&'a str>,
 }
 
 impl Target<'_> {
-    /// The name of the IAM user, as it is.
+    /// The name of the IAM user, unescaped.
     pub fn user_name(&self) -> &str {
         self.subject.owner().map_or("", |user| &user.name)
     }
 }
 
-/// The present and the limits.
+/// The time of the run and the limits.
 #[derive(Debug, Clone, Copy)]
 pub struct Context<'a> {
     /// The time of the run.
@@ -136,13 +137,13 @@ pub struct Context<'a> {
 }
 
 impl Context<'_> {
-    /// How long ago that was; a time in the future counts as now, since clocks differ.
+    /// The age of a time. A time in the future counts as now, since clocks differ.
     pub fn age(&self, time: Time) -> TimeDelta {
         (self.now - time).max(TimeDelta::zero())
     }
 }
 
-/// What the report says in those columns, as it says it.
+/// The cells of those columns, unchanged.
 pub(crate) fn evidence(row: &Row, columns: &[Column]) -> Evidence {
     let cell = |column: &Column| row.cell(*column).map(|cell| Fact::of_report(column.name(), cell));
     columns.iter().filter_map(cell).collect()

@@ -29,30 +29,30 @@ pub struct Evaluation {
     pub evaluated_at: DateTime<Utc>,
     /// Whether the credential report was read.
     pub report_was_read: bool,
-    /// When the credential report was made.
+    /// When the credential report was generated.
     pub report_generated_at: Option<DateTime<Utc>>,
-    /// What was evaluated of the account.
+    /// The part of the account that was evaluated.
     pub scope: Scope,
-    /// The checks that were applied, which are all that are not disabled.
+    /// The checks that were applied: all that are not disabled.
     pub checks: Vec<&'static Check>,
-    /// Their verdicts, each on every subject of its kind: root first, then each user with the keys, then the service-specific
-    /// credentials.
+    /// The verdicts of each check on every subject of its kind: root first, then each user with access keys, then
+    /// service-specific credentials.
     pub findings: Vec<Finding>,
-    /// What speaks against the report.
+    /// The reasons not to trust the report.
     pub doubts: Vec<Doubt>,
-    /// How long an event stays a finding.
+    /// How long an event is reported as a finding.
     pub events_within: TimeDelta,
     /// How much was read of each source.
     pub coverage: BTreeMap<SourceId, Coverage>,
-    /// The columns that a check needs and of which nothing can be read: the report is a source that could not be read whole.
+    /// The unreadable columns that a check needs: the report could not be read completely.
     pub unreadable_columns: Vec<ColumnError>,
-    /// The columns of which root's cell cannot be read: all, where there is a report and root's row is damaged or missing.
+    /// The columns in which root's cell is unreadable: all if root's row of a report is damaged or missing.
     pub unreadable_of_root: BTreeSet<Column>,
-    /// The subjects whose rows are damaged or missing, where that is the only reason why the report may lack anybody.
+    /// The subjects whose rows are damaged or missing; `None` if the report may be incomplete for another reason.
     pub lost_rows: Option<BTreeSet<SubjectId<'static>>>,
 }
 
-/// What is evaluated of an account. Nothing outside it is closed, or counted as not evaluated.
+/// The part of an account that is evaluated. A finding outside it is not closed, and not counted as not evaluated.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Scope {
     /// The whole account.
@@ -64,7 +64,7 @@ pub enum Scope {
 }
 
 impl Scope {
-    /// Whether a finding on the subject is in it.
+    /// Whether the subject is in the scope.
     pub fn contains(&self, subject: &SubjectId<'_>) -> bool {
         match self {
             Self::All => true,
@@ -74,7 +74,7 @@ impl Scope {
     }
 }
 
-/// A number for each status.
+/// The number of findings with each status.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[expect(missing_docs, reason = "each is named as the status is")]
@@ -99,7 +99,7 @@ impl std::ops::Add for Counts {
 }
 
 impl Evaluation {
-    /// How many findings have each status.
+    /// Counts the findings by status.
     pub fn counts(&self) -> Counts {
         let mut counts = Counts::default();
         for finding in &self.findings {
@@ -113,35 +113,35 @@ impl Evaluation {
         counts
     }
 
-    /// The check of that id, if it was applied.
+    /// The check with the id, if it was applied.
     pub fn check(&self, id: &str) -> Option<&'static Check> {
         self.checks.iter().copied().find(|check| check.id == id)
     }
 
-    /// Whether the source was asked for and could not be read.
+    /// Whether the source was requested and could not be read.
     pub fn lacks(&self, source: SourceId) -> bool {
         self.coverage.get(&source) == Some(&Coverage::Failed)
     }
 
-    /// Whether a source of the finding's check could not be read; a row or a cell of root's that the check needs is a source too.
+    /// Whether a source of the finding's check could not be read, or a cell of root's row that the check needs.
     pub fn is_blind_on(&self, finding: &Finding) -> bool {
         let needs_lost = || finding.check.columns.iter().any(|column| self.unreadable_of_root.contains(column));
         finding.check.sources.iter().any(|source| self.lacks(*source)) || (finding.subject.is_root() && needs_lost())
     }
 
-    /// Whether a subject of the check does not exist if there is no verdict on it.
+    /// Whether a subject without a verdict of the check does not exist.
     pub fn shows_absence_of(&self, check: &Check, subject: &SubjectId<'_>) -> bool {
         let coverage = check.listed_by.and_then(|source| self.coverage.get(&source));
         coverage.is_some_and(|coverage| coverage.shows_absence_of(subject))
     }
 
-    /// Whether the source that lists the check's subjects was not asked for. Nobody has to be notified of that.
+    /// Whether the source that lists the check's subjects was not requested. That is not reported.
     pub fn has_not_asked(&self, check: &Check) -> bool {
         check.listed_by.and_then(|source| self.coverage.get(&source)) == Some(&Coverage::NotAsked)
     }
 }
 
-/// Applies every check that the policy does not disable to what is in the scope.
+/// Applies every check that the policy does not disable to the subjects in the scope.
 pub fn evaluate(account: &Account, policy: &Policy, scope: &Scope, now: DateTime<Utc>) -> Evaluation {
     let account: &Account = &account.as_of(now);
     let checks: Vec<&'static Check> = CHECKS.iter().copied().filter(|check| !policy.disables(check.id)).collect();
@@ -188,7 +188,7 @@ pub fn evaluate(account: &Account, policy: &Policy, scope: &Scope, now: DateTime
     }
 }
 
-/// The columns of which nothing can be read, of those that the checks need.
+/// The unreadable columns among those that the checks need.
 fn unreadable_columns(account: &Account, checks: &[&Check]) -> Vec<ColumnError> {
     let needed: BTreeSet<Column> = checks.iter().flat_map(|check| check.columns).copied().collect();
     account.report.as_ref().map_or_else(|_| Vec::new(), |report| report.credentials.unreadable_columns(needed))
@@ -202,7 +202,7 @@ fn unreadable_of_root(account: &Account) -> BTreeSet<Column> {
     }
 }
 
-/// The subjects whose rows are damaged or missing, where nothing else speaks against the report being whole.
+/// The subjects whose rows are damaged or missing; `None` if the report may be incomplete for another reason.
 fn lost_rows(account: &Account, users: &[User<'_>], doubts: &[Doubt]) -> Option<BTreeSet<SubjectId<'static>>> {
     let counts_users = account.summary.as_ref().is_ok_and(|summary| summary.users.is_some());
     if !counts_users || !doubts.is_empty() {
@@ -311,8 +311,8 @@ impl Evaluator<'_> {
         }
     }
 
-    /// Without the source that lists a check's subjects there are none. Rows that are nobody's, and columns of which nothing can
-    /// be read, are the account's.
+    /// Adds the verdicts on the account: UNKNOWN for a check without the source that lists its subjects, and the blind
+    /// spots of rows without a known user and of unreadable columns.
     fn add_account(&mut self, account: &Account, users: &[User<'_>]) {
         let subject = Arc::new(Subject::Account);
         for &check in self.checks {
@@ -321,9 +321,9 @@ impl Evaluator<'_> {
             }
         }
         if account.report.is_ok() {
-            let nobodys = users.iter().filter(|user| !user.is_named).filter_map(|user| user.row.err());
+            let unassigned = users.iter().filter(|user| !user.is_named).filter_map(|user| user.row.err());
             let columns = BlindSpot::columns(self.unreadable_columns);
-            let spots = columns.into_iter().chain(nobodys.map(BlindSpot::from)).collect();
+            let spots = columns.into_iter().chain(unassigned.map(BlindSpot::from)).collect();
             self.add_blind_spots(&subject, &BlindSpots { spots, ..BlindSpots::none(&subject) });
         }
     }
@@ -331,7 +331,7 @@ impl Evaluator<'_> {
 
 type Key<'a> = (Result<(&'a Row, &'a AccessKey), Unavailable>, Arc<Subject>);
 
-/// The user's access keys as subjects; without a row, what may be in either slot.
+/// The user's access keys as subjects; if the row is damaged, both slots.
 fn keys<'a>(user: &User<'a>, owner: &UserSubject) -> Vec<Key<'a>> {
     let subject = |slot, created, active, tag| {
         Arc::new(Subject::AccessKey(AccessKeySubject { user: owner.clone(), slot, created, active, tag }))
@@ -354,7 +354,7 @@ fn tag(row: &Row, key: &AccessKey) -> KeyTag {
     KeyTag::created(created, key.slot == 2 && is_twin())
 }
 
-/// Whoever reads a value of the report has to know how old it is.
+/// Adds the age of the report to the evidence from it.
 fn add_generated_time(findings: &mut [Finding], generated: DateTime<Utc>) {
     let text = to_seconds(generated);
     for finding in findings {
@@ -387,7 +387,7 @@ bob            | true                | 2021-06-20T05:16:50Z
     }
 
     #[test]
-    fn only_what_is_in_the_scope_is_evaluated() {
+    fn only_subjects_in_the_scope_are_evaluated() {
         let (alice, bob) =
             (["user/alice", "user/alice/key/20210620T051650Z"], ["user/bob", "user/bob/key/20210620T051650Z"]);
         assert_eq!(subjects(&Scope::All), [&["account", "root"][..], &alice, &bob].concat());
@@ -397,7 +397,7 @@ bob            | true                | 2021-06-20T05:16:50Z
     }
 
     #[test]
-    fn evidence_says_which_source_it_is_from() {
+    fn evidence_has_its_source() {
         let mut account = account(
             "user           | access_key_1_active | access_key_1_last_rotated\n\
              <root_account> | true                | 2021-06-20T05:16:50Z",
@@ -426,7 +426,7 @@ bob            | true                | 2021-06-20T05:16:50Z
     }
 
     #[test]
-    fn a_credential_is_judged_without_its_users_row_too() {
+    fn a_credential_is_evaluated_without_the_row_of_its_user() {
         let mut account = account("user\n<root_account>\nalice");
         account.report.as_mut().unwrap().credentials.users[0].arn =
             Some("arn:aws:iam::123456789012:user/dev/alice".to_owned());
