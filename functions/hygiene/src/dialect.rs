@@ -1,6 +1,6 @@
-//! How a file writes the rows of a credential report: which character separates the cells, and what stands above the header.
+//! The CSV dialect of a credential report: the separator of its cells, and the lines above its header.
 //!
-//! IAM serves one dialect. A file can have another one after a spreadsheet or PowerShell saved it again.
+//! IAM always returns the same dialect. A file can have another one after a spreadsheet or PowerShell saved it again.
 
 use csv::ByteRecord;
 
@@ -9,24 +9,24 @@ use crate::text::{cut, inert};
 /// The separators that spreadsheets use, depending on the locale.
 const SEPARATORS: [u8; 3] = [b',', b';', b'\t'];
 
-/// How the rows of a report are written.
+/// The CSV dialect of a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Dialect {
-    /// Between two cells.
+    /// The separator of cells.
     separator: u8,
-    /// Between two cells of a line that is quoted as one cell.
+    /// The separator of cells within a line that is quoted as one cell.
     nested: u8,
     /// Whether a program other than IAM may have written the file.
     is_saved: bool,
 }
 
-/// The first line of a file that is no credential report.
+/// The first line of a file that is not a credential report.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("not a credential report: line {line} is `{text}`, not a header with `user` and `arn`")]
 pub struct NoHeader {
     /// The line, from 1.
     pub line: u64,
-    /// Its text, escaped and cut.
+    /// Its text, escaped and truncated.
     pub text: String,
 }
 
@@ -34,7 +34,8 @@ impl Dialect {
     /// The dialect of IAM.
     pub(crate) const SERVED: Self = Self { separator: b',', nested: b',', is_saved: false };
 
-    /// The dialect of a saved file, from its first line that is neither blank nor a note of the program that wrote it.
+    /// Detects the dialect of a saved file from its first line that is not blank and not a note of the program that
+    /// wrote it.
     pub(crate) fn of(bytes: &[u8]) -> Result<Self, NoHeader> {
         let saved = Self { is_saved: true, ..Self::SERVED };
         let lines = (1..).zip(bytes.split(|byte| *byte == b'\n'));
@@ -49,7 +50,7 @@ impl Dialect {
         }
         for separator in SEPARATORS {
             let outer = fields(header, separator);
-            // A separator that is not the file's leaves the whole line in one cell.
+            // With a wrong separator, the whole line is one cell.
             let is_split = outer.len() > 1 || header.trim_ascii_end().ends_with(b"\"");
             let Some(quoted) = only_cell(&outer).filter(|_| is_split) else { continue };
             if let Some(nested) = SEPARATORS.into_iter().find(|nested| has_owner(&fields(quoted, *nested))) {
@@ -60,12 +61,12 @@ impl Dialect {
             Ok(text) if !text.contains(|character: char| character.is_control() && character != '\t') => {
                 Err(NoHeader { line, text: cut(&inert(text.trim()), 64).into_owned() })
             }
-            // The parser names the damaged column.
+            // The parser reports the damaged column.
             Ok(_) | Err(_) => Ok(saved),
         }
     }
 
-    /// The separator of the cells of a row, after [splitting](Self::split).
+    /// The separator of cells after [splitting](Self::split).
     pub(crate) fn cell_separator(self) -> u8 {
         self.nested
     }
@@ -75,17 +76,17 @@ impl Dialect {
         self.is_saved
     }
 
-    /// The records in those bytes.
+    /// Returns the records in the bytes.
     pub(crate) fn records(self, bytes: &[u8]) -> Records<'_> {
         Records::of(bytes, self.separator)
     }
 
-    /// Whether the record has no cell of a report: a blank line, or a note above the header.
+    /// Whether the record is not a row of the report: a blank line, or a note above the header.
     pub(crate) fn is_skipped(self, record: &ByteRecord, is_above_header: bool) -> bool {
         self.is_saved && (record.iter().all(is_blank) || (is_above_header && record.get(0).is_some_and(is_preamble)))
     }
 
-    /// Splits a line that is quoted as one cell, as a spreadsheet saves a line that it did not split.
+    /// Splits a line that is quoted as one cell: a spreadsheet saves a line this way if it did not split it.
     pub(crate) fn split(self, record: &mut ByteRecord) {
         let quoted = only_cell(record).filter(|cell| self.is_saved && cell.contains(&self.nested));
         if let Some(fields) = quoted.map(|cell| fields(cell, self.nested)) {
@@ -94,12 +95,12 @@ impl Dialect {
     }
 }
 
-/// An iterator over records. Input without quotation marks is split directly: IAM writes none, and building the tables of a
-/// CSV reader takes as long as parsing a report of a hundred users.
+/// An iterator over records. Input without quotation marks is split directly: IAM writes none, and building the tables
+/// of a CSV reader takes as long as parsing a report of a hundred users.
 pub(crate) enum Records<'a> {
     Plain {
         bytes: &'a [u8],
-        /// Where to go on.
+        /// The position of the next record.
         at: usize,
         separator: u8,
     },
@@ -117,7 +118,8 @@ impl<'a> Records<'a> {
         Self::Csv(reader.from_reader(bytes))
     }
 
-    /// Reads the next record that has anything; answers where it begins, or where the blank lines above it do.
+    /// Reads the next record that is not empty. Returns the position where it begins, or where the blank lines above it
+    /// begin.
     pub(crate) fn read(&mut self, record: &mut ByteRecord) -> csv::Result<Option<usize>> {
         match self {
             Self::Plain { bytes, at, separator } => {
@@ -146,7 +148,7 @@ fn is_line_break(byte: u8) -> bool {
 /// The cells of one line.
 fn fields(line: &[u8], separator: u8) -> ByteRecord {
     let mut record = ByteRecord::new();
-    // Reading from memory cannot fail, and any bytes are a record of as many fields as there are.
+    // Reading from memory cannot fail, and every input is a record with any number of fields.
     let _ = Records::of(line, separator).read(&mut record);
     record
 }
@@ -167,7 +169,7 @@ fn is_blank(text: &[u8]) -> bool {
     text.iter().all(|byte| SEPARATORS.contains(byte) || *byte == b'"' || byte.is_ascii_whitespace())
 }
 
-/// `#TYPE …` is what `Export-Csv` of Windows PowerShell writes first, `sep=…` names the separator for Excel.
+/// `Export-Csv` of Windows PowerShell writes `#TYPE …` as the first line; `sep=…` is the separator for Excel.
 fn is_preamble(text: &[u8]) -> bool {
     let text = text.trim_ascii_start();
     let text = text.strip_prefix(b"\"").unwrap_or(text);
@@ -182,9 +184,9 @@ mod tests {
     use super::*;
 
     proptest! {
-        /// What has no quotation marks is read as a reader of CSV does it.
+        /// Input without quotation marks is parsed as the CSV reader parses it.
         #[test]
-        fn plain_records_are_those_of_csv(text in "[a ,;\t\r\n\u{feff}\u{e9}\0]{0,24}") {
+        fn plain_records_equal_those_of_the_csv_reader(text in "[a ,;\t\r\n\u{feff}\u{e9}\0]{0,24}") {
             let bytes = text.as_bytes();
             for separator in SEPARATORS {
                 let mut reader = csv::ReaderBuilder::new();
@@ -202,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn the_header_tells_the_separator() {
+    fn the_separator_is_detected_from_the_header() {
         let dialect_of = |text: &str| {
             Dialect::of(text.as_bytes()).map(|dialect| (char::from(dialect.separator), char::from(dialect.nested)))
         };
@@ -223,11 +225,11 @@ mod tests {
             refused,
             "not a credential report: line 2 is `\\u{202e}user, mail`, not a header with `user` and `arn`"
         );
-        assert_eq!(dialect_of("\u{1}x"), Ok((',', ',')), "the parser names the column");
+        assert_eq!(dialect_of("\u{1}x"), Ok((',', ',')), "the parser reports the column");
     }
 
     #[test]
-    fn only_a_saved_file_has_lines_to_skip_and_to_split() {
+    fn lines_are_skipped_and_split_only_in_a_saved_file() {
         let saved = Dialect::of(b"user,arn").unwrap();
         let mut record = ByteRecord::from(vec!["alice,\"arn\"", "", ""]);
         assert!(saved.is_skipped(&ByteRecord::from(vec![" ", ";;", "\""]), false));

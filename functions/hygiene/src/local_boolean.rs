@@ -1,12 +1,12 @@
-//! The words that a spreadsheet saves instead of `true` and `false`: it takes them for truth values, and prints those in its own
-//! language.
+//! The words that a spreadsheet saves instead of `true` and `false`: it converts them to booleans, and writes those in
+//! its own language.
 
-/// German, French, Spanish, Italian and Portuguese, Dutch, the languages of the north, Polish, Czech.
+/// English, German, French, Spanish, Italian, Portuguese, Dutch, the Scandinavian languages, Polish, Czech.
 const TRUE: [&str; 12] =
     ["true", "wahr", "vrai", "verdadero", "vero", "verdadeiro", "waar", "sant", "sand", "sann", "prawda", "pravda"];
 const FALSE: [&str; 9] = ["false", "falsch", "faux", "falso", "onwaar", "falskt", "falsk", "fałsz", "nepravda"];
 
-/// The truth value that a cell of a saved file has.
+/// Parses a boolean cell of a saved file.
 pub(crate) fn parse(cell: &str) -> Option<bool> {
     let word = cell.to_lowercase();
     match (TRUE.contains(&word.as_str()), FALSE.contains(&word.as_str())) {
@@ -21,7 +21,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn truth_values_are_read_in_the_languages_of_spreadsheets() {
+    fn booleans_are_parsed_in_the_languages_of_spreadsheets() {
         for word in ["TRUE", "Wahr", "VRAI", "verdadero", "SANT"] {
             assert_eq!(parse(word), Some(true), "{word}");
         }

@@ -1,8 +1,8 @@
-//! The local dates of a spreadsheet. A spreadsheet that recognizes a date writes it in its own form and does not convert the
-//! time zone, so the values stay those of IAM, in UTC.
+//! The local dates of a spreadsheet. A spreadsheet that recognizes a date writes it in a local form, but does not
+//! convert the time zone: the values are still IAM's, in UTC.
 //!
-//! The forms are D.M.Y, D/M/Y, M/D/Y, D-M-Y, Y-M-D and Y/M/D, with a time or without. Which of them a file has is decided from
-//! all its dates together: a single date such as 05/06/2021 has two meanings.
+//! The forms are D.M.Y, D/M/Y, M/D/Y, D-M-Y, Y-M-D and Y/M/D, with or without a time. The form is detected from all
+//! dates of a file together, since a single date such as 05/06/2021 is ambiguous.
 
 use chrono::{NaiveDate, NaiveTime};
 
@@ -18,7 +18,7 @@ pub(crate) enum DateForm {
     Local(LocalForm),
 }
 
-/// A local form, with one date that has it.
+/// A local form, with an example.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct LocalForm {
     order: Order,
@@ -34,7 +34,7 @@ enum Order {
     YearMonthDay,
 }
 
-/// A date of a report, and where it stands.
+/// A date of a report, with its position.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct DateCell<'a> {
     pub(crate) line: u64,
@@ -42,7 +42,7 @@ pub(crate) struct DateCell<'a> {
     pub(crate) cell: &'a str,
 }
 
-/// A local date that cannot be read safely, so that no date of the file can.
+/// A local date that cannot be parsed safely. Then no date of the file can.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "line {line}: `{cell}` in `{column}` {what}; save the output of `aws iam get-credential-report --output json` as it is"
@@ -52,15 +52,15 @@ pub struct LocalDateError {
     pub line: u64,
     /// The column.
     pub column: String,
-    /// The date, escaped and cut.
+    /// The date, escaped and truncated.
     pub cell: String,
-    /// Why it cannot be read.
+    /// The reason why it cannot be parsed.
     pub what: String,
 }
 
 impl DateForm {
-    /// The form of those dates. One date of IAM's form among them is enough: then a spreadsheet did not convert dates, and
-    /// each local date is the odd one.
+    /// Detects the form of the dates. If one date has IAM's form, no spreadsheet converted the dates, and local dates
+    /// are unreadable.
     pub(crate) fn of<'a>(dates: impl Iterator<Item = DateCell<'a>> + Clone) -> Result<Self, LocalDateError> {
         if dates.clone().any(|date| rfc3339(date.cell).is_some()) {
             return Ok(Self::Rfc3339);
@@ -75,7 +75,7 @@ impl DateForm {
         Ok(Self::Local(form))
     }
 
-    /// The moment that a cell of this form has.
+    /// Parses a cell of this form.
     pub(crate) fn time(&self, cell: &str) -> Option<Time> {
         match self {
             Self::Rfc3339 => rfc3339(cell),
@@ -83,7 +83,7 @@ impl DateForm {
         }
     }
 
-    /// How local dates were read, as a sentence without an end.
+    /// Describes how local dates were parsed, as a sentence without a full stop.
     pub(crate) fn note(&self) -> Option<String> {
         let Self::Local(form) = self else { return None };
         let (name, example) = (form.name(), &form.example);
@@ -95,7 +95,7 @@ impl DateForm {
 }
 
 impl LocalForm {
-    /// The one form of the dates, if there are any.
+    /// Returns the common form of the dates; `None` without dates.
     fn of<'a>(dates: impl Iterator<Item = (DateCell<'a>, LocalDate)>) -> Result<Option<Self>, LocalDateError> {
         let mut seen: Option<Seen<'a>> = None;
         for (date, local) in dates {
@@ -107,7 +107,7 @@ impl LocalForm {
         seen.map(Seen::form).transpose()
     }
 
-    /// The form as people write it, `D.M.Y`.
+    /// The name of the form, such as `D.M.Y`.
     fn name(&self) -> String {
         let separator = self.separator;
         self.order.letters().map(String::from).join(&separator.to_string())
@@ -124,7 +124,7 @@ impl Order {
     }
 }
 
-/// What the dates so far say about their form.
+/// The evidence of the dates so far about their form.
 struct Seen<'a> {
     first: DateCell<'a>,
     shape: Shape,
@@ -159,7 +159,7 @@ impl<'a> Seen<'a> {
             (None, _) => self.has_dates_without_time = true,
             (Some((_, clock)), None) => self.clock = Some((clock, date)),
             (Some((_, clock)), Some((other, there))) if clock != other => {
-                let halves = if clock == Clock::Halves { "AM or PM" } else { "no AM or PM" };
+                let halves = if clock == Clock::TwelveHours { "AM or PM" } else { "no AM or PM" };
                 return Err(date.error(format!("has {halves}, unlike {}", there.shown())));
             }
             (Some(_), Some(_)) => {}
@@ -221,7 +221,7 @@ impl DateCell<'_> {
     }
 }
 
-/// A date in one of the local forms, before it is known in which one.
+/// A date in a local form that is not known yet.
 #[derive(Debug, Clone, Copy)]
 struct LocalDate {
     shape: Shape,
@@ -229,29 +229,29 @@ struct LocalDate {
     time: Option<(NaiveTime, Clock)>,
 }
 
-/// What a single date shows of its form.
+/// The part of the form that a single date shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Shape {
     separator: char,
     year: Year,
 }
 
-/// Where the year is.
+/// The position of the year.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Year {
     First,
     Last,
-    /// At one of the two ends: with two digits it can be a day too.
+    /// First or last: a number of two digits can also be a day.
     TwoDigits,
 }
 
-/// How hours are counted.
+/// The format of the hour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Clock {
     /// 0 to 23.
-    Day,
+    TwentyFourHours,
     /// 1 to 12, with AM or PM.
-    Halves,
+    TwelveHours,
 }
 
 impl LocalDate {
@@ -273,7 +273,7 @@ impl LocalDate {
         Some(Self { shape: Shape { separator, year }, numbers: [one?, two?, three?], time })
     }
 
-    /// The moment, if the numbers in that order are a date of the calendar.
+    /// Returns the time if the numbers in that order are a calendar date.
     fn time(self, order: Order) -> Option<Time> {
         let [one, two, three] = self.numbers;
         let (year, month, day) = match order {
@@ -286,7 +286,7 @@ impl LocalDate {
     }
 }
 
-/// The time behind a date: `5:16`, ` 05:16:50`, `, 5:16:50 PM`, `T05:16:50`.
+/// Parses the time after a date: `5:16`, ` 05:16:50`, `, 5:16:50 PM`, `T05:16:50`.
 fn time_of_day(text: &str) -> Option<(NaiveTime, Clock)> {
     let text = text.strip_prefix([',', 'T']).unwrap_or(text).trim_start();
     let end = text.find(|character: char| !character.is_ascii_digit() && character != ':').unwrap_or(text.len());
@@ -298,9 +298,9 @@ fn time_of_day(text: &str) -> Option<(NaiveTime, Clock)> {
     let (hour, minute, second) = (parts.next()??, parts.next()??, parts.next().unwrap_or(Some(0))?);
     let half = half.trim();
     let (hour, clock) = match (hour, half) {
-        (_, "") => (hour, Clock::Day),
-        (1..=12, _) if half.eq_ignore_ascii_case("AM") => (hour % 12, Clock::Halves),
-        (1..=12, _) if half.eq_ignore_ascii_case("PM") => (hour % 12 + 12, Clock::Halves),
+        (_, "") => (hour, Clock::TwentyFourHours),
+        (1..=12, _) if half.eq_ignore_ascii_case("AM") => (hour % 12, Clock::TwelveHours),
+        (1..=12, _) if half.eq_ignore_ascii_case("PM") => (hour % 12 + 12, Clock::TwelveHours),
         _ => return None,
     };
     let time = NaiveTime::from_hms_opt(hour, minute, second)?;
@@ -324,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn every_form_is_read_in_utc() {
+    fn every_form_is_parsed_in_utc() {
         let read_as = [
             (["20.06.2021 05:16:50", "1.2.2022 5:06"], ["2021-06-20T05:16:50Z", "2022-02-01T05:06:00Z"]),
             (["20/06/2021 05:16", "01/02/2022"], ["2021-06-20T05:16:00Z", "2022-02-01T00:00:00Z"]),
@@ -344,7 +344,7 @@ mod tests {
     }
 
     #[test]
-    fn one_date_of_iam_makes_local_dates_unreadable() {
+    fn one_date_in_iams_form_makes_local_dates_unreadable() {
         assert_eq!(
             read(&["20.06.2021", "2021-06-20T05:16:50Z", "06/20/2021"]).unwrap()[..],
             ["-", "2021-06-20T05:16:50Z", "-"]
@@ -357,28 +357,28 @@ mod tests {
     }
 
     #[test]
-    fn dates_that_cannot_be_read_safely_are_refused() {
-        let refused = |dates: &[&str]| {
+    fn dates_that_cannot_be_parsed_safely_are_rejected() {
+        let rejected = |dates: &[&str]| {
             let message = read(dates).unwrap_err();
             message
                 .strip_suffix("; save the output of `aws iam get-credential-report --output json` as it is")
                 .unwrap()
                 .to_owned()
         };
-        insta::assert_snapshot!(refused(&["01.02.2021", "05.06.2021"]), @"line 2: `01.02.2021` in `user_creation_time` is a local date, and no date of the report tells the day from the month");
-        insta::assert_snapshot!(refused(&["20/06/2021", "06/20/2021"]), @"line 3: `06/20/2021` in `user_creation_time` has the month first, and `20/06/2021` in `user_creation_time` of line 2 the day");
-        insta::assert_snapshot!(refused(&["06/20/2021", "20/06/2021"]), @"line 3: `20/06/2021` in `user_creation_time` has the day first, and `06/20/2021` in `user_creation_time` of line 2 the month");
-        insta::assert_snapshot!(refused(&["20.06.2021", "20/06/2021"]), @"line 3: `20/06/2021` in `user_creation_time` has another form than `20.06.2021` in `user_creation_time` of line 2");
-        insta::assert_snapshot!(refused(&["2021-06-20", "20-06-2021"]), @"line 3: `20-06-2021` in `user_creation_time` has another form than `2021-06-20` in `user_creation_time` of line 2");
-        insta::assert_snapshot!(refused(&["06-20-2021"]), @"line 2: `06-20-2021` in `user_creation_time` has the month first, which no form with `-` has");
-        insta::assert_snapshot!(refused(&["20.06.2021", "31.02.2021"]), @"line 3: `31.02.2021` in `user_creation_time` is not a calendar date");
-        insta::assert_snapshot!(refused(&["20.06.2021", "20.20.2021"]), @"line 3: `20.20.2021` in `user_creation_time` is not a calendar date");
-        insta::assert_snapshot!(refused(&["20.06.2021", "20.06.21"]), @"line 3: `20.06.21` in `user_creation_time` has a year of two digits");
-        insta::assert_snapshot!(refused(&["6/20/2021 5:16 PM", "N/A", "6/20/2021 17:16"]), @"line 4: `6/20/2021 17:16` in `user_creation_time` has no AM or PM, unlike `6/20/2021 5:16 PM` in `user_creation_time` of line 2");
+        insta::assert_snapshot!(rejected(&["01.02.2021", "05.06.2021"]), @"line 2: `01.02.2021` in `user_creation_time` is a local date, and no date of the report tells the day from the month");
+        insta::assert_snapshot!(rejected(&["20/06/2021", "06/20/2021"]), @"line 3: `06/20/2021` in `user_creation_time` has the month first, and `20/06/2021` in `user_creation_time` of line 2 the day");
+        insta::assert_snapshot!(rejected(&["06/20/2021", "20/06/2021"]), @"line 3: `20/06/2021` in `user_creation_time` has the day first, and `06/20/2021` in `user_creation_time` of line 2 the month");
+        insta::assert_snapshot!(rejected(&["20.06.2021", "20/06/2021"]), @"line 3: `20/06/2021` in `user_creation_time` has another form than `20.06.2021` in `user_creation_time` of line 2");
+        insta::assert_snapshot!(rejected(&["2021-06-20", "20-06-2021"]), @"line 3: `20-06-2021` in `user_creation_time` has another form than `2021-06-20` in `user_creation_time` of line 2");
+        insta::assert_snapshot!(rejected(&["06-20-2021"]), @"line 2: `06-20-2021` in `user_creation_time` has the month first, which no form with `-` has");
+        insta::assert_snapshot!(rejected(&["20.06.2021", "31.02.2021"]), @"line 3: `31.02.2021` in `user_creation_time` is not a calendar date");
+        insta::assert_snapshot!(rejected(&["20.06.2021", "20.20.2021"]), @"line 3: `20.20.2021` in `user_creation_time` is not a calendar date");
+        insta::assert_snapshot!(rejected(&["20.06.2021", "20.06.21"]), @"line 3: `20.06.21` in `user_creation_time` has a year of two digits");
+        insta::assert_snapshot!(rejected(&["6/20/2021 5:16 PM", "N/A", "6/20/2021 17:16"]), @"line 4: `6/20/2021 17:16` in `user_creation_time` has no AM or PM, unlike `6/20/2021 5:16 PM` in `user_creation_time` of line 2");
     }
 
     #[test]
-    fn the_note_says_how_dates_were_read() {
+    fn the_note_describes_how_dates_were_parsed() {
         let note = |dates: &[&str]| DateForm::of(cells(dates)).unwrap().note();
         assert_eq!(note(&["2021-06-20T05:16:50Z", "20.06.2021"]), None);
         insta::assert_snapshot!(note(&["N/A", "20.06.2021 05:16"]).unwrap(), @"the dates have a spreadsheet's local form, as `20.06.2021 05:16` has; they are read as D.M.Y in UTC");
@@ -393,13 +393,13 @@ mod tests {
         }
 
         #[test]
-        fn a_date_means_the_same_in_every_form(seconds in 1_300_000_000_i64..1_900_000_000) {
+        fn a_date_is_the_same_time_in_every_form(seconds in 1_300_000_000_i64..1_900_000_000) {
             let time = Time::from_timestamp(seconds, 0).unwrap();
             let forms = ["%d.%m.%Y %T", "%d/%m/%Y %T", "%m/%d/%Y %I:%M:%S %p", "%d-%m-%Y %T", "%Y-%m-%d %T", "%Y/%m/%d %T"];
             for form in forms {
-                let proof = Time::from_timestamp(1_624_166_210, 0).unwrap().format(form).to_string();
+                let unambiguous = Time::from_timestamp(1_624_166_210, 0).unwrap().format(form).to_string();
                 let date = time.format(form).to_string();
-                prop_assert_eq!(&read(&[&proof, &date]).unwrap()[1], &time.format("%FT%TZ").to_string());
+                prop_assert_eq!(&read(&[&unambiguous, &date]).unwrap()[1], &time.format("%FT%TZ").to_string());
             }
         }
     }
