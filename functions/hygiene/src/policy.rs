@@ -1,19 +1,20 @@
-//! The thresholds, and which checks are disabled. No check has a number of its own.
+//! The limits, and the disabled checks. No check has a limit of its own.
 
 use chrono::TimeDelta;
 
-/// What an account is held to. Limits are exact durations: a key 90 days and a second old is older than 90 days.
+/// The policy for an account. Limits are exact durations: a key that is 90 days and one second old is older than 90
+/// days.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
-    /// How old an access key may get.
+    /// The maximum age of an access key.
     pub access_key_max_age: TimeDelta,
-    /// How long a key or a password may go unused.
+    /// The maximum time without a use of a key or a password.
     pub credential_unused: TimeDelta,
-    /// How long a use of the root user stays a finding.
+    /// How long a use of the root user is reported.
     pub root_used_within: TimeDelta,
     /// Grace period for new users and keys before checks apply.
     pub new_credential_grace: TimeDelta,
-    /// The ids of the checks that are not applied.
+    /// The ids of disabled checks.
     pub disabled_checks: Vec<&'static str>,
 }
 
@@ -21,7 +22,7 @@ pub struct Policy {
 pub type Limit = fn(&Policy) -> TimeDelta;
 
 impl Policy {
-    /// The limits, by the name that the template's parameters give them and the checks' texts use.
+    /// The limits, with their names in the template's parameters and the checks' texts.
     pub const LIMITS: [(&str, Limit); 4] = [
         ("AccessKeyMaxAgeDays", |policy| policy.access_key_max_age),
         ("CredentialUnusedDays", |policy| policy.credential_unused),
@@ -29,7 +30,8 @@ impl Policy {
         ("NewCredentialGraceDays", |policy| policy.new_credential_grace),
     ];
 
-    /// The limits of CIS: keys 90 days, unused credentials 45; root use is reported for 30 days, the grace period for new credentials is 7 days.
+    /// The limits of CIS: keys 90 days, unused credentials 45; root use is reported for 30 days, the grace period for
+    /// new credentials is 7 days.
     pub fn cis() -> Self {
         Self {
             access_key_max_age: TimeDelta::days(90),
@@ -40,7 +42,7 @@ impl Policy {
         }
     }
 
-    /// Whether the check of that id is not applied.
+    /// Whether the check with the id is disabled.
     pub fn disables(&self, check: &str) -> bool {
         self.disabled_checks.contains(&check)
     }

@@ -1,17 +1,17 @@
-//! What goes wrong in a run, in the order of its steps.
+//! The errors of a run, in the order of its steps.
 
 use serde::{Deserialize, Serialize};
 
 use crate::text::counted;
 
-/// A step of a run that can fail it. The names are public: alarms and automation match on them.
+/// A step of a run that can fail. The names are public: alarms and automation match them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Step {
     /// A source could not be read.
     Collect,
-    /// Our findings in Security Hub could not be read.
+    /// credwarden's findings in Security Hub could not be read.
     Recall,
-    /// A finding could not be written.
+    /// A finding could not be imported.
     Import,
     /// The alert could not be sent.
     Alert,
@@ -29,17 +29,17 @@ impl Step {
     }
 }
 
-/// What went wrong.
+/// The errors of a run.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Problems {
     /// The first step that failed.
     pub failed: Option<Step>,
     errors: Vec<String>,
-    /// How many errors are only in the log.
+    /// The number of errors that are only in the log.
     unlisted: u64,
 }
 
-/// More errors are counted, not listed: they are in every part of the message.
+/// The maximum number of listed errors; more are only counted. The list is in every part of the message.
 const ERRORS: usize = 25;
 
 impl Problems {
@@ -49,7 +49,7 @@ impl Problems {
         self.note(error);
     }
 
-    /// Adds an error that is reported, but fails nothing.
+    /// Adds an error that is reported but does not fail the run.
     pub fn note(&mut self, error: String) {
         if self.errors.len() < ERRORS {
             self.errors.push(error);
@@ -58,7 +58,7 @@ impl Problems {
         }
     }
 
-    /// These problems and those of a later part of the run.
+    /// Returns these problems, followed by those of a later part of the run.
     #[must_use]
     pub fn followed_by(&self, later: &Self) -> Self {
         let mut all = self.clone();
@@ -68,7 +68,7 @@ impl Problems {
         all
     }
 
-    /// Every error with every cause, and how many more there are.
+    /// Returns the listed errors, and the number of the others.
     pub fn list(&self) -> Vec<String> {
         let rest = (self.unlisted > 0).then(|| format!("and {}, in the log", counted(self.unlisted, "more error")));
         self.errors.iter().cloned().chain(rest).collect()
@@ -80,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn problems_of_two_parts_are_listed_as_if_there_were_one() {
+    fn problems_of_two_parts_are_listed_like_those_of_one() {
         let some = |from: usize, to: usize| {
             let mut problems = Problems::default();
             (from..to).for_each(|number| problems.note(number.to_string()));

@@ -1,7 +1,7 @@
-//! Compliance requirements that checks map to, in Security Hub's spelling. CIS renumbers with every version: that is why no
-//! number is in a check's name.
+//! Compliance requirements that checks map to, in Security Hub's spelling. CIS renumbers its recommendations with every
+//! version, so check names have no numbers.
 
-/// Makes a constant of each row: the recommendation in each version, and an empty string for a version without it.
+/// Makes a constant from each row: the recommendation in each version, or an empty string for a version without it.
 macro_rules! cis {
     (@row [$($version:literal)+] [$($number:tt)+]) => { [$(cis!(@cell $version $number)),+] };
     (@cell $version:literal -) => { "" };
@@ -25,10 +25,10 @@ cis! {
     FEDERATION        [-        "1.21"   "1.21"   "1.21"   "1.21"   "1.21"   "1.20"   "2.20"   "2.19"]
 }
 
-/// The most requirements that a finding in Security Hub can have.
+/// The maximum number of requirements of a finding in Security Hub.
 const MOST: usize = 32;
 
-/// Joins two lists, without the empty strings. Returns the number of requirements too.
+/// Joins two lists without empty strings. Also returns the number of requirements.
 const fn joined(cis: &[&'static str], others: &[&'static str]) -> ([&'static str; MOST], usize) {
     let (mut joined, mut count, mut place) = ([""; MOST], 0, 0);
     while place < cis.len() + others.len() {
@@ -103,8 +103,8 @@ pub(crate) const KEY_ROTATION: &[&str] = requirements!(
     "PCI DSS v4.0.1/8.6.3",
 );
 
-/// Credentials unused for 45 days (v1.2: 90) disabled; a key or password that was never used counts from its creation. Security
-/// Hub IAM.8 and IAM.22.
+/// Credentials unused for 45 days (v1.2: 90) disabled; a key or password that was never used counts from its creation.
+/// Security Hub IAM.8 and IAM.22.
 pub(crate) const UNUSED_CREDENTIAL: &[&str] = requirements!(
     cis::UNUSED_CREDENTIAL,
     "NIST.800-53.r5 AC-2",
@@ -133,17 +133,17 @@ pub(crate) const CONSOLE_MFA: &[&str] = requirements!(
     "PCI DSS v4.0.1/8.4.2",
 );
 
-/// Users from an identity provider.
+/// Federated users.
 pub(crate) const FEDERATION: &[&str] = requirements!(cis::FEDERATION);
 
-/// What another catalogue than those of [`Check::requirements`](crate::check::Check::requirements) calls the same problem.
+/// The same problem in another catalogue than those of [`Check::requirements`](crate::check::Check::requirements).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Mapping {
-    /// Whose catalogue.
+    /// The catalogue.
     pub catalogue: Catalogue,
-    /// Its names for it.
+    /// The ids in the catalogue.
     pub ids: &'static [&'static str],
-    /// Who says so.
+    /// The author of the mapping.
     pub source: Source,
 }
 
@@ -175,19 +175,19 @@ impl Catalogue {
     }
 }
 
-/// Who says that a check maps to something. Auditors ask.
+/// The author of a mapping. Auditors ask for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Source {
-    /// AWS, of its own control for the same problem, in the Security Hub user guide.
+    /// AWS: the Security Hub user guide has the mapping of AWS's own control for the same problem.
     Aws,
-    /// Prowler's compliance files (5.46), which are its interpretation.
+    /// Prowler: the mapping is an interpretation in its compliance files (5.46).
     Prowler,
-    /// We do: nobody else maps it, or we read it otherwise.
+    /// credwarden: no one else has a mapping, or our interpretation differs.
     Ours,
 }
 
 impl Source {
-    /// In a word or two.
+    /// A short name.
     pub fn name(self) -> &'static str {
         match self {
             Self::Aws => "official: AWS's own mapping",
@@ -215,13 +215,13 @@ pub(crate) const ROOT_ACCESS_KEY_ELSEWHERE: &[Mapping] = &[
     mapping(Catalogue::Iso27001, Source::Prowler, &["A.5.15"]),
 ];
 
-/// An old root access key: AWS's control for old keys leaves root out.
+/// An old root access key: AWS's control for old keys excludes root.
 pub(crate) const OLD_ROOT_ACCESS_KEY_ELSEWHERE: &[Mapping] = &[
     mapping(Catalogue::WellArchitected, Source::Ours, &["SEC01-BP02"]),
     mapping(Catalogue::FoundationalTechnicalReview, Source::Ours, &["ARC-004"]),
 ];
 
-/// A use of root. AWS retired its control in April 2024.
+/// A use of root. AWS retired its control for it in April 2024.
 pub(crate) const ROOT_USE_ELSEWHERE: &[Mapping] = &[
     mapping(Catalogue::SecurityHub, Source::Aws, &["IAM.20 (retired in 2024)"]),
     mapping(Catalogue::WellArchitected, Source::Prowler, &["SEC02-BP01"]),
@@ -248,7 +248,7 @@ pub(crate) const ROOT_HARDWARE_MFA_ELSEWHERE: &[Mapping] = &[
     mapping(Catalogue::Hipaa, Source::Prowler, &["164.308(a)(3)(ii)(A)", "164.312(d)"]),
 ];
 
-/// A root signing certificate: a root credential that no catalogue names.
+/// A root signing certificate: no catalogue has this root credential.
 pub(crate) const ROOT_CERTIFICATE_ELSEWHERE: &[Mapping] =
     &[mapping(Catalogue::WellArchitected, Source::Ours, &["SEC01-BP02"])];
 
@@ -274,14 +274,14 @@ pub(crate) const UNUSED_CREDENTIAL_ELSEWHERE: &[Mapping] = &[
     mapping(Catalogue::Iso27001, Source::Prowler, &["A.5.15"]),
 ];
 
-/// A key that was never used, which AWS's control for unused ones does not single out.
+/// A key that was never used: AWS's control for unused keys does not distinguish it.
 pub(crate) const NEVER_USED_KEY_ELSEWHERE: &[Mapping] = &[
     mapping(Catalogue::SecurityHub, Source::Ours, &["IAM.8 (90 days)", "IAM.22 (45 days)"]),
     mapping(Catalogue::Config, Source::Ours, &["iam-user-unused-credentials-check"]),
     mapping(Catalogue::WellArchitected, Source::Prowler, &["SEC02-BP01"]),
 ];
 
-/// A long-term credential where a temporary one would do, which AWS has no control for.
+/// A long-term credential instead of a temporary one: AWS has no control for it.
 pub(crate) const LONG_TERM_CREDENTIAL_ELSEWHERE: &[Mapping] =
     &[mapping(Catalogue::WellArchitected, Source::Ours, &["SEC02-BP02", "SEC02-BP05"])];
 

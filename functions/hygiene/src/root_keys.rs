@@ -1,4 +1,4 @@
-//! What the checks on the root user's access keys share.
+//! Functions shared by the checks on the root user's access keys.
 
 use crate::account::Account;
 use crate::check::Context;
@@ -10,7 +10,7 @@ use crate::text::{age, cut, inert, moment};
 use crate::uses::Uses;
 use crate::verdict::ReportedEvidence;
 
-/// How to get rid of a root access key.
+/// The steps to delete a root access key.
 pub(crate) const REMEDIATION: Remediation = Remediation::Console {
     steps: &[
         "Find what uses the key: CloudTrail event history, filtered by user name root, shows its calls of the last 90 \
@@ -25,7 +25,7 @@ pub(crate) const REMEDIATION: Remediation = Remediation::Console {
     ),
 };
 
-/// A root key's dates in words. The report has no id for it, and no call outside a root session gives one.
+/// Describes the dates of a root key. The report does not have its id, and no call outside a root session returns it.
 pub(crate) fn history(root: &Row, key: &AccessKey, context: &Context<'_>) -> String {
     let created = match key.last_rotated {
         Ok(Some(created)) => format!("created {} ({} ago)", moment(created), age(context.age(created))),
@@ -41,12 +41,12 @@ pub(crate) fn history(root: &Row, key: &AccessKey, context: &Context<'_>) -> Str
     format!("{created}, {used}")
 }
 
-/// What the key was last used for, and where, as far as the report says.
+/// The service and Region of the key's last use, if the report has them.
 pub(crate) fn purpose(root: &Row, key: &AccessKey) -> String {
     let cell = |column| root.cell(column).filter(|cell| !cell.eq_ignore_ascii_case("N/A"));
-    let told = |word: &str, cell: &str| format!(" {word} {}", cut(&inert(cell), 64));
-    let service = cell(key.columns().last_used_service).map_or_else(String::new, |service| told("for", service));
-    let region = cell(key.columns().last_used_region).map_or_else(String::new, |region| told("in", region));
+    let describe = |word: &str, cell: &str| format!(" {word} {}", cut(&inert(cell), 64));
+    let service = cell(key.columns().last_used_service).map_or_else(String::new, |service| describe("for", service));
+    let region = cell(key.columns().last_used_region).map_or_else(String::new, |region| describe("in", region));
     service + &region
 }
 
@@ -55,8 +55,8 @@ pub(crate) fn shown(root: &Row) -> Vec<&AccessKey> {
     root.access_keys.iter().filter(|key| key.active == Ok(true) || matches!(key.last_rotated, Ok(Some(_)))).collect()
 }
 
-/// Why it is not known whether root has a key that a check is about: the account summary, which is live, shows one, and the
-/// report, which can be four hours old, shows none.
+/// Returns the reason why a key of root is unknown: the account summary, which is live, shows a key that the report,
+/// which can be four hours old, does not show.
 pub(crate) fn only_in_summary(account: &Account, root: &Row, context: &Context<'_>) -> Option<Unavailable> {
     let in_summary = account.summary.as_ref().is_ok_and(|summary| summary.account_access_keys_present.unwrap_or(0) > 0);
     (in_summary && root.access_keys.iter().all(AccessKey::is_empty)).then(|| {
@@ -68,7 +68,7 @@ pub(crate) fn only_in_summary(account: &Account, root: &Row, context: &Context<'
     })
 }
 
-/// What to add to a sentence on keys that the report shows and the account summary does not.
+/// Returns a sentence to add to a message on keys that the report shows and the account summary does not.
 pub(crate) fn not_in_summary(account: &Account, context: &Context<'_>) -> Option<String> {
     let none = account.summary.as_ref().is_ok_and(|summary| summary.account_access_keys_present == Some(0));
     none.then(|| {
@@ -80,20 +80,20 @@ pub(crate) fn not_in_summary(account: &Account, context: &Context<'_>) -> Option
     })
 }
 
-/// ` of 3 hours ago`, where that is known.
+/// ` of 3 hours ago`; empty if the age is unknown.
 pub(crate) fn report_age(account: &Account, context: &Context<'_>) -> String {
     let generated = account.report_generated_at();
     generated.map_or_else(String::new, |time| format!(" of {} ago", age(context.age(time))))
 }
 
-/// What is told of a root key, by column.
+/// The columns that are evidence on a root key.
 pub(crate) fn columns(key: &AccessKey) -> [Column; 5] {
     let columns = key.columns();
     [columns.active, columns.last_rotated, columns.last_used_date, columns.last_used_region, columns.last_used_service]
 }
 
-/// What is worth a second alert in a finding that names those keys: another key. One whose date cannot be read is named by its
-/// slot.
+/// The evidence that can cause a second alert in a finding with those keys: another key. A key with an unreadable date
+/// is named by its slot.
 pub(crate) fn reportable(root: &Row, named: &[&AccessKey]) -> ReportedEvidence {
     let name = |key: &&AccessKey| key.created().map_or_else(|_| KeyTag::Slot(key.slot).to_string(), stamp);
     let is_known =
