@@ -1,8 +1,8 @@
-//! The IAM credential report: bytes in, users with dates and flags out. After this nothing is a string that means `true`.
+//! Parses the IAM credential report: bytes in, users with typed dates and booleans out.
 //!
-//! Both dialects are read: dates with `Z` (since 2024) and with `+00:00` (before), and root rows with and without
-//! `not_supported` where root has since got real values. Columns are found by name. One bad cell costs the subject it
-//! belongs to, one bad row that row; see [`CredentialReport::is_whole`].
+//! Both dialects are supported: dates with `Z` (since 2024) and with `+00:00` (before), and root rows with real values
+//! and with `not_supported` in their place (before). Columns are found by name. A bad cell affects only its subject,
+//! and a bad row only that row; see [`CredentialReport::is_whole`].
 
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
@@ -20,10 +20,10 @@ use crate::local_date::{DateCell, DateForm};
 use crate::text::{counted, cut, inert};
 use crate::time::{Time, rfc3339};
 
-/// The account's root user in the `user` column.
+/// The root user's name in the `user` column.
 pub const ROOT: &str = "<root_account>";
 
-/// A longer user name is damage, not a name: IAM allows 64 characters.
+/// A longer user name is damage: IAM allows 64 characters.
 const LONGEST_NAME: usize = 128;
 
 /// A credential report, row by row.
@@ -35,25 +35,25 @@ pub struct CredentialReport {
     pub users: Vec<Row>,
     /// The rows that cannot be split into fields, in the report's order.
     pub damaged: Vec<DamagedRow>,
-    /// Rows of another account than the root user's, of a live report: they are judged for nobody.
+    /// Rows of another account than the root user's, in a live report: checks are not applied to them.
     pub foreign: Vec<Row>,
     /// The form of its dates.
     pub(crate) dates: DateForm,
     columns: Arc<Columns>,
 }
 
-/// A column of which nothing can be read, so that nobody can be judged by it.
+/// An unreadable column: no verdict can be based on it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ColumnError {
-    /// It is not there.
+    /// It is missing.
     #[error("the credential report has no column {}", .column.name())]
     Missing {
         /// The column.
         column: Column,
-        /// The columns that are there, as the report has them.
+        /// The report's columns.
         header: String,
     },
-    /// At least two users have a value in it, and none of these can be read.
+    /// At least two users have a value in it, and all values are unreadable.
     #[error(
         "none of the {values} values of {} in the credential report can be read: line {line} has `{}`",
         .column.name(),
@@ -62,7 +62,7 @@ pub enum ColumnError {
     Unreadable {
         /// The column.
         column: Column,
-        /// How many users have a value in it.
+        /// The number of users with a value in it.
         values: usize,
         /// The line of the first of them, from 1.
         line: u64,
@@ -79,7 +79,7 @@ impl ColumnError {
         }
     }
 
-    /// All of them in words, those that are not there together.
+    /// Describes the errors; all missing columns together.
     pub fn described(errors: &[Self]) -> Vec<String> {
         let missing: Vec<&Self> = errors.iter().filter(|error| matches!(error, Self::Missing { .. })).collect();
         let first = match missing[..] {
@@ -95,28 +95,28 @@ impl ColumnError {
     }
 }
 
-/// Where a report comes from, and so what can have happened to it since IAM made it.
+/// The origin of a report, which decides how it can have been changed since IAM generated it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Origin {
-    /// IAM's answer to this program.
+    /// IAM's response to this program.
     Live,
-    /// IAM's answer to the AWS CLI, saved as JSON. The report can have been pseudonymised.
+    /// IAM's response to the AWS CLI, saved as JSON. The report can be pseudonymized.
     Answer,
-    /// A CSV file. A spreadsheet can have saved it in its own dialect, and the report can have been pseudonymised.
+    /// A CSV file. A spreadsheet can have saved it in its own dialect, and the report can be pseudonymized.
     File,
 }
 
 /// One row: a user's credentials.
 #[derive(Debug, Clone)]
 pub struct Row {
-    /// The line of the report that it begins on, from 1.
+    /// Its first line in the report, from 1.
     pub line: u64,
     /// The name.
     pub user: String,
-    /// The ARN, where the cell holds one.
+    /// The ARN, if the cell has one.
     pub arn: Option<String>,
-    /// Whether the ARN names another user than `user` does, so that the row has none. Only in saved reports: in a live one
-    /// such a row is damaged.
+    /// Whether the cell `arn` is another user's, so that the row has no ARN. Only in saved reports: in a live report
+    /// the row is damaged.
     pub is_pseudonymised: bool,
     /// `user_creation_time`
     pub user_creation_time: Cell<Option<Time>>,
@@ -136,14 +136,14 @@ pub struct Row {
     cells: StringRecord,
 }
 
-/// A row that cannot be split into fields: of its cells only the name may be known.
+/// A row that cannot be split into fields. Of its cells, at most the name is known.
 #[derive(Debug, Clone)]
 pub struct DamagedRow {
-    /// What is wrong with it.
+    /// The damage.
     pub damage: Damage,
     /// The content of its `user` cell, if that can be a name. Another row can have the same name.
     pub name: Option<String>,
-    /// The number of [`users`](CredentialReport::users) above it. Lines do not say that: rows can share one.
+    /// The number of [`users`](CredentialReport::users) above it. Line numbers do not show that: rows can share a line.
     pub users_above: usize,
 }
 
@@ -153,7 +153,7 @@ pub struct DamagedRow {
 pub struct Damage {
     /// The line, from 1.
     pub line: u64,
-    /// What is wrong with it.
+    /// The description.
     pub what: String,
 }
 
@@ -164,8 +164,8 @@ pub struct AccessKey {
     pub slot: u8,
     /// `access_key_N_active`
     pub active: Cell<bool>,
-    /// `access_key_N_last_rotated`: when the key was created. Deactivating it does not change the date, so an empty slot is
-    /// one without a date, not one that is inactive.
+    /// `access_key_N_last_rotated`: when the key was created. An inactive key keeps its date; only an empty slot has no
+    /// date.
     pub last_rotated: Cell<Option<Time>>,
     /// `access_key_N_last_used_date`
     pub last_used_date: Cell<Option<Time>>,
@@ -180,11 +180,11 @@ pub struct Certificate {
     pub last_rotated: Cell<Option<Time>>,
 }
 
-/// A cell's value. In a column of dates `None` stands for `N/A` and `no_information`: nothing recorded.
+/// A cell's value. In a column of dates `None` means `N/A` or `no_information`: nothing was recorded.
 pub type Cell<T> = Result<T, CellError>;
 
-/// Why a cell has no value, as a sentence. It is small, since every [`Cell`] has room for one, and cheap to clone, since checks
-/// clone cells.
+/// The reason why a cell has no value, as a sentence. It is small, since every [`Cell`] has space for one, and cheap to
+/// clone, since checks clone cells.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CellError {
     /// The report does not have the cell's column.
@@ -209,7 +209,7 @@ pub enum CellError {
         /// The cell as the report has it.
         cell: Arc<String>,
     },
-    /// A date that is later than the report: IAM does not write one.
+    /// A date after the report's generation time, which IAM does not write.
     #[error("{} is `{}` in the credential report, a date later than the report itself.", .column.name(), shown(.cell))]
     AfterReport {
         /// The column.
@@ -217,7 +217,7 @@ pub enum CellError {
         /// The cell as the report has it.
         cell: Arc<String>,
     },
-    /// A date that everybody has is not there.
+    /// A date that every user has is missing.
     #[error("{} is N/A in the credential report.", .column.name())]
     NoDate {
         /// The column.
@@ -245,17 +245,17 @@ impl CellError {
     }
 }
 
-/// Why bytes are no credential report.
+/// The reason why bytes are not a credential report.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReportError {
-    /// No bytes, or nothing but white space.
+    /// No bytes, or only white space.
     #[error("the credential report is empty")]
     Empty,
-    /// The header lacks a column without which a row is nobody's.
+    /// The header lacks a column that identifies the row (`user` or `arn`).
     #[error("not a credential report: line 1 has no column `{0}`")]
     MissingColumn(&'static str),
-    /// A header that is not text: then no column can be trusted.
+    /// A header that is not text: no column can be trusted.
     #[error("not a credential report: line {line} is damaged in column {column}")]
     DamagedHeader {
         /// The line, from 1.
@@ -263,7 +263,7 @@ pub enum ReportError {
         /// The column, from 1.
         column: usize,
     },
-    /// A header that is there twice: which one counts?
+    /// A column that occurs twice, so it is ambiguous.
     #[error("not a credential report: line {line} has the column `{column}` twice")]
     RepeatedColumn {
         /// The line, from 1.
@@ -274,21 +274,21 @@ pub enum ReportError {
     /// A saved file without a header.
     #[error(transparent)]
     NoHeader(#[from] NoHeader),
-    /// A saved file whose local dates cannot be read safely.
+    /// A saved file with local dates that cannot be parsed safely.
     #[error(transparent)]
     LocalDate(#[from] LocalDateError),
-    /// A user that is there twice: two reports in one file, or a damaged one.
+    /// A user that occurs twice: two reports in one file, or a damaged report.
     #[error("not one credential report: line {line} has the user `{user}` again")]
     RepeatedUser {
-        /// The user, inert.
+        /// The user, escaped.
         user: String,
         /// The line, from 1.
         line: u64,
     },
-    /// A header and nothing below it. Even a new account has its root user's row.
+    /// A header without rows. Even a new account has the root user's row.
     #[error("the credential report has no rows")]
     NoRows,
-    /// More rows than any account has users: reading on would take memory without end.
+    /// More rows than any account has users. The limit bounds the memory.
     #[error("not a credential report: it has more than {MOST_ROWS} rows, and an account has 5000 users at the most")]
     TooManyRows,
     /// The CSV reader's own errors.
@@ -296,7 +296,7 @@ pub enum ReportError {
     Csv(#[from] csv::Error),
 }
 
-/// The quota of users is 5,000, and cannot be raised.
+/// The quota of users is 5,000 and cannot be raised.
 ///
 /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html>
 const MOST_ROWS: usize = 50_000;
@@ -330,7 +330,7 @@ pub enum Column {
     AdditionalCredentialsInfo,
 }
 
-/// Every column without which a report is one all the same, in the order of [`Column`].
+/// The columns that a report can lack, in the order of [`Column`].
 #[cfg(test)]
 pub(crate) const COLUMNS: [Column; 20] = [
     Column::UserCreationTime,
@@ -355,7 +355,7 @@ pub(crate) const COLUMNS: [Column; 20] = [
     Column::AdditionalCredentialsInfo,
 ];
 
-/// In the order of [`Column`].
+/// The names in the report, in the order of [`Column`].
 const NAMES: [&str; 22] = [
     "user",
     "arn",
@@ -381,14 +381,14 @@ const NAMES: [&str; 22] = [
     "additional_credentials_info",
 ];
 
-/// What every report has had since there are reports, beside `user` and `arn`, without which it is none.
+/// The columns that every report has had from the beginning, besides `user` and `arn`, which are required.
 fn standard() -> impl Iterator<Item = &'static str> {
     let [_, _, known @ .., _] = &NAMES;
     known.iter().copied().chain(["password_next_rotation"])
 }
 
 impl Column {
-    /// Those whose cells have to be dates or truth values.
+    /// The columns whose cells have to be dates or booleans.
     pub(crate) const TYPED: [Self; 15] = [
         Self::UserCreationTime,
         Self::PasswordEnabled,
@@ -413,7 +413,7 @@ impl Column {
     }
 }
 
-/// How far two clocks may differ. A time that is later by at most this counts as now.
+/// The maximum difference of two clocks. A time that is later by at most this counts as now.
 pub const CLOCK_SKEW: TimeDelta = TimeDelta::minutes(5);
 
 /// The columns of one access key slot.
@@ -449,21 +449,21 @@ const KEY_COLUMNS: [KeyColumns; 2] = [
 ];
 
 impl CredentialReport {
-    /// Reads a report as IAM serves it: LF or CRLF, with or without BOM, columns in any order.
+    /// Parses a report as IAM returns it: LF or CRLF, with or without BOM, columns in any order.
     ///
     /// # Errors
     ///
-    /// When the bytes are no credential report; a damaged row or cell is no error, it is in the report as such.
+    /// When the bytes are not a credential report. A damaged row or cell is not an error: it is part of the report.
     pub fn parse(bytes: &[u8]) -> Result<Self, ReportError> {
         Self::parse_from(bytes, Origin::Live)
     }
 
-    /// Reads a report from that origin. A CSV file can have another separator, lines that are quoted as one cell, blank rows,
-    /// notes above the header, and local dates.
+    /// Parses a report from the origin. A CSV file can have another separator, lines that are quoted as one cell, blank
+    /// rows, notes above the header, and local dates.
     ///
     /// # Errors
     ///
-    /// As for [`parse`](Self::parse), and when local dates cannot be read safely.
+    /// As for [`parse`](Self::parse), and when local dates cannot be parsed safely.
     pub fn parse_from(bytes: &[u8], origin: Origin) -> Result<Self, ReportError> {
         let sheet = Sheet::read(bytes, origin)?;
         if sheet.rows.is_empty() {
@@ -471,13 +471,13 @@ impl CredentialReport {
         }
         let dates = match origin {
             Origin::Live | Origin::Answer => DateForm::Rfc3339,
-            // Damage is reported first: it can be the reason why a date is not where it belongs.
+            // Damage is reported first: it can be the reason for a date in a wrong column.
             Origin::File if sheet.rows.iter().any(|row| row.cells.is_err()) => DateForm::Rfc3339,
             Origin::File => DateForm::of(sheet.rows.iter().flat_map(|row| sheet.columns.dates(row)))?,
         };
         sheet.check_names()?;
         let mut report = Self::of(sheet, dates);
-        // A saved file with such a row is refused; see `saved`.
+        // A saved file with a row of another account is rejected; see `saved`.
         if let (Origin::Live, Some((account, _))) = (origin, report.account()) {
             let account = account.to_owned();
             report.set_foreign_rows_apart(&account);
@@ -485,8 +485,8 @@ impl CredentialReport {
         Ok(report)
     }
 
-    /// A row whose ARN is of another account is about nobody in this one. Where the report does not say whose it is, somebody
-    /// else has to.
+    /// Moves rows whose ARN is of another account to [`foreign`](Self::foreign). If the report does not show its
+    /// account, the caller has to know it.
     pub fn set_foreign_rows_apart(&mut self, account: &str) {
         let is_foreign = |row: &Row| row.account().is_some_and(|(other, _)| other != account);
         if !self.users.iter().any(is_foreign) {
@@ -520,7 +520,7 @@ impl CredentialReport {
         self.root.as_ref().and_then(Row::account)
     }
 
-    /// The root user's row, if it is damaged: the first row of that name, unless there is a whole one.
+    /// The root user's row if it is damaged: the first row of that name, unless another one is valid.
     pub fn damaged_root(&self) -> Option<&DamagedRow> {
         if self.root.is_some() {
             return None;
@@ -528,14 +528,15 @@ impl CredentialReport {
         self.damaged.iter().find(|row| row.name.as_deref() == Some(ROOT))
     }
 
-    /// The first damage; of rows that share a line, the root user's.
+    /// The first damage; if rows share a line, the root user's.
     pub fn first_damage(&self) -> Option<&Damage> {
         let rows = self.damaged_root().into_iter().chain(&self.damaged);
         rows.map(|row| &row.damage).min_by_key(|damage| damage.line)
     }
 
-    /// The line and the column of the first cell that cannot come from that origin, so that the bytes were damaged on the way.
-    /// IAM writes no cell that is nearly a date. A spreadsheet can: there such a cell is unreadable, and no sign of damage.
+    /// The line and the column of the first cell that cannot come from the origin: the bytes were damaged in transit.
+    /// IAM does not write incomplete dates. A spreadsheet can: there an incomplete date is unreadable, but not a sign
+    /// of damage.
     pub fn first_corruption(&self, origin: Origin) -> Option<(u64, &str)> {
         let possible = |column: &str, cell: &str| match origin {
             Origin::Live | Origin::Answer => is_plausible(column, cell),
@@ -549,7 +550,8 @@ impl CredentialReport {
         found.min_by_key(|(line, _)| *line)
     }
 
-    /// A column that is missing, and one that nobody knows in a report that lacks it: the one is the other, damaged.
+    /// Returns a missing column and an unknown column of the same report: the unknown column is probably the missing
+    /// one, damaged.
     pub fn garbled_column(&self) -> Option<(&'static str, &str)> {
         let header = &self.columns.header;
         let missing = standard().find(|name| !header.iter().any(|known| known == name))?;
@@ -557,7 +559,8 @@ impl CredentialReport {
         Some((missing, unknown))
     }
 
-    /// Those of the columns of which nothing can be read. One cell alone is that user's, not the column's.
+    /// Returns the unreadable columns among the needed ones. A single unreadable cell concerns its user, not the
+    /// column.
     pub(crate) fn unreadable_columns(&self, needed: impl IntoIterator<Item = Column>) -> Vec<ColumnError> {
         needed.into_iter().filter_map(|column| self.column_error(column)).collect()
     }
@@ -577,48 +580,48 @@ impl CredentialReport {
         (count >= 2).then_some(ColumnError::Unreadable { column, values: count, line: first, cell })
     }
 
-    /// The latest moment that the report has: it was made then, or later. A cell more than five minutes after the
-    /// `generated` time is a value that IAM does not write, and does not count.
+    /// The latest time in the report, which was generated then or later. A cell more than five minutes after the
+    /// `generated` time is ignored: IAM does not write one.
     pub fn newest_time(&self, generated: Option<Time>) -> Option<Time> {
         let limit = generated.and_then(|generated| generated.checked_add_signed(CLOCK_SKEW)).unwrap_or(Time::MAX_UTC);
         self.rows().flat_map(Row::times).filter(|time| *time <= limit).max()
     }
 
-    /// Whether a date of the report is later than that.
+    /// Whether a date of the report is later than the limit.
     pub(crate) fn has_time_after(&self, limit: Time) -> bool {
         self.rows().flat_map(Row::times).any(|time| limit < time)
     }
 
-    /// Makes the dates unreadable that are later than that.
+    /// Marks the dates that are later than the limit as unreadable.
     pub(crate) fn refuse_times_after(&mut self, limit: Time) {
         for row in self.root.iter_mut().chain(&mut self.users) {
             row.refuse_times_after(limit);
         }
     }
 
-    /// Every row that is not damaged, the root user's first.
+    /// The rows that are not damaged, the root user's first.
     pub(crate) fn rows(&self) -> impl Iterator<Item = &Row> {
         self.root.iter().chain(&self.users)
     }
 
-    /// Whether the root row is there, and every row is assigned to a user of the account.
+    /// Whether it has the root row, and every row has a known user of the account.
     pub fn is_whole(&self) -> bool {
         self.root.is_some() && self.damaged.is_empty() && self.foreign.is_empty()
     }
 }
 
-/// Whether those bytes have the header of a report, in any dialect.
+/// Whether the bytes have the header of a report, in any dialect.
 pub fn is_report(bytes: &[u8]) -> bool {
     Sheet::read(bytes, Origin::File).is_ok()
 }
 
-/// The header and the rows of a report, before their cells have types.
+/// The header and the rows of a report, with untyped cells.
 struct Sheet {
     columns: Arc<Columns>,
     rows: Vec<SheetRow>,
 }
 
-/// A row, and its cells by column.
+/// A row with its cells by column.
 struct SheetRow {
     line: u64,
     cells: Result<Assigned, Unassigned>,
@@ -633,7 +636,7 @@ struct Assigned {
 /// A row that cannot be split into fields.
 struct Unassigned {
     what: String,
-    /// The name that it seems to be about.
+    /// The user that the row seems to be about.
     name: Option<String>,
 }
 
@@ -666,7 +669,7 @@ impl Sheet {
         Ok(Self { columns: columns.ok_or(ReportError::Empty)?, rows })
     }
 
-    /// Checks that no two rows are of one user. The name in a damaged row is no reason to doubt a row that is whole.
+    /// Checks that no two rows have the same user. Damaged rows are ignored.
     fn check_names(&self) -> Result<(), ReportError> {
         let mut users = BTreeSet::new();
         for (line, row) in self.rows.iter().filter_map(|row| Some((row.line, row.cells.as_ref().ok()?))) {
@@ -679,7 +682,7 @@ impl Sheet {
     }
 }
 
-/// The line that each record begins on. The reader's own count is that of the blank lines above the record.
+/// Finds the first line of each record. The reader's own line number is that of the blank lines above the record.
 struct Lines<'a> {
     bytes: &'a [u8],
     at: usize,
@@ -687,7 +690,7 @@ struct Lines<'a> {
 }
 
 impl Lines<'_> {
-    /// The line of the record that was read from there on. Records come in the order of the bytes.
+    /// The line of the record at the position. It has to be called in the order of the records.
     fn at(&mut self, start: usize) -> u64 {
         while let Some(byte) = self.bytes.get(self.at).filter(|byte| self.at < start || matches!(byte, b'\r' | b'\n')) {
             self.line += u64::from(*byte == b'\n');
@@ -697,9 +700,9 @@ impl Lines<'_> {
     }
 }
 
-/// What is read in one go, with the number of lines before it: all of it. No cell of a report can hold a line break, so one
-/// that seems to is a stray quotation mark that swallows the rows after it: then each line is read alone, and only its own
-/// row is damaged.
+/// Splits the bytes into pieces that are parsed separately, each with the number of lines before it. Usually there is
+/// one piece. No cell of a report contains a line break, so a line break in a cell means a stray quotation mark, which
+/// would join the rows after it. Then each line is a piece, and only the row with the quotation mark is damaged.
 fn pieces(bytes: &[u8], dialect: Dialect) -> Result<Vec<(u64, &[u8])>, ReportError> {
     if !(bytes.contains(&b'"') && has_line_break_in_cell(bytes, dialect)?) {
         return Ok(vec![(0, bytes)]);
@@ -717,13 +720,13 @@ fn has_line_break_in_cell(bytes: &[u8], dialect: Dialect) -> Result<bool, Report
     Ok(false)
 }
 
-/// Where each column is.
+/// The positions of the columns.
 #[derive(Debug)]
 struct Columns {
     places: [Option<usize>; NAMES.len()],
-    /// Every column as the report has it, made harmless.
+    /// The columns of the report, escaped.
     header: Vec<String>,
-    /// The places of the columns that IAM has dates in.
+    /// The positions of IAM's columns of dates.
     dates: Vec<usize>,
     /// Whether a spreadsheet may have saved the file.
     is_saved: bool,
@@ -766,20 +769,20 @@ impl Columns {
         self.place(Column::User).and_then(|place| cells.get(place)).unwrap_or_default()
     }
 
-    /// The row in that record.
+    /// Assigns the record's fields to columns.
     fn row(&self, record: &ByteRecord, origin: Origin) -> Result<Assigned, Unassigned> {
         self.assign(record, origin).map_err(|what| Unassigned { what, name: damaged_name(record, self) })
     }
 
-    /// The dates of a row in the columns that IAM has dates in.
+    /// The cells of a row in IAM's columns of dates.
     fn dates<'a>(&'a self, row: &'a SheetRow) -> impl Iterator<Item = DateCell<'a>> + Clone {
         let rows = row.cells.iter().flat_map(|row| self.dates.iter().map(move |place| (*place, row.cells.get(*place))));
         rows.filter_map(|(place, cell)| Some(DateCell { line: row.line, column: &self.header[place], cell: cell? }))
     }
 
-    /// The record with as many fields as there are columns, or what is wrong with it. It is not known how AWS quotes a name
-    /// or a path with a comma; where it does not, the row has too many fields, and all of the surplus lies between the start
-    /// of the name and the end of the ARN: no other cell can have a comma.
+    /// Returns the record with one field per column, or the description of its damage. It is not known how AWS quotes a
+    /// name or a path with a comma. Without quotes the row has too many fields, and all surplus fields are between the
+    /// start of the name and the end of the ARN: no other cell can contain a comma.
     fn assign(&self, record: &ByteRecord, origin: Origin) -> Result<Assigned, String> {
         let column = |place: usize| self.header.get(place).map_or_else(String::new, |name| format!(" in `{name}`"));
         let cells = StringRecord::from_byte_record(record.clone())
@@ -799,7 +802,7 @@ impl Columns {
             }
             Ordering::Greater => (self.rejoin(&cells).ok_or_else(miscounted)?, false),
         };
-        // Trimming makes a copy, which few reports need.
+        // Trimming copies the record, and few reports need it.
         if cells.iter().any(|cell| cell.len() != cell.trim().len()) {
             cells.trim();
         }
@@ -842,7 +845,7 @@ impl Columns {
     }
 }
 
-/// Whom a principal's ARN names.
+/// The principal that an ARN names.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum ArnOwner<'a> {
     Root,
@@ -897,29 +900,29 @@ impl Row {
         }
     }
 
-    /// Every cell, with its column as the report has it.
+    /// The cells with their columns, as in the report.
     pub(crate) fn named_cells(&self) -> impl Iterator<Item = (&str, &str)> {
         self.columns.header.iter().map(String::as_str).zip(&self.cells)
     }
 
-    /// A cell as the report has it; `None` where the column is missing.
+    /// A cell as in the report; `None` if the column is missing.
     pub fn cell(&self, column: Column) -> Option<&str> {
         self.columns.place(column).and_then(|place| self.cells.get(place))
     }
 
-    /// What `additional_credentials_info` says, unless that is nothing. The column is documented but was not in any report
-    /// seen, so its absence says nothing either.
+    /// The text in `additional_credentials_info`, if it has one. The column is documented but was in no report seen so
+    /// far, so its absence has no meaning.
     pub fn additional_credentials(&self) -> Option<&str> {
         self.value(Column::AdditionalCredentialsInfo)
     }
 
-    /// A cell as the report has it, unless it says that there is nothing.
+    /// A cell as in the report; `None` if it means that there is no value.
     fn value(&self, column: Column) -> Option<&str> {
         let nothing = ["", "N/A", "no_information", "not_supported"];
         self.cell(column).filter(|cell| !nothing.iter().any(|word| word.eq_ignore_ascii_case(cell)))
     }
 
-    /// Why the cell of that column cannot be read. What is only shown, as a region, can be read whatever it is.
+    /// The error of the column's cell. A cell that is only shown, such as a Region, has no error.
     pub(crate) fn cell_error(&self, column: Column) -> Option<&CellError> {
         let ([one, two], [first, second]) = (&self.access_keys, &self.certificates);
         match column {
@@ -948,8 +951,8 @@ impl Row {
         }
     }
 
-    /// Whether `password_enabled` is `not_supported`, as it was for root until AWS could manage root credentials centrally.
-    /// It means that the report does not know.
+    /// Whether `password_enabled` is `not_supported`, as it was for root before AWS introduced centralized root access.
+    /// It means that the report does not show the value.
     pub fn password_unknown(&self) -> bool {
         self.cell(Column::PasswordEnabled).is_some_and(|cell| cell.eq_ignore_ascii_case("not_supported"))
     }
@@ -1011,12 +1014,12 @@ impl AccessKey {
         &KEY_COLUMNS[usize::from(self.slot - 1)]
     }
 
-    /// When the key was created, for a key that is there: so `N/A` is no answer.
+    /// The creation date of a key that exists. `N/A` is an error.
     pub fn created(&self) -> Cell<Time> {
         self.last_rotated.clone()?.ok_or(CellError::KeyWithoutDate { column: self.columns().last_rotated })
     }
 
-    /// Whether the slot is known to hold no key.
+    /// Whether the slot certainly has no key.
     pub fn is_empty(&self) -> bool {
         self.active == Ok(false) && self.last_rotated == Ok(None)
     }
@@ -1032,7 +1035,7 @@ pub(crate) fn is_known(column: &str) -> bool {
     NAMES.into_iter().chain(standard()).any(|known| known == column)
 }
 
-/// Whether IAM could have written that in a column of that name. A word that is new is plausible, half a date is not.
+/// Whether IAM could have written the cell in the column. An unknown word is plausible, an incomplete date is not.
 fn is_plausible(column: &str, cell: &str) -> bool {
     let word =
         |extra: &str| cell.chars().all(|character| character.is_ascii_alphanumeric() || extra.contains(character));
@@ -1049,7 +1052,7 @@ fn is_plausible(column: &str, cell: &str) -> bool {
     }
 }
 
-/// Whether IAM allows a user of that name.
+/// Whether IAM allows the user name.
 ///
 /// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateUser.html>
 pub(crate) fn is_iam_name(name: &str) -> bool {
@@ -1057,7 +1060,7 @@ pub(crate) fn is_iam_name(name: &str) -> bool {
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_+=,.@-".contains(&byte))
 }
 
-/// The name that a damaged row seems to be about, if it could be one.
+/// The user that a damaged row seems to be about, if the name is valid.
 fn damaged_name(record: &ByteRecord, columns: &Columns) -> Option<String> {
     let name = str::from_utf8(record.get(columns.place(Column::User)?)?).ok()?.trim();
     (name == ROOT || is_iam_name(name)).then(|| name.to_owned())
@@ -1097,7 +1100,7 @@ impl CellReader<'_> {
     }
 }
 
-/// A cell for a message: escaped and cut.
+/// A cell for a message: escaped and truncated.
 fn shown(cell: &str) -> String {
     cut(&inert(cell), 64).into_owned()
 }
@@ -1143,7 +1146,7 @@ mod tests {
     }
 
     #[test]
-    fn a_live_report_is_read() {
+    fn a_live_report_is_parsed() {
         let report = parse(&[HEADER, ROOT_ROW, &alice()]);
         let root = report.root.as_ref().unwrap();
         assert_eq!(root.account(), Some(("123456789012", "aws")));
@@ -1156,7 +1159,7 @@ mod tests {
     }
 
     #[test]
-    fn the_old_dialect_is_read() {
+    fn the_old_dialect_is_parsed() {
         let root = "<root_account>,arn:aws-us-gov:iam::123456789012:root,2015-01-02T03:04:05+00:00,not_supported,\
             no_information,not_supported,not_supported,false,false,N/A,N/A,N/A,N/A,false,N/A,N/A,N/A,N/A,false,N/A,false,N/A";
         let root = parse(&[HEADER, root]).root.unwrap();
@@ -1180,11 +1183,11 @@ mod tests {
             report.users[0].access_keys[0].last_rotated,
             Err(CellError::MissingColumn { column: Column::AccessKey1LastRotated })
         );
-        assert!(!report.is_whole(), "there is no root row");
+        assert!(!report.is_whole(), "the root row is missing");
     }
 
     #[test]
-    fn a_cell_is_two_words_wide() {
+    fn a_cell_has_16_bytes() {
         assert_eq!((size_of::<Cell<bool>>(), size_of::<Cell<Option<Time>>>()), (16, 16));
     }
 
@@ -1203,11 +1206,12 @@ mod tests {
     }
 
     #[test]
-    fn rows_without_end_are_not_read() {
+    fn rows_over_the_limit_are_not_read() {
         let endless = format!("user,arn\n{}", "a\r".repeat(MOST_ROWS + 1));
         let error = CredentialReport::parse(endless.as_bytes()).unwrap_err().to_string();
-        let told = "not a credential report: it has more than 50000 rows, and an account has 5000 users at the most";
-        assert_eq!(error, told);
+        let expected =
+            "not a credential report: it has more than 50000 rows, and an account has 5000 users at the most";
+        assert_eq!(error, expected);
     }
 
     #[test]
@@ -1240,7 +1244,7 @@ mod tests {
     }
 
     #[test]
-    fn a_damaged_row_costs_only_itself() {
+    fn a_damaged_row_affects_no_other_row() {
         let short = "bob,arn:aws:iam::123456789012:user/bob,2020-01-01T00:00:00Z";
         let foreign = row("carol", "arn:aws:iam::123456789012:user/dave");
         let report = parse(&[HEADER, ROOT_ROW, &alice(), short, &foreign, "\u{1},,"]);
@@ -1257,7 +1261,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_of_another_account_is_nobodys() {
+    fn a_row_of_another_account_is_set_apart() {
         let foreign = row("mallory", "arn:aws:iam::210987654321:user/mallory");
         let report = parse(&[HEADER, ROOT_ROW, &foreign, "\u{1},,", &alice()]);
         let names = |rows: &[Row]| rows.iter().map(|row| row.user.clone()).collect::<Vec<_>>();
@@ -1271,7 +1275,7 @@ mod tests {
     }
 
     #[test]
-    fn damage_names_the_column_where_it_can() {
+    fn damage_names_the_column_if_it_is_known() {
         let damage = |text: &[u8]| CredentialReport::parse(text).unwrap().first_damage().unwrap().to_string();
         let broken = b"user,arn,Password_Enabled\nalice,,\"a\nb\"";
         insta::assert_snapshot!(damage(broken), @"Line 3 of the credential report is damaged: it has 1 field for 3 columns and ends in `user`.");
@@ -1279,7 +1283,7 @@ mod tests {
     }
 
     #[test]
-    fn what_iam_serves_has_no_half_dates_or_impossible_names() {
+    fn an_incomplete_date_or_an_invalid_arn_is_corruption_unless_from_a_file() {
         let whole = [HEADER, ROOT_ROW, &alice()].join("\n");
         let corruption = |from: &str, to: &str| {
             let report = CredentialReport::parse(whole.replacen(from, to, 1).as_bytes()).unwrap();
@@ -1288,14 +1292,14 @@ mod tests {
             shown(report.first_corruption(Origin::Answer))
         };
         assert_eq!(corruption("alice", "alice"), None);
-        assert_eq!(corruption("N/A", "not_recorded"), None, "a new word is no damage");
+        assert_eq!(corruption("N/A", "not_recorded"), None, "an unknown word is not damage");
         assert_eq!(corruption("2021-06-20T05:16:50Z", "2021-06-2005:16:50Z").unwrap(), "3 access_key_1_last_rotated");
         assert_eq!(corruption(",true,2021", ",tr5e,2021").unwrap(), "3 access_key_1_active");
         assert_eq!(corruption("alice,arn:aws", "alice,arm:aws").unwrap(), "3 arn");
     }
 
     #[test]
-    fn a_garbled_column_is_named_with_what_it_was() {
+    fn a_garbled_column_is_named_with_the_missing_one() {
         let garbled = HEADER.replace("mfa_active", "mfa_actiue");
         assert_eq!(parse(&[&garbled, ROOT_ROW]).garbled_column(), Some(("mfa_active", "mfa_actiue")));
         assert_eq!(parse(&[&format!("{HEADER},notes"), &format!("{ROOT_ROW},x")]).garbled_column(), None);
@@ -1331,7 +1335,7 @@ mod tests {
     }
 
     #[test]
-    fn the_line_of_a_row_is_that_of_the_file() {
+    fn the_line_of_a_row_is_its_line_in_the_file() {
         for end in ["\n", "\r\n", "\n\n", "\r\n\r\n\n"] {
             let text = ["user,arn", "alice,", "bob", "\"carol", "dave"].join(end);
             let report = CredentialReport::parse(text.as_bytes()).unwrap();
@@ -1349,11 +1353,11 @@ mod tests {
         let users: Vec<_> = report.users.iter().map(|row| (row.user.as_str(), row.line)).collect();
         assert_eq!(users, [("alice", 6), ("bob", 9)]);
         assert!(CredentialReport::parse(text.as_bytes()).is_err());
-        assert!(parse(&["user,arn", ",", "alice,"]).first_damage().is_some(), "IAM serves no blank row");
+        assert!(parse(&["user,arn", ",", "alice,"]).first_damage().is_some(), "IAM does not return blank rows");
     }
 
     #[test]
-    fn local_dates_are_read_in_a_saved_file_only() {
+    fn local_dates_are_parsed_in_a_saved_file_only() {
         let text = "user;arn;user_creation_time;password_last_used;review_date\nalice;;20.06.2021 05:16;a while ago;x\n\
             bob;;01.02.2022;N/A;2026-01-01T00:00:00Z";
         let report = CredentialReport::parse_from(text.as_bytes(), Origin::File).unwrap();
@@ -1369,7 +1373,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stray_quotation_mark_costs_only_its_own_row() {
+    fn a_stray_quotation_mark_damages_only_its_own_row() {
         let stray = format!("\"{}", row("bob", "arn:aws:iam::123456789012:user/bob"));
         let report = parse(&[HEADER, ROOT_ROW, &stray, &alice()]);
         assert_eq!(report.users.iter().map(|user| user.user.as_str()).collect::<Vec<_>>(), ["alice"]);
@@ -1379,7 +1383,7 @@ mod tests {
     }
 
     #[test]
-    fn the_root_row_is_damaged_only_where_no_other_one_is_whole() {
+    fn the_root_row_is_damaged_only_if_no_other_one_is_valid() {
         let damaged_root = |rows: &[&str]| parse(rows).damaged_root().map(|row| row.damage.line);
         let short = "<root_account>,x";
         assert_eq!(damaged_root(&[HEADER, &alice(), short, short]), Some(3));
@@ -1388,7 +1392,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_report_is_refused() {
+    fn bytes_that_are_not_a_report_are_an_error() {
         assert_eq!(error(&[""]), "the credential report is empty");
         assert_eq!(error(&["\0\u{1}binary"]), "not a credential report: line 1 is damaged in column 1");
         assert_eq!(error(&["user,name"]), "not a credential report: line 1 has no column `arn`");
@@ -1400,7 +1404,7 @@ mod tests {
         );
     }
 
-    /// Rows below [`HEADER`]: the root user and users of every name that IAM allows, with cells of every kind.
+    /// Rows for [`HEADER`]: the root user and users with names that IAM allows, with all kinds of cells.
     fn rows() -> impl Strategy<Value = Vec<Vec<String>>> {
         let cell = prop_oneof![
             Just("true".to_owned()),
@@ -1424,8 +1428,8 @@ mod tests {
         })
     }
 
-    /// The rows as a CSV file with the columns in that order.
-    fn printed(rows: &[Vec<String>], order: &[usize]) -> Vec<u8> {
+    /// Serializes the rows as CSV with the columns in the given order.
+    fn serialized(rows: &[Vec<String>], order: &[usize]) -> Vec<u8> {
         let header: Vec<&str> = HEADER.split(',').collect();
         let mut writer = csv::Writer::from_writer(Vec::new());
         writer.write_record(order.iter().map(|place| header[*place])).unwrap();
@@ -1435,12 +1439,12 @@ mod tests {
         writer.into_inner().unwrap()
     }
 
-    /// Everything that was read of each user, by name.
-    fn read_again(text: &[u8]) -> BTreeMap<String, String> {
-        read_from(text, Origin::Live)
+    /// The parsed data of each user, by name.
+    fn parsed_live(text: &[u8]) -> BTreeMap<String, String> {
+        parsed_from(text, Origin::Live)
     }
 
-    fn read_from(text: &[u8], origin: Origin) -> BTreeMap<String, String> {
+    fn parsed_from(text: &[u8], origin: Origin) -> BTreeMap<String, String> {
         let report = CredentialReport::parse_from(text, origin).unwrap();
         let facts = |row: &Row| {
             let Row { arn, user_creation_time, password_enabled, password_last_used, password_last_changed, .. } = row;
@@ -1466,10 +1470,10 @@ mod tests {
         }
 
         #[test]
-        fn every_dialect_of_a_report_is_read_as_it_was(rows in rows()) {
+        fn every_dialect_is_parsed_to_the_same_report(rows in rows()) {
             let order: Vec<usize> = (0..22).collect();
-            let served = String::from_utf8(printed(&rows, &order)).unwrap();
-            let expected = read_again(served.as_bytes());
+            let served = String::from_utf8(serialized(&rows, &order)).unwrap();
+            let expected = parsed_live(served.as_bytes());
             let cells = csv::ReaderBuilder::new().has_headers(false).from_reader(served.as_bytes()).into_records();
             let cells: Vec<StringRecord> = cells.map(Result::unwrap).collect();
             for separator in [b';', b'\t'] {
@@ -1477,27 +1481,27 @@ mod tests {
                 for row in &cells {
                     writer.write_record(row).unwrap();
                 }
-                prop_assert_eq!(&read_from(&writer.into_inner().unwrap(), Origin::File), &expected);
+                prop_assert_eq!(&parsed_from(&writer.into_inner().unwrap(), Origin::File), &expected);
             }
             let mut writer = csv::WriterBuilder::new().quote_style(csv::QuoteStyle::Always).from_writer(Vec::new());
             for line in served.lines() {
                 writer.write_record([line]).unwrap();
             }
-            prop_assert_eq!(&read_from(&writer.into_inner().unwrap(), Origin::File), &expected);
+            prop_assert_eq!(&parsed_from(&writer.into_inner().unwrap(), Origin::File), &expected);
         }
 
         #[test]
-        fn a_report_that_is_printed_is_read_as_it_was(rows in rows()) {
+        fn a_report_is_parsed_as_it_was_serialized(rows in rows()) {
             let order: Vec<usize> = (0..22).collect();
-            let report = CredentialReport::parse(&printed(&rows, &order)).unwrap();
+            let report = CredentialReport::parse(&serialized(&rows, &order)).unwrap();
             prop_assert!(report.is_whole());
             let header: Vec<&str> = HEADER.split(',').collect();
             for row in report.rows() {
-                let printed = rows.iter().find(|cells| cells[0] == row.user).unwrap();
+                let serialized = rows.iter().find(|cells| cells[0] == row.user).unwrap();
                 for (place, name) in NAMES.iter().enumerate().filter(|(_, name)| header.contains(name)) {
                     let column = header.iter().position(|known| known == name).unwrap();
                     let read = row.columns.places[place].and_then(|place| row.cells.get(place));
-                    prop_assert_eq!(read, Some(printed[column].trim()));
+                    prop_assert_eq!(read, Some(serialized[column].trim()));
                 }
             }
         }
@@ -1511,17 +1515,17 @@ mod tests {
             let mut turned = rows.clone();
             turned.rotate_left(turn % rows.len());
             let known: Vec<usize> = (0..22).collect();
-            prop_assert_eq!(read_again(&printed(&rows, &known)), read_again(&printed(&turned, &order)));
+            prop_assert_eq!(parsed_live(&serialized(&rows, &known)), parsed_live(&serialized(&turned, &order)));
         }
 
         #[test]
-        fn a_report_cut_anywhere_closes_nothing_it_lost(at in 0usize..700) {
+        fn a_report_truncated_within_a_row_has_damage(at in 0usize..700) {
             let text = [HEADER, ROOT_ROW, &alice(), &row("bob", "arn:aws:iam::123456789012:user/bob")].join("\n");
             let at = at.min(text.len());
             let cut = CredentialReport::parse(&text.as_bytes()[..at]);
             let lost_inside_a_row = !text[..at].ends_with('\n') && text.as_bytes().get(at).is_some_and(|byte| *byte != b'\n');
             if let Ok(report) = cut && lost_inside_a_row && HEADER.len() < at {
-                // The last cell can be cut and still be a word: then it is unreadable, or its subject is whole without it.
+                // The truncated last cell may still be a word: then it is unreadable, or its subject does not need it.
                 let last = report.users.last().or(report.root.as_ref());
                 prop_assert!(!report.damaged.is_empty() || last.unwrap().certificates[1].last_rotated.is_err());
             }
