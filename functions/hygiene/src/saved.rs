@@ -1,27 +1,27 @@
-//! Pseudonyms in a saved report, and user names that IAM does not allow. A row that is plausible is judged, with a note; a row
-//! that may be damaged is refused.
+//! Pseudonyms in a saved report, and user names that IAM does not allow. Checks are applied to a plausible row, with a
+//! note; a row that may be damaged is an error.
 
 use crate::local_boolean;
 use crate::report::{ArnOwner, Column, CredentialReport, ROOT, Row, holds_dates, is_iam_name, is_known};
 use crate::text::{cut, grouped, inert};
 
-/// A row whose owner is in doubt, so that nothing in the file can be trusted.
+/// A row whose owner is uncertain, so that no row of the file can be trusted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}: {what}")]
 pub struct OwnerError {
     /// The line, from 1.
     pub line: u64,
-    /// Which names and ARNs do not fit.
+    /// The names and ARNs that do not match.
     pub what: String,
 }
 
 impl CredentialReport {
-    /// Checks which user each row belongs to. A row whose ARN names another user is its `user`'s, as in a pseudonymised report,
-    /// unless another cell shows that it may be damaged instead.
+    /// Checks which user owns each row. If the ARN names another user, the row is owned by its `user`, as in a
+    /// pseudonymized report, unless another cell shows that the row may be damaged.
     ///
     /// # Errors
     ///
-    /// With the first row whose owner is in doubt.
+    /// The first row whose owner is uncertain.
     pub fn check_owners(&self) -> Result<(), OwnerError> {
         let pseudonyms = self.rows().any(|row| row.is_pseudonymised);
         let other_account = if pseudonyms { self.other_account() } else { None };
@@ -32,7 +32,7 @@ impl CredentialReport {
         errors.min_by_key(|error| error.line).map_or(Ok(()), Err)
     }
 
-    /// What a reader of the findings should know of the file, a sentence without an end each.
+    /// Notes on the file for readers of the findings, as sentences without a full stop.
     pub fn notes(&self) -> Vec<String> {
         let lines = |applies: &dyn Fn(&Row) -> bool| {
             let mut lines: Vec<u64> = self.rows().filter(|row| applies(row)).map(|row| row.line).collect();
@@ -49,7 +49,7 @@ impl CredentialReport {
         [self.dates.note(), pseudonyms, names].into_iter().flatten().collect()
     }
 
-    /// Why the owner of the row is in doubt.
+    /// Returns the reason why the owner of the row is uncertain.
     fn owner_fault(&self, row: &Row, other_account: Option<&Row>) -> Option<String> {
         let both = || (shown(&row.user), shown(arn_cell(row)));
         if row.user != ROOT && arn_cell(row).ends_with(":root") {
@@ -68,7 +68,7 @@ impl CredentialReport {
             let (arn, root) = (shown(arn_cell(row)), shown(arn_cell(root)));
             return Some(format!("the ARN `{arn}` is of another account than the root user's, `{root}`"));
         }
-        // Without the root user's row the first one says whose the file is.
+        // Without the root user's row, the first row decides the account.
         let first = self.rows().find(|row| account(row).is_some()).filter(|_| self.root.is_none());
         if let Some(first) = first.filter(|first| is_other(account(first), account(row))) {
             let (arn, line, other) = (shown(arn_cell(row)), first.line, shown(arn_cell(first)));
@@ -78,7 +78,7 @@ impl CredentialReport {
             return None;
         }
         let misplaced = row.named_cells().find(|(column, cell)| !self.holds(column, cell));
-        let doubt = match (misplaced, other_account) {
+        let problem = match (misplaced, other_account) {
             (Some((column, _)), _) => format!("what is in `{column}` cannot be there"),
             (None, Some(other)) => {
                 format!("the ARN in line {}, `{}`, is of another account", other.line, shown(arn_cell(other)))
@@ -86,16 +86,16 @@ impl CredentialReport {
             (None, None) => return None,
         };
         let (user, arn) = both();
-        Some(format!("the user is `{user}`, the ARN `{arn}` is another user's, and {doubt}"))
+        Some(format!("the user is `{user}`, the ARN `{arn}` is another user's, and {problem}"))
     }
 
-    /// A row whose ARN is of another account than the first row's.
+    /// A row whose ARN has another account than the first row's.
     fn other_account(&self) -> Option<&Row> {
         let first = self.rows().find_map(account);
         self.rows().find(|row| is_other(first, account(row)))
     }
 
-    /// Whether the cell is what the column of that name holds. A column that IAM does not have can hold anything.
+    /// Whether the cell is valid in the column. In a column that IAM does not have, every cell is.
     fn holds(&self, column: &str, cell: &str) -> bool {
         let is_one_of = |words: &[&str]| words.iter().any(|word| word.eq_ignore_ascii_case(cell));
         let no_value = is_one_of(&["N/A", "no_information", "not_supported"]);
@@ -122,12 +122,12 @@ fn is_service(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte))
 }
 
-/// The cell in `arn`, whichever user it names.
+/// The cell in `arn`, even if it names another user.
 fn arn_cell(row: &Row) -> &str {
     row.cell(Column::Arn).unwrap_or_default()
 }
 
-/// The partition and the account of the cell in `arn`, as they are written: an account number can be masked.
+/// The partition and the account of the cell in `arn`, unchecked: an account number can be masked.
 fn account(row: &Row) -> Option<(&str, &str)> {
     let arn = arn_cell(row);
     ArnOwner::of(arn)?;
@@ -144,7 +144,7 @@ fn shown(text: &str) -> String {
     cut(&inert(text), 128).into_owned()
 }
 
-/// Runs of lines that are listed one by one; more would hide the sentence behind them.
+/// The maximum number of listed runs of lines. More would make the sentence hard to read.
 const MOST_RUNS: usize = 8;
 
 /// `line 3`, `lines 3 and 5`, `lines 3 to 22`, `lines 3, 5, 7, 9, 11, 13, 15, 17 and 3,992 more`.
@@ -173,7 +173,7 @@ mod tests {
         "user,arn,mfa_active,user_creation_time,access_key_1_last_used_region,access_key_1_last_used_service";
     const CELLS: &str = "true,2021-06-20T05:16:50Z,eu-central-1,s3";
 
-    /// The report whose rows have those users and ARNs, in account 123456789012.
+    /// A report with rows of the users and ARNs, in account 123456789012.
     fn report(rows: &[(&str, &str)]) -> CredentialReport {
         let row = |(user, owner): &(&str, &str)| format!("{user},arn:aws:iam::123456789012:{owner},{CELLS}");
         let rows: Vec<String> = std::iter::once(HEADER.to_owned()).chain(rows.iter().map(row)).collect();
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pseudonymised_row_has_no_arn() {
+    fn a_pseudonymized_row_has_no_arn() {
         let report = report(&[(ROOT, "root"), ("user-1", "user/alice"), ("bob", "user/bob")]);
         assert_eq!(report.check_owners(), Ok(()));
         assert_eq!(report.users[0].arn, None);
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn every_other_cell_has_to_be_what_its_column_holds() {
+    fn every_other_cell_of_a_pseudonymized_row_has_to_be_valid() {
         let fault = |cells: &str| {
             let text = format!("{HEADER}\nuser-1,arn:aws:iam::123456789012:user/alice,{cells}");
             let report = CredentialReport::parse_from(text.as_bytes(), Origin::File).unwrap();
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn root_owns_its_arn_alone() {
+    fn only_root_has_roots_arn() {
         let fault = |rows: &[(&str, &str)]| report(rows).check_owners().unwrap_err().to_string();
         insta::assert_snapshot!(fault(&[(ROOT, "root"), ("alice", "root")]), @"line 3: the user is `alice`, but the ARN `arn:aws:iam::123456789012:root` is the root user's");
         insta::assert_snapshot!(fault(&[(ROOT, "user/alice")]), @"line 2: the user is `<root_account>`, but the ARN `arn:aws:iam::123456789012:user/alice` is not the root user's");
@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_are_listed_in_runs_and_cut() {
+    fn lines_are_listed_in_runs_and_truncated() {
         let shown = |lines: &[u64]| shown_lines(lines).unwrap();
         assert_eq!(shown(&[3]), "line 3");
         assert_eq!(shown(&[3, 4]), "lines 3 and 4");

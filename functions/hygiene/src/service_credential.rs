@@ -1,5 +1,5 @@
-//! Service-specific credentials: an IAM user's API keys and passwords for one AWS service each. The credential report does not
-//! show them.
+//! Service-specific credentials: an IAM user's API keys and passwords, each for one AWS service. The credential report
+//! does not show them.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +17,7 @@ use crate::verdict::{Evidence, Fact};
 pub struct ServiceCredential {
     /// `ServiceSpecificCredentialId`, such as `ACCAEXAMPLE123EXAMPLE`.
     pub id: String,
-    /// `UserName`. Hostile text wherever it is shown.
+    /// `UserName`: untrusted text, to be escaped wherever it is shown.
     pub user: String,
     /// `ServiceName`, such as `bedrock.amazonaws.com`.
     pub service: String,
@@ -25,27 +25,27 @@ pub struct ServiceCredential {
     pub status: String,
     /// `CreateDate`
     pub created: DateTime<Utc>,
-    /// `ExpirationDate`: the credential never expires without one.
+    /// `ExpirationDate`; without one the credential never expires.
     pub expires: Option<DateTime<Utc>>,
 }
 
 /// Whether a credential can be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
-    /// It can.
+    /// It can be used.
     Active,
     /// It was deactivated.
     Inactive,
-    /// Its time is over.
+    /// It expired.
     Expired,
 }
 
-/// Why a list is not one of service-specific credentials.
+/// The reason why a list of service-specific credentials is invalid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct InvalidServiceCredentials(String);
 
-/// The services whose credentials are API keys, which can have an expiration date.
+/// The services with credentials that are API keys: these can have an expiration date.
 ///
 /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_api_keys_for_aws_services.html>
 const EXPIRING: [&str; 4] =
@@ -56,8 +56,8 @@ pub(crate) fn can_expire(service: &str) -> bool {
     EXPIRING.contains(&service)
 }
 
-/// Checks the names in a list, which become parts of identities, and leaves out what is there twice: a page may begin with an
-/// entry of the page before.
+/// Checks the names in a list, which become parts of identities, and removes duplicates: a page may begin with an entry
+/// of the previous page.
 ///
 /// # Errors
 ///
@@ -117,17 +117,17 @@ impl ServiceCredential {
         can_expire(&self.service)
     }
 
-    /// Whether it lets its holder use a model, at the account's expense.
+    /// Whether its holder can use models, which the account pays for.
     pub fn is_for_models(&self) -> bool {
         EXPIRING[..2].contains(&self.service.as_str())
     }
 
-    /// What to call it in a sentence.
+    /// Its name in a sentence.
     pub(crate) fn called(&self) -> String {
         format!("Credential {} of {} for {}", inert(&self.id), inert(&self.user), cut(&inert(&self.service), 128))
     }
 
-    /// What the list says of it, as it says it.
+    /// Its entry in the list, unchanged.
     pub(crate) fn evidence(&self) -> Evidence {
         let facts = [
             ("ServiceName", Some(self.service.clone())),
@@ -154,17 +154,17 @@ mod tests {
         let bob = service_credential("bob", "ACCA2");
         let list = checked(vec![alice.clone(), bob.clone(), alice.clone()]);
         assert_eq!(list, Ok(vec![alice.clone(), bob]));
-        let refused = |list: Vec<ServiceCredential>| checked(list).unwrap_err().to_string();
+        let rejected = |list: Vec<ServiceCredential>| checked(list).unwrap_err().to_string();
         let changed = ServiceCredential { status: "Inactive".to_owned(), ..alice.clone() };
-        insta::assert_snapshot!(refused(vec![alice, changed]), @"the credential `ACCA1` is listed twice, with different values");
+        insta::assert_snapshot!(rejected(vec![alice, changed]), @"the credential `ACCA1` is listed twice, with different values");
     }
 
     #[test]
-    fn names_that_would_be_read_as_another_identity_are_refused() {
-        let refused = |user: &str, id: &str| checked(vec![service_credential(user, id)]).unwrap_err().to_string();
-        insta::assert_snapshot!(refused("alice", "ACCA/1"), @"`ACCA/1` is not the id of a service-specific credential");
-        insta::assert_snapshot!(refused("alice", ""), @"`` is not the id of a service-specific credential");
-        insta::assert_snapshot!(refused("alice/key/slot-1", "ACCA1"), @"`alice/key/slot-1` is not the name of a user");
-        insta::assert_snapshot!(refused("", "ACCA1"), @"`` is not the name of a user");
+    fn names_that_would_be_parsed_as_another_identity_are_rejected() {
+        let rejected = |user: &str, id: &str| checked(vec![service_credential(user, id)]).unwrap_err().to_string();
+        insta::assert_snapshot!(rejected("alice", "ACCA/1"), @"`ACCA/1` is not the id of a service-specific credential");
+        insta::assert_snapshot!(rejected("alice", ""), @"`` is not the id of a service-specific credential");
+        insta::assert_snapshot!(rejected("alice/key/slot-1", "ACCA1"), @"`alice/key/slot-1` is not the name of a user");
+        insta::assert_snapshot!(rejected("", "ACCA1"), @"`` is not the name of a user");
     }
 }

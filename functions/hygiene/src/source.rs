@@ -1,4 +1,4 @@
-//! The sources of an account: which there are, how much of each was read, and why there is no data.
+//! The sources of an account's data, how much of each was read, and the reasons for missing data.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use crate::report::{CellError, Column, ColumnError, Damage};
 use crate::subject::SubjectId;
 use crate::text::sentence;
 
-/// One thing that is read of an account.
+/// A source of an account's data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SourceId {
@@ -27,7 +27,7 @@ impl SourceId {
     pub const ALL: [Self; 4] =
         [Self::CredentialReport, Self::AccountSummary, Self::VirtualMfaDevices, Self::ServiceSpecificCredentials];
 
-    /// What to call it in a sentence.
+    /// Its name in a sentence.
     pub fn name(self) -> &'static str {
         match self {
             Self::CredentialReport => "the credential report",
@@ -38,32 +38,32 @@ impl SourceId {
     }
 }
 
-/// A source's data, or the reason why there is none.
+/// The data of a source, or the reason why it is missing.
 pub type Source<T> = Result<T, Unavailable>;
 
-/// Why there is no data, as a sentence.
+/// The reason why data is missing, as a sentence.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[serde(rename_all = "snake_case")]
 pub enum Unavailable {
-    /// It was asked for, and could not be read or understood: the operation, and every cause down to AWS's own message.
+    /// It was requested, and could not be read or parsed: the operation, and every cause down to AWS's message.
     #[error("{0}")]
     Unreadable(String),
-    /// A row or a cell of a credential report that was read: what it says, and what is wrong with it. The check
+    /// A row or a cell is unreadable in a credential report that was read: its text, and the reason. The check
     /// `credential-report-unreadable` reports it.
     #[error("{reason}")]
     BlindSpot {
         /// The sentence.
         reason: String,
-        /// The cell's column; none for a row.
+        /// The cell's column; `None` for a row.
         column: Option<Column>,
     },
-    /// Nobody asked for it: the command line was given other files, or the partition does not have it.
+    /// It was not requested: the command line got other files, or the partition does not have it.
     #[error("{0}")]
     NotAsked(String),
 }
 
 impl Unavailable {
-    /// Of two reasons the one to report: the first, unless only the second is about something that was asked for.
+    /// Returns the reason to report: the first, unless only the second is about data that was requested.
     pub fn graver(first: Option<Self>, second: Option<Self>) -> Option<Self> {
         match (first, second) {
             (Some(Self::NotAsked(_)) | None, Some(second @ (Self::Unreadable(_) | Self::BlindSpot { .. }))) => {
@@ -114,27 +114,27 @@ impl From<&str> for Unavailable {
 /// How much of a source was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Coverage {
-    /// All of it: what is not in it is not in the account.
+    /// All of it: a subject that is not in it does not exist.
     Whole,
-    /// All that it has on these users, and perhaps no more.
+    /// All data on these users; data on others may be missing.
     Part(Users),
-    /// It was asked for, and could not be read.
+    /// It was requested, and could not be read.
     Failed,
-    /// Nobody asked for it.
+    /// It was not requested.
     NotAsked,
 }
 
 /// Some of an account's users, by name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Users {
-    /// These.
+    /// These users.
     Only(BTreeSet<String>),
-    /// All others, whatever their names.
+    /// All users except these.
     AllBut(BTreeSet<String>),
 }
 
 impl Coverage {
-    /// The coverage of a source that was read, in full, or was not.
+    /// The coverage of a source that is read either completely or not at all.
     pub fn of<T>(source: &Source<T>) -> Self {
         match source {
             Ok(_) => Self::Whole,
@@ -143,7 +143,7 @@ impl Coverage {
         }
     }
 
-    /// Whether the subject does not exist if the source does not have it.
+    /// Whether a subject that the source does not have does not exist.
     pub fn shows_absence_of(&self, subject: &SubjectId<'_>) -> bool {
         match self {
             Self::Whole => true,
@@ -163,7 +163,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn absence_is_shown_only_by_what_was_read() {
+    fn only_data_that_was_read_shows_an_absence() {
         let users = || ["alice".to_owned()].into();
         let shown = |coverage: &Coverage| {
             ["user/alice", "user/alice/key/slot-1", "user/bob", "account", "something/else"]

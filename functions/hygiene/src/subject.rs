@@ -1,4 +1,4 @@
-//! What a verdict is on, and the identity of a finding, which lasts as long as the problem does.
+//! The subject of a verdict, and the identity of a finding, which is stable as long as the problem exists.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -9,15 +9,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::text::inert;
 
-/// What a verdict is on.
+/// The subject of a verdict.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Subject {
     /// The root user.
     Root {
-        /// Its ARN, where the account is known.
+        /// Its ARN, if the account is known.
         arn: Option<String>,
     },
-    /// The account as a whole: the subject of a check on users when there is no report to find users in.
+    /// The account as a whole: the subject of a check on users if no report lists the users.
     Account,
     /// An IAM user.
     User(UserSubject),
@@ -30,38 +30,38 @@ pub enum Subject {
 /// An IAM user as a subject.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UserSubject {
-    /// The user's name, as in the report. Hostile text wherever it is shown.
+    /// The user's name, as in the report: untrusted text, to be escaped wherever it is shown.
     pub name: String,
-    /// The user's ARN; none for a user whose name is a pseudonym.
+    /// The user's ARN; `None` if the name is a pseudonym.
     pub arn: Option<String>,
-    /// When the user was created, where that can be read.
+    /// When the user was created, if that is readable.
     pub created: Option<DateTime<Utc>>,
 }
 
-/// An access key as a subject. Its id is not part of it: the report does not have it, see
+/// An access key as a subject. The report does not have its id, so it is not part of the subject; see
 /// [`Enrichment`](crate::enrichment::Enrichment).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AccessKeySubject {
-    /// Whose key it is.
+    /// The key's user.
     pub user: UserSubject,
     /// Its slot in the report, 1 or 2.
     pub slot: u8,
-    /// When it was created, to the last digit that the report has.
+    /// When it was created, with all digits that the report has.
     pub created: Option<DateTime<Utc>>,
-    /// Whether it is active, where the report says.
+    /// Whether it is active, if that is readable.
     pub active: Option<bool>,
-    /// What it is called in identities.
+    /// Its tag in identities.
     pub tag: KeyTag,
 }
 
 /// A service-specific credential as a subject.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServiceCredentialSubject {
-    /// Whose credential it is.
+    /// The credential's user.
     pub user: UserSubject,
     /// Its id.
     pub id: String,
-    /// The service that it is for.
+    /// The service.
     pub service: String,
     /// When it was created.
     pub created: DateTime<Utc>,
@@ -69,8 +69,8 @@ pub struct ServiceCredentialSubject {
 
 /// The last part of a finding's identity: `root`, `user/alice`, `user/alice/key/20210620T051650Z`.
 ///
-/// Text has one reading: a user whose name ends in `/key/` and a [`KeyTag`], or in `/credential/` and an id, would be read as that
-/// key or credential of another user. IAM allows no `/` in a name.
+/// Parsing is unambiguous, since IAM allows no `/` in a name. A user whose name ended in `/key/` and a [`KeyTag`], or
+/// in `/credential/` and an id, would be parsed as that key or credential of another user.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum SubjectId<'a> {
     /// The root user.
@@ -83,7 +83,7 @@ pub enum SubjectId<'a> {
     AccessKey {
         /// The name of its user.
         user: Cow<'a, str>,
-        /// Which of the user's keys it is.
+        /// The tag of the key.
         key: KeyTag,
     },
     /// A service-specific credential.
@@ -93,37 +93,38 @@ pub enum SubjectId<'a> {
         /// Its id: letters, digits and `_`.
         id: Cow<'a, str>,
     },
-    /// A form that this version does not know, as it is.
+    /// A form that this version does not know, unchanged.
     Other(Cow<'a, str>),
 }
 
-/// Which of a user's access keys: by when it was created, since the report has no key ids and the slots' order means nothing.
+/// Identifies one of a user's access keys by creation date, since the report has no key ids and the order of slots has
+/// no meaning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub enum KeyTag {
     /// `20210620T051650Z`, or `20210620T051650Z-2`.
     Created {
-        /// To the second, fractions cut.
+        /// The time without fractions of a second.
         at: DateTime<Utc>,
-        /// Whether it is the one in slot 2 of two keys of the same second.
+        /// Whether it is the key in slot 2 of [twins](crate::twins): two keys with the same creation second.
         second: bool,
     },
-    /// `slot-1`, `slot-2`: the key's date is missing or cannot be read.
+    /// `slot-1`, `slot-2`: the key's date is missing or unreadable.
     Slot(u8),
 }
 
-/// The identity of a finding: `credwarden/<check id>/<account id>/<subject>`. No region, wording or threshold is in it.
+/// The identity of a finding: `credwarden/<check id>/<account id>/<subject>`. It contains no Region, message or limit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FindingId<'a> {
     /// The check's id.
     pub check: Cow<'a, str>,
-    /// The account's 12 digits; `unknown` in the text where they are not known.
+    /// The account's 12 digits; if they are not known, the text has `unknown`.
     pub account_id: Option<Cow<'a, str>>,
-    /// What the finding is on.
+    /// The subject of the finding.
     pub subject: SubjectId<'a>,
 }
 
-/// Why a text is no identity of a finding.
+/// The reason why a text is not the identity of a finding.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("not the identity of a finding: {0}")]
 pub struct InvalidFindingId(String);
@@ -153,7 +154,7 @@ impl Subject {
         }
     }
 
-    /// The IAM user that it is, or whose credential it is.
+    /// The IAM user, or the user of the credential.
     pub fn owner(&self) -> Option<&UserSubject> {
         match self {
             Self::Root { .. } | Self::Account => None,
@@ -174,7 +175,7 @@ impl Subject {
         }
     }
 
-    /// The access key that it is.
+    /// The access key, if it is one.
     pub fn access_key(&self) -> Option<&AccessKeySubject> {
         match self {
             Self::AccessKey(key) => Some(key),
@@ -182,7 +183,7 @@ impl Subject {
         }
     }
 
-    /// The service-specific credential that it is.
+    /// The service-specific credential, if it is one.
     pub fn service_credential(&self) -> Option<&ServiceCredentialSubject> {
         match self {
             Self::ServiceCredential(credential) => Some(credential),
@@ -190,7 +191,7 @@ impl Subject {
         }
     }
 
-    /// When it was created, where that is known.
+    /// When it was created, if that is known.
     pub fn created(&self) -> Option<DateTime<Utc>> {
         match self {
             Self::AccessKey(key) => key.created,
@@ -204,7 +205,7 @@ impl Subject {
         matches!(self, Self::Root { .. })
     }
 
-    /// What to call it in a sentence: `the root user`, `alice`, `access key 2 of alice`.
+    /// Its name in a sentence: `the root user`, `alice`, `access key 2 of alice`.
     pub fn called(&self) -> String {
         match self {
             Self::Root { .. } => "the root user".to_owned(),
@@ -217,7 +218,7 @@ impl Subject {
         }
     }
 
-    /// The contract's name for its kind.
+    /// The name of its kind in the JSON contract.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Root { .. } => "root",
@@ -230,14 +231,14 @@ impl Subject {
 }
 
 impl UserSubject {
-    /// The name as it can be shown anywhere.
+    /// The name, escaped.
     pub fn shown_name(&self) -> Cow<'_, str> {
         inert(&self.name)
     }
 }
 
 impl<'a> SubjectId<'a> {
-    /// Reads a subject's part of an identity. Every text is a subject: one of an unknown form is [`Other`](Self::Other).
+    /// Parses a subject's part of an identity. A text of an unknown form is [`Other`](Self::Other).
     pub fn of(text: &'a str) -> Self {
         match text {
             "root" => return Self::Root,
@@ -258,7 +259,7 @@ impl<'a> SubjectId<'a> {
         }
     }
 
-    /// The name of the IAM user that it is, or whose credential it is.
+    /// The name of the IAM user, or of the credential's user.
     pub fn user(&self) -> Option<&str> {
         match self {
             Self::User(name) | Self::AccessKey { user: name, .. } | Self::ServiceCredential { user: name, .. } => {
@@ -268,7 +269,7 @@ impl<'a> SubjectId<'a> {
         }
     }
 
-    /// A copy that borrows nothing.
+    /// Returns an owned copy.
     pub fn into_owned(self) -> SubjectId<'static> {
         let owned = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
         match self {
@@ -282,24 +283,24 @@ impl<'a> SubjectId<'a> {
     }
 }
 
-/// Whether IAM makes such ids of service-specific credentials.
+/// Whether the text can be the id of a service-specific credential.
 pub(crate) fn is_credential_id(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
 impl KeyTag {
-    /// The tag of a key that was created then; `second` says whether it is the one in slot 2 of two keys of the same second.
+    /// The tag of a key with the creation time; `second` is true for the key in slot 2 of twins.
     pub fn created(at: DateTime<Utc>, second: bool) -> Self {
         Self::Created { at: at.trunc_subsecs(0), second }
     }
 }
 
 impl<'a> FindingId<'a> {
-    /// Reads an identity.
+    /// Parses an identity.
     ///
     /// # Errors
     ///
-    /// When the text does not begin as one.
+    /// When the text does not begin like an identity.
     pub fn parse(text: &'a str) -> Result<Self, InvalidFindingId> {
         let mut parts = text.splitn(4, '/');
         let (product, check, account, subject) = (parts.next(), parts.next(), parts.next(), parts.next());
@@ -314,7 +315,7 @@ impl<'a> FindingId<'a> {
     }
 }
 
-/// A moment as it stands in identities: `20210620T051650Z`, in UTC, fractions cut.
+/// The format of times in identities: `20210620T051650Z`, in UTC, without fractions.
 pub fn stamp(time: DateTime<Utc>) -> String {
     time.format(STAMP).to_string()
 }
@@ -345,7 +346,7 @@ impl FromStr for KeyTag {
         }
         let (time, second) = text.strip_suffix(SECOND).map_or((text, false), |time| (time, true));
         let at = NaiveDateTime::parse_from_str(time, STAMP).map_err(|_| invalid())?.and_utc();
-        // chrono also reads forms that are never written, such as one without zeros.
+        // chrono also parses forms that are never written, such as one without leading zeros.
         if stamp(at) == time { Ok(Self::Created { at, second }) } else { Err(invalid()) }
     }
 }
@@ -397,7 +398,7 @@ impl TryFrom<String> for KeyTag {
     }
 }
 
-/// A subject as the contract's JSON has it.
+/// A subject in the JSON contract.
 #[derive(Debug, Serialize)]
 pub struct SubjectJson<'a> {
     #[serde(rename = "type")]
@@ -407,7 +408,7 @@ pub struct SubjectJson<'a> {
     slot: Option<u8>,
     access_key_id: Option<&'a str>,
     created: Option<DateTime<Utc>>,
-    /// Only service-specific credentials have this and the next one.
+    /// Only service-specific credentials have this and the next member.
     #[serde(skip_serializing_if = "Option::is_none")]
     credential_id: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -415,7 +416,7 @@ pub struct SubjectJson<'a> {
 }
 
 impl<'a> SubjectJson<'a> {
-    /// The subject, with the access key's id where it is known.
+    /// The subject, with the access key's id if it is known.
     pub fn new(subject: &'a Subject, access_key_id: Option<&'a str>) -> Self {
         let (key, credential) = (subject.access_key(), subject.service_credential());
         Self {
@@ -441,7 +442,7 @@ mod tests {
     const KEY_ID: &str = "credwarden/access-key-not-rotated/123456789012/user/alice/key/20210620T051650Z";
 
     #[test]
-    fn identities_come_apart() {
+    fn identities_are_parsed() {
         let id = FindingId::parse(KEY_ID).unwrap();
         assert_eq!((&*id.check, id.account_id.as_deref()), ("access-key-not-rotated", Some("123456789012")));
         let key = KeyTag::created(time("2021-06-20T05:16:50.9Z"), false);
@@ -461,7 +462,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slot_is_not_the_second_of_two_keys() {
+    fn a_slot_is_not_the_second_of_twins() {
         assert_eq!("slot-2".parse(), Ok(KeyTag::Slot(2)));
         for text in
             ["slot-3", "slot", "20210620T051650Z-3", "20210620T051650", "2021620T051650Z", "20211320T051650Z", ""]
@@ -471,14 +472,14 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_begin_as_an_identity_is_none() {
+    fn text_that_does_not_begin_like_an_identity_is_an_error() {
         for text in ["", "credwarden", "credwarden/x/123456789012", "prowler/x/123456789012/root"] {
             assert!(FindingId::parse(text).is_err(), "{text}");
         }
     }
 
     #[test]
-    fn forms_of_other_versions_are_kept_as_they_are() {
+    fn forms_of_other_versions_are_kept_unchanged() {
         for subject in ["account/123456789012", "", "role/admin", "user"] {
             assert_eq!(SubjectId::of(subject), SubjectId::Other(subject.into()));
         }
@@ -506,7 +507,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn an_identity_is_read_as_it_was_written(
+        fn an_identity_is_parsed_as_it_was_serialized(
             check in "[a-z-]{1,40}",
             account in prop::option::of("[0-9]{12}"),
             subject in subjects(),
@@ -516,7 +517,7 @@ mod tests {
         }
 
         #[test]
-        fn any_text_that_is_an_identity_is_written_as_it_was_read(
+        fn an_identity_is_serialized_as_it_was_parsed(
             subject in prop_oneof![".*", "user/.*", "user/.*/key/.*", "user/[^/]+/key/[0-9TZ-]{0,18}", "user/.*/credential/.*"],
             account in prop_oneof!["[0-9]{12}", Just("unknown".to_owned()), "[^/]{0,5}"],
         ) {

@@ -1,4 +1,4 @@
-//! What a check says of a subject, and what that rests on.
+//! The verdict of a check on a subject, and its evidence.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::source::{SourceId, Unavailable};
 use crate::uses::Uses;
 
-/// ASFF's severity labels, mildest first.
+/// ASFF's severity labels, lowest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[expect(missing_docs, reason = "ASFF's own words")]
@@ -22,7 +22,7 @@ pub enum Severity {
 }
 
 impl Severity {
-    /// All of them, mildest first.
+    /// All of them, lowest first.
     pub const ALL: [Self; 5] = [Self::Informational, Self::Low, Self::Medium, Self::High, Self::Critical];
 
     /// ASFF's spelling.
@@ -36,7 +36,7 @@ impl Severity {
         }
     }
 
-    /// The severity that ASFF spells so.
+    /// Parses ASFF's spelling.
     pub fn from_label(label: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|severity| severity.label() == label)
     }
@@ -52,13 +52,13 @@ impl fmt::Display for Severity {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Status {
-    /// The problem is there.
+    /// The problem exists.
     Failed,
-    /// It was looked for and is not there.
+    /// The problem does not exist.
     Passed,
-    /// The subject lacks what the check is about.
+    /// The check does not apply to the subject.
     NotApplicable,
-    /// The data for a verdict could not be read or understood. Never a silent pass: it closes nothing.
+    /// The data for a verdict could not be read or parsed. Never a silent pass: it closes nothing.
     Unknown,
 }
 
@@ -66,7 +66,7 @@ impl Status {
     /// All of them, in the order of the counts.
     pub const ALL: [Self; 4] = [Self::Failed, Self::Passed, Self::NotApplicable, Self::Unknown];
 
-    /// The contract's spelling.
+    /// The spelling in the JSON contract.
     pub fn label(self) -> &'static str {
         match self {
             Self::Failed => "FAILED",
@@ -77,45 +77,45 @@ impl Status {
     }
 }
 
-/// What a check says of a subject.
+/// The verdict of a check on a subject.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Verdict {
-    /// The problem is there.
+    /// The problem exists.
     Failed(Failure),
-    /// It was looked for and is not there; a sentence says why.
+    /// The problem does not exist, with the reason as a sentence.
     Passed(Cow<'static, str>),
-    /// The subject lacks what the check is about; a sentence says what.
+    /// The check does not apply to the subject, with the reason as a sentence.
     NotApplicable(Cow<'static, str>),
-    /// No verdict can be had, for this reason.
+    /// No verdict is possible, for this reason.
     Unknown(Unavailable),
 }
 
 /// A problem.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Failure {
-    /// Set where it is not the check's own.
+    /// Set if it differs from the check's severity.
     pub severity: Option<Severity>,
-    /// A sentence: what is wrong, with the actual dates and ages.
+    /// A sentence that describes the problem, with the actual dates and ages.
     pub message: String,
-    /// What the verdict rests on.
+    /// The evidence of the verdict.
     pub evidence: Evidence,
-    /// What is worth a second alert when it changes.
+    /// The evidence that causes a second alert when it changes.
     pub reportable: ReportedEvidence,
     /// Whether a live source shows the problem, as opposed to a credential report that can be four hours old.
     pub is_live: bool,
 }
 
-/// What a verdict rests on, in the order in which it is shown.
+/// The data that a verdict is based on, in the order in which it is shown.
 pub type Evidence = Vec<Fact>;
 
-/// A source's own name for a value, and the value: the report's column and cell, the summary's key and number.
+/// A value with its name in the source: the report's column and cell, or the summary's key and number.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fact {
-    /// Where it is from.
+    /// The source.
     pub source: SourceId,
-    /// The source's name for it.
+    /// Its name in the source.
     pub name: Cow<'static, str>,
-    /// Its value, as the source has it.
+    /// The value, as in the source.
     pub value: String,
 }
 
@@ -131,41 +131,41 @@ impl Fact {
     }
 }
 
-/// The part of a finding's evidence that is worth a second alert when it changes. Security Hub keeps it with the finding, so
-/// that the next run sees what was reported.
+/// The part of a finding's evidence that causes a second alert when it changes. It is stored with the finding in
+/// Security Hub, so that the next run knows the reported evidence.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReportedEvidence {
     /// The latest use of each of the root user's credentials.
     pub uses: Uses,
-    /// The root user's access keys that the finding names, by when they were [created](crate::subject::stamp).
+    /// The root user's access keys that the finding names, by [creation time](crate::subject::stamp).
     pub keys: BTreeSet<String>,
-    /// Whether the keys are all there are. Where a run could not read all of them, those that were named before stay named.
+    /// Whether these are all keys. If a run could not read all of them, the keys of earlier alerts are kept.
     pub keys_whole: bool,
 }
 
 impl Verdict {
-    /// The problem is there.
+    /// A FAILED verdict with the check's severity.
     pub fn failed(message: String, evidence: Evidence) -> Self {
         let reportable = ReportedEvidence::default();
         Self::Failed(Failure { severity: None, message, evidence, reportable, is_live: false })
     }
 
-    /// The problem is not there.
+    /// A PASSED verdict.
     pub fn passed(message: &'static str) -> Self {
         Self::Passed(Cow::Borrowed(message))
     }
 
-    /// The subject lacks what the check is about.
+    /// A `NOT_APPLICABLE` verdict.
     pub fn not_applicable(message: &'static str) -> Self {
         Self::NotApplicable(Cow::Borrowed(message))
     }
 
-    /// No verdict can be had, for this reason.
+    /// An UNKNOWN verdict with the reason.
     pub fn unknown(reason: impl Into<Unavailable>) -> Self {
         Self::Unknown(reason.into())
     }
 
-    /// Which kind of verdict it is.
+    /// The kind of the verdict.
     pub fn status(&self) -> Status {
         match self {
             Self::Failed(_) => Status::Failed,
@@ -175,7 +175,7 @@ impl Verdict {
         }
     }
 
-    /// A sentence: what is wrong, why nothing is, or why there is no verdict.
+    /// A sentence: the problem, or the reason why there is no problem or no verdict.
     pub fn message(&self) -> &str {
         match self {
             Self::Failed(failure) => &failure.message,
