@@ -1,6 +1,7 @@
-//! The checks: one file each, named as the check is, with its metadata, its rule and its tests. The list is [`CHECKS`].
+//! The checks: one file for each, with the check's name, metadata, rule and tests. The list is [`CHECKS`].
 //!
-//! To add one: write the file, add its `mod` line and its place in the list. The documents and Security Hub follow.
+//! To add a check, write the file, and add its `mod` line and its entry in the list. Documentation and Security Hub use
+//! the list.
 
 use std::borrow::Cow;
 
@@ -32,7 +33,7 @@ mod user_multiple_active_access_keys;
 mod user_signing_certificate_active;
 mod user_without_credentials;
 
-/// Every check, in the order the documents show them.
+/// All checks, in the order of the documentation.
 pub static CHECKS: &[&Check] = &[
     &root_access_key_active::CHECK,
     &root_access_key_present::CHECK,
@@ -59,7 +60,7 @@ pub static CHECKS: &[&Check] = &[
     &credential_report_unreadable::CHECK,
 ];
 
-/// The check with that id.
+/// The check with the id.
 pub fn find(id: &str) -> Option<&'static Check> {
     CHECKS.iter().copied().find(|check| check.id == id)
 }
@@ -91,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn every_file_is_a_check_of_its_name() {
+    fn every_file_has_the_name_of_its_check() {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/checks");
         let files = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().file_name().into_string().unwrap());
         let files: BTreeSet<_> =
@@ -120,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn public_names_and_severities_stay() {
+    fn public_names_and_severities_do_not_change() {
         let list: Vec<_> = CHECKS.iter().map(|check| format!("{:13} {}", check.severity, check.id)).collect();
         insta::assert_snapshot!(list.join("\n"), @"
         CRITICAL      root-access-key-active
@@ -150,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_happened_is_an_event() {
+    fn only_the_use_of_root_is_an_event() {
         let events: Vec<_> = CHECKS.iter().filter(|check| check.kind == Kind::Event).map(|check| check.id).collect();
         assert_eq!(events, ["root-user-recently-used"]);
     }

@@ -54,7 +54,7 @@ mod tests {
     use crate::testing::observe;
 
     #[test]
-    fn an_inactive_key_fails_and_an_empty_slot_is_no_subject() {
+    fn an_inactive_key_fails_and_an_empty_slot_is_not_a_subject() {
         insta::assert_snapshot!(observe(&CHECK, "
 user  | access_key_1_active | access_key_1_last_rotated | access_key_2_active | access_key_2_last_rotated
 alice | false               | 2019-01-02T03:04:05Z      | true                | 2019-01-02T03:04:05Z

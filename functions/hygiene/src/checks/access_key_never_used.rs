@@ -63,7 +63,7 @@ fn rule(user: &Row, key: &AccessKey, context: &Context<'_>) -> Source<Verdict> {
     ))
 }
 
-/// Since when the use of access keys is recorded.
+/// The day on which IAM began to record the use of access keys.
 const TRACKING_BEGAN: NaiveDate = NaiveDate::from_ymd_opt(2015, 4, 22).expect("a real date");
 
 #[cfg(test)]
@@ -72,7 +72,7 @@ mod tests {
     use crate::testing::observe;
 
     #[test]
-    fn never_used_fails_after_the_grace_to_the_second() {
+    fn a_key_that_was_never_used_fails_after_the_grace_period_to_the_second() {
         insta::assert_snapshot!(observe(&CHECK, "
 user  | access_key_1_active | access_key_1_last_rotated | access_key_1_last_used_date
 alice | true                | 2026-11-13T06:00:00Z      | N/A

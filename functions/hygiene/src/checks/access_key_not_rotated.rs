@@ -82,7 +82,7 @@ alice | true                | 2026-08-22T06:00:00Z      | true                | 
     }
 
     #[test]
-    fn inactive_keys_have_no_age_and_active_ones_need_a_date() {
+    fn inactive_keys_are_not_applicable_and_active_keys_need_a_date() {
         insta::assert_snapshot!(observe(&CHECK, "
 user  | access_key_1_active | access_key_1_last_rotated | access_key_2_active | access_key_2_last_rotated
 alice | false               | 2019-01-02T03:04:05Z      | true                | N/A

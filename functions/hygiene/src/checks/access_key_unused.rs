@@ -71,7 +71,7 @@ mod tests {
     use crate::testing::observe;
 
     #[test]
-    fn the_limit_is_inclusive_to_the_second_and_never_used_is_another_matter() {
+    fn the_limit_is_inclusive_to_the_second_and_a_key_that_was_never_used_does_not_fail() {
         insta::assert_snapshot!(observe(&CHECK, "
 user  | access_key_1_active | access_key_1_last_rotated | access_key_1_last_used_date
 alice | true                | 2019-01-02T03:04:05Z      | 2026-10-06T06:00:00Z

@@ -48,7 +48,7 @@ fn rule(user: &User<'_>, context: &Context<'_>) -> Source<Verdict> {
         let message = format!("The report records a use of the password on {}, within the limit.", moment(used));
         return Ok(Verdict::Passed(message.into()));
     }
-    // Within both, it passes with an earlier use and without one, so that the use need not be readable.
+    // Within both, it passes with or without an earlier use, so the use does not have to be readable.
     if within(&row.password_last_changed, grace.min(limit)) {
         return Ok(Verdict::passed("The password was set within the grace period."));
     }
@@ -116,7 +116,7 @@ dave  | false            | 2020-01-02T03:04:05Z | 2019-01-02T03:04:05Z  | 2019-0
     }
 
     #[test]
-    fn a_reset_that_nobody_came_back_for_is_no_use_after_the_grace_period_to_the_second() {
+    fn a_password_reset_passes_only_within_the_grace_period_to_the_second() {
         insta::assert_snapshot!(observe(&CHECK, "
 user  | password_enabled | password_last_used   | password_last_changed
 alice | true             | 2020-01-02T03:04:05Z | 2026-11-13T06:00:00Z
@@ -152,7 +152,7 @@ erin  | true             | N/A                | N/A                   | N/A
     }
 
     #[test]
-    fn an_unreadable_date_matters_only_where_it_could_change_the_verdict() {
+    fn an_unreadable_date_is_unknown_only_if_it_could_change_the_verdict() {
         insta::assert_snapshot!(observe(&CHECK, "
 user  | password_enabled | password_last_used   | password_last_changed | user_creation_time
 alice | true             | 2026-11-19T06:00:00Z | ?                     | ?
@@ -174,7 +174,7 @@ grace | true             | no_information       | ?                     | 2026-1
     }
 
     #[test]
-    fn an_unreadable_use_is_unknown_where_the_grace_period_is_longer_than_the_limit() {
+    fn an_unreadable_use_is_unknown_if_the_grace_period_is_longer_than_the_limit() {
         let table = "
 user  | password_enabled | password_last_used | password_last_changed
 alice | true             | ?                  | 2026-09-20T06:00:00Z

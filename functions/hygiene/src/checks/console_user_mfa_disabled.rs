@@ -58,7 +58,7 @@ fn remediation(target: &Target<'_>) -> Remediation {
             "The user adds a passkey or an authenticator app under Security credentials in the console. Or you do:",
         ),
         Step::Assign("SERIAL", aws("iam create-virtual-mfa-device", create)),
-        // The codes are arguments of a function: `read` would take the lines that are pasted after it for them.
+        // The codes are arguments of a function: `read` would take the lines that are pasted after it as codes.
         Step::Define("enable_mfa", aws("iam enable-mfa-device", enable)),
         Step::Comment(
             "Scan mfa-qr.png with the app, then type, with two codes in a row from it: enable_mfa CODE1 CODE2",

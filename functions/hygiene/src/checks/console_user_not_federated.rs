@@ -51,7 +51,7 @@ mod tests {
     use crate::testing::observe;
 
     #[test]
-    fn a_password_is_a_person() {
+    fn a_user_with_a_password_fails() {
         insta::assert_snapshot!(observe(&CHECK, "
 user           | password_enabled
 <root_account> | true

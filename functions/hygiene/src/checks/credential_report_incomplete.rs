@@ -52,7 +52,7 @@ mod tests {
     use crate::testing::observe;
 
     #[test]
-    fn whatever_the_column_says_is_told_and_nothing_is_nothing() {
+    fn the_text_of_the_column_is_reported_and_an_empty_cell_passes() {
         insta::assert_snapshot!(observe(&CHECK, "
 user  | additional_credentials_info
 alice | 1 access key: use ListAccessKeys

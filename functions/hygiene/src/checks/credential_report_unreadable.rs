@@ -30,7 +30,7 @@ pub(super) static CHECK: Check = Check {
     rule: Rule::BlindSpots(rule),
 };
 
-/// More reasons say no more.
+/// The maximum number of reasons in a message.
 const SHOWN: usize = 5;
 
 fn rule(blind: &BlindSpots<'_>) -> Verdict {
@@ -100,7 +100,7 @@ mod tests {
     use crate::testing::{account, csv, evaluated, observe, observe_in, unavailable};
     use crate::verdict::Status;
 
-    /// Users of every sort: each column decides about one of them.
+    /// All kinds of users: each column decides the verdict on at least one of them.
     const USERS: &str = "
 user           | user_creation_time   | password_enabled | password_last_used   | password_last_changed | mfa_active | access_key_1_active | access_key_1_last_rotated | access_key_1_last_used_date | access_key_2_active | access_key_2_last_rotated | access_key_2_last_used_date | cert_1_active
 alice          | 2019-01-02T03:04:05Z | true             | no_information       | N/A                   | false      | true                | 2021-06-20T05:16:50Z      | N/A                         | true                | 2021-06-20T05:16:50Z      | N/A                         | false
@@ -108,7 +108,7 @@ bob            | 2019-01-02T03:04:05Z | false            | N/A                  
 carol          | 2019-01-02T03:04:05Z | false            | N/A                  | N/A                   | false      | false               | N/A                       | N/A                         | false               | N/A                       | N/A                         | false
 dave           | 2019-01-02T03:04:05Z | true             | 2020-01-02T03:04:05Z | 2020-01-02T03:04:05Z  | true       | false               | N/A                       | N/A                         | false               | N/A                       | N/A                         | false
 ";
-    /// So are these root users.
+    /// The same for root users.
     const ROOTS: [&str; 3] = [
         "<root_account> | 2019-01-02T03:04:05Z | true  | 2020-01-02T03:04:05Z | N/A | false | true  | 2026-11-19T05:16:50Z | 2020-01-02T03:04:05Z | true  | 2026-11-19T05:16:50Z | N/A | false",
         "<root_account> | 2019-01-02T03:04:05Z | true  | N/A                  | N/A | false | false | N/A                  | N/A                  | false | N/A                  | N/A | false",
@@ -119,7 +119,7 @@ dave           | 2019-01-02T03:04:05Z | true             | 2020-01-02T03:04:05Z 
         CredentialReport::parse(text.as_bytes()).unwrap()
     }
 
-    /// The accounts without that column of the report, with and without an account summary.
+    /// The accounts without the column of the report, with and without an account summary.
     fn without(column: &str) -> Vec<Account> {
         let of = |root: &str| {
             let table = format!("{USERS}{root}");
@@ -149,7 +149,7 @@ dave           | 2019-01-02T03:04:05Z | true             | 2020-01-02T03:04:05Z 
     }
 
     #[test]
-    fn the_columns_of_a_check_are_those_without_which_it_has_no_verdict() {
+    fn the_columns_of_a_check_are_those_that_its_verdict_needs() {
         let whole = without_verdict("none");
         let lost = COLUMNS.map(|column| (column, without_verdict(column.name())));
         for check in CHECKS {
@@ -161,7 +161,7 @@ dave           | 2019-01-02T03:04:05Z | true             | 2020-01-02T03:04:05Z 
     }
 
     #[test]
-    fn a_cell_that_a_check_needs_is_reported_and_no_other() {
+    fn only_cells_that_a_check_needs_are_reported() {
         insta::assert_snapshot!(observe(&CHECK, "
 user           | password_enabled | mfa_active | access_key_1_active | access_key_1_last_rotated | access_key_1_last_used_date
 <root_account> | false            | false      | false               | N/A                       | tomorrow
@@ -178,7 +178,7 @@ carol          | false            | true       | true                | N/A      
     }
 
     #[test]
-    fn a_column_of_which_nothing_can_be_read_is_the_accounts() {
+    fn an_unreadable_column_is_reported_on_the_account() {
         let of = |cells: [&str; 3]| {
             let [one, two, three] = cells;
             observe(
@@ -222,7 +222,7 @@ carol          | false            | true       | true                | N/A      
     }
 
     #[test]
-    fn a_row_is_its_users_or_the_accounts() {
+    fn a_damaged_row_is_reported_on_its_user_or_the_account() {
         let damaged = |rows: &[&str]| {
             let mut account = account(USERS);
             let text = csv(&format!("{USERS}{}", ROOTS[0]));
@@ -249,7 +249,7 @@ carol          | false            | true       | true                | N/A      
     }
 
     #[test]
-    fn a_root_row_that_is_missing_or_damaged_is_roots_and_no_report_is_nobodys() {
+    fn a_missing_or_damaged_root_row_is_reported_on_root_and_a_missing_report_is_unknown() {
         insta::assert_snapshot!(observe(&CHECK, "user\nalice"), @"
         FAILED HIGH root: The root user cannot be judged in full. The credential report has no row for the root user.
         PASSED user/alice: Whatever a check needed of the credential report could be read.

@@ -39,11 +39,11 @@ fn rule(account: &Account, context: &Context<'_>) -> Verdict {
             None => Verdict::passed("The root user has no active access key."),
         };
     }
-    let told = |key: &&AccessKey| format!("key {}, {}", key.slot, root_keys::history(root, key, context));
-    let tellings = active.iter().map(told).collect::<Vec<_>>().join("; ");
-    let doubt = root_keys::not_in_summary(account, context).unwrap_or_default();
+    let describe = |key: &&AccessKey| format!("key {}, {}", key.slot, root_keys::history(root, key, context));
+    let descriptions = active.iter().map(describe).collect::<Vec<_>>().join("; ");
+    let note = root_keys::not_in_summary(account, context).unwrap_or_default();
     let count = counted(active.len() as u64, "active access key");
-    let message = format!("The root user has {count}: {tellings}.{doubt}");
+    let message = format!("The root user has {count}: {descriptions}.{note}");
     let columns: Vec<_> = active.iter().flat_map(|key| root_keys::columns(key)).collect();
     let reportable = root_keys::reportable(root, &active);
     Verdict::Failed(Failure { severity: None, message, evidence: evidence(root, &columns), reportable, is_live: false })
@@ -55,7 +55,7 @@ mod tests {
     use crate::testing::{account, observe, observe_in};
 
     #[test]
-    fn any_active_key_fails_and_others_keys_do_not_matter() {
+    fn any_active_key_of_root_fails_and_users_keys_are_ignored() {
         insta::assert_snapshot!(observe(&CHECK, "
 user           | access_key_1_active | access_key_2_active | access_key_2_last_rotated | access_key_2_last_used_date
 <root_account> | false               | TRUE                | 2019-01-02T03:04:05Z      | 2026-11-19T06:00:00Z
@@ -64,7 +64,7 @@ alice          | true                | true                | 2019-01-02T03:04:05
     }
 
     #[test]
-    fn an_inactive_key_passes_here() {
+    fn an_inactive_key_passes() {
         insta::assert_snapshot!(observe(&CHECK, "
 user           | access_key_1_active | access_key_1_last_rotated
 <root_account> | false               | 2019-01-02T03:04:05Z
@@ -84,7 +84,7 @@ user           | access_key_1_active | access_key_2_active
     }
 
     #[test]
-    fn without_a_root_row_nothing_is_known() {
+    fn a_missing_root_row_is_unknown() {
         insta::assert_snapshot!(observe(&CHECK, "
 user
 alice
@@ -92,7 +92,7 @@ alice
     }
 
     #[test]
-    fn a_key_that_only_the_summary_shows_may_be_active() {
+    fn a_key_that_only_the_summary_shows_is_unknown() {
         let verdict = |present, table: &str| {
             let mut account = account(table);
             account.summary.as_mut().unwrap().account_access_keys_present = Some(present);

@@ -62,10 +62,10 @@ fn rule(account: &Account, context: &Context<'_>) -> Verdict {
             None => Verdict::not_applicable("The root user has no active access key."),
         };
     }
-    let told = |key: &&AccessKey| format!("key {}, {}", key.slot, root_keys::history(root, key, context));
-    let tellings = old.iter().map(told).collect::<Vec<_>>().join("; ");
-    let doubt = root_keys::not_in_summary(account, context).unwrap_or_default();
-    let message = format!("The root user has an active access key older than {}: {tellings}.{doubt}", age(limit));
+    let describe = |key: &&AccessKey| format!("key {}, {}", key.slot, root_keys::history(root, key, context));
+    let descriptions = old.iter().map(describe).collect::<Vec<_>>().join("; ");
+    let note = root_keys::not_in_summary(account, context).unwrap_or_default();
+    let message = format!("The root user has an active access key older than {}: {descriptions}.{note}", age(limit));
     let shown: Vec<_> = old.iter().flat_map(|key| root_keys::columns(key)).collect();
     let reportable = root_keys::reportable(root, &old);
     Verdict::Failed(Failure { severity: None, message, evidence: evidence(root, &shown), reportable, is_live: false })
@@ -89,7 +89,7 @@ user           | access_key_1_active | access_key_1_last_rotated
     }
 
     #[test]
-    fn inactive_keys_are_not_its_concern() {
+    fn inactive_keys_are_not_applicable() {
         insta::assert_snapshot!(observe(&CHECK, "
 user           | access_key_1_active | access_key_1_last_rotated
 <root_account> | false               | 2019-01-02T03:04:05Z
@@ -105,7 +105,7 @@ user           | access_key_1_active | access_key_1_last_rotated
     }
 
     #[test]
-    fn a_key_that_only_the_summary_shows_has_an_age_that_nobody_knows() {
+    fn a_key_that_only_the_summary_shows_is_unknown() {
         let mut account =
             account("user           | access_key_1_active | access_key_1_last_rotated\n<root_account> | false | N/A");
         account.summary.as_mut().unwrap().account_access_keys_present = Some(1);

@@ -52,13 +52,13 @@ fn rule(account: &Account, context: &Context<'_>) -> Verdict {
     })
 }
 
-/// What the two sources say of root's access keys.
+/// The data of the two sources on root's access keys.
 struct Seen<'a> {
     summary: Source<i32>,
     root: Source<&'a Row>,
     /// The keys that the report shows.
     shown: Vec<&'a AccessKey>,
-    /// Why the report may not show all of them.
+    /// The reason why the report may not show all keys.
     unreadable: Option<Unavailable>,
 }
 
@@ -73,7 +73,7 @@ impl<'a> Seen<'a> {
         Self { summary, root, shown, unreadable }
     }
 
-    /// What is there, and whether the other source agrees.
+    /// Describes the keys, and whether the sources agree.
     fn message(&self, account: &Account, context: &Context<'_>) -> String {
         let report_age = root_keys::report_age(account, context);
         let found = match &self.root {
@@ -116,7 +116,7 @@ impl<'a> Seen<'a> {
     }
 }
 
-/// A key that the report shows, in words.
+/// Describes a key that the report shows.
 fn described(root: &Row, key: &AccessKey, context: &Context<'_>) -> String {
     let state = match key.active {
         Ok(true) => "active",
@@ -152,7 +152,7 @@ user
     }
 
     #[test]
-    fn an_inactive_key_is_there_too_but_less_urgent() {
+    fn an_inactive_key_fails_with_a_lower_severity() {
         insta::assert_snapshot!(with_summary(INACTIVE, Some(1)), @"FAILED HIGH root: The credential report of 1 hour ago shows 1 root access key: key 1, inactive, created 2019-01-02 03:04 UTC (2,879 days ago), no use recorded. The account summary confirms it.");
     }
 
@@ -165,13 +165,13 @@ user           | access_key_1_active | access_key_1_last_rotated | access_key_2_
     }
 
     #[test]
-    fn the_sources_disagreement_is_told() {
+    fn a_disagreement_of_the_sources_is_reported() {
         insta::assert_snapshot!(with_summary(INACTIVE, Some(0)), @"FAILED HIGH root: The credential report of 1 hour ago shows 1 root access key: key 1, inactive, created 2019-01-02 03:04 UTC (2,879 days ago), no use recorded. The account summary, which is live, disagrees and says there is none: it may just have been deleted.");
         insta::assert_snapshot!(with_summary(NONE, Some(1)), @"FAILED root: The account summary says that the root user has an access key. The credential report of 1 hour ago disagrees and shows none: the key is newer, or only the summary knows it.");
     }
 
     #[test]
-    fn either_source_is_enough_to_fail_and_both_are_needed_to_pass() {
+    fn one_source_is_enough_to_fail_and_both_are_needed_to_pass() {
         let mut no_report = account(NONE);
         no_report.report = unavailable("GetCredentialReport failed: AccessDenied.");
         insta::assert_snapshot!(observe_in(&CHECK, &no_report), @"UNKNOWN root: GetCredentialReport failed: AccessDenied.");
@@ -183,7 +183,7 @@ user           | access_key_1_active | access_key_1_last_rotated | access_key_2_
     }
 
     #[test]
-    fn an_unreadable_state_is_not_called_inactive() {
+    fn an_unreadable_state_is_not_reported_as_inactive() {
         insta::assert_snapshot!(with_summary("
 user           | access_key_1_active | access_key_1_last_rotated
 <root_account> | ?                   | 2019-01-02T03:04:05Z

@@ -28,7 +28,7 @@ pub(super) static CHECK: Check = Check {
 };
 
 fn rule(account: &Account, _: &Context<'_>) -> Verdict {
-    // GovCloud's and China's root users cannot have what the check asks for.
+    // Root users in GovCloud and China cannot meet the recommendation.
     if account.partition.as_deref().is_some_and(|partition| partition != "aws") {
         return Verdict::not_applicable("The check applies to the partition aws only.");
     }
@@ -61,7 +61,7 @@ fn rule(account: &Account, _: &Context<'_>) -> Verdict {
     )
 }
 
-/// What having no device means: nothing was repaired where root can still sign in.
+/// The reason for a root user without a device: if root can still sign in, the problem is not fixed.
 fn without_mfa(account: &Account) -> &'static str {
     match account.summary.as_ref().map(|summary| summary.account_password_present) {
         Ok(Some(password)) if password <= 0 => {
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn without_mfa_it_says_whether_root_can_sign_in() {
+    fn without_mfa_the_message_says_whether_root_has_a_password() {
         let with = |password| {
             let mut account = account("user\n<root_account>");
             let summary = account.summary.as_mut().unwrap();

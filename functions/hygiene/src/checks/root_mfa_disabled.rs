@@ -59,7 +59,7 @@ fn message(password: Option<&Password>, active_key: bool) -> String {
     format!("The root user has {has} and no MFA device.")
 }
 
-/// Something about root, from the account summary where that was read and has it, otherwise from the report.
+/// A value about root: from the account summary if that was read and has it, otherwise from the report.
 struct Known<T> {
     value: Source<T>,
     evidence: Evidence,
@@ -68,7 +68,7 @@ struct Known<T> {
 enum Password {
     None,
     Set,
-    /// The report does not say, and nothing else does.
+    /// No source shows it.
     Assumed,
 }
 
@@ -94,7 +94,7 @@ fn password(account: &Account) -> Known<Password> {
         (None, Ok(root)) => {
             let used = matches!(root.password_last_used, Ok(Some(_)));
             let value = if root.password_unknown() && used {
-                // Who signed in has a password.
+                // A sign-in shows that there is a password.
                 let columns = [Column::PasswordEnabled, Column::PasswordLastUsed];
                 return Known { value: Ok(Password::Set), evidence: evidence(root, &columns) };
             } else if !root.password_unknown() {
@@ -104,7 +104,7 @@ fn password(account: &Account) -> Known<Password> {
             };
             Known { value, evidence: evidence(root, &[Column::PasswordEnabled]) }
         }
-        // No summary said it before late 2024.
+        // Summaries before late 2024 do not show it.
         (None, Err(Unavailable::NotAsked(_))) if account.summary.is_ok() => {
             Known { value: Ok(assumed(account)), evidence: Evidence::new() }
         }
@@ -112,13 +112,13 @@ fn password(account: &Account) -> Known<Password> {
     }
 }
 
-/// What is assumed where nothing says whether root has a password: reports from before centralised root access, and summaries
-/// without a report. GovCloud's root has no console.
+/// The assumption if no source shows whether root has a password: in reports from before centralized root access, and
+/// in summaries without a report. GovCloud's root has no console.
 fn assumed(account: &Account) -> Password {
     if account.partition.as_deref() == Some("aws-us-gov") { Password::None } else { Password::Assumed }
 }
 
-/// Only the report says whether a key is active; a key that only the summary shows counts as active.
+/// Only the report shows whether a key is active. A key that only the summary shows counts as active.
 fn active_key(account: &Account) -> Known<bool> {
     match (account.root(), summary(account).account_access_keys_present) {
         (Ok(root), Some(present)) if present > 0 && root.access_keys.iter().all(AccessKey::is_empty) => {
@@ -140,12 +140,12 @@ fn active_key(account: &Account) -> Known<bool> {
     }
 }
 
-/// The account summary; one that was not read has nothing.
+/// The account summary; empty if it was not read.
 fn summary(account: &Account) -> AccountSummary {
     account.summary.as_ref().copied().unwrap_or_default()
 }
 
-/// Of the reasons why neither source has something the one to report.
+/// Returns the reason to report if neither source has a value.
 fn in_neither(account: &Account, report: Unavailable) -> Unavailable {
     match account.summary.clone().err() {
         Some(summary) => Unavailable::graver(Some(summary), Some(report.clone())).unwrap_or(report),
@@ -195,7 +195,7 @@ user           | password_enabled | mfa_active
     }
 
     #[test]
-    fn the_summary_decides_and_the_report_fills_in() {
+    fn the_summary_has_priority_over_the_report() {
         insta::assert_snapshot!(with_summary(PASSWORD, Some(0), Some(1)), @"FAILED root: The root user has a password and no MFA device.");
         insta::assert_snapshot!(with_summary(PASSWORD, Some(1), Some(1)), @"PASSED root: The root user has MFA.");
         insta::assert_snapshot!(with_summary(PASSWORD, None, None), @"FAILED root: The root user has a password and no MFA device.");
@@ -216,7 +216,7 @@ user           | access_key_1_active | mfa_active
     }
 
     #[test]
-    fn the_old_dialects_password_is_assumed_but_in_govcloud() {
+    fn a_password_is_assumed_in_the_old_dialect_except_in_govcloud() {
         insta::assert_snapshot!(with_summary(OLD_DIALECT, Some(0), Some(0)), @"NOT_APPLICABLE root: The root user has no password and no active access key.");
         insta::assert_snapshot!(with_summary(OLD_DIALECT, Some(0), None), @"FAILED root: The root user has a password (assumed: nothing that was read says whether) and no MFA device.");
         let mut gov = account(OLD_DIALECT);
@@ -258,7 +258,7 @@ user           | access_key_1_active | mfa_active
     }
 
     #[test]
-    fn a_summary_alone_assumes_a_password_unless_it_says() {
+    fn a_password_is_assumed_without_a_report_unless_the_summary_shows_none() {
         let with = |password, partition: &str| {
             let mut only_summary = account(PASSWORD);
             only_summary.report = Err(Unavailable::NotAsked("The credential report was not given.".to_owned()));
@@ -278,7 +278,7 @@ user           | access_key_1_active | mfa_active
     }
 
     #[test]
-    fn a_use_of_the_password_is_evidence_of_one() {
+    fn a_use_of_the_password_shows_that_root_has_one() {
         let mut old = account(
             &OLD_DIALECT
                 .replace("mfa_active", "mfa_active | password_last_used")

@@ -82,7 +82,7 @@ mod tests {
     use crate::testing::{account, observe, observe_in, unavailable};
 
     #[test]
-    fn a_certificate_counts_active_or_not_wherever_it_shows() {
+    fn an_active_or_inactive_certificate_in_any_source_fails() {
         insta::assert_snapshot!(observe(&CHECK, "
 user           | cert_2_active | cert_2_last_rotated
 <root_account> | false         | 2015-01-02T03:04:05Z

@@ -79,7 +79,7 @@ fn rule(account: &Account, context: &Context<'_>) -> Verdict {
     Verdict::Failed(Failure { severity: None, message, evidence: evidence(root, &shown), reportable, is_live: false })
 }
 
-/// What a use is remembered by.
+/// The name of the credential under which a use is stored.
 fn credential(key: Option<&AccessKey>) -> String {
     match key {
         None => PASSWORD.to_owned(),
@@ -104,7 +104,7 @@ mod tests {
     use crate::testing::observe;
 
     #[test]
-    fn a_key_used_today_counts_though_the_password_was_used_a_year_ago() {
+    fn a_recent_use_of_a_key_fails_despite_an_old_use_of_the_password() {
         insta::assert_snapshot!(observe(&CHECK, "
 user           | password_last_used   | access_key_2_active | access_key_2_last_used_date | access_key_2_last_used_region | access_key_2_last_used_service
 <root_account> | 2025-11-20T06:00:00Z | true                | 2026-11-20T04:00:00Z        | eu-central-1                  | s3
@@ -112,7 +112,7 @@ user           | password_last_used   | access_key_2_active | access_key_2_last_
     }
 
     #[test]
-    fn an_inactive_keys_use_counts() {
+    fn the_use_of_an_inactive_key_fails() {
         insta::assert_snapshot!(observe(&CHECK, "
 user           | access_key_1_active | access_key_1_last_used_date
 <root_account> | false               | 2026-11-19T06:00:00Z
@@ -132,7 +132,7 @@ user           | password_last_used
     }
 
     #[test]
-    fn a_use_after_the_report_is_unreadable_but_for_a_clock_that_differs() {
+    fn a_use_after_the_report_is_unreadable_beyond_the_clock_skew() {
         insta::assert_snapshot!(observe(&CHECK, "
 user           | password_last_used
 <root_account> | 2026-11-20T05:05:00Z

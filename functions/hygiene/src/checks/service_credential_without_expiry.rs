@@ -63,7 +63,7 @@ mod tests {
     use crate::testing::observe_credentials;
 
     #[test]
-    fn an_active_credential_without_a_date_fails_where_its_service_knows_one() {
+    fn an_active_credential_without_expiry_fails_if_its_service_supports_expiry() {
         insta::assert_snapshot!(observe_credentials(&CHECK, "
 ACCA1 | bedrock.amazonaws.com                | Active   | 2026-11-13T06:00:00Z |
 ACCA2 | aws-external-anthropic.amazonaws.com | Active   | 2026-11-13T06:00:00Z |

@@ -172,7 +172,7 @@ carol | ?
     }
 
     #[test]
-    fn a_list_that_was_not_read_leaves_only_users_open_that_would_fail() {
+    fn an_unreadable_list_is_unknown_only_for_users_who_would_fail() {
         insta::assert_snapshot!(with(unavailable("ListServiceSpecificCredentials failed: AccessDenied.")), @"
         UNKNOWN user/alice: ListServiceSpecificCredentials failed: AccessDenied.
         PASSED user/bob: The user has a credential.
