@@ -1,10 +1,6 @@
-//! How long a report takes to be read, judged and compared with what is known: a small account's, and the largest there can be.
+//! Measures parsing, evaluating and deciding for a report of a small account and of the largest possible one.
 
-#![allow(
-    clippy::unwrap_used,
-    missing_docs,
-    reason = "a benchmark that cannot go on stops; criterion's macros have no docs"
-)]
+#![allow(clippy::unwrap_used, missing_docs, reason = "a failing benchmark panics; criterion's macros have no docs")]
 
 use std::hint::black_box;
 
@@ -22,7 +18,7 @@ mod account;
 
 use account::{USERS, account, csv, now};
 
-fn parse(criterion: &mut Criterion) {
+fn bench_parse(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("parse");
     for users in USERS {
         let text = csv(users);
@@ -33,7 +29,7 @@ fn parse(criterion: &mut Criterion) {
     }
 }
 
-fn judge(criterion: &mut Criterion) {
+fn bench_evaluate(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("evaluate");
     let policy = Policy::cis();
     for users in USERS {
@@ -45,8 +41,8 @@ fn judge(criterion: &mut Criterion) {
     }
 }
 
-/// Every failing finding is known, and was reported.
-fn compare(criterion: &mut Criterion) {
+/// Every failing finding is stored and was reported.
+fn bench_decide(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("decide");
     let rules = AlertRules { on: AlertOn::Changes, min_severity: Severity::Low };
     for users in USERS {
@@ -91,5 +87,5 @@ fn memory(evaluation: &Evaluation) -> Memory {
     Memory::Recalled { region: "eu-central-1".to_owned(), findings: stored.collect() }
 }
 
-criterion_group!(benches, parse, judge, compare);
+criterion_group!(benches, bench_parse, bench_evaluate, bench_decide);
 criterion_main!(benches);

@@ -209,8 +209,8 @@ impl Account {
             }
             // A pseudonym is not the name in the account: an ARN made from it would not exist, or belong to another
             // user.
-            let made = || if row.is_pseudonymised { None } else { self.arn_of(&row.user) };
-            let arn = row.arn.clone().or_else(made);
+            let built = || if row.is_pseudonymised { None } else { self.arn_of(&row.user) };
+            let arn = row.arn.clone().or_else(built);
             let service_credentials = of(&row.user);
             users.push(User { name: Cow::Borrowed(&row.user), arn, row: Ok(row), is_named: true, service_credentials });
         }

@@ -96,7 +96,7 @@ pub enum Rule {
     AccessKey(fn(&Row, &AccessKey, &Context<'_>) -> Source<Verdict>),
     /// Each service-specific credential, whether or not the report has its user.
     ServiceCredential(fn(&ServiceCredential, &Context<'_>) -> Source<Verdict>),
-    /// The root user, each IAM user and the account, with what the other rules could not read of the credential report.
+    /// The root user, each IAM user and the account, with the parts of the report that the other rules could not read.
     BlindSpots(fn(&BlindSpots<'_>) -> Verdict),
 }
 

@@ -426,8 +426,8 @@ fn compared(
     }
     // The evidence of an older report is never new, and is not stored.
     let is_earlier = is_of_earlier(&finding, stored, evaluation);
-    let news = if is_earlier { None } else { new_evidence(severity, &seen, stored, now) };
-    let alert = alert_status(stored, &finding, news, evaluation);
+    let evidence = if is_earlier { None } else { new_evidence(severity, &seen, stored, now) };
+    let alert = alert_status(stored, &finding, evidence, evaluation);
     // After an alert, only the evidence in that alert is known to be reported; the stored evidence may not have been.
     let record = if is_earlier && !matches!(alert, AlertStatus::New(_)) {
         Record { generated_at, ..record(stored) }

@@ -164,7 +164,7 @@ fn has_owner(header: &ByteRecord) -> bool {
     has(b"user") && has(b"arn")
 }
 
-/// Whether a line or a cell has nothing but separators, quotation marks and white space.
+/// Whether a line or a cell has only separators, quotation marks and white space.
 fn is_blank(text: &[u8]) -> bool {
     text.iter().all(|byte| SEPARATORS.contains(byte) || *byte == b'"' || byte.is_ascii_whitespace())
 }

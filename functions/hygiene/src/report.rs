@@ -198,7 +198,7 @@ pub enum CellError {
     NotBoolean {
         /// The column.
         column: Column,
-        /// The cell as the report has it.
+        /// The cell, as in the report.
         cell: Arc<String>,
     },
     /// A cell in a column of dates holds something else.
@@ -206,7 +206,7 @@ pub enum CellError {
     NotTime {
         /// The column.
         column: Column,
-        /// The cell as the report has it.
+        /// The cell, as in the report.
         cell: Arc<String>,
     },
     /// A date after the report's generation time, which IAM does not write.
@@ -214,7 +214,7 @@ pub enum CellError {
     AfterReport {
         /// The column.
         column: Column,
-        /// The cell as the report has it.
+        /// The cell, as in the report.
         cell: Arc<String>,
     },
     /// A date that every user has is missing.
@@ -291,7 +291,7 @@ pub enum ReportError {
     /// More rows than any account has users. The limit bounds the memory.
     #[error("not a credential report: it has more than {MOST_ROWS} rows, and an account has 5000 users at the most")]
     TooManyRows,
-    /// The CSV reader's own errors.
+    /// An error of the CSV reader.
     #[error("could not read the credential report")]
     Csv(#[from] csv::Error),
 }

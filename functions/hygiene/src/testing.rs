@@ -1,4 +1,4 @@
-//! Accounts out of tables that show only the columns that matter.
+//! Test accounts from tables with only the relevant columns.
 
 use std::fmt::Write as _;
 
@@ -18,7 +18,7 @@ use crate::service_credential::ServiceCredential;
 use crate::source::{Source, Unavailable};
 use crate::verdict::{ReportedEvidence, Severity};
 
-/// Every test's present.
+/// The current time in all tests.
 pub(crate) const NOW: &str = "2026-11-20T06:00:00Z";
 
 pub(crate) fn time(text: &str) -> DateTime<Utc> {
@@ -29,8 +29,8 @@ pub(crate) fn unavailable<T>(reason: &str) -> Source<T> {
     Err(Unavailable::Unreadable(reason.to_owned()))
 }
 
-/// An account whose sources are all readable and agree, and whose report is the table: `|` between cells, the header first. Columns
-/// that it does not show have what a user without credentials has.
+/// An account with readable, consistent sources and the table as its report: `|` between cells, the header first.
+/// Missing columns have the values of a user without credentials.
 pub(crate) fn account(table: &str) -> Account {
     let credentials = CredentialReport::parse(csv(table).as_bytes()).unwrap();
     let users = i32::try_from(credentials.users.len()).unwrap();
@@ -52,7 +52,7 @@ pub(crate) fn account(table: &str) -> Account {
     }
 }
 
-/// An active Bedrock API key of the user, a week old, without an expiration date.
+/// An active Bedrock API key of the user, one week old, without an expiration date.
 pub(crate) fn service_credential(user: &str, id: &str) -> ServiceCredential {
     ServiceCredential {
         id: id.to_owned(),
@@ -64,7 +64,8 @@ pub(crate) fn service_credential(user: &str, id: &str) -> ServiceCredential {
     }
 }
 
-/// What the one check says of those credentials of alice, a line a credential: id, service, status, creation and expiration.
+/// Returns the verdicts of the check on credentials of alice. The table has one line per credential: id, service,
+/// status, creation and expiration.
 pub(crate) fn observe_credentials(check: &'static Check, table: &str) -> String {
     let mut account = account("user\n<root_account>");
     let credential = |line: &str| {
@@ -82,7 +83,7 @@ pub(crate) fn observe_credentials(check: &'static Check, table: &str) -> String 
     observe_in(check, &account)
 }
 
-/// An open finding of October, of which people know.
+/// An open finding from October that was reported.
 pub(crate) fn stored(id: &str) -> Stored {
     Stored {
         id: id.to_owned(),
@@ -152,23 +153,23 @@ pub(crate) fn csv(table: &str) -> String {
     text
 }
 
-/// All the checks on the account, under the limits of CIS.
+/// Evaluates all checks on the account with the limits of CIS.
 pub(crate) fn evaluated(account: &Account) -> Evaluation {
     evaluate(account, &Policy::cis(), &Scope::All, time(NOW))
 }
 
-/// What a first run decides about the account.
+/// Returns the decision of a first run on the account.
 pub(crate) fn decided(account: &Account, rules: AlertRules) -> Decision {
     let memory = Memory::Recalled { region: "eu-central-1".to_owned(), findings: [].into() };
     decide(evaluated(account), memory, &Enrichment::default(), rules)
 }
 
-/// What the one check says of the table's account, a line a subject.
+/// Returns the verdicts of the check on the table's account, one line per subject.
 pub(crate) fn observe(check: &'static Check, table: &str) -> String {
     observe_in(check, &account(table))
 }
 
-/// What the one check says of the account, a line a subject.
+/// Returns the verdicts of the check on the account, one line per subject.
 pub(crate) fn observe_in(check: &'static Check, account: &Account) -> String {
     let evaluation = evaluated(account);
     let own = evaluation.findings.iter().filter(|finding| finding.check == check);

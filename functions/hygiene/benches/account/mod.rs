@@ -1,4 +1,4 @@
-//! The accounts that are measured: a small one, and the largest there can be.
+//! The measured accounts: a small one, and the largest possible one.
 
 use std::fmt::Write as _;
 
@@ -20,7 +20,7 @@ pub(crate) fn csv(users: usize) -> String {
          2020-01-01T00:00:00Z,not_supported,true,false,N/A,N/A,N/A,N/A,false,N/A,N/A,N/A,N/A,false,N/A,false,N/A"
     );
     for number in 0..users {
-        // Every tenth has an old key that nobody uses; every fifth a password.
+        // Every tenth user has an old, unused key; every fifth has a password.
         let (created, used) = if number % 10 == 0 { ("2021-06", "2026-01") } else { ("2026-09", "2026-11") };
         let password = if number % 5 == 0 { "true,2026-11-18T06:00:00Z,2026-10-01T00:00:00Z" } else { "false,N/A,N/A" };
         let _ = write!(
