@@ -332,3 +332,13 @@ def test_standard_input_is_one_file_only(credwarden: Run) -> None:
     done = credwarden("check", "--credential-report", "-", "--account-summary", "-", input=SAMPLE.encode())
     assert (done.status, done.output) == (2, "")
     assert done.errors == "credwarden: standard input: standard input can be only one of the files\n"
+
+
+def test_a_report_with_fewer_users_than_the_account_is_noted(credwarden: Run, report: Path, summary: Path, tmp_path: Path) -> None:
+    shorter = tmp_path / "shorter.csv"
+    shorter.write_text("".join(report.read_text().splitlines(keepends=True)[:-1]), newline="")
+    whole = credwarden("check", "--credential-report", report, "--account-summary", summary, "--now", NOW)
+    assert "and the account" not in whole.errors
+    done = credwarden("check", "--credential-report", shorter, "--account-summary", summary, "--now", NOW)
+    users = len(shorter.read_text().splitlines()) - 2
+    assert done.errors == f"credwarden: the credential report has {users} users, and the account {users + 1}\n"

@@ -4,7 +4,7 @@ use std::io;
 use std::path::Path;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use hygiene::account::{Account, Report};
+use hygiene::account::{Account, Doubt, Report};
 use hygiene::enrichment::Enrichment;
 use hygiene::evaluate::{Evaluation, Scope, evaluate};
 use hygiene::finding::Finding;
@@ -117,6 +117,12 @@ pub fn check(
         notes.iter().chain(&errors).chain(&unnamed).for_each(|error| note(error));
         Judged { account, evaluation, enrichment, unread: !errors.is_empty() }
     };
+    for doubt in &judged.evaluation.doubts {
+        // The age of a saved report is not an error: its verdicts are as of its own time.
+        if !files.are_given() || matches!(doubt, Doubt::FewerUsers { .. }) {
+            note(&doubt.to_string());
+        }
+    }
     let ending = ending(&judged.evaluation, arguments.fail_on, judged.unread);
     // Rendered whole before the first byte is written: an error while rendering leaves an old file alone.
     let rendered = render(arguments, &policy, judged, output.is_some(), note)?;
