@@ -640,6 +640,7 @@ fn held(stored: &Stored, finding: &Finding, evaluation: &Evaluation) -> Option<F
     let failure = Failure {
         severity: Some(stored.severity),
         message,
+        details: Vec::new(),
         evidence: stored.evidence.clone(),
         reportable,
         is_live: false,

@@ -16,6 +16,7 @@
 //! - [`outcome`] is the decision with the results of Security Hub; [`alert`] selects the findings to report, [`mail`]
 //!   renders them; [`closed`] is the machine-readable list of closed findings
 //! - [`remediation`] describes how to fix a finding: console steps or a script, as data that is rendered later
+//! - [`by_subject`] groups findings by subject; [`scripts`] joins the remediation of a group's findings
 //! - [`explain`] renders a check's documentation page; [`settings`] lists the settings
 //!
 //! Checks share `commands` (AWS CLI), [`requirements`] (compliance) and `root_keys`. Messages share [`text`]: dates,
@@ -24,6 +25,7 @@
 pub mod account;
 pub mod alert;
 pub mod blind_spots;
+pub mod by_subject;
 pub mod check;
 pub mod checks;
 pub mod closed;
@@ -47,6 +49,7 @@ pub mod report;
 pub mod requirements;
 mod root_keys;
 pub mod saved;
+pub mod scripts;
 pub mod service_credential;
 pub mod settings;
 pub mod source;

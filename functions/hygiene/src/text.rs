@@ -131,10 +131,15 @@ pub(crate) fn paragraph(text: &mut String, indent: &str, prose: &str) {
 
 /// A cause as a sentence: `could not read it` is `Could not read it.`
 pub fn sentence(text: &str) -> String {
+    let end = if text.ends_with('.') { "" } else { "." };
+    capitalized(text) + end
+}
+
+/// The text with its first letter in upper case.
+pub fn capitalized(text: &str) -> String {
     let mut characters = text.chars();
     let first = characters.next().map(|first| first.to_uppercase().collect::<String>()).unwrap_or_default();
-    let end = if text.ends_with('.') { "" } else { "." };
-    format!("{first}{}{end}", characters.as_str())
+    first + characters.as_str()
 }
 
 #[cfg(test)]

@@ -97,6 +97,9 @@ pub struct Failure {
     pub severity: Option<Severity>,
     /// A sentence that describes the problem, with the actual dates and ages.
     pub message: String,
+    /// Parts of the message, each after a comma, that other findings of the same subject repeat word for word.
+    #[serde(default)]
+    pub details: Vec<String>,
     /// The evidence of the verdict.
     pub evidence: Evidence,
     /// The evidence that causes a second alert when it changes.
@@ -147,7 +150,7 @@ impl Verdict {
     /// A FAILED verdict with the check's severity.
     pub fn failed(message: String, evidence: Evidence) -> Self {
         let reportable = ReportedEvidence::default();
-        Self::Failed(Failure { severity: None, message, evidence, reportable, is_live: false })
+        Self::Failed(Failure { severity: None, message, details: Vec::new(), evidence, reportable, is_live: false })
     }
 
     /// A PASSED verdict.

@@ -51,7 +51,14 @@ fn rule(blind: &BlindSpots<'_>) -> Verdict {
         let _ = write!(message, " And {} more.", grouped(rest as u64));
     }
     let evidence: Evidence = blind.spots.iter().filter_map(|spot| spot.fact.clone()).collect();
-    Verdict::Failed(Failure { severity, message, evidence, reportable: ReportedEvidence::default(), is_live: false })
+    Verdict::Failed(Failure {
+        severity,
+        message,
+        details: Vec::new(),
+        evidence,
+        reportable: ReportedEvidence::default(),
+        is_live: false,
+    })
 }
 
 fn remediation(target: &Target<'_>) -> Remediation {

@@ -1,6 +1,6 @@
 use crate::account::Account;
 use crate::check::{Check, Context, Kind, Rule, evidence};
-use crate::report::{AccessKey, CellError, Column};
+use crate::report::{CellError, Column};
 use crate::source::{SourceId, Unavailable};
 use crate::text::age;
 use crate::verdict::{Failure, Severity, Verdict};
@@ -62,13 +62,21 @@ fn rule(account: &Account, context: &Context<'_>) -> Verdict {
             None => Verdict::not_applicable("The root user has no active access key."),
         };
     }
-    let describe = |key: &&AccessKey| format!("key {}, {}", key.slot, root_keys::history(root, key, context));
-    let descriptions = old.iter().map(describe).collect::<Vec<_>>().join("; ");
+    let details: Vec<_> = old.iter().map(|key| root_keys::history(root, key, context)).collect();
+    let keys = old.iter().zip(&details).map(|(key, history)| format!("key {}, {history}", key.slot));
+    let keys = keys.collect::<Vec<_>>().join("; ");
     let note = root_keys::not_in_summary(account, context).unwrap_or_default();
-    let message = format!("The root user has an active access key older than {}: {descriptions}.{note}", age(limit));
+    let message = format!("The root user has an active access key older than {}: {keys}.{note}", age(limit));
     let shown: Vec<_> = old.iter().flat_map(|key| root_keys::columns(key)).collect();
     let reportable = root_keys::reportable(root, &old);
-    Verdict::Failed(Failure { severity: None, message, evidence: evidence(root, &shown), reportable, is_live: false })
+    Verdict::Failed(Failure {
+        severity: None,
+        message,
+        details,
+        evidence: evidence(root, &shown),
+        reportable,
+        is_live: false,
+    })
 }
 
 #[cfg(test)]

@@ -46,6 +46,7 @@ fn rule(account: &Account, context: &Context<'_>) -> Verdict {
     Verdict::Failed(Failure {
         severity: all_inactive.then_some(Severity::High),
         message: seen.message(account, context),
+        details: seen.details(context),
         evidence: seen.evidence(),
         reportable: seen.root.as_ref().map(|root| root_keys::reportable(root, &seen.shown)).unwrap_or_default(),
         is_live: in_summary,
@@ -100,6 +101,12 @@ impl<'a> Seen<'a> {
             (Err(reason), ..) => format!("The account summary could not tell: {reason}"),
         };
         format!("{found} {comparison}")
+    }
+
+    /// The dates of the keys, which are in the message.
+    fn details(&self, context: &Context<'_>) -> Vec<String> {
+        let Ok(root) = &self.root else { return Vec::new() };
+        self.shown.iter().map(|key| root_keys::history(root, key, context)).collect()
     }
 
     fn evidence(&self) -> Evidence {

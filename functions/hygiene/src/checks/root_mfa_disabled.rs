@@ -41,6 +41,7 @@ fn rule(account: &Account, _: &Context<'_>) -> Verdict {
         (Ok(true), Ok(false)) => Verdict::Failed(Failure {
             severity: None,
             message: message(password.value.as_ref().ok(), active_key.value == Ok(true)),
+            details: Vec::new(),
             is_live: mfa.evidence.iter().any(|fact| fact.source == SourceId::AccountSummary),
             evidence: [mfa.evidence, password.evidence, active_key.evidence].concat(),
             reportable: ReportedEvidence::default(),

@@ -53,7 +53,14 @@ fn rule(account: &Account, _: &Context<'_>) -> Verdict {
     rests_on.extend(summary.map(|count| Fact::of_summary("AccountSigningCertificatesPresent", count)));
     let message = format!("The root user has an X.509 signing certificate, {says}.");
     let reportable = ReportedEvidence::default();
-    Verdict::Failed(Failure { severity: None, message, evidence: rests_on, reportable, is_live: in_summary })
+    Verdict::Failed(Failure {
+        severity: None,
+        message,
+        details: Vec::new(),
+        evidence: rests_on,
+        reportable,
+        is_live: in_summary,
+    })
 }
 
 fn is_shown(certificate: &Certificate) -> bool {

@@ -76,7 +76,14 @@ fn rule(account: &Account, context: &Context<'_>) -> Verdict {
     let by_credential = by_credential.map(|(used, key)| (credential(key), used)).collect();
     let uses = Uses { by_credential, of_any: None };
     let reportable = ReportedEvidence { uses, ..ReportedEvidence::default() };
-    Verdict::Failed(Failure { severity: None, message, evidence: evidence(root, &shown), reportable, is_live: false })
+    Verdict::Failed(Failure {
+        severity: None,
+        message,
+        details: Vec::new(),
+        evidence: evidence(root, &shown),
+        reportable,
+        is_live: false,
+    })
 }
 
 /// The name of the credential under which a use is stored.

@@ -54,7 +54,7 @@ fn rule(credential: &ServiceCredential, context: &Context<'_>) -> Source<Verdict
     );
     let severity = credential.is_for_models().then_some(Severity::High);
     let (evidence, reportable) = (credential.evidence(), ReportedEvidence::default());
-    Ok(Verdict::Failed(Failure { severity, message, evidence, reportable, is_live: true }))
+    Ok(Verdict::Failed(Failure { severity, message, details: Vec::new(), evidence, reportable, is_live: true }))
 }
 
 #[cfg(test)]

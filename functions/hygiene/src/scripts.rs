@@ -1,0 +1,329 @@
+//! What fixes the findings on one user, root or the account, each command once. Only the ends of scripts are joined: each
+//! check's script is still there, word for word and in its order, in the parts that name the check.
+
+use std::collections::BTreeSet;
+
+use crate::check::Target;
+use crate::finding::Finding;
+use crate::remediation::{Argument, Command, Remediation, Step};
+use crate::subject::Subject;
+use crate::text::inert;
+
+/// A part of what fixes findings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part {
+    /// The checks whose findings need it, with the access key or the credential where several of them have findings.
+    pub checks: Vec<String>,
+    /// Whether a later part has the rest of it.
+    pub continues: bool,
+    /// The steps or commands.
+    pub remediation: Remediation,
+}
+
+impl Part {
+    /// `To fix access-key-unused, access-key-not-rotated:`
+    pub fn heading(&self) -> String {
+        let checks = self.checks.join(", ");
+        if self.continues { format!("To fix {checks}, first:") } else { format!("To fix {checks}:") }
+    }
+}
+
+/// What fixes those findings on one owner, in the order in which one would run it: what deletes nothing, what deletes, what needs
+/// a free place for a new credential, what deletes the user. Each finding has the access key's id where it is known.
+pub fn parts<'a>(findings: impl IntoIterator<Item = (&'a Finding, Option<&'a str>)>) -> Vec<Part> {
+    let findings: Vec<_> = findings.into_iter().collect();
+    let credentials: Vec<&Subject> =
+        findings.iter().map(|(finding, _)| &*finding.subject).filter(|subject| label(subject).is_some()).collect();
+    let are_several = credentials.windows(2).any(|pair| pair[0] != pair[1]);
+    let wanted = findings.iter().map(|(finding, access_key_id)| {
+        let check = match label(&finding.subject).filter(|_| are_several) {
+            Some(label) => format!("{} ({label})", finding.check.id),
+            None => finding.check.id.to_owned(),
+        };
+        let target = Target { subject: &finding.subject, access_key_id: *access_key_id };
+        (check, (finding.check.remediation)(&target))
+    });
+    joined(wanted)
+}
+
+/// What tells a credential from the others of its user.
+fn label(subject: &Subject) -> Option<String> {
+    match subject {
+        Subject::Root { .. } | Subject::Account | Subject::User(_) => None,
+        Subject::AccessKey(key) => Some(format!("key {}", key.slot)),
+        Subject::ServiceCredential(credential) => Some(inert(&credential.id).into_owned()),
+    }
+}
+
+fn joined(wanted: impl IntoIterator<Item = (String, Remediation)>) -> Vec<Part> {
+    let mut console: Vec<Part> = Vec::new();
+    let mut scripts: Vec<Script> = Vec::new();
+    for (check, remediation) in wanted {
+        let same = console.iter_mut().find(|part| part.remediation == remediation);
+        match (remediation, same) {
+            (Remediation::Shell(steps), _) => insert(&mut scripts, &check, steps),
+            (Remediation::Console { .. }, Some(part)) => add(&mut part.checks, &check),
+            (remediation @ Remediation::Console { .. }, None) => {
+                console.push(Part { checks: vec![check], continues: false, remediation });
+            }
+        }
+    }
+    scripts.sort_by_key(Script::place);
+    let mut parts = console;
+    for script in scripts {
+        script.flatten(false, &mut parts);
+    }
+    parts
+}
+
+/// A script, or the end of several.
+struct Script {
+    checks: Vec<String>,
+    steps: Vec<Step>,
+    /// What some of the checks need before.
+    before: Vec<Script>,
+}
+
+fn add(checks: &mut Vec<String>, check: &str) {
+    if !checks.iter().any(|known| known == check) {
+        checks.push(check.to_owned());
+    }
+}
+
+fn insert(scripts: &mut Vec<Script>, check: &str, mut steps: Vec<Step>) {
+    for script in scripts.iter_mut() {
+        let length = common_end(&script.steps, &steps);
+        if length == 0 {
+            continue;
+        }
+        let start = script.steps.len() - length;
+        if start != 0 {
+            let end = script.steps.split_off(start);
+            let head = std::mem::replace(&mut script.steps, end);
+            let before = std::mem::take(&mut script.before);
+            script.before.push(Script { checks: script.checks.clone(), steps: head, before });
+        }
+        add(&mut script.checks, check);
+        steps.truncate(steps.len() - length);
+        if !steps.is_empty() {
+            insert(&mut script.before, check, steps);
+        }
+        return;
+    }
+    scripts.push(Script { checks: vec![check.to_owned()], steps, before: Vec::new() });
+}
+
+/// How many of the last steps are the same in both scripts and do the same in both.
+fn common_end(one: &[Step], other: &[Step]) -> usize {
+    let same = one.iter().rev().zip(other.iter().rev()).take_while(|(one, other)| one == other).count();
+    let is_whole = |length: usize| length == one.len() && length == other.len();
+    let is_joined = |length: &usize| {
+        let end = &one[one.len() - length..];
+        is_closed(end) && (is_whole(*length) || end.iter().any(is_run))
+    };
+    (1..=same).rev().find(is_joined).unwrap_or(0)
+}
+
+/// A command that is only offered is one of the ways that its own script gives a choice of.
+fn is_run(step: &Step) -> bool {
+    !matches!(step, Step::Comment(_) | Step::Offer(_))
+}
+
+/// Whether the steps assign every variable that they use: the same words with a variable of an earlier step can act on another
+/// credential.
+fn is_closed(steps: &[Step]) -> bool {
+    let mut assigned: BTreeSet<&str> = BTreeSet::new();
+    for step in steps {
+        let (commands, bound): (Vec<&Command>, fn(&str) -> bool) = match step {
+            Step::Comment(_) => (Vec::new(), |_| false),
+            Step::Run(command) | Step::Offer(command) | Step::Assign(_, command) | Step::Save(_, command) => {
+                (vec![command], |_| false)
+            }
+            Step::ForEach { list, run } => (vec![list, run], |variable| variable == "id"),
+            Step::Define(_, command) => (vec![command], |variable| variable.bytes().all(|byte| byte.is_ascii_digit())),
+        };
+        let is_unknown = |variable: &str| !assigned.contains(variable) && !bound(variable);
+        if commands.iter().flat_map(|command| variables(command)).any(is_unknown) {
+            return false;
+        }
+        if let Step::Assign(variable, _) = step {
+            assigned.insert(variable);
+        }
+    }
+    true
+}
+
+fn variables(command: &Command) -> impl Iterator<Item = &'static str> {
+    command.arguments.iter().filter_map(|argument| match argument {
+        Argument::Variable(_, variable) => Some(*variable),
+        Argument::Value(..) | Argument::Query(_) | Argument::NextLine => None,
+    })
+}
+
+impl Script {
+    /// Its place among the scripts of one user: whether it deletes the user, deletes anything, creates anything.
+    fn place(&self) -> (bool, bool, bool) {
+        let own = (
+            self.runs(|operation| operation == "iam delete-user"),
+            self.runs(|operation| operation.starts_with("iam delete-")),
+            self.runs(|operation| operation.starts_with("iam create-")),
+        );
+        self.before.iter().map(Self::place).fold(own, |one, other| (one.0 | other.0, one.1 | other.1, one.2 | other.2))
+    }
+
+    fn runs(&self, is_so: impl Fn(&str) -> bool) -> bool {
+        self.steps.iter().any(|step| match step {
+            Step::Run(command) | Step::Assign(_, command) | Step::Save(_, command) | Step::Define(_, command) => {
+                is_so(command.operation)
+            }
+            Step::ForEach { run, .. } => is_so(run.operation),
+            Step::Comment(_) | Step::Offer(_) => false,
+        })
+    }
+
+    fn flatten(self, continues: bool, parts: &mut Vec<Part>) {
+        for script in self.before {
+            script.flatten(true, parts);
+        }
+        parts.push(Part { checks: self.checks, continues, remediation: Remediation::Shell(self.steps) });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write as _;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::by_subject::grouped;
+    use crate::service_credential::ServiceCredential;
+    use crate::testing::{account, evaluated, service_credential, time};
+    use crate::verdict::Status;
+
+    /// The parts for each user of the table.
+    fn of(table: &str) -> String {
+        let mut account = account(table);
+        if table.contains("carol") {
+            let created = time("2021-06-20T05:16:50Z");
+            account.service_credentials =
+                Ok(vec![ServiceCredential { created, ..service_credential("carol", "ACCAEXAMPLE") }]);
+        }
+        let evaluation = evaluated(&account);
+        let failing = evaluation.findings.iter().filter(|finding| finding.status() == Status::Failed);
+        let mut text = String::new();
+        for group in grouped(failing, |finding| finding) {
+            for part in parts(group.findings.iter().map(|finding| (*finding, None))) {
+                let _ = writeln!(text, "{}\n{}", part.heading(), part.remediation);
+            }
+        }
+        text
+    }
+
+    const HEAD: &str = "user | password_enabled | mfa_active | access_key_1_active | access_key_1_last_rotated | \
+        access_key_1_last_used_date | access_key_2_active | access_key_2_last_rotated | access_key_2_last_used_date\n\
+        <root_account> | false | false | false | N/A | N/A | false | N/A | N/A\n";
+
+    #[test]
+    fn an_old_and_unused_key_is_retired_by_the_same_commands() {
+        let key = "alice | false | false | true | 2021-06-20T05:16:50Z | 2022-01-02T03:04:05Z | false | N/A | N/A";
+        insta::assert_snapshot!(of(&format!("{HEAD}{key}")), @r#"
+        To fix access-key-not-rotated, first:
+        # Better than a new key: a role. If it must be a key (delete an unused one first, two are the limit):
+        aws iam create-access-key --user-name alice
+        # When everything uses the new key:
+        To fix access-key-not-rotated, access-key-unused:
+        # The credential report has no key ids. This finds it by its date. Two ids: choose one.
+        KEY_ID=$(aws iam list-access-keys --user-name alice --query "AccessKeyMetadata[?Status=='Active' && starts_with(CreateDate, '2021-06-20T05:16:50')].AccessKeyId" --output text)
+        aws iam update-access-key --user-name alice --access-key-id "$KEY_ID" --status Inactive
+        # When nothing has missed it for two weeks:
+        aws iam delete-access-key --user-name alice --access-key-id "$KEY_ID"
+        "#);
+    }
+
+    #[test]
+    fn commands_that_use_another_variable_of_the_same_name_are_not_joined() {
+        let keys = "alice | false | false | true | 2021-06-20T05:16:50Z | 2026-11-19T06:00:00Z | true | \
+            2022-06-20T05:16:50Z | 2026-11-19T06:00:00Z";
+        let text = of(&format!("{HEAD}{keys}"));
+        assert_eq!(text.matches("delete-access-key").count(), 3, "{text}");
+        assert!(text.contains("To fix access-key-not-rotated (key 1):\n") && text.contains("(key 2):\n"), "{text}");
+    }
+
+    #[test]
+    fn what_two_checks_create_is_created_once() {
+        let user = "carol | false | false | false | N/A | N/A | false | N/A | N/A";
+        insta::assert_snapshot!(of(&format!("{HEAD}{user}")), @"
+        To fix service-credential-without-expiry, first:
+        # Better than a new credential: a role, or a short-term API key. If it must be one (two for each service are the limit):
+        To fix service-credential-not-rotated, first:
+        # Better than a new credential: a role. If it must be one (two for each service are the limit):
+        To fix service-credential-without-expiry, service-credential-not-rotated:
+        aws iam create-service-specific-credential --user-name carol --service-name bedrock.amazonaws.com --credential-age-days 90
+        # When everything uses the new one:
+        aws iam update-service-specific-credential --user-name carol --service-specific-credential-id ACCAEXAMPLE --status Inactive
+        # When nothing has missed it for two weeks:
+        aws iam delete-service-specific-credential --user-name carol --service-specific-credential-id ACCAEXAMPLE
+        ");
+    }
+
+    #[test]
+    fn what_deletes_the_password_comes_after_what_deletes_nothing() {
+        let user = "dave | true | false | false | N/A | N/A | false | N/A | N/A";
+        insta::assert_snapshot!(of(&format!("{HEAD}{user}")), @r#"
+        To fix console-user-mfa-disabled:
+        # The user adds a passkey or an authenticator app under Security credentials in the console. Or you do:
+        SERIAL=$(aws iam create-virtual-mfa-device --virtual-mfa-device-name dave --outfile mfa-qr.png --bootstrap-method QRCodePNG \
+          --query VirtualMFADevice.SerialNumber --output text)
+        enable_mfa() {
+          aws iam enable-mfa-device --user-name dave --serial-number "$SERIAL" \
+            --authentication-code1 "$1" --authentication-code2 "$2"
+        }
+        # Scan mfa-qr.png with the app, then type, with two codes in a row from it: enable_mfa CODE1 CODE2
+        # Or, until then, no console:
+        # aws iam delete-login-profile --user-name dave
+        To fix console-user-not-federated, first:
+        # When the person can sign in through IAM Identity Center or your identity provider:
+        To fix console-password-unused, console-user-not-federated:
+        aws iam delete-login-profile --user-name dave
+        "#);
+    }
+
+    fn steps() -> impl Strategy<Value = Vec<Step>> {
+        let command = |operation, variable: Option<&'static str>| Command {
+            operation,
+            arguments: variable.map(|variable| Argument::Variable("--id", variable)).into_iter().collect(),
+        };
+        let step = prop_oneof![
+            Just(Step::Comment("When it is over:")),
+            Just(Step::Assign("KEY_ID", command("iam list-access-keys", None))),
+            Just(Step::Run(command("iam delete-access-key", Some("KEY_ID")))),
+            Just(Step::Run(command("iam delete-user", None))),
+            Just(Step::ForEach { list: command("iam list-ids", None), run: command("iam delete-id", Some("id")) }),
+        ];
+        prop::collection::vec(step, 1..6)
+    }
+
+    proptest! {
+        /// No step is dropped, moved or put under a variable of another script.
+        #[test]
+        fn each_checks_script_is_in_the_parts_that_name_it(scripts in prop::collection::vec(steps(), 1..6)) {
+            let wanted = scripts.iter().enumerate().map(|(check, steps)| (check.to_string(), Remediation::Shell(steps.clone())));
+            let parts = joined(wanted);
+            for (check, steps) in scripts.iter().enumerate() {
+                let named = parts.iter().filter(|part| part.checks.contains(&check.to_string()));
+                let of_part = |part: &Part| match &part.remediation {
+                    Remediation::Shell(steps) => steps.clone(),
+                    Remediation::Console { .. } => Vec::new(),
+                };
+                prop_assert_eq!(&named.clone().flat_map(of_part).collect::<Vec<_>>(), steps);
+                let continues: Vec<bool> = named.map(|part| part.continues).collect();
+                prop_assert_eq!(continues.iter().position(|continues| !continues), Some(continues.len() - 1));
+            }
+            for part in parts.iter().filter(|part| part.checks.len() > 1) {
+                let Remediation::Shell(steps) = &part.remediation else { unreachable!() };
+                prop_assert!(is_closed(steps));
+            }
+        }
+    }
+}
