@@ -17,6 +17,11 @@ def section(mail: dict, title: str) -> str:
     return ""
 
 
+def is_new(mail: dict, finding_id: str) -> bool:
+    """Whether the mail reports a finding of this one's check as new."""
+    return f"({finding_id.split('/')[1]})" in section(mail, "NEW")
+
+
 def ended(mail: dict) -> str:
     """What the mail says of the findings that ended, whatever ended them."""
     return " ".join(section(mail, title) for title in ("RESOLVED", "NO LONGER APPLIES", "IN USE AGAIN"))

@@ -1,14 +1,16 @@
-//! The alert as a person reads it at seven in the morning: what is new and how bad, what to type, what is no longer wrong,
-//! what nobody could look at. Plain text, as SNS sends no other.
+//! The alert as a person reads it at seven in the morning: what is new, how bad and on whom, what to type, what is no longer
+//! wrong, what could not be read. Plain text, as SNS sends no other.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use crate::alert::Alert;
+use crate::by_subject::{self, Group, evidence, messages};
 use crate::decision::{AlertStatus, CloseReason, Closing, Failing, Hub, Reason};
 use crate::remediation::Remediation;
-use crate::subject::{Subject, SubjectId};
-use crate::text::{WIDTH, age, counted, cut, grouped, inert, moment, paragraph};
+use crate::scripts::parts;
+use crate::subject::SubjectId;
+use crate::text::{WIDTH, age, capitalized, counted, cut, grouped, inert, moment, paragraph};
 use crate::verdict::Severity;
 
 /// How many lines a list has at the most, but for the new findings, which are cut by length.
@@ -79,6 +81,9 @@ fn counts(text: &mut String, alerts: &[Alert<'_>]) {
     let new_count = sum(alerts, |alert| alert.new.len());
     let new = severities(alerts.iter().flat_map(|alert| &alert.new).map(|failing| failing.severity()));
     let _ = writeln!(text, "{:>6} new{new}", number(new_count));
+    if let [alert] = alerts {
+        worst_owners(text, alert);
+    }
     let resolved_so = |is_so: fn(&CloseReason) -> bool| sum(alerts, |alert| resolved_by(alert, is_so).count());
     let parts = [(resolved_so(is_not_applicable), "no longer applies"), (resolved_so(is_in_use), "in use again")];
     let parts =
@@ -99,6 +104,18 @@ fn counts(text: &mut String, alerts: &[Alert<'_>]) {
     let unknown = sum(alerts, |alert| alert.decision.unknown.len());
     if unknown != 0 {
         let _ = writeln!(text, "{:>6} could not be evaluated: see below", number(unknown));
+    }
+}
+
+/// Whose findings are new: as many lines as a phone shows with the counts.
+fn worst_owners(text: &mut String, alert: &Alert<'_>) {
+    const OWNERS: usize = 3;
+    let groups = groups(alert);
+    for group in groups.iter().take(OWNERS) {
+        let _ = writeln!(text, "{:7}{} {}", "", group.worst, group.owner);
+    }
+    if let Some(rest) = groups.len().checked_sub(OWNERS).filter(|rest| *rest != 0) {
+        let _ = writeln!(text, "{:7}and {}", "", counted(rest as u64, "more user"));
     }
 }
 
@@ -213,30 +230,23 @@ fn errors(text: &mut String, alert: &Alert<'_>) {
     }
 }
 
-/// One subject's findings together; a user's keys with the user.
+/// One paragraph for each user, root or the account.
 fn new_findings(text: &mut String, alert: &Alert<'_>, limit: usize) {
     if alert.new.is_empty() {
         return;
     }
     heading(text, "NEW");
-    let mut groups: Vec<Vec<&Failing>> = Vec::new();
-    let mut places: BTreeMap<(bool, &str), usize> = BTreeMap::new();
-    for failing in &alert.new {
-        let subject = &failing.finding.subject;
-        let owner = (subject.is_root(), subject.owner().map_or("", |user| &user.name));
-        let place = *places.entry(owner).or_insert_with(|| {
-            groups.push(Vec::new());
-            groups.len() - 1
+    if alert.new.iter().any(|failing| since(failing, alert).is_none()) {
+        text.push_str(match alert.decision.hub {
+            Hub::Read { .. } => "Seen for the first time, unless a line says otherwise.\n",
+            Hub::Off | Hub::Unread => "Everything that fails in this run.\n",
         });
-        groups[place].push(failing);
     }
-    // The worst finding of a subject comes first in the list, so the groups are in the order of their worst.
-    let is_root = |group: &Vec<&Failing>| group[0].finding.subject.is_root();
-    groups.sort_by_key(|group| !is_root(group));
+    let groups = groups(alert);
     let mut shown = 0;
     for (number, group) in groups.iter().enumerate() {
         let mut one = String::new();
-        subject_findings(&mut one, group, alert);
+        new_group(&mut one, group, alert);
         if limit < text.len() + one.len() + 200 && number != 0 {
             let findings = counted((alert.new.len() - shown) as u64, "new finding");
             let subjects = counted((groups.len() - number) as u64, "more user");
@@ -244,8 +254,12 @@ fn new_findings(text: &mut String, alert: &Alert<'_>, limit: usize) {
             return;
         }
         text.push_str(&one);
-        shown += group.len();
+        shown += group.findings.len();
     }
+}
+
+fn groups<'a>(alert: &Alert<'a>) -> Vec<Group<'a, &'a Failing>> {
+    by_subject::grouped(alert.new.iter().copied(), |failing| &failing.finding)
 }
 
 /// As many failing findings fit into a dry run's answer, which Lambda limits to 6 MB, whatever is in them.
@@ -264,43 +278,42 @@ fn where_the_rest_is(alert: &Alert<'_>) -> &'static str {
     }
 }
 
-fn subject_findings(text: &mut String, group: &[&Failing], alert: &Alert<'_>) {
-    let subject = &group[0].finding.subject;
-    let name = match (&**subject, subject.owner()) {
-        (_, Some(user)) => format!("User {}", user.shown_name()),
-        (Subject::Account, None) => "The account".to_owned(),
-        (_, None) => "The root user".to_owned(),
-    };
-    let _ = write!(text, "\n{name}\n{}\n", "-".repeat(name.chars().count().min(WIDTH)));
-    for failing in group {
-        let finding = &failing.finding;
-        let _ = write!(text, "\n{:<9} {}\n", finding.severity(), finding.check.title);
-        paragraph(text, "  ", finding.message());
-        if let Some(id) = &failing.access_key_id {
-            paragraph(text, "  ", &format!("Access key id: {}", inert(id)));
-        }
-        // The report's time is at the top of the mail.
-        let shown = finding.evidence().iter().filter(|fact| fact.name != "GeneratedTime");
-        let evidence: Vec<_> = shown.map(|fact| format!("{}={}", fact.name, cut(&inert(&fact.value), 80))).collect();
-        if !evidence.is_empty() {
-            paragraph(text, "  ", &format!("Evidence: {}", evidence.join(", ")));
-        }
-        paragraph(text, "  ", &format!("{} ({})", since(failing, alert), finding.check.id));
+fn new_group(text: &mut String, group: &Group<'_, &Failing>, alert: &Alert<'_>) {
+    let title = format!("{}: {}", capitalized(&group.owner.to_string()), group.worst);
+    let _ = write!(text, "\n{title}\n{}\n", "-".repeat(title.chars().count().min(WIDTH)));
+    let findings = || group.findings.iter().map(|failing| &failing.finding);
+    for (failing, message) in group.findings.iter().zip(messages(findings())) {
+        let since = since(failing, alert).map_or_else(String::new, |since| format!(" {since}."));
+        let line = format!("{} {message}{since} ({})", failing.severity(), failing.finding.check.id);
+        paragraph(text, "* ", &line);
     }
-    let mut remedies: Vec<(Remediation, Vec<&str>)> = Vec::new();
-    for failing in group {
-        let remedy = failing.remediation();
-        match remedies.iter_mut().find(|(known, _)| *known == remedy) {
-            Some((_, checks)) if checks.contains(&failing.finding.check.id) => {}
-            Some((_, checks)) => checks.push(failing.finding.check.id),
-            None => remedies.push((remedy, vec![failing.finding.check.id])),
+    let mut key_ids: Vec<String> = Vec::new();
+    for failing in &group.findings {
+        if let (Some(key), Some(id)) = (failing.finding.subject.access_key(), &failing.access_key_id) {
+            let line = format!("Access key {}: {}", key.slot, inert(id));
+            if !key_ids.contains(&line) {
+                key_ids.push(line);
+            }
         }
     }
-    for (remedy, checks) in remedies {
-        text.push('\n');
-        paragraph(text, "  ", &format!("To fix {}:", checks.join(", ")));
-        let prose = matches!(remedy, Remediation::Console { .. });
-        for line in remedy.to_string().lines() {
+    for line in &key_ids {
+        paragraph(text, "  ", line);
+    }
+    for (subject, facts) in evidence(findings()) {
+        let of = subject.map_or_else(String::new, |subject| format!(" of {}", subject.called()));
+        let facts: Vec<_> =
+            facts.iter().map(|fact| format!("{}={}", fact.name, cut(&inert(&fact.value), 80))).collect();
+        paragraph(text, "  ", &format!("Evidence{of}: {}", facts.join(", ")));
+    }
+    let mut is_new_script = true;
+    for part in parts(group.findings.iter().map(|failing| (&failing.finding, failing.access_key_id.as_deref()))) {
+        if is_new_script {
+            text.push('\n');
+        }
+        is_new_script = !part.continues;
+        paragraph(text, "  ", &part.heading());
+        let prose = matches!(part.remediation, Remediation::Console { .. });
+        for line in part.remediation.to_string().lines() {
             if prose {
                 paragraph(text, "    ", line);
             } else {
@@ -310,26 +323,25 @@ fn subject_findings(text: &mut String, group: &[&Failing], alert: &Alert<'_>) {
     }
 }
 
-fn since(failing: &Failing, alert: &Alert<'_>) -> String {
+/// Since when the finding is open and why it is reported now. None for one that is seen for the first time, and where there is no
+/// memory of earlier runs.
+fn since(failing: &Failing, alert: &Alert<'_>) -> Option<String> {
     let AlertStatus::New(reason) = &failing.alert else {
-        return format!("Open since {}", moment(failing.first_observed_at));
+        return Some(format!("Open since {}", moment(failing.first_observed_at)));
     };
     match (reason, &alert.decision.hub) {
-        (_, Hub::Off | Hub::Unread) => "Failing in this run".to_owned(),
-        (Reason::FirstSeen, Hub::Read { .. }) => "First seen in this run".to_owned(),
-        (Reason::AnotherUser | Reason::AnotherKey, Hub::Read { .. }) => format!("In this run {reason}"),
+        (_, Hub::Off | Hub::Unread) | (Reason::FirstSeen, Hub::Read { .. }) => None,
+        (Reason::AnotherUser | Reason::AnotherKey, Hub::Read { .. }) => Some(format!("In this run {reason}")),
         (Reason::CheckedAgain, Hub::Read { .. }) => {
-            format!("Checked again: its check was disabled; first seen {}", moment(failing.created_at))
+            Some(format!("Checked again: its check was disabled; first seen {}", moment(failing.created_at)))
         }
         (Reason::CameBack, Hub::Read { .. }) => {
-            format!("Back: it was resolved; first seen {}", moment(failing.created_at))
+            Some(format!("Back: it was resolved; first seen {}", moment(failing.created_at)))
         }
         (
             Reason::NotYetReported | Reason::NotResolved | Reason::NewEvidence(_) | Reason::NewWhileSuppressed(_),
             Hub::Read { .. },
-        ) => {
-            format!("Open since {}; reported because of this: {reason}", moment(failing.first_observed_at))
-        }
+        ) => Some(format!("Open since {}; reported because of this: {reason}", moment(failing.first_observed_at))),
     }
 }
 
@@ -472,6 +484,7 @@ fn more(text: &mut String, count: usize) {
 mod tests {
     use super::*;
     use crate::account::Account;
+    use crate::by_subject::Owner;
     use crate::decide::decide;
     use crate::decision::{AlertOn, AlertRules};
     use crate::enrichment::Enrichment;
@@ -539,10 +552,10 @@ alice          | true             | false      | 2026-11-18T06:00:00Z | true    
         ");
         assert!(whole.starts_with(&summary));
         let [first, second] = ["ACCOUNT 123456789012", "ACCOUNT 210987654321"].map(|head| whole.find(head).unwrap());
-        let [alice, bob] = ["\nUser alice\n", "\nUser bob\n"].map(|head| whole.find(head).unwrap());
+        let [alice, bob] = ["\nUser alice: HIGH\n", "\nUser bob: HIGH\n"].map(|head| whole.find(head).unwrap());
         assert!(first < alice && alice < second && second < bob);
         assert!(!whole.contains("345678901234"), "there is nothing to report of it");
-        let cut = text(&alerts, 4_000);
+        let cut = text(&alerts, 3_000);
         assert!(cut.len() < 6_000 && cut.contains("And 1 more account."), "{cut}");
     }
 
@@ -564,6 +577,39 @@ alice          | true             | false      | 2026-11-18T06:00:00Z | true    
         let (subject, text) =
             rendered(&account, &BTreeMap::new(), &[], |alert| (subject_of(alert), text_of(alert, 100_000)));
         insta::assert_snapshot!(format!("Subject: {subject}\n\n{text}"));
+    }
+
+    #[test]
+    fn the_first_ten_lines_say_how_many_how_bad_and_on_whom() {
+        let text = rendered(&crowd(60), &BTreeMap::new(), &["x"], |alert| text_of(alert, 100_000));
+        insta::assert_snapshot!(text.lines().take(10).collect::<Vec<_>>().join("\n"), @"
+        AWS account 123456789012, 2026-11-20 06:00 UTC
+
+           120 new: 120 MEDIUM
+               MEDIUM user u0000
+               MEDIUM user u0001
+               MEDIUM user u0002
+               and 57 more users
+             0 resolved
+             0 still open
+        ");
+    }
+
+    #[test]
+    fn every_new_finding_is_in_the_paragraph_of_its_subject() {
+        let text = rendered(&account(ACCOUNT), &BTreeMap::new(), &[], |alert| {
+            (text_of(alert, 100_000), alert.new.iter().map(|failing| failing.finding.clone()).collect::<Vec<_>>())
+        });
+        let (text, findings) = text;
+        for finding in &findings {
+            let title = format!("\n{}: ", capitalized(&Owner::of(&finding.subject).to_string()));
+            let paragraph = text.split_once(&title).unwrap().1;
+            let paragraph = paragraph.split_once("\n\n\n").map_or(paragraph, |(paragraph, _)| paragraph);
+            assert!(paragraph.contains(&format!("({})", finding.check.id)), "{title}{paragraph}");
+            assert!(paragraph.contains(&format!("* {}", finding.severity())), "{title}{paragraph}");
+        }
+        let bullets = text.lines().filter(|line| line.starts_with("* ")).count();
+        assert_eq!(bullets, findings.len(), "{text}");
     }
 
     #[test]
@@ -750,7 +796,7 @@ alice          | true             | false      | 2026-11-18T06:00:00Z | true    
             <root_account> | true | false | 2026-11-19T06:00:00Z\nroot | true | false | 2026-11-19T06:00:00Z";
         let account = account(table);
         let text = rendered(&account, &BTreeMap::new(), &[], |alert| text_of(alert, 100_000));
-        let [root, user] = ["\nThe root user\n", "\nUser root\n"].map(|heading| text.find(heading).unwrap());
+        let [root, user] = ["\nRoot user: HIGH\n", "\nUser root: HIGH\n"].map(|heading| text.find(heading).unwrap());
         let [used, mfa] =
             ["root-user-recently-used)", "console-user-mfa-disabled)"].map(|check| text.find(check).unwrap());
         assert!(root < used && used < user && user < mfa, "{text}");
