@@ -205,19 +205,35 @@ def test_who_wants_no_colour_gets_none(binary: Path, report: Path, environment: 
     assert "\033" not in text and "CRITICAL" in text
 
 
-def test_the_table_is_grouped_worst_first_and_root_first(credwarden: Run, report: Path, summary: Path,
-                                                         credentials: Path) -> None:
+def test_the_table_has_a_paragraph_for_each_subject_root_first_and_then_the_worst(
+        credwarden: Run, report: Path, summary: Path, credentials: Path) -> None:
     files = ["--account-summary", summary, "--service-credentials", credentials]
     text = checked(credwarden, report, *files)
     assert "\033" not in text
-    groups = re.findall(r"^([A-Z]+) (\d+)$", text, re.MULTILINE)
     findings = in_json(credwarden, report, *files)["findings"]
-    failed = [one["severity"] for one in findings if one["status"] == "FAILED"]
-    assert groups == [(severity, str(failed.count(severity))) for severity in SEVERITIES]
-    on = [line.split("  ")[1] for line in text.split("\n\n")[2].split("\n")[1:]]
-    assert on == ["root user"] * 3 + ["bob"]
-    for one in findings:
-        assert (f"{one['message']} ({one['check']})" in text) == (one["status"] == "FAILED")
+    failed = [one for one in findings if one["status"] == "FAILED"]
+    paragraphs = {}
+    for line in text.split("\n\n")[1].split("\n"):
+        if line.startswith("  "):
+            paragraphs[title].append(line[2:])
+        else:
+            title = line
+            assert paragraphs.setdefault(title, []) == []
+    owners = {f"User {one['subject']['user']}" if one["subject"]["user"] else "Root user" for one in failed}
+    assert {title.rpartition(": ")[0] for title in paragraphs} == owners
+    worst = [SEVERITIES.index(title.rpartition(": ")[2]) for title in paragraphs]
+    assert next(iter(paragraphs)) == "Root user: CRITICAL" and worst[1:] == sorted(worst[1:])
+    for title, lines in paragraphs.items():
+        ranks = [SEVERITIES.index(line.split(" ")[0]) for line in lines]
+        assert ranks == sorted(ranks) and title.endswith(SEVERITIES[ranks[0]])
+    for one in failed:
+        name = one["subject"]["user"]
+        lines = next(lines for title, lines in paragraphs.items() if title.startswith(f"User {name}: " if name else "Root user: "))
+        # What a paragraph of the root user says of a key it says once.
+        assert f"{one['severity']} {one['message']} ({one['check']})" in lines or any(
+            line.startswith(f"{one['severity']} ") and line.endswith(f" ({one['check']})") for line in lines if name is None)
+    assert sum(map(len, paragraphs.values())) == len(failed)
+    assert text.count("created 2022-10-29 06:00 UTC") == 1
     assert "Account summary read." in text and "its newest date is 2026-11-20 05:55 UTC" in text
 
 

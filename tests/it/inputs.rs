@@ -119,7 +119,9 @@ fn message(account: &Account) {
 }
 
 fn text_table(account: &Account) {
-    assert_inert(&viewed(account, |view, to| table::write(view, Screen { width: Some(80), colour: false }, to)).0);
+    for screen in [Screen { width: Some(80), colour: false }, Screen::NONE] {
+        assert_inert(&viewed(account, |view, to| table::write(view, screen, to)).0);
+    }
 }
 
 fn json_document(account: &Account) {

@@ -1,11 +1,12 @@
-//! For people at a terminal: what fails, worst first, root first, as wide as the terminal is.
+//! For people at a terminal: what fails, by subject, root first, then the worst; as wide as the terminal is.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, IsTerminal as _, Write};
 
 use anstyle::{AnsiColor, Style};
+use hygiene::by_subject::{self, Group, messages};
 use hygiene::finding::Finding;
-use hygiene::text::{counted, grouped, inert, moment};
+use hygiene::text::{capitalized, counted, grouped, inert, moment};
 use hygiene::verdict::{Severity, Status};
 use textwrap::core::display_width;
 use textwrap::{Options, WordSeparator, WordSplitter};
@@ -44,14 +45,21 @@ impl Screen {
 
 /// Writes the table.
 pub fn write(view: &View<'_>, screen: Screen, to: &mut dyn Write) -> io::Result<()> {
-    let findings = view.ordered();
-    let groups = findings.chunk_by(|one, other| View::group(one) == View::group(other));
-    let groups: Vec<(&[&Finding], Vec<Entry>)> = groups.map(|findings| (findings, entries(view, findings))).collect();
+    let (failing, others): (Vec<&Finding>, Vec<&Finding>) =
+        view.ordered().into_iter().partition(|finding| finding.status() == Status::Failed);
+    let groups = others.chunk_by(|one, other| View::group(one) == View::group(other));
+    let groups: Vec<(&[&Finding], Vec<Entry>)> = groups.map(|findings| (findings, entries(findings))).collect();
     let entries = groups.iter().flat_map(|(_, entries)| entries);
     let widest = entries.map(|entry| display_width(&entry.subject)).max().unwrap_or_default();
     let column = widest.min(screen.width.map_or(28, |width| width / 4));
     let mut table = Table { screen, column, to };
     table.head(view)?;
+    if !failing.is_empty() {
+        writeln!(table.to)?;
+    }
+    for group in by_subject::grouped(failing, |finding| finding) {
+        table.paragraph(view, &group)?;
+    }
     for (findings, entries) in &groups {
         table.group(findings, entries)?;
     }
@@ -65,8 +73,8 @@ struct Entry {
     checks: String,
 }
 
-/// An entry for each finding; what could not be judged has one for each reason.
-fn entries(view: &View<'_>, findings: &[&Finding]) -> Vec<Entry> {
+/// An entry for each finding that does not fail; what could not be judged has one for each reason.
+fn entries(findings: &[&Finding]) -> Vec<Entry> {
     let mut places: BTreeMap<&str, usize> = BTreeMap::new();
     let mut reasons: Vec<Vec<&Finding>> = Vec::new();
     for &finding in findings {
@@ -80,22 +88,20 @@ fn entries(view: &View<'_>, findings: &[&Finding]) -> Vec<Entry> {
             None => reasons.push(vec![finding]),
         }
     }
-    reasons.iter().filter_map(|findings| entry(view, findings)).collect()
+    reasons.iter().filter_map(|findings| entry(findings)).collect()
 }
 
-fn entry(view: &View<'_>, findings: &[&Finding]) -> Option<Entry> {
+fn entry(findings: &[&Finding]) -> Option<Entry> {
     let first = *findings.first()?;
     let subjects: BTreeSet<_> = findings.iter().map(|finding| finding.subject.id()).collect();
     let subject = match subjects.len() {
         1 => View::subject(first),
         count => format!("{} and {} more", View::subject(first), grouped(count as u64 - 1)),
     };
-    let access_key_id = view.enrichment.access_key_id(first).filter(|_| findings.len() == 1);
-    let access_key = access_key_id.map_or_else(String::new, |id| format!(" {}", inert(id)));
     let mut seen = BTreeSet::new();
     let checks = findings.iter().map(|finding| finding.check.id).filter(|id| seen.insert(*id));
     let checks = format!("({})", checks.collect::<Vec<_>>().join(", "));
-    Some(Entry { subject, text: format!("{}{access_key}", inert(first.message())), checks })
+    Some(Entry { subject, text: inert(first.message()).into_owned(), checks })
 }
 
 struct Table<'t> {
@@ -111,10 +117,38 @@ impl Table<'_> {
         self.prose(&judged, DIM)
     }
 
+    /// What fails on one user, root or the account.
+    fn paragraph(&mut self, view: &View<'_>, group: &Group<'_, &Finding>) -> io::Result<()> {
+        let owner = self.paint(BOLD, &format!("{}:", capitalized(&group.owner.to_string())));
+        writeln!(self.to, "{owner} {}", self.paint(colour(group.worst), group.worst.label()))?;
+        for (finding, message) in group.findings.iter().zip(messages(group.findings.iter().copied())) {
+            let severity = finding.severity();
+            let access_key_id = view.enrichment.access_key_id(finding);
+            let access_key_id = access_key_id.map_or_else(String::new, |id| format!(" {}", inert(id)));
+            let checks = format!("({})", finding.check.id);
+            let text = format!("{severity} {}{access_key_id} {checks}", inert(&message));
+            let lines = match self.screen.width {
+                Some(width) => wrapped(&text, width.saturating_sub(2 * INDENT)),
+                None => vec![text],
+            };
+            for (number, line) in lines.iter().enumerate() {
+                let line = line.replace(&checks, &self.paint(DIM, &checks));
+                let label = severity.label();
+                match line.strip_prefix(label) {
+                    Some(rest) if number == 0 => {
+                        writeln!(self.to, "{:INDENT$}{}{rest}", "", self.paint(colour(severity), label))?;
+                    }
+                    Some(_) | None => writeln!(self.to, "{:INDENT$}{:INDENT$}{line}", "", "")?,
+                }
+            }
+        }
+        Ok(())
+    }
+
     fn group(&mut self, findings: &[&Finding], entries: &[Entry]) -> io::Result<()> {
         let Some(first) = findings.first() else { return Ok(()) };
         let (title, style) = match first.status() {
-            Status::Failed => (first.severity().label(), colour(first.severity())),
+            Status::Failed => ("FAILED", BOLD),
             Status::Unknown => ("UNKNOWN", AnsiColor::Magenta.on_default().bold()),
             Status::Passed => ("PASSED", AnsiColor::Green.on_default().bold()),
             Status::NotApplicable => ("NOT APPLICABLE", DIM),
