@@ -5,6 +5,7 @@ use std::io;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use checker::config::Config;
 use checker::log::layer;
 use checker::run::run;
 use hygiene::evaluate::{Scope, evaluate};
@@ -81,7 +82,7 @@ impl io::Write for Memory {
     }
 }
 
-/// AWS repeats names in its refusals, and so whatever somebody named a user or a role.
+/// AWS repeats names in its refusals, and so whatever somebody named a user or a role. The account's name is as hostile.
 #[tokio::test(start_paused = true)]
 async fn what_aws_says_acts_nowhere() {
     for hostile in HOSTILE {
@@ -95,7 +96,8 @@ async fn what_aws_says_acts_nowhere() {
         let world = World::new(now(), Account::default(), 7);
         world.state().refusal = format!("User: {hostile} may not\nsecond line with a token");
         let clients = world.process(faults).clients().await;
-        let error = run(&clients, &config(), &invocation(now(), Duration::from_mins(5))).await.unwrap_err().to_string();
+        let config = Config { account_name: Some(hostile.to_owned()), ..config() };
+        let error = run(&clients, &config, &invocation(now(), Duration::from_mins(5))).await.unwrap_err().to_string();
         assert!(error.contains("BatchImportFindings failed: AccessDeniedException: User: "), "{error}");
         assert!(!error.contains("token"), "{error}");
         assert_inert(&error);
@@ -105,6 +107,7 @@ async fn what_aws_says_acts_nowhere() {
         for protocol in ["default", "email"] {
             assert_inert(message[protocol].as_str().unwrap());
         }
+        assert_eq!(world.results()[0]["account_name"], hostile, "machines get it as it is");
         let errors = &world.results()[0]["errors"];
         errors.as_array().unwrap().iter().for_each(|error| assert_inert(error.as_str().unwrap()));
 

@@ -111,7 +111,13 @@ fn decision(account: &Account) {
 }
 
 fn message(account: &Account) {
-    let outcome = Outcome { decision: decided(account), receipts: Receipts::default() };
+    let mut outcome = Outcome { decision: decided(account), receipts: Receipts::default() };
+    // Whatever a report calls a user, somebody may have called the account.
+    outcome.decision.account_name = outcome
+        .decision
+        .failing
+        .iter()
+        .find_map(|failing| failing.finding.subject.owner().map(|user| user.name.chars().take(64).collect()));
     let alert = [Alert::of(&outcome)];
     let subject = mail::subject(&alert);
     assert!(subject.len() < 100 && subject.bytes().all(|byte| (b' '..=b'~').contains(&byte)), "{subject:?}");

@@ -47,6 +47,28 @@ fn people_get_text_and_machines_the_result() {
     ");
 }
 
+#[test]
+fn the_accounts_name_is_in_the_result_and_null_without_one() {
+    let named = |name: Option<&str>| {
+        let mut decision = decided(evaluated(&[ROOT]), &BTreeMap::new());
+        decision.account_name = name.map(str::to_owned);
+        outcome(decision)
+    };
+    for name in [Some("payroll"), None] {
+        let outcomes = [named(name)];
+        let message = message(&outcomes).unwrap();
+        let result: Value = serde_json::from_str(&parts(&message)["lambda"]).unwrap();
+        assert_eq!(result.get("account_name"), Some(&name.into()));
+        assert_eq!(message.subject.contains("123456789012 (payroll): "), name.is_some(), "{}", message.subject);
+        let answer = serde_json::to_value(Summary::new(&Alert::of(&outcomes[0]), 0, Delivery::Sent)).unwrap();
+        assert_eq!(answer.get("account_name"), Some(&name.into()));
+    }
+    let two = message(&[named(Some("payroll")), named(Some("web"))]).unwrap();
+    let result: Value = serde_json::from_str(&parts(&two)["sqs"]).unwrap();
+    assert_eq!(result["account_name"], Value::Null);
+    assert!(parts(&two)["email"].contains("\nACCOUNT 123456789012 (web)\n"), "{}", parts(&two)["email"]);
+}
+
 /// An open finding of an earlier run, by its check and subject.
 fn open(check: &str, subject: &str, severity: Severity) -> (String, Stored) {
     let id = format!("credwarden/{check}/123456789012/{subject}");

@@ -205,6 +205,7 @@ pub(crate) fn config() -> Config {
         security_hub: true,
         alert: AlertRules { on: AlertOn::Changes, min_severity: Severity::Low },
         policy: Policy::cis(),
+        account_name: None,
     }
 }
 

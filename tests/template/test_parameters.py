@@ -28,6 +28,7 @@ VALUES = {
         "EmailAddress": (["", "security@example.com", "first.last+aws@mail.example.co.uk"],
                          ["security", "@example.com", "a@b", "a b@example.com", "a@example.com,b@example.com", "a@example.com,b.org",
                           "a@example.com\n"]),
+        "AccountName": (["", "payroll", "Zahlungen Köln", "a" * 64], ["a" * 65]),
         "TopicArn": TOPICS,
         "AlarmTopicArn": TOPICS,
         "KmsKeyArn": KEYS,
@@ -141,4 +142,4 @@ def test_a_person_is_told_what_each_parameter_is(path: Path) -> None:
     assert sorted(interface["ParameterLabels"]) == sorted(template["Parameters"])
     for name, declared in template["Parameters"].items():
         assert declared["Description"] and declared["ConstraintDescription"].startswith("must "), name
-        assert {"AllowedPattern", "AllowedValues", "MinValue"} & set(declared), name
+        assert {"AllowedPattern", "AllowedValues", "MaxLength", "MinValue"} & set(declared), name

@@ -26,6 +26,7 @@ VARIABLES = {
     "CREDWARDEN_CREDENTIAL_UNUSED_DAYS": ("CredentialUnusedDays", "45"),
     "CREDWARDEN_ROOT_USED_WITHIN_DAYS": ("RootUsedWithinDays", "30"),
     "CREDWARDEN_NEW_CREDENTIAL_GRACE_DAYS": ("NewCredentialGraceDays", "7"),
+    "CREDWARDEN_ACCOUNT_NAME": ("AccountName", ""),
     "CREDWARDEN_DISABLED_CHECKS": ("DisabledChecks", ""),
 }
 
@@ -62,6 +63,7 @@ def test_the_function_is_configured_by_its_variables_alone() -> None:
     ("CREDWARDEN_CREDENTIAL_UNUSED_DAYS", "CredentialUnusedDays", "20"),
     ("CREDWARDEN_ROOT_USED_WITHIN_DAYS", "RootUsedWithinDays", "10"),
     ("CREDWARDEN_NEW_CREDENTIAL_GRACE_DAYS", "NewCredentialGraceDays", "3"),
+    ("CREDWARDEN_ACCOUNT_NAME", "AccountName", "Zahlungen Köln"),
     ("CREDWARDEN_DISABLED_CHECKS", "DisabledChecks", "access-key-inactive,root-mfa-disabled"),
     ("CREDWARDEN_TOPIC_ARN", "TopicArn", TOPIC),
 ])

@@ -5,7 +5,7 @@ use hygiene::checks::{CHECKS, find};
 use hygiene::decision::{AlertOn, AlertRules};
 use hygiene::policy::Policy;
 use hygiene::settings::{
-    ACCESS_KEY_MAX_AGE_DAYS, ALERT_MIN_SEVERITY, ALERT_ON, CREDENTIAL_UNUSED_DAYS, DISABLED_CHECKS,
+    ACCESS_KEY_MAX_AGE_DAYS, ACCOUNT_NAME, ALERT_MIN_SEVERITY, ALERT_ON, CREDENTIAL_UNUSED_DAYS, DISABLED_CHECKS,
     NEW_CREDENTIAL_GRACE_DAYS, ROOT_USED_WITHIN_DAYS, SECURITY_HUB, TOPIC_ARN, variable,
 };
 use hygiene::text;
@@ -24,7 +24,12 @@ pub struct Config {
     pub alert: AlertRules,
     /// The limits, and the disabled checks.
     pub policy: Policy,
+    /// What people call the account.
+    pub account_name: Option<String>,
 }
+
+/// How many characters the account's name has at the most: subjects and headings have to hold it.
+const ACCOUNT_NAME_LENGTH: usize = 64;
 
 /// An SNS topic.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,6 +77,7 @@ impl Config {
                 new_credential_grace: reader.days(NEW_CREDENTIAL_GRACE_DAYS),
                 disabled_checks: reader.disabled_checks(),
             },
+            account_name: reader.account_name(),
         };
         reader.check_endpoints();
         if reader.errors.is_empty() { Ok(config) } else { Err(ConfigError(reader.errors)) }
@@ -146,6 +152,16 @@ impl<V: Fn(&str) -> Option<String>> Reader<V> {
         }
     }
 
+    fn account_name(&mut self) -> Option<String> {
+        let value = self.value(ACCOUNT_NAME);
+        let length = value.chars().count();
+        if ACCOUNT_NAME_LENGTH < length {
+            let allowed = format!("allowed are at most {ACCOUNT_NAME_LENGTH} characters, and these are {length}");
+            self.refuse(ACCOUNT_NAME, &value, &allowed);
+        }
+        Some(value).filter(|value| !value.is_empty())
+    }
+
     fn disabled_checks(&mut self) -> Vec<&'static str> {
         let value = self.value(DISABLED_CHECKS);
         let mut checks = Vec::new();
@@ -179,6 +195,7 @@ mod tests {
         assert!(config.security_hub);
         assert_eq!(config.alert, AlertRules { on: AlertOn::Changes, min_severity: Severity::Low });
         assert!(config.policy.disabled_checks.is_empty());
+        assert_eq!(config.account_name, None);
     }
 
     #[test]
@@ -195,6 +212,7 @@ mod tests {
             (ALERT_ON, "always"),
             (ALERT_MIN_SEVERITY, "high"),
             (ACCESS_KEY_MAX_AGE_DAYS, "180"),
+            (ACCOUNT_NAME, " Zahlungen K\u{f6}ln "),
             (DISABLED_CHECKS, "access-key-inactive, user-without-credentials,"),
         ])
         .unwrap();
@@ -202,6 +220,7 @@ mod tests {
         assert!(!config.security_hub);
         assert_eq!(config.alert, AlertRules { on: AlertOn::Always, min_severity: Severity::High });
         assert_eq!(config.policy.access_key_max_age, TimeDelta::days(180));
+        assert_eq!(config.account_name.as_deref(), Some("Zahlungen K\u{f6}ln"));
         assert_eq!(config.policy.disabled_checks, ["access-key-inactive", "user-without-credentials"]);
     }
 
@@ -210,6 +229,12 @@ mod tests {
         let error =
             read(&[("AWS_ENDPOINT_URL", "https://localhost"), ("AWS_ENDPOINT_URL_IAM", "localhost:4566")]).unwrap_err();
         insta::assert_snapshot!(error, @"AWS_ENDPOINT_URL_IAM is `localhost:4566`: allowed is a URL such as https://iam.example.com");
+    }
+
+    #[test]
+    fn an_account_name_is_counted_in_characters() {
+        let longest = "\u{f6}".repeat(64);
+        assert_eq!(read(&[(ACCOUNT_NAME, &longest)]).unwrap().account_name, Some(longest));
     }
 
     #[test]
@@ -223,6 +248,7 @@ mod tests {
             (CREDENTIAL_UNUSED_DAYS, "-1"),
             (ROOT_USED_WITHIN_DAYS, "a month"),
             (NEW_CREDENTIAL_GRACE_DAYS, "7.5"),
+            (ACCOUNT_NAME, &"\u{f6}".repeat(65)),
             (DISABLED_CHECKS, "root-access-key-active,root-acces-key"),
         ])
         .unwrap_err();
@@ -236,6 +262,7 @@ mod tests {
         CREDWARDEN_ROOT_USED_WITHIN_DAYS is `a month`: allowed is a whole number of days from 1 to 65535
         CREDWARDEN_NEW_CREDENTIAL_GRACE_DAYS is `7.5`: allowed is a whole number of days from 1 to 65535
         CREDWARDEN_DISABLED_CHECKS is `root-acces-key`: allowed are the ids of checks: root-access-key-active, root-access-key-present, root-access-key-not-rotated, root-user-recently-used, root-mfa-disabled, root-hardware-mfa-missing, root-signing-certificate-present, access-key-not-rotated, access-key-unused, access-key-never-used, access-key-inactive, user-multiple-active-access-keys, console-user-mfa-disabled, console-password-unused, console-user-with-access-keys, console-user-not-federated, user-without-credentials, user-signing-certificate-active, service-credential-without-expiry, service-credential-not-rotated, service-credential-inactive, credential-report-incomplete, credential-report-unreadable
+        CREDWARDEN_ACCOUNT_NAME is `ööööööööööööööööööööööööööööööööööööööööööööööööööööööööööööööööö`: allowed are at most 64 characters, and these are 65
         ");
     }
 }

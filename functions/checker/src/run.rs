@@ -156,6 +156,7 @@ pub async fn audit(clients: &Clients, config: &Config, invocation: &Invocation, 
         log(&error);
     }
     decision.problems = problems.followed_by(&decision.problems);
+    decision.account_name.clone_from(&config.account_name);
     if config.topic_arn.is_none() {
         // Without an alert no finding is marked, so suppressed findings need not be read again.
         decision.marks_when_sent.clear();

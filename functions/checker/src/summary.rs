@@ -7,6 +7,7 @@ use hygiene::enrichment::Enrichment;
 use hygiene::evaluate::{Counts, Evaluation};
 use hygiene::finding::FindingJson;
 use hygiene::outcome::Delivery;
+use hygiene::text::inert;
 use hygiene::time::to_seconds;
 use hygiene::verdict::Status;
 use serde::Serialize;
@@ -17,6 +18,8 @@ use serde_json::value::{RawValue, to_raw_value};
 pub struct Summary {
     /// The account's 12 digits; `null` when they could not be found out, or there are several.
     pub account_id: Option<String>,
+    /// What people call the account; `null` when it has no name, or there are several accounts.
+    pub account_name: Option<String>,
     /// The partition.
     pub partition: String,
     /// When the credential report was made.
@@ -57,6 +60,7 @@ impl Summary {
         for alert in others {
             let Self { new, resolved, open, errors, counts, report_generated_at, .. } = Self::new(alert, 0, delivery);
             summary.account_id = None;
+            summary.account_name = None;
             summary.report_generated_at = summary.report_generated_at.min(report_generated_at);
             summary.counts = summary.counts + counts;
             summary.new += new;
@@ -72,6 +76,7 @@ impl Summary {
         let decision = alert.decision;
         Self {
             account_id: decision.account_id.clone(),
+            account_name: decision.account_name.clone(),
             partition: decision.partition.clone(),
             report_generated_at: decision.report_generated_at.map(to_seconds),
             counts: decision.counts,
@@ -90,7 +95,8 @@ impl Summary {
 
     /// The run's one line at INFO: all of the summary but the findings, which name users.
     pub fn log(&self) {
-        let summary = Self { findings: None, ..self.clone() };
+        let account_name = self.account_name.as_deref().map(|name| inert(name).into_owned());
+        let summary = Self { findings: None, account_name, ..self.clone() };
         let summary = serde_json::to_string(&summary).unwrap_or_default();
         tracing::info!(summary, "Run finished.");
     }

@@ -103,6 +103,7 @@ pub fn decide(mut evaluation: Evaluation, memory: Memory, enrichment: &Enrichmen
     let mut decision = Decision {
         version: Version::CURRENT,
         account_id: evaluation.account_id.clone(),
+        account_name: None,
         partition: evaluation.partition.clone(),
         evaluated_at: now,
         report_was_read: evaluation.report_was_read,

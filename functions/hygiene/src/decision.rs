@@ -46,6 +46,9 @@ pub struct Decision {
     pub version: Version,
     /// The account's 12 digits, if they are known.
     pub account_id: Option<String>,
+    /// What people call the account. Hostile text wherever it is shown.
+    #[serde(default)]
+    pub account_name: Option<String>,
     /// The partition; an unknown one counts as `aws`.
     pub partition: String,
     /// The time of the run.

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use crate::alert::Alert;
 use crate::by_subject::{self, Group, evidence, messages};
-use crate::decision::{AlertStatus, CloseReason, Closing, Failing, Hub, Reason};
+use crate::decision::{AlertStatus, CloseReason, Closing, Decision, Failing, Hub, Reason};
 use crate::remediation::Remediation;
 use crate::scripts::parts;
 use crate::subject::SubjectId;
@@ -16,7 +16,10 @@ use crate::verdict::Severity;
 /// How many lines a list has at the most, but for the new findings, which are cut by length.
 const LIST: usize = 25;
 
-/// The subject: ASCII, under 100 characters, and no names, since SNS does not encrypt it.
+/// How long a subject can be: SNS refuses 100 characters.
+const SUBJECT: usize = 99;
+
+/// The subject: ASCII, under 100 characters, and no user names, since SNS does not encrypt it.
 pub fn subject(alerts: &[Alert<'_>]) -> String {
     let account = match alerts {
         [alert] => alert.decision.account_id.clone().unwrap_or_else(|| "unknown account".to_owned()),
@@ -39,7 +42,27 @@ pub fn subject(alerts: &[Alert<'_>]) -> String {
     if alerts.iter().any(|alert| !alert.errors.is_empty()) {
         parts.push("run incomplete".to_owned());
     }
-    format!("[credwarden] {account}: {}", parts.join(", "))
+    let rest = parts.join(", ");
+    let subject = |name: &str| format!("[credwarden] {account}{name}: {rest}");
+    let room = SUBJECT.saturating_sub(subject(" ()").len());
+    let name = match alerts {
+        [alert] => alert.decision.account_name.as_deref().and_then(|name| ascii(name, room)),
+        _ => None,
+    };
+    subject(&name.map_or_else(String::new, |name| format!(" ({name})")))
+}
+
+/// The name in printable ASCII, in at most so many characters; none if nothing of it can be read then.
+fn ascii(name: &str, room: usize) -> Option<String> {
+    const ELLIPSIS: &str = "...";
+    let printable = |character: char| if (' '..='~').contains(&character) { character } else { '?' };
+    let mut name: String = name.chars().map(printable).collect();
+    if room < name.len() {
+        name.truncate(room.saturating_sub(ELLIPSIS.len()));
+        name.truncate(name.trim_end().len());
+        name += ELLIPSIS;
+    }
+    (name.len() <= room && name.contains(|character: char| character.is_ascii_alphanumeric())).then_some(name)
 }
 
 fn sum(alerts: &[Alert<'_>], count: impl Fn(&Alert<'_>) -> usize) -> usize {
@@ -50,7 +73,8 @@ fn sum(alerts: &[Alert<'_>], count: impl Fn(&Alert<'_>) -> usize) -> usize {
 pub fn summary(alerts: &[Alert<'_>]) -> String {
     let mut text = String::new();
     if let [alert] = alerts {
-        let _ = writeln!(text, "AWS {}, {}\n", called(alert), moment(alert.decision.evaluated_at));
+        paragraph(&mut text, "", &format!("AWS {}, {}", called(alert), moment(alert.decision.evaluated_at)));
+        text.push('\n');
     } else if let Some(last) = alerts.iter().map(|alert| alert.decision.evaluated_at).max() {
         let _ = writeln!(text, "{} AWS accounts, {}\n", grouped(alerts.len() as u64), moment(last));
     }
@@ -67,13 +91,18 @@ pub fn summary(alerts: &[Alert<'_>]) -> String {
     text
 }
 
-/// `account 123456789012`, with the partition where it is not the commercial one.
+/// `account 123456789012`, with its name, and the partition where it is not the commercial one.
 fn called(alert: &Alert<'_>) -> String {
-    let account = alert.decision.account_id.as_deref().unwrap_or("unknown");
-    match alert.decision.partition.as_str() {
-        "aws" => format!("account {account}"),
-        partition => format!("account {account} ({partition})"),
-    }
+    format!("account {}", number_and_name(alert))
+}
+
+fn number_and_name(alert: &Alert<'_>) -> String {
+    let Decision { account_id, account_name, partition, .. } = alert.decision;
+    let account = account_id.as_deref().unwrap_or("unknown");
+    let name = account_name.as_deref().map(|name| cut(&inert(name), 64).into_owned());
+    let partition = Some(partition.clone()).filter(|partition| partition != "aws");
+    let beside: Vec<String> = name.into_iter().chain(partition).collect();
+    if beside.is_empty() { account.to_owned() } else { format!("{account} ({})", beside.join(", ")) }
 }
 
 fn counts(text: &mut String, alerts: &[Alert<'_>]) {
@@ -148,7 +177,7 @@ pub fn text(alerts: &[Alert<'_>], limit: usize) -> String {
             let _ = write!(text, "\n\nAnd {}.\n", counted(left as u64, "more account"));
             return text;
         }
-        heading(&mut text, &called(alert).to_uppercase());
+        heading(&mut text, &format!("ACCOUNT {}", number_and_name(alert)));
         paragraph(&mut text, "", &data_age(alert));
         let mut one = String::new();
         details(&mut one, alert, share);
@@ -808,6 +837,47 @@ alice          | true             | false      | 2026-11-18T06:00:00Z | true    
         let account = account(&format!("user | password_enabled\n<root_account> | true\n{rows}"));
         let subject = rendered(&account, &BTreeMap::new(), &["x"], subject_of);
         assert!(subject.is_ascii() && subject.len() < 100, "{subject}");
+    }
+
+    #[test]
+    fn the_name_of_the_account_is_beside_its_number() {
+        let subject_and_first_line = |name: &str, errors: &[&str], users| {
+            let mut outcome = outcome(&crowd(users), &BTreeMap::new());
+            outcome.decision.account_name = Some(name.to_owned());
+            for error in errors {
+                outcome.decision.problems.fail(Step::Collect, (*error).to_owned());
+            }
+            let alert = Alert::of(&outcome);
+            let subject = subject_of(&alert);
+            assert!(subject.len() < 100 && subject.bytes().all(|byte| (b' '..=b'~').contains(&byte)), "{subject:?}");
+            let text = text_of(&alert, 10_000);
+            assert!(
+                text.lines().take_while(|line| !line.is_empty()).all(|line| line.chars().count() <= WIDTH),
+                "{text}"
+            );
+            format!("{subject}\n{}", text.split_once("\n\n").unwrap().0)
+        };
+        let shown = [
+            subject_and_first_line("payroll", &[], 1),
+            subject_and_first_line("Zahlungen Köln", &[], 1),
+            subject_and_first_line("経理", &[], 1),
+            subject_and_first_line("a\r\nBcc: b\u{202e}\u{1b}[2J", &[], 1),
+            subject_and_first_line(&"Department of long names ".repeat(3)[..64], &["x"], 5000),
+        ];
+        insta::assert_snapshot!(shown.join("\n"), @r#"
+        [credwarden] 123456789012 (payroll): 2 new (worst: MEDIUM)
+        AWS account 123456789012 (payroll), 2026-11-20 06:00 UTC
+        [credwarden] 123456789012 (Zahlungen K?ln): 2 new (worst: MEDIUM)
+        AWS account 123456789012 (Zahlungen Köln), 2026-11-20 06:00 UTC
+        [credwarden] 123456789012: 2 new (worst: MEDIUM)
+        AWS account 123456789012 (経理), 2026-11-20 06:00 UTC
+        [credwarden] 123456789012 (a??Bcc: b??[2J): 2 new (worst: MEDIUM)
+        AWS account 123456789012 (a\u{d}\u{a}Bcc: b\u{202e}\u{1b}[2J), 2026-11-20
+        06:00 UTC
+        [credwarden] 123456789012 (Department of long names...): 10000 new (worst: MEDIUM), run incomplete
+        AWS account 123456789012 (Department of long names Department of long names
+        Department of ), 2026-11-20 06:00 UTC
+        "#);
     }
 
     #[test]

@@ -28,6 +28,7 @@ names! {
     CREDENTIAL_UNUSED_DAYS
     ROOT_USED_WITHIN_DAYS
     NEW_CREDENTIAL_GRACE_DAYS
+    ACCOUNT_NAME
     DISABLED_CHECKS
 }
 
@@ -60,6 +61,12 @@ pub const VARIABLES: &[Variable] = &[
         name: NEW_CREDENTIAL_GRACE_DAYS,
         default: "7",
         meaning: "How long a new user, key or pair of keys is left in peace.",
+    },
+    Variable {
+        name: ACCOUNT_NAME,
+        default: "",
+        meaning: "A name for the account, at most 64 characters. It stands beside the number in alerts (in their subject in ASCII) and is \
+            `account_name` in the JSON.",
     },
     Variable { name: DISABLED_CHECKS, default: "", meaning: "Comma-separated ids of checks that are not done." },
 ];
