@@ -81,6 +81,21 @@ def shown(page: Page) -> list[dict[str, str]]:
         id: row.querySelector("details > .small code").textContent}))""")
 
 
+def by_subject(page: Page) -> dict[str, list[dict[str, str]]]:
+    """The findings that can be seen in the view by subject, in their order, by the headings of their subjects."""
+    return dict(page.evaluate("""[...document.querySelectorAll(".findings > tbody")].filter((body) => !body.hidden).map((body) => [
+        body.querySelector(".subject th").textContent,
+        [...body.rows].filter((row) => row.dataset.check && !row.hidden).map((row) => ({
+            badge: row.querySelector(".badge").textContent, subject: row.children[1].textContent,
+            check: row.children[3].textContent, id: row.querySelector("details > .small code").textContent}))])"""))
+
+
+def owner(finding_id: str) -> str:
+    """What the view by subject calls the subject of a finding, a user's key being the user's."""
+    kind, _, rest = finding_id.split("/", 3)[3].partition("/")
+    return {"root": "Root user", "account": "Account"}.get(kind) or f"User {rest.split('/')[0]}"
+
+
 def findings(run: Run, report: Path, *options: str | Path) -> list[dict]:
     done = run("check", "--credential-report", report, "--now", NOW, "--format", "json", *options)
     return [one for one in json.loads(done.output)["findings"] if one["status"] in ("FAILED", "UNKNOWN")]
@@ -150,6 +165,72 @@ def test_columns_sort_both_ways_and_say_so(opened: Callable[..., Page], report: 
     assert shown(page) == every
     severity.click()
     assert shown(page) == every[::-1]
+
+
+def test_by_subject_each_subject_has_its_findings_root_first_and_then_the_worst(opened: Callable[..., Page], report: Path) -> None:
+    page = opened(report)
+    every = shown(page)
+    page.get_by_label("By subject").check()
+    groups = by_subject(page)
+    assert Counter(row["id"] for rows in groups.values() for row in rows) == Counter(row["id"] for row in every)
+    order = ["CRITICAL", "HIGH", "MEDIUM", "LOW", "INFORMATIONAL", "UNKNOWN"]
+    worst = []
+    for heading, rows in groups.items():
+        ranks = [order.index(row["badge"]) for row in rows]
+        noun = "finding" if len(rows) == 1 else "findings"
+        assert heading == f"{order[ranks[0]]}{owner(rows[0]['id'])}{len(rows)} {noun}" and ranks == sorted(ranks)
+        assert len({owner(row["id"]) for row in rows}) == 1
+        worst.append(ranks[0])
+    assert next(iter(groups)).startswith("CRITICALRoot user") and worst[1:] == sorted(worst[1:])
+    assert status_line(page) == f"{len(every)} of {len(every)} findings shown, on {len(groups)} subjects"
+    page.get_by_label("By finding").check()
+    assert shown(page) == every and page.locator(".subject, .commands").count() == 0
+    assert status_line(page) == f"{len(every)} of {len(every)} findings shown"
+
+
+def test_by_subject_filters_and_sorting_work(opened: Callable[..., Page], report: Path) -> None:
+    page = opened(report)
+    page.get_by_label("Search").fill("etl")
+    page.get_by_label("By subject").check()
+    (heading, rows), = by_subject(page).items()
+    assert heading == f"MEDIUMUser etl{len(rows)} findings"
+    page.locator("#check").select_option("access-key-unused")
+    assert list(by_subject(page)) == [f"MEDIUMUser etl1 of {len(rows)} findings"]
+    assert status_line(page).endswith("shown, on 1 subject")
+    page.get_by_role("button", name="Reset").click()
+    assert page.get_by_label("By subject").is_checked() and len(by_subject(page)) > 10
+    head = page.get_by_role("columnheader", name="On", exact=True)
+    for direction in ("ascending", "descending"):
+        head.get_by_role("button").click()
+        first = [rows[0]["subject"].lower() for rows in by_subject(page).values()]
+        assert head.get_attribute("aria-sort") == direction and first == sorted(first, reverse=direction == "descending")
+    page.get_by_role("button", name="HIGH").click()
+    assert [owner(rows[0]["id"]) for rows in by_subject(page).values()] == ["Root user", "User bob"]
+    page.get_by_label("Search").fill("nobody is called so")
+    assert by_subject(page) == {} and status_line(page).endswith("shown, on 0 subjects")
+
+
+def test_by_subject_the_commands_are_there_once(opened: Callable[..., Page], credwarden: Run, report: Path) -> None:
+    page = opened(report, permissions=["clipboard-read", "clipboard-write"])
+    page.get_by_label("By subject").check()
+    page.get_by_role("button", name="Expand all").click()
+    for body in page.locator(".findings > tbody").all():
+        ids = set(body.locator("details > .small code").all_text_contents())
+        own = [one for one in findings(credwarden, report) if one["id"] in ids and one["remediation"]]
+        codes = [code.text_content() for code in body.locator(".fix code").all() if code.is_visible()]
+        # A script is in the parts that name its check.
+        parts = [part for part in body.locator(".fix").all() if part.is_visible()]
+        for one in own:
+            named = [part for part in parts if len(own) == 1 or one["check"] in part.locator("p").text_content()]
+            text = "\n".join(part.locator("code").text_content() for part in named)
+            assert all(line in text.split("\n") for line in one["remediation"].split("\n")), one["id"]
+        assert len(codes) == len(set(codes)) == len(parts)
+    old = page.locator(".findings > tbody", has=page.get_by_text("User metrics"))
+    assert old.get_by_text("To fix access-key-not-rotated (key 1), first:").is_visible()
+    last = old.locator(".commands .fix").last
+    last.get_by_role("button", name="Copy").click()
+    last.get_by_role("button", name="Copied").wait_for()
+    assert page.evaluate("navigator.clipboard.readText()") == last.locator("code").text_content()
 
 
 @pytest.mark.parametrize("way", ["clipboard", "selection"])
@@ -226,6 +307,12 @@ def test_nothing_of_a_report_acts_in_the_page(opened: Callable[..., Page], hosti
     assert "\u202e" not in page.content() and "\u200b" not in page.content()
     page.get_by_role("button", name="Expand all").click()
     assert page.get_by_text('"><svg onload=alert(3)>').first.is_visible()
+    page.get_by_label("By subject").check()
+    owners = {rows[0]["subject"].rsplit(", key", 1)[0] for rows in by_subject(page).values()}
+    assert escaped <= owners and all(page.get_by_text(f"User {name}", exact=True).count() == 1 for name in escaped)
+    assert page.evaluate("document.querySelectorAll('script').length") == 1
+    assert page.evaluate("document.querySelectorAll('img, b, u, svg[onload], [onmouseover], [onerror], [style]').length") == 0
+    page.get_by_label("By finding").check()
     page.get_by_label("Search").fill("<script>")
     assert {row["subject"].rsplit(", key", 1)[0] for row in shown(page)} == {HOSTILE[0], HOSTILE[3]}
 
@@ -265,15 +352,17 @@ def test_the_policy_refuses_what_is_not_the_pages_own(browser: Browser, credward
     contexts[0].close()
 
 
-def test_a_printer_gets_what_is_folded(opened: Callable[..., Page], report: Path) -> None:
+@pytest.mark.parametrize("view", ["By finding", "By subject"])
+def test_a_printer_gets_what_is_folded(opened: Callable[..., Page], report: Path, view: str) -> None:
     page = opened(report)
+    page.get_by_label(view).check()
     page.locator(".findings summary").nth(2).click()
     before = page.evaluate("document.querySelectorAll('details[open]').length")
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
     assert page.evaluate("document.querySelectorAll('details:not([open])').length") == 0
     page.emulate_media(media="print")
     assert not page.locator(".controls").is_visible() and not page.locator(".copy").first.is_visible()
-    assert page.locator(".fix pre").first.is_visible()
+    assert page.locator(".commands .fix pre" if view == "By subject" else ".fix pre").first.is_visible()
     page.emulate_media(media="screen")
     page.evaluate("dispatchEvent(new Event('afterprint'))")
     assert page.evaluate("document.querySelectorAll('details[open]').length") == before == 1
@@ -282,8 +371,10 @@ def test_a_printer_gets_what_is_folded(opened: Callable[..., Page], report: Path
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [375, 1280])
-def test_it_can_be_read_by_everybody(opened: Callable[..., Page], report: Path, scheme: str, width: int) -> None:
+@pytest.mark.parametrize("view", ["By finding", "By subject"])
+def test_it_can_be_read_by_everybody(opened: Callable[..., Page], report: Path, scheme: str, width: int, view: str) -> None:
     page = opened(report, color_scheme=scheme, viewport={"width": width, "height": 800})
+    page.get_by_label(view).check()
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     page.get_by_role("button", name="Expand all").click()
     for summary in page.locator("figure summary, .checks summary").all():
@@ -301,12 +392,19 @@ def test_a_keyboard_reaches_everything(opened: Callable[..., Page], report: Path
     for _ in range(40):
         page.keyboard.press("Tab")
         reached.append(page.evaluate("""(() => { const one = document.activeElement;
-            return one.id || one.textContent.trim().split("\\n")[0]; })()"""))
+            return one.id || one.value || one.textContent.trim().split("\\n")[0]; })()"""))
         assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") != "none", reached[-1]
-    places = [reached.index(name) for name in ("Skip to the findings", "3 CRITICAL", "As a table", "search", "check", "expand",
+    places = [reached.index(name) for name in ("Skip to the findings", "3 CRITICAL", "As a table", "finding", "search", "check", "expand",
                                                "Severity", "Check", "Evidence and fix", "root-access-key-active")]
     assert places == sorted(places)
     page.locator(".findings summary").first.focus()
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "copy"
+    page.locator("[name=view]").first.focus()
+    page.keyboard.press("ArrowRight")
+    assert page.evaluate("document.activeElement.id") == "by-subject" and len(by_subject(page)) > 10
+    page.locator(".commands summary").first.focus()
     page.keyboard.press("Enter")
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.className") == "copy"
@@ -367,3 +465,6 @@ def test_the_largest_account_can_be_filtered_and_sorted(opened: Callable[..., Pa
     page.locator("[data-sort=subject] button").click()
     subjects = [row["subject"] for row in shown(page)]
     assert len(subjects) == every and subjects == sorted(subjects)
+    page.locator("#by-subject").check()
+    page.locator("#search").fill("user-4321")
+    assert status_line(page) == f"2 of {every:,} findings shown, on 1 subject"

@@ -3,19 +3,21 @@
 mod chart;
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 
 use askama::Template;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use hygiene::by_subject::{Owner, grouped as by_owner};
 use hygiene::check::Check;
 use hygiene::checks::CHECKS;
 use hygiene::evaluate::Counts;
 use hygiene::explain::mappings;
 use hygiene::finding::Finding;
 use hygiene::remediation::Remediation;
-use hygiene::text::{grouped, inert, moment};
+use hygiene::scripts::{Part, parts};
+use hygiene::text::{capitalized, grouped, inert, moment};
 use hygiene::verdict::{Severity, Status};
 use sha2::{Digest as _, Sha256};
 
@@ -47,6 +49,8 @@ struct Page<'a> {
     severities: Vec<Tile>,
     charts: Vec<Chart>,
     findings: Vec<&'a Finding>,
+    owners: Vec<Card>,
+    places: BTreeMap<Owner<'a>, usize>,
     statuses: Vec<Status>,
     checks: Vec<&'static Check>,
 }
@@ -58,6 +62,13 @@ struct Tile {
     shown_count: String,
 }
 
+/// What the view by subject shows of a user, root or the account besides the findings.
+struct Card {
+    name: String,
+    /// What fixes all that fails; empty where at most one finding does, which has it.
+    parts: Vec<Part>,
+}
+
 impl<'a> Page<'a> {
     fn new(view: &'a View<'a>) -> Self {
         let failing = view.failing();
@@ -67,8 +78,21 @@ impl<'a> Page<'a> {
         };
         let shown: BTreeSet<&str> = view.findings.iter().map(|finding| finding.check.id).collect();
         let statuses: BTreeSet<Status> = view.findings.iter().map(|finding| finding.status()).collect();
+        let findings = view.ordered();
+        let mut groups = by_owner(findings.iter().copied(), |finding| finding);
+        // What could not be judged is as bad as nothing that fails.
+        let worst = |findings: &[&Finding]| findings.iter().map(|finding| View::group(finding)).min();
+        groups.sort_by_key(|group| (group.owner != Owner::Root, worst(&group.findings)));
+        let card = |owner: &Owner<'_>, findings: &[&'a Finding]| {
+            let failing: Vec<_> = findings.iter().filter(|finding| finding.status() == Status::Failed).collect();
+            let with_key_ids = failing.iter().map(|finding| (**finding, view.enrichment.access_key_id(finding)));
+            let parts = if failing.len() > 1 { parts(with_key_ids) } else { Vec::new() };
+            Card { name: capitalized(&owner.to_string()), parts }
+        };
         Self {
             view,
+            owners: groups.iter().map(|group| card(&group.owner, &group.findings)).collect(),
+            places: groups.iter().enumerate().map(|(place, group)| (group.owner, place)).collect(),
             style_hash: hash(STYLE),
             script_hash: hash(SCRIPT),
             moment: moment(view.evaluation.evaluated_at),
@@ -76,7 +100,7 @@ impl<'a> Page<'a> {
             counts: view.evaluation.counts(),
             severities: Severity::ALL.into_iter().rev().map(tile).collect(),
             charts: chart::all(view),
-            findings: view.ordered(),
+            findings,
             statuses: statuses.into_iter().collect(),
             checks: CHECKS.iter().copied().filter(|check| shown.contains(check.id)).collect(),
         }
@@ -105,6 +129,11 @@ impl<'a> Page<'a> {
     #[expect(clippy::unused_self, reason = "the template calls it")]
     fn subject(&self, finding: &Finding) -> String {
         View::subject(finding)
+    }
+
+    /// The place of the card of what the finding is on.
+    fn owner(&self, finding: &Finding) -> usize {
+        self.places.get(&Owner::of(&finding.subject)).copied().unwrap_or_default()
     }
 
     /// The problem, and nothing that looks like it where it is not there.

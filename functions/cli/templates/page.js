@@ -1,5 +1,6 @@
 "use strict";
-// Everything on the page is there without this; it adds filter, sort, copy, and opens what is folded for the printer.
+// Everything on the page is there without this; it adds filter, sort, copy, the view by subject, and opens what is folded for the
+// printer.
 (() => {
   const $ = (id) => document.getElementById(id);
   const table = document.querySelector(".findings");
@@ -25,11 +26,61 @@
     severity: row.dataset.severity,
     status: row.dataset.status,
     check: row.dataset.check,
+    owner: Number(row.dataset.owner),
     subject: row.cells[1].textContent.toLowerCase(),
     title: row.querySelector(".title").textContent.toLowerCase(),
     text: row.textContent.toLowerCase(),
   }));
   const number = new Intl.NumberFormat("en");
+  const bySubject = $("by-subject");
+
+  const element = (name, attributes, ...children) => {
+    const made = document.createElement(name);
+    for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+    made.append(...children);
+    return made;
+  };
+
+  // A user with the keys and credentials, root or the account: a heading, the rows, and what fixes all of them.
+  const subject = (card, own) => {
+    const [name, ...fixes] = [...card.cloneNode(true).children];
+    const count = element("span", { class: "small" });
+    const badge = own[0].row.querySelector(".badge").cloneNode(true);
+    const heading = element("th", { scope: "rowgroup", role: "rowheader", colspan: "4" },
+      badge, element("span", { class: "name" }, name.textContent), count);
+    const head = element("tr", { class: "subject", role: "row" }, heading);
+    const group = element("tbody", { role: "rowgroup" });
+    const foot = [];
+    if (fixes.length > 0) {
+      group.classList.add("joined");
+      const commands = element("details", {}, element("summary", {}, "How to fix all of this"), ...fixes);
+      foot.push(element("tr", { class: "commands", role: "row" }, element("td", { role: "cell", colspan: "4" }, commands)));
+    }
+    return {
+      body: group,
+      fill(sorted) {
+        group.replaceChildren(head, ...sorted.map((one) => one.row), ...foot);
+      },
+      show() {
+        const shown = own.filter((one) => !one.row.hidden).length;
+        const all = number.format(own.length);
+        const noun = own.length === 1 ? "finding" : "findings";
+        count.textContent = shown === own.length ? `${all} ${noun}` : `${number.format(shown)} of ${all} ${noun}`;
+        group.hidden = shown === 0;
+        return shown !== 0;
+      },
+    };
+  };
+  let made;
+  const subjects = () => {
+    if (!made) {
+      const cards = [...$("owners").content.children];
+      const owned = cards.map(() => []);
+      for (const one of rows) owned[one.owner].push(one);
+      made = cards.map((card, owner) => subject(card, owned[owner]));
+    }
+    return made;
+  };
   const search = $("search"), check = $("check"), status = $("status");
 
   const filter = () => {
@@ -44,7 +95,10 @@
       one.row.hidden = !visible;
       shown += visible ? 1 : 0;
     }
-    $("shown").textContent = `${number.format(shown)} of ${number.format(rows.length)} findings shown`;
+    const groups = bySubject.checked ? subjects() : [];
+    const seen = groups.filter((group) => group.show()).length;
+    const on = groups.length === 0 ? "" : `, on ${number.format(seen)} ${seen === 1 ? "subject" : "subjects"}`;
+    $("shown").textContent = `${number.format(shown)} of ${number.format(rows.length)} findings shown${on}`;
   };
   for (const button of severities) {
     button.addEventListener("click", () => {
@@ -78,9 +132,34 @@
       const direction = head.getAttribute("aria-sort") === first ? second : first;
       heads.forEach((other) => other.removeAttribute("aria-sort"));
       head.setAttribute("aria-sort", direction);
-      const sign = direction === "ascending" ? 1 : -1;
-      const order = compare[head.dataset.sort];
-      body.append(...[...rows].sort((one, other) => sign * order(one, other)).map((one) => one.row));
+      arrange();
+    });
+  }
+  // By subject, the subjects are in the order of their first rows; by severity in that of the file, root first.
+  const arrange = () => {
+    const head = heads.find((one) => one.hasAttribute("aria-sort"));
+    const first = head.getAttribute("aria-sort") === "ascending" ? 1 : -1;
+    const byOwner = bySubject.checked && head.dataset.sort === "severity";
+    const order = byOwner ? (one, other) => other.owner - one.owner || other.place - one.place : compare[head.dataset.sort];
+    const sorted = [...rows].sort((one, other) => first * order(one, other));
+    if (!bySubject.checked) {
+      body.append(...sorted.map((one) => one.row));
+      table.replaceChildren(table.caption, table.tHead, body);
+      return;
+    }
+    const groups = new Map();
+    for (const one of sorted) {
+      const group = subjects()[one.owner];
+      if (!groups.has(group)) groups.set(group, []);
+      groups.get(group).push(one);
+    }
+    groups.forEach((own, group) => group.fill(own));
+    table.replaceChildren(table.caption, table.tHead, ...[...groups.keys()].map((group) => group.body));
+  };
+  for (const view of document.querySelectorAll("[name=view]")) {
+    view.addEventListener("change", () => {
+      arrange();
+      filter();
     });
   }
 
@@ -88,7 +167,7 @@
   expand.addEventListener("click", () => {
     const open = expand.textContent === "Expand all";
     expand.textContent = open ? "Collapse all" : "Expand all";
-    for (const one of rows) one.row.querySelector("details").open = open;
+    for (const one of table.querySelectorAll("details")) one.open = open;
   });
 
   const selected = (element) => {
@@ -110,7 +189,7 @@
     }
   };
   document.querySelectorAll(".copy").forEach((button) => { button.hidden = false; });
-  body.addEventListener("click", async (event) => {
+  table.addEventListener("click", async (event) => {
     const button = event.target.closest(".copy");
     if (!button) return;
     button.textContent = await copy(button.parentElement.querySelector("code")) ? "Copied" : "Select and copy by hand";
