@@ -511,12 +511,14 @@ def test_bad_settings_stop_the_function_at_the_start(deploy: Deploy, emulator: E
         variables = template["Resources"]["CheckerFunction"]["Properties"]["Environment"]["Variables"]
         variables["CREDWARDEN_ACCESS_KEY_MAX_AGE_DAYS"] = "ninety"
         variables["CREDWARDEN_DISABLED_CHECKS"] = "root-moon-phase"
+        variables["CREDWARDEN_ACCOUNT_NAME"] = "x" * 65
 
     stack = deploy(edit=spoil)
     answer = run(stack)
     assert answer.failed
     told = str(answer.payload) + "\n".join(stack.log_lines())
-    for part in ("CREDWARDEN_ACCESS_KEY_MAX_AGE_DAYS", "ninety", "CREDWARDEN_DISABLED_CHECKS", "root-moon-phase"):
+    for part in ("CREDWARDEN_ACCESS_KEY_MAX_AGE_DAYS", "ninety", "CREDWARDEN_DISABLED_CHECKS", "root-moon-phase",
+                 "CREDWARDEN_ACCOUNT_NAME", "at most 64 characters"):
         assert part in told
     assert emulator.own_findings() == {}
 

@@ -537,6 +537,13 @@ def test_the_mail_is_for_people(deploy: Deploy, emulator: Emulator) -> None:
     assert message["variants"]["default"] in mail["body"]
 
 
+def test_the_name_of_the_account_is_in_the_mail_and_in_the_answer(deploy: Deploy, emulator: Emulator) -> None:
+    summary, mail = run(deploy(AccountName="Zahlungen Köln")), new_mail(emulator)
+    assert summary["account_name"] == "Zahlungen Köln"
+    assert mail["subject"].startswith(f"[credwarden] {ACCOUNT} (Zahlungen K?ln): ")
+    assert mail["body"].startswith(f"AWS account {ACCOUNT} (Zahlungen Köln), ")
+
+
 def test_the_schedule_starts_a_run(deploy: Deploy, emulator: Emulator) -> None:
     stack = deploy(ScheduleExpression="rate(1 hour)")
     assert len(emulator.fire_schedules()) == 1
