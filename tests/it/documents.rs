@@ -111,10 +111,10 @@ fn the_mail_is_a_real_one() {
 
 /// The subject, and the first lines about what is new.
 fn excerpt(mail: &str) -> String {
-    let lines: Vec<&str> = mail.lines().collect();
-    let new = lines.iter().position(|line| *line == "NEW").expect("the mail has a part about what is new");
-    let shown = lines[new..].iter().take(16).copied().collect::<Vec<_>>().join("\n");
-    format!("{}\n\n[…]\n\n{}\n\n[…]", lines[0], shown.trim_end())
+    let (head, rest) = mail.split_once("\nIn Security Hub: ").expect("the mail links to Security Hub");
+    let (_, new) = rest.split_once("\nNEW\n").expect("the mail has a section with new findings");
+    let shown = new.lines().take(11).collect::<Vec<_>>().join("\n");
+    format!("{}\n\n[…]\n\nNEW\n{}\n\n[…]", head.trim_end(), shown.trim_end())
 }
 
 #[test]
