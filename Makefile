@@ -90,6 +90,8 @@ check: ## formatters, clippy, rustdoc, linters of templates and workflows, scann
 	@$(MAKE) $(TOOLS)/ready
 	cargo fmt --all --check
 	$(VENV)/bin/cfn-lint template.yaml infra/deploy-role.yaml
+	$(VENV)/bin/ruff check --quiet tests
+	$(VENV)/bin/ruff format --check --quiet tests
 	$(VENV)/bin/zizmor --offline --pedantic --no-progress --quiet .github
 	AWS_DEFAULT_REGION=us-east-1 $(SAM) validate --lint
 	$(PYTEST) --numprocesses 2 $(SCANNERS)
