@@ -54,7 +54,9 @@ class Aws(Server):
                 _, path, headers, body = await read_request(reader)
                 # Clients ask a proxy for the whole address.
                 status, kind, answer = self._answer(path.removeprefix(self.url), headers, body.decode())
-                reply = f"HTTP/1.1 {status} OK\r\ncontent-type: {kind}\r\ncontent-length: {len(answer.encode())}\r\n\r\n"
+                reply = (
+                    f"HTTP/1.1 {status} OK\r\ncontent-type: {kind}\r\ncontent-length: {len(answer.encode())}\r\n\r\n"
+                )
                 writer.write(reply.encode() + answer.encode())
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
@@ -73,12 +75,31 @@ class Aws(Server):
             return _refused(*self.refusals[action])
         if action == "/federation/credentials":
             if headers.get("x-amz-sso_bearer_token") != "signed-in":
-                return 401, "application/json", '{"__type": "UnauthorizedException", "message": "Session token not found or invalid"}'
-            return 200, "application/json", json.dumps({"roleCredentials": {
-                "accessKeyId": "ASIASSO", "secretAccessKey": "s", "sessionToken": "t", "expiration": 4070908800000}})
+                return (
+                    401,
+                    "application/json",
+                    '{"__type": "UnauthorizedException", "message": "Session token not found or invalid"}',
+                )
+            return (
+                200,
+                "application/json",
+                json.dumps(
+                    {
+                        "roleCredentials": {
+                            "accessKeyId": "ASIASSO",
+                            "secretAccessKey": "s",
+                            "sessionToken": "t",
+                            "expiration": 4070908800000,
+                        }
+                    }
+                ),
+            )
         if action == "/container":
-            return 200, "application/json", json.dumps({
-                "AccessKeyId": "AKIAOTHER", "SecretAccessKey": "s", "Token": "t", "Expiration": LATER})
+            return (
+                200,
+                "application/json",
+                json.dumps({"AccessKeyId": "AKIAOTHER", "SecretAccessKey": "s", "Token": "t", "Expiration": LATER}),
+            )
         if action == "AssumeRoleWithWebIdentity":
             return self._assume(parameters["RoleArn"], action)
         if access_key not in self.accounts:
@@ -91,9 +112,16 @@ class Aws(Server):
         """The role's name is the access key of its session."""
         key = "ASIA" + role.rpartition("/")[2].upper()
         self.accounts.setdefault(key, role.split(":")[4])
-        return 200, "text/xml", _result(action, f"""<Credentials><AccessKeyId>{key}</AccessKeyId>
+        return (
+            200,
+            "text/xml",
+            _result(
+                action,
+                f"""<Credentials><AccessKeyId>{key}</AccessKeyId>
             <SecretAccessKey>s</SecretAccessKey><SessionToken>t</SessionToken><Expiration>{LATER}</Expiration></Credentials>
-            <AssumedRoleUser><Arn>{role}/session</Arn><AssumedRoleId>AROA:session</AssumedRoleId></AssumedRoleUser>""")
+            <AssumedRoleUser><Arn>{role}/session</Arn><AssumedRoleId>AROA:session</AssumedRoleId></AssumedRoleUser>""",
+            ),
+        )
 
     def _iam(self, action: str, number: str) -> str:
         clean = account("clean")
@@ -102,11 +130,16 @@ class Aws(Server):
                 return _result(action, "<State>COMPLETE</State>")
             case "GetCredentialReport":
                 report = base64.b64encode(clean.report(number).encode()).decode()
-                return _result(action, f"<Content>{report}</Content><ReportFormat>text/csv</ReportFormat>"
-                                       f"<GeneratedTime>{self.generated}</GeneratedTime>")
+                return _result(
+                    action,
+                    f"<Content>{report}</Content><ReportFormat>text/csv</ReportFormat>"
+                    f"<GeneratedTime>{self.generated}</GeneratedTime>",
+                )
             case "GetAccountSummary":
-                entries = "".join(f"<entry><key>{key}</key><value>{value}</value></entry>"
-                                  for key, value in clean.summary_map(number).items())
+                entries = "".join(
+                    f"<entry><key>{key}</key><value>{value}</value></entry>"
+                    for key, value in clean.summary_map(number).items()
+                )
                 return _result(action, f"<SummaryMap>{entries}</SummaryMap>")
             case "ListVirtualMFADevices":
                 return _result(action, "<IsTruncated>false</IsTruncated><VirtualMFADevices/>")
@@ -116,13 +149,21 @@ class Aws(Server):
 
 
 def _result(action: str, body: str) -> str:
-    return (f"<{action}Response><{action}Result>{body}</{action}Result>"
-            f"<ResponseMetadata><RequestId>1</RequestId></ResponseMetadata></{action}Response>")
+    return (
+        f"<{action}Response><{action}Result>{body}</{action}Result>"
+        f"<ResponseMetadata><RequestId>1</RequestId></ResponseMetadata></{action}Response>"
+    )
 
 
 def _refused(status: int, code: str, message: str) -> tuple[int, str, str]:
-    return status, "text/xml", (f"<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>{message}</Message></Error>"
-                                "<RequestId>1</RequestId></ErrorResponse>")
+    return (
+        status,
+        "text/xml",
+        (
+            f"<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>{message}</Message></Error>"
+            "<RequestId>1</RequestId></ErrorResponse>"
+        ),
+    )
 
 
 class Secured(Server):
@@ -138,9 +179,21 @@ class Secured(Server):
 
 def config(**sections: dict[str, Any]) -> str:
     """A configuration file with those profiles; `sso_session__name` is the section of a sign-in."""
+
     def header(name: str) -> str:
         kind, separator, rest = name.partition("__")
-        return f"[{kind.replace('_', '-')} {rest}]" if separator else "[default]" if name == "default" else f"[profile {name}]"
+        return (
+            f"[{kind.replace('_', '-')} {rest}]"
+            if separator
+            else "[default]"
+            if name == "default"
+            else f"[profile {name}]"
+        )
 
-    return "\n".join("\n".join([header(name), *(f"{key} = {value}" for key, value in values.items())])
-                     for name, values in sections.items()) + "\n"
+    return (
+        "\n".join(
+            "\n".join([header(name), *(f"{key} = {value}" for key, value in values.items())])
+            for name, values in sections.items()
+        )
+        + "\n"
+    )

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
-from typing import Callable
 
 import pytest
 
@@ -26,8 +26,15 @@ def credwarden(binary: Path, tmp_path: Path) -> Callable[..., Ended]:
 
     def run(*arguments: str | Path, input: bytes = b"", **environment: str) -> Ended:
         home = {"HOME": str(tmp_path), "PATH": os.environ["PATH"], "AWS_EC2_METADATA_DISABLED": "true"}
-        done = subprocess.run([binary, *map(str, arguments)], input=input, capture_output=True, check=False, timeout=120,
-                              cwd=tmp_path, env={**home, **environment})
+        done = subprocess.run(
+            [binary, *map(str, arguments)],
+            input=input,
+            capture_output=True,
+            check=False,
+            timeout=120,
+            cwd=tmp_path,
+            env={**home, **environment},
+        )
         return Ended(done.returncode, done.stdout.decode(), done.stderr.decode())
 
     return run

@@ -10,8 +10,8 @@ import re
 import shutil
 import subprocess
 import threading
+from collections.abc import Callable
 from pathlib import Path
-from typing import Callable
 
 import botocore.session
 import pytest
@@ -50,8 +50,16 @@ class Shell:
     def calls(self, commands: str) -> list[tuple[str, str, list[str]]]:
         """Service, command and the rest of each call that the commands make."""
         self._kept.write_text("")
-        subprocess.run(["bash", "-euo", "pipefail", "-c", with_codes(commands)], cwd=self._folder, check=True, timeout=60,
-                       text=True, stdin=subprocess.DEVNULL, capture_output=True, env=self._environment)
+        subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", with_codes(commands)],
+            cwd=self._folder,
+            check=True,
+            timeout=60,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            env=self._environment,
+        )
         return self._made()
 
     def pasted(self, shell: list[str], lines: str, bracketed: bool) -> tuple[list[tuple[str, str, list[str]]], str]:
@@ -59,8 +67,15 @@ class Shell:
         self._kept.write_text("")
         leader, follower = pty.openpty()
         shown: list[str] = []
-        with subprocess.Popen(shell, cwd=self._folder, stdin=follower, stdout=follower, stderr=follower, start_new_session=True,
-                              env={**self._environment, "HOME": str(self._folder), "TERM": "xterm"}) as process:
+        with subprocess.Popen(
+            shell,
+            cwd=self._folder,
+            stdin=follower,
+            stdout=follower,
+            stderr=follower,
+            start_new_session=True,
+            env={**self._environment, "HOME": str(self._folder), "TERM": "xterm"},
+        ) as process:
             os.close(follower)
             writer = os.dup(leader)
             reader = threading.Thread(target=lambda: shown.append(shown_on(leader)))
@@ -99,8 +114,11 @@ def check_calls(found: list[tuple[str, str, list[str]]]) -> None:
         shape = model.operation_model(operations[command]).input_shape
         known = {f"--{xform_name(name, '-')}": name for name in (shape.members if shape else {})}
         # The AWS CLI has `--no-…` for every flag.
-        known |= {f"--no-{option.removeprefix('--')}": name for option, name in list(known.items())
-                  if shape.members[name].type_name == "boolean"}
+        known |= {
+            f"--no-{option.removeprefix('--')}": name
+            for option, name in list(known.items())
+            if shape.members[name].type_name == "boolean"
+        }
         assert options <= known.keys() | GLOBAL | OWN.get(command, set()), (command, options - known.keys())
         required = {option for option, name in known.items() if name in shape.required_members}
         assert required <= options, (command, required - options)
@@ -126,7 +144,10 @@ def test_every_findings_commands_are_the_aws_clis(credwarden: Callable[..., Ende
                     deactivated.add("delete-access-key")
                 if command == "update-signing-certificate":
                     deactivated.add("delete-signing-certificate")
-                if command.startswith("delete-") and one["check"] not in ("access-key-inactive", "user-without-credentials"):
+                if command.startswith("delete-") and one["check"] not in (
+                    "access-key-inactive",
+                    "user-without-credentials",
+                ):
                     assert command in deactivated | {"delete-login-profile"}, one["remediation"]
     assert len(checked) > 10
 
@@ -136,19 +157,24 @@ SHELLS = {"bash": ["bash", "--norc", "--noprofile", "-i"], "zsh": ["zsh", "-f", 
 
 @pytest.mark.parametrize("bracketed", [False, True], ids=["plain", "bracketed"])
 @pytest.mark.parametrize("name", SHELLS)
-def test_pasted_commands_leave_the_next_line_to_the_shell(credwarden: Callable[..., Ended], shell: Shell, report: Path,
-                                                          name: str, bracketed: bool) -> None:
+def test_pasted_commands_leave_the_next_line_to_the_shell(
+    credwarden: Callable[..., Ended], shell: Shell, report: Path, name: str, bracketed: bool
+) -> None:
     if not shutil.which(name):
         pytest.skip(f"there is no {name} on this machine")
     done = credwarden("check", "--credential-report", report, "--now", NOW, "--format", "json", "--status", "FAILED")
-    commands = {one["check"]: one["remediation"] for one in json.loads(done.output)["findings"] if one["subject"]["type"] != "root"}
+    commands = {
+        one["check"]: one["remediation"]
+        for one in json.loads(done.output)["findings"]
+        if one["subject"]["type"] != "root"
+    }
     assert "console-user-mfa-disabled" in commands
     for check, block in commands.items():
         expected = shell.calls(block)
         calls, shown = shell.pasted(SHELLS[name], f"{block}\naws the next-line", bracketed)
         # In a paste the next line runs before a person can type the codes.
         following = calls.index(("the", "next-line", []))
-        assert calls[:following] + calls[following + 1:] == expected, (check, shown)
+        assert calls[:following] + calls[following + 1 :] == expected, (check, shown)
         if check == "console-user-mfa-disabled":
             assert calls[-1][1] == "enable-mfa-device" and following == len(calls) - 2
             assert calls[-1][2][-4:] == ["--authentication-code1", "123456", "--authentication-code2", "654321"]

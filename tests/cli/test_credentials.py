@@ -9,8 +9,8 @@ import os
 import pty
 import re
 import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Callable, Iterator
 
 import pytest
 
@@ -44,7 +44,9 @@ def judged(credwarden: Callable[..., Ended], aws: Aws) -> Callable[..., str]:
     """The account that a run judges."""
 
     def run(*options: str, **environment: str) -> str:
-        ended = credwarden("check", "--now", NOW, "--format", "json", *options, **{"AWS_ENDPOINT_URL": aws.url} | environment)
+        ended = credwarden(
+            "check", "--now", NOW, "--format", "json", *options, **{"AWS_ENDPOINT_URL": aws.url} | environment
+        )
         assert (ended.status, ended.errors) == (0, ""), ended.errors
         return json.loads(ended.output)["account_id"]
 
@@ -68,7 +70,9 @@ def unread(credwarden: Callable[..., Ended], aws: Aws) -> Callable[..., str]:
     """The one line of a run that had no credentials, and judged nothing."""
 
     def run(*options: str, **environment: str) -> str:
-        ended = credwarden("check", "--now", NOW, "--format", "json", *options, **{"AWS_ENDPOINT_URL": aws.url} | environment)
+        ended = credwarden(
+            "check", "--now", NOW, "--format", "json", *options, **{"AWS_ENDPOINT_URL": aws.url} | environment
+        )
         assert ended.status == 3, ended
         assert {one["status"] for one in json.loads(ended.output)["findings"]} == {"UNKNOWN"}
         return one_line(ended)
@@ -96,6 +100,7 @@ def test_what_could_not_be_judged_for_one_reason_is_one_line_of_the_table(credwa
 
 # Which credentials
 
+
 def test_the_environment_comes_before_the_default_profile(judged: Callable, folder: Path) -> None:
     (folder / "config").write_text(config(default=STATIC))
     assert judged(**KEYS) == MINE
@@ -113,19 +118,24 @@ def test_the_credentials_file_is_read(judged: Callable, folder: Path) -> None:
     assert judged("--profile", "audit") == OTHER
 
 
-@pytest.mark.parametrize(("options", "environment", "origin"), [
-    (["--profile", "nobody"], {}, "--profile"),
-    (["--profile", "nobody"], KEYS, "--profile"),
-    (["--profile", ""], KEYS, "--profile"),
-    ([], {"AWS_PROFILE": "nobody"}, "AWS_PROFILE"),
-    ([], {"AWS_DEFAULT_PROFILE": "nobody", **KEYS}, "AWS_DEFAULT_PROFILE"),
-])
+@pytest.mark.parametrize(
+    ("options", "environment", "origin"),
+    [
+        (["--profile", "nobody"], {}, "--profile"),
+        (["--profile", "nobody"], KEYS, "--profile"),
+        (["--profile", ""], KEYS, "--profile"),
+        ([], {"AWS_PROFILE": "nobody"}, "AWS_PROFILE"),
+        ([], {"AWS_DEFAULT_PROFILE": "nobody", **KEYS}, "AWS_DEFAULT_PROFILE"),
+    ],
+)
 def test_an_unknown_profile_is_refused_by_name(
-        refused: Callable, aws: Aws, folder: Path, options: list[str], environment: dict[str, str], origin: str) -> None:
+    refused: Callable, aws: Aws, folder: Path, options: list[str], environment: dict[str, str], origin: str
+) -> None:
     (folder / "config").write_text(config(default=STATIC))
     name = "" if "" in options else "nobody"
     assert refused(*options, **environment) == (
-        f"there is no profile `{name}` ({origin}) in {folder}/config or {folder}/credentials")
+        f"there is no profile `{name}` ({origin}) in {folder}/config or {folder}/credentials"
+    )
     assert aws.requests == []
 
 
@@ -144,14 +154,14 @@ def test_other_files_are_read_where_variables_name_them(judged: Callable, tmp_pa
 def test_an_access_key_without_its_secret_is_refused(refused: Callable, folder: Path) -> None:
     (folder / "config").write_text(config(default=STATIC))
     refusal = "AWS_ACCESS_KEY_ID is set without AWS_SECRET_ACCESS_KEY"
-    assert refused(AWS_ACCESS_KEY_ID="AKIAMINE") == refused(AWS_ACCESS_KEY_ID="AKIAMINE", SECRET_ACCESS_KEY="s") == refusal
+    assert (
+        refused(AWS_ACCESS_KEY_ID="AKIAMINE") == refused(AWS_ACCESS_KEY_ID="AKIAMINE", SECRET_ACCESS_KEY="s") == refusal
+    )
 
 
-@pytest.mark.parametrize("source", [
-    {"source_profile": "base"},
-    {"source_profile": "middle"},
-    {"credential_source": "Environment"},
-])
+@pytest.mark.parametrize(
+    "source", [{"source_profile": "base"}, {"source_profile": "middle"}, {"credential_source": "Environment"}]
+)
 def test_a_role_is_assumed(judged: Callable, aws: Aws, folder: Path, source: dict[str, str]) -> None:
     middle = {"role_arn": f"arn:aws:iam::{OTHER}:role/middle", "source_profile": "base"}
     role = {"role_arn": ROLE, "external_id": "x-1", "role_session_name": "me", **source}
@@ -161,7 +171,8 @@ def test_a_role_is_assumed(judged: Callable, aws: Aws, folder: Path, source: dic
     assert (aws.assumed()[-1]["ExternalId"], aws.assumed()[-1]["RoleSessionName"]) == ("x-1", "me")
     signed = [request.access_key for request in aws.requests if request.action == "AssumeRole"]
     assert signed == {"base": ["AKIAOTHER"], "middle": ["AKIAOTHER", "ASIAMIDDLE"]}.get(
-        source.get("source_profile", ""), ["AKIAMINE"])
+        source.get("source_profile", ""), ["AKIAMINE"]
+    )
 
 
 def test_a_role_s_profile_needs_no_region(judged: Callable, folder: Path) -> None:
@@ -180,7 +191,8 @@ def web_identity(tmp_path: Path) -> dict[str, str]:
 
 
 def test_a_web_identity_comes_before_the_profile_s_own_credentials(
-        judged: Callable, aws: Aws, folder: Path, tmp_path: Path) -> None:
+    judged: Callable, aws: Aws, folder: Path, tmp_path: Path
+) -> None:
     own = {"role_arn": f"arn:aws:iam::{OTHER}:role/own", "web_identity_token_file": str(tmp_path / "token")}
     assumed = {"role_arn": f"arn:aws:iam::{OTHER}:role/own", "source_profile": "default"}
     (folder / "config").write_text(config(default=STATIC, own=own, assumed=assumed))
@@ -190,7 +202,9 @@ def test_a_web_identity_comes_before_the_profile_s_own_credentials(
     assert judged(**KEYS, **environment) == MINE
     assert judged("--profile", "default", **environment) == OTHER
     assert judged("--profile", "own", **environment) == OTHER
-    assert judged(AWS_PROFILE="assumed", **environment) == OTHER, "a role that is assumed comes first, as in the AWS CLI"
+    assert judged(AWS_PROFILE="assumed", **environment) == OTHER, (
+        "a role that is assumed comes first, as in the AWS CLI"
+    )
 
 
 def test_a_web_identity_without_its_role_is_refused(refused: Callable, folder: Path, tmp_path: Path) -> None:
@@ -227,7 +241,9 @@ def test_a_role_is_assumed_once(judged: Callable, aws: Aws, folder: Path) -> Non
     assert aws.actions().count("AssumeRole") == 1
 
 
-def test_the_last_line_of_a_credential_process_that_fails_is_shown(unread: Callable, tmp_path: Path, folder: Path) -> None:
+def test_the_last_line_of_a_credential_process_that_fails_is_shown(
+    unread: Callable, tmp_path: Path, folder: Path
+) -> None:
     program = process(tmp_path, "echo 'Looking for the vault ...' >&2\necho 'vault: sealed' >&2\necho >&2\nexit 3")
     (folder / "config").write_text(config(audit={"credential_process": program}))
     line = unread("--profile", "audit", **KEYS)
@@ -235,7 +251,9 @@ def test_the_last_line_of_a_credential_process_that_fails_is_shown(unread: Calla
 
 
 @pytest.mark.parametrize("by_profile", [True, False])
-def test_a_web_identity_without_its_token_is_named(refused: Callable, folder: Path, tmp_path: Path, by_profile: bool) -> None:
+def test_a_web_identity_without_its_token_is_named(
+    refused: Callable, folder: Path, tmp_path: Path, by_profile: bool
+) -> None:
     missing = tmp_path / "token"
     if by_profile:
         (folder / "config").write_text(config(default={"role_arn": ROLE, "web_identity_token_file": missing}))
@@ -249,10 +267,20 @@ def sso(folder: Path, token: str | None, expires: str = LATER) -> dict[str, dict
         cache = folder / "sso" / "cache"
         cache.mkdir(parents=True)
         name = hashlib.sha1(b"corp").hexdigest()
-        (cache / f"{name}.json").write_text(json.dumps({
-            "accessToken": token, "expiresAt": expires, "region": "eu-central-1", "startUrl": "https://x.awsapps.com/start"}))
-    return {"sso_session__corp": {"sso_start_url": "https://x.awsapps.com/start", "sso_region": "eu-central-1"},
-            "audit": {"sso_session": "corp", "sso_account_id": THIRD, "sso_role_name": "auditor"}}
+        (cache / f"{name}.json").write_text(
+            json.dumps(
+                {
+                    "accessToken": token,
+                    "expiresAt": expires,
+                    "region": "eu-central-1",
+                    "startUrl": "https://x.awsapps.com/start",
+                }
+            )
+        )
+    return {
+        "sso_session__corp": {"sso_start_url": "https://x.awsapps.com/start", "sso_region": "eu-central-1"},
+        "audit": {"sso_session": "corp", "sso_account_id": THIRD, "sso_role_name": "auditor"},
+    }
 
 
 def test_a_session_of_identity_center_is_used(judged: Callable, folder: Path) -> None:
@@ -260,36 +288,59 @@ def test_a_session_of_identity_center_is_used(judged: Callable, folder: Path) ->
     assert judged("--profile", "audit", **KEYS) == THIRD
 
 
-@pytest.mark.parametrize(("token", "expires"), [(None, ""), ("signed-in", "2020-01-01T00:00:00Z"), ("signed-out", LATER)])
+@pytest.mark.parametrize(
+    ("token", "expires"), [(None, ""), ("signed-in", "2020-01-01T00:00:00Z"), ("signed-out", LATER)]
+)
 def test_without_a_session_the_command_that_signs_in_is_said(
-        unread: Callable, folder: Path, token: str | None, expires: str) -> None:
+    unread: Callable, folder: Path, token: str | None, expires: str
+) -> None:
     (folder / "config").write_text(config(**sso(folder, token, expires)))
     assert "`aws sso login --profile audit`" in unread("--profile", "audit", **KEYS)
 
 
-def test_a_sign_in_without_an_account_is_refused_and_nothing_else_is_tried(refused: Callable, aws: Aws, folder: Path) -> None:
-    (folder / "config").write_text(config(audit={"sso_session": "corp"}, sso_session__corp={"sso_region": "eu-central-1"}))
+def test_a_sign_in_without_an_account_is_refused_and_nothing_else_is_tried(
+    refused: Callable, aws: Aws, folder: Path
+) -> None:
+    (folder / "config").write_text(
+        config(audit={"sso_session": "corp"}, sso_session__corp={"sso_region": "eu-central-1"})
+    )
     assert refused("--profile", "audit", **KEYS) == "profile `audit` has no sso_account_id"
     assert aws.requests == []
 
 
 def test_what_is_left_of_a_sign_in_does_not_count_beside_a_key(judged: Callable, folder: Path) -> None:
-    (folder / "config").write_text(config(audit={**STATIC, "sso_session": "corp"}, sso_session__corp={"sso_region": "x-y"}))
+    (folder / "config").write_text(
+        config(audit={**STATIC, "sso_session": "corp"}, sso_session__corp={"sso_region": "x-y"})
+    )
     assert judged("--profile", "audit") == OTHER
 
 
-@pytest.mark.parametrize(("profile", "what"), [
-    ({"credential_source": "Environment"}, "credential_source of profile `audit` is set without role_arn"),
-    ({"credential_source": "Ec2InstanceMetadata", "role_arn": ""},
-     "credential_source of profile `audit` is set without role_arn"),
-    ({"role_arn": ROLE}, "invalid credential source in `audit`: profile must contain `source_profile` or "
-                         "`credential_source` but neither were defined"),
-    ({"aws_access_key_id": "AKIAOTHER"}, "invalid credential source in `audit`: profile missing aws_secret_access_key"),
-    ({"sso_session": "gone", "sso_account_id": THIRD, "sso_role_name": "r"},
-     "sso-session named `gone` (referenced by profile `audit`) was not found"),
-])
+@pytest.mark.parametrize(
+    ("profile", "what"),
+    [
+        ({"credential_source": "Environment"}, "credential_source of profile `audit` is set without role_arn"),
+        (
+            {"credential_source": "Ec2InstanceMetadata", "role_arn": ""},
+            "credential_source of profile `audit` is set without role_arn",
+        ),
+        (
+            {"role_arn": ROLE},
+            "invalid credential source in `audit`: profile must contain `source_profile` or "
+            "`credential_source` but neither were defined",
+        ),
+        (
+            {"aws_access_key_id": "AKIAOTHER"},
+            "invalid credential source in `audit`: profile missing aws_secret_access_key",
+        ),
+        (
+            {"sso_session": "gone", "sso_account_id": THIRD, "sso_role_name": "r"},
+            "sso-session named `gone` (referenced by profile `audit`) was not found",
+        ),
+    ],
+)
 def test_a_profile_without_credentials_is_refused(
-        refused: Callable, aws: Aws, folder: Path, profile: dict[str, str], what: str) -> None:
+    refused: Callable, aws: Aws, folder: Path, profile: dict[str, str], what: str
+) -> None:
     (folder / "config").write_text(config(audit=profile, default=STATIC))
     assert refused("--profile", "audit", **KEYS) == what
     assert aws.requests == []
@@ -297,28 +348,40 @@ def test_a_profile_without_credentials_is_refused(
 
 def test_two_default_profiles_in_one_file_are_refused(refused: Callable, folder: Path) -> None:
     (folder / "config").write_text("[profile default]\n" + config(default=STATIC))
-    assert refused() == (f"{folder}/config: line 2 begins the default profile again: [default] and [profile default] are "
-                         "two of them")
+    assert refused() == (
+        f"{folder}/config: line 2 begins the default profile again: [default] and [profile default] are two of them"
+    )
 
 
 @pytest.mark.parametrize("header", ['[profile "my prof"]', "[profile my prof]", "[profile 'my prof']"])
 def test_a_profile_s_name_that_cannot_be_used_is_said(refused: Callable, folder: Path, header: str) -> None:
     (folder / "config").write_text(f"{header}\nregion = eu-north-1\n")
     assert refused("--profile", "my prof") == (
-        f"{folder}/config: the profile `my prof` (--profile) can be named with letters, digits and _-/.%@:+ only here")
+        f"{folder}/config: the profile `my prof` (--profile) can be named with letters, digits and _-/.%@:+ only here"
+    )
 
 
 def test_the_container_is_asked_without_the_proxy(judged: Callable, aws: Aws) -> None:
     # A proxy that nobody listens at.
-    assert judged(AWS_CONTAINER_CREDENTIALS_FULL_URI=f"{aws.url}/container", AWS_CONTAINER_AUTHORIZATION_TOKEN="secret",
-                  HTTP_PROXY="http://127.0.0.1:1", NO_PROXY="", AWS_ENDPOINT_URL="", AWS_ENDPOINT_URL_IAM=aws.url.replace(
-                      "127.0.0.1", "localhost"), no_proxy="localhost") == OTHER
+    assert (
+        judged(
+            AWS_CONTAINER_CREDENTIALS_FULL_URI=f"{aws.url}/container",
+            AWS_CONTAINER_AUTHORIZATION_TOKEN="secret",
+            HTTP_PROXY="http://127.0.0.1:1",
+            NO_PROXY="",
+            AWS_ENDPOINT_URL="",
+            AWS_ENDPOINT_URL_IAM=aws.url.replace("127.0.0.1", "localhost"),
+            no_proxy="localhost",
+        )
+        == OTHER
+    )
 
 
 def test_a_source_profile_that_is_missing_is_named(refused: Callable, folder: Path) -> None:
     (folder / "config").write_text(config(audit={"role_arn": ROLE, "source_profile": "base"}))
     assert refused("--profile", "audit", **KEYS) == (
-        f"there is no profile `base` (source_profile of `audit`) in {folder}/config or {folder}/credentials")
+        f"there is no profile `base` (source_profile of `audit`) in {folder}/config or {folder}/credentials"
+    )
 
 
 def test_profiles_that_refer_to_each_other_are_refused(refused: Callable, folder: Path) -> None:
@@ -339,8 +402,9 @@ SERIAL = f"arn:aws:iam::{OTHER}:mfa/alice"
 
 
 def test_without_a_terminal_a_profile_that_wants_mfa_says_so(unread: Callable, aws: Aws, folder: Path) -> None:
-    (folder / "config").write_text(config(
-        audit={"role_arn": ROLE, "source_profile": "base", "mfa_serial": SERIAL}, base=STATIC))
+    (folder / "config").write_text(
+        config(audit={"role_arn": ROLE, "source_profile": "base", "mfa_serial": SERIAL}, base=STATIC)
+    )
     line = unread("--profile", "audit", **KEYS)
     assert f"profile `audit` wants a code of the MFA device {SERIAL}" in line
     assert "aws configure export-credentials --profile audit" in line
@@ -349,13 +413,20 @@ def test_without_a_terminal_a_profile_that_wants_mfa_says_so(unread: Callable, a
 
 @pytest.mark.parametrize("source", ["base", "audit"])
 def test_on_a_terminal_the_code_is_asked_for_once(
-        aws: Aws, binary: Path, tmp_path: Path, folder: Path, source: str) -> None:
+    aws: Aws, binary: Path, tmp_path: Path, folder: Path, source: str
+) -> None:
     role = {"role_arn": ROLE, "source_profile": source, "mfa_serial": SERIAL, "duration_seconds": "900", **STATIC}
     (folder / "config").write_text(config(audit=role, base=STATIC))
     leader, follower = pty.openpty()
     environment = {"HOME": str(tmp_path), "AWS_ENDPOINT_URL": aws.url, "AWS_EC2_METADATA_DISABLED": "true"}
-    with subprocess.Popen([binary, "check", "--now", NOW, "--profile", "audit", "--format", "json", "--output", "out.json"], cwd=tmp_path,
-                          stdin=follower, stdout=follower, stderr=follower, env=environment) as run:
+    with subprocess.Popen(
+        [binary, "check", "--now", NOW, "--profile", "audit", "--format", "json", "--output", "out.json"],
+        cwd=tmp_path,
+        stdin=follower,
+        stdout=follower,
+        stderr=follower,
+        env=environment,
+    ) as run:
         os.close(follower)
         os.write(leader, b"123456\n")
         shown = shown_on(leader)
@@ -368,11 +439,14 @@ def test_on_a_terminal_the_code_is_asked_for_once(
 
 # Refusals of AWS
 
+
 def test_credentials_that_aws_refuses_are_one_line(unread_live: Callable) -> None:
     line = unread_live(AWS_ACCESS_KEY_ID="AKIAGOVCLOUD", AWS_SECRET_ACCESS_KEY="s", AWS_REGION="eu-central-1")
-    assert line == ("AWS refuses the credentials: InvalidClientTokenId: The security token included in the request is invalid; "
-                    "the keys of another partition need a Region of theirs (this run used eu-central-1): "
-                    "--region us-gov-west-1 for GovCloud, --region cn-north-1 for China")
+    assert line == (
+        "AWS refuses the credentials: InvalidClientTokenId: The security token included in the request is invalid; "
+        "the keys of another partition need a Region of theirs (this run used eu-central-1): "
+        "--region us-gov-west-1 for GovCloud, --region cn-north-1 for China"
+    )
 
 
 @pytest.fixture
@@ -395,14 +469,34 @@ def test_a_web_identity_that_is_refused_is_shown_in_awss_words(unread: Callable,
 
 # What is empty is unset
 
+
 @pytest.mark.parametrize("empty", ["", "  "])
 def test_empty_variables_are_unset(judged: Callable, folder: Path, empty: str) -> None:
     (folder / "config").write_text(config(default=STATIC))
-    names = ["AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL_IAM",
-             "AWS_ENDPOINT_URL_STS", "AWS_SESSION_TOKEN", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_CONFIG_FILE",
-             "AWS_SHARED_CREDENTIALS_FILE", "AWS_CA_BUNDLE", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_ROLE_ARN",
-             "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_USE_FIPS_ENDPOINT", "AWS_MAX_ATTEMPTS", "SSL_CERT_FILE",
-             "HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY"]
+    names = [
+        "AWS_PROFILE",
+        "AWS_DEFAULT_PROFILE",
+        "AWS_REGION",
+        "AWS_DEFAULT_REGION",
+        "AWS_ENDPOINT_URL_IAM",
+        "AWS_ENDPOINT_URL_STS",
+        "AWS_SESSION_TOKEN",
+        "AWS_ACCESS_KEY_ID",
+        "AWS_SECRET_ACCESS_KEY",
+        "AWS_CONFIG_FILE",
+        "AWS_SHARED_CREDENTIALS_FILE",
+        "AWS_CA_BUNDLE",
+        "AWS_WEB_IDENTITY_TOKEN_FILE",
+        "AWS_ROLE_ARN",
+        "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+        "AWS_USE_FIPS_ENDPOINT",
+        "AWS_MAX_ATTEMPTS",
+        "SSL_CERT_FILE",
+        "HTTPS_PROXY",
+        "HTTP_PROXY",
+        "ALL_PROXY",
+        "NO_PROXY",
+    ]
     assert judged(**dict.fromkeys(names, empty)) == OTHER
 
 
@@ -418,21 +512,29 @@ def test_an_empty_region_is_the_profile_s(judged: Callable, aws: Aws, folder: Pa
 
 
 def test_an_empty_token_in_a_file_is_none(judged: Callable, aws: Aws, folder: Path) -> None:
-    (folder / "credentials").write_text("[default]\naws_access_key_id = AKIAOTHER\naws_secret_access_key = s\n"
-                                        "aws_session_token =\n")
+    (folder / "credentials").write_text(
+        "[default]\naws_access_key_id = AKIAOTHER\naws_secret_access_key = s\naws_session_token =\n"
+    )
     assert judged() == OTHER
     assert {request.token for request in aws.requests} == {None}
 
 
 # What cannot be used
 
+
 @pytest.mark.parametrize("name", ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"])
-@pytest.mark.parametrize(("value", "what"), [
-    ("AKIAMINE\r", "has a line end in it"), ("AKIA\nMINE", "has a line end in it"),
-    ("AKIA MINE", "has a character that no credential has in it"), ("klíč", "has a character that no credential has in it"),
-])
+@pytest.mark.parametrize(
+    ("value", "what"),
+    [
+        ("AKIAMINE\r", "has a line end in it"),
+        ("AKIA\nMINE", "has a line end in it"),
+        ("AKIA MINE", "has a character that no credential has in it"),
+        ("klíč", "has a character that no credential has in it"),
+    ],
+)
 def test_a_variable_that_cannot_be_sent_is_named(
-        refused: Callable, aws: Aws, folder: Path, judged: Callable, name: str, value: str, what: str) -> None:
+    refused: Callable, aws: Aws, folder: Path, judged: Callable, name: str, value: str, what: str
+) -> None:
     environment = {**KEYS, name: value}
     assert refused(**environment) == f"{name} {what}"
     assert aws.requests == []
@@ -455,26 +557,37 @@ LINES = [
     ("config", "[default]\n# žluť\n".encode("iso8859-2"), "line 2 is not in UTF-8"),
     ("config", "\ufeff[default]\n".encode("utf-16-le"), "line 1 is in UTF-16; save the file as UTF-8"),
     ("credentials", "\ufeff[default]\n".encode("utf-16-be"), "line 1 is in UTF-16; save the file as UTF-8"),
-    ("credentials", b"[default]\naws_access_key_id = AKIA\r\r\naws_secret_access_key = s\n",
-     "line 2 has a control character in it, such as a stray carriage return"),
-    ("credentials", b"[default]\naws_access_key_id = AKIA\n  MORE\naws_secret_access_key = s\n",
-     "line 3 continues a credential, which has one line"),
-    ("credentials", b"[default]\naws_access_key_id = AKIA MORE\naws_secret_access_key = s\n",
-     "line 2 has a credential with a character in it that no credential has"),
+    (
+        "credentials",
+        b"[default]\naws_access_key_id = AKIA\r\r\naws_secret_access_key = s\n",
+        "line 2 has a control character in it, such as a stray carriage return",
+    ),
+    (
+        "credentials",
+        b"[default]\naws_access_key_id = AKIA\n  MORE\naws_secret_access_key = s\n",
+        "line 3 continues a credential, which has one line",
+    ),
+    (
+        "credentials",
+        b"[default]\naws_access_key_id = AKIA MORE\naws_secret_access_key = s\n",
+        "line 2 has a credential with a character in it that no credential has",
+    ),
 ]
 
 
 @pytest.mark.parametrize(("name", "content", "what"), LINES)
 def test_a_file_that_cannot_be_used_is_named_with_its_line(
-        refused: Callable, aws: Aws, folder: Path, name: str, content: bytes, what: str) -> None:
+    refused: Callable, aws: Aws, folder: Path, name: str, content: bytes, what: str
+) -> None:
     (folder / name).write_bytes(content)
     assert refused() == f"{folder / name}: {what}"
     assert aws.requests == []
 
 
 def test_a_line_of_another_profile_does_not_matter(judged: Callable, folder: Path) -> None:
-    (folder / "credentials").write_bytes(b"[broken]\naws_access_key_id = A\rB\n[default]\naws_access_key_id = AKIAOTHER\n"
-                                         b"aws_secret_access_key = s\n")
+    (folder / "credentials").write_bytes(
+        b"[broken]\naws_access_key_id = A\rB\n[default]\naws_access_key_id = AKIAOTHER\naws_secret_access_key = s\n"
+    )
     assert judged() == OTHER
 
 
@@ -490,17 +603,41 @@ def test_a_byte_order_mark_is_skipped(judged: Callable, folder: Path, line_end: 
     assert judged() == OTHER
 
 
-@pytest.mark.parametrize(("options", "environment", "what"), [
-    ([], {"AWS_REGION": "Frankfurt"}, "AWS_REGION is `Frankfurt`: a region such as eu-central-1 is wanted"),
-    ([], {"AWS_DEFAULT_REGION": "eu-central-1\r"}, None),
-    ([], {"AWS_ENDPOINT_URL": "localhost:4566"}, "the endpoint URL `localhost:4566` is not one such as http://localhost:4566"),
-    ([], {"AWS_ENDPOINT_URL_IAM": "127.0.0.1"}, "the endpoint URL `127.0.0.1` is not one such as http://localhost:4566"),
-    ([], {"AWS_ENDPOINT_URL_STS": "ftp://x"}, "the endpoint URL `ftp://x` is not one such as http://localhost:4566"),
-    ([], {"HTTPS_PROXY": "socks5://localhost:1080"}, "HTTPS_PROXY is not a proxy such as http://proxy.example.com:3128"),
-    ([], {"https_proxy": "http://user:pass word@proxy"}, "https_proxy is not a proxy such as http://proxy.example.com:3128"),
-])
+@pytest.mark.parametrize(
+    ("options", "environment", "what"),
+    [
+        ([], {"AWS_REGION": "Frankfurt"}, "AWS_REGION is `Frankfurt`: a region such as eu-central-1 is wanted"),
+        ([], {"AWS_DEFAULT_REGION": "eu-central-1\r"}, None),
+        (
+            [],
+            {"AWS_ENDPOINT_URL": "localhost:4566"},
+            "the endpoint URL `localhost:4566` is not one such as http://localhost:4566",
+        ),
+        (
+            [],
+            {"AWS_ENDPOINT_URL_IAM": "127.0.0.1"},
+            "the endpoint URL `127.0.0.1` is not one such as http://localhost:4566",
+        ),
+        (
+            [],
+            {"AWS_ENDPOINT_URL_STS": "ftp://x"},
+            "the endpoint URL `ftp://x` is not one such as http://localhost:4566",
+        ),
+        (
+            [],
+            {"HTTPS_PROXY": "socks5://localhost:1080"},
+            "HTTPS_PROXY is not a proxy such as http://proxy.example.com:3128",
+        ),
+        (
+            [],
+            {"https_proxy": "http://user:pass word@proxy"},
+            "https_proxy is not a proxy such as http://proxy.example.com:3128",
+        ),
+    ],
+)
 def test_a_setting_that_cannot_be_used_is_refused_at_once(
-        refused: Callable, judged: Callable, aws: Aws, options: list[str], environment: dict[str, str], what: str | None) -> None:
+    refused: Callable, judged: Callable, aws: Aws, options: list[str], environment: dict[str, str], what: str | None
+) -> None:
     if what is None:
         assert judged(**KEYS, **environment) == MINE
     else:
@@ -515,7 +652,10 @@ def test_the_region_of_a_profile_that_is_none_is_refused(refused: Callable, fold
 
 # Regions, endpoints, certificates, proxies
 
-def test_the_region_is_the_option_s_the_environment_s_or_the_profile_s(judged: Callable, aws: Aws, folder: Path) -> None:
+
+def test_the_region_is_the_option_s_the_environment_s_or_the_profile_s(
+    judged: Callable, aws: Aws, folder: Path
+) -> None:
     (folder / "config").write_text(config(default={**STATIC, "region": "eu-north-1"}))
     for options, environment, region in [
         (["--region", "eu-west-3"], {"AWS_REGION": "eu-west-1"}, "eu-west-3"),
@@ -530,8 +670,14 @@ def test_the_region_is_the_option_s_the_environment_s_or_the_profile_s(judged: C
 
 @pytest.fixture
 def secured(aws: Aws) -> Iterator[Secured]:
-    names = ["*.amazonaws.com", "*.us-east-1.amazonaws.com", "*.us-gov.amazonaws.com", "*.cn-north-1.amazonaws.com.cn",
-             "*.global.api.aws", "localhost"]
+    names = [
+        "*.amazonaws.com",
+        "*.us-east-1.amazonaws.com",
+        "*.us-gov.amazonaws.com",
+        "*.cn-north-1.amazonaws.com.cn",
+        "*.global.api.aws",
+        "localhost",
+    ]
     with Secured(aws, *names) as secured:
         yield secured
 
@@ -554,22 +700,27 @@ def through(credwarden: Callable[..., Ended], secured: Secured, proxy: Proxy, tm
     return run
 
 
-@pytest.mark.parametrize(("environment", "host"), [
-    ({}, "iam.amazonaws.com:443"),
-    ({"AWS_USE_FIPS_ENDPOINT": "true"}, "iam-fips.amazonaws.com:443"),
-    ({"AWS_USE_DUALSTACK_ENDPOINT": "true"}, "iam.global.api.aws:443"),
-    ({"AWS_REGION": "us-gov-west-1"}, "iam.us-gov.amazonaws.com:443"),
-    ({"AWS_REGION": "cn-north-1"}, "iam.cn-north-1.amazonaws.com.cn:443"),
-])
+@pytest.mark.parametrize(
+    ("environment", "host"),
+    [
+        ({}, "iam.amazonaws.com:443"),
+        ({"AWS_USE_FIPS_ENDPOINT": "true"}, "iam-fips.amazonaws.com:443"),
+        ({"AWS_USE_DUALSTACK_ENDPOINT": "true"}, "iam.global.api.aws:443"),
+        ({"AWS_REGION": "us-gov-west-1"}, "iam.us-gov.amazonaws.com:443"),
+        ({"AWS_REGION": "cn-north-1"}, "iam.cn-north-1.amazonaws.com.cn:443"),
+    ],
+)
 def test_awss_endpoints_are_reached_through_the_proxy(
-        through: Callable[..., Ended], proxy: Proxy, environment: dict[str, str], host: str) -> None:
+    through: Callable[..., Ended], proxy: Proxy, environment: dict[str, str], host: str
+) -> None:
     ended = through(**environment)
     assert (ended.status, ended.errors) == (0, "")
     assert set(proxy.hosts) == {host}
 
 
 def test_the_profile_says_fips_and_certificates_too(
-        through: Callable[..., Ended], proxy: Proxy, folder: Path, tmp_path: Path) -> None:
+    through: Callable[..., Ended], proxy: Proxy, folder: Path, tmp_path: Path
+) -> None:
     profile = {**STATIC, "use_fips_endpoint": "true", "ca_bundle": tmp_path / "authority.pem"}
     (folder / "config").write_text(config(audit=profile))
     ended = through("--profile", "audit", AWS_CA_BUNDLE="")
@@ -578,7 +729,8 @@ def test_the_profile_says_fips_and_certificates_too(
 
 
 def test_a_role_is_assumed_by_the_fips_endpoint_through_the_proxy(
-        through: Callable[..., Ended], proxy: Proxy, folder: Path) -> None:
+    through: Callable[..., Ended], proxy: Proxy, folder: Path
+) -> None:
     (folder / "config").write_text(config(audit={"role_arn": ROLE, "source_profile": "base"}, base=STATIC))
     ended = through("--profile", "audit", AWS_USE_FIPS_ENDPOINT="true", AWS_REGION="us-east-1")
     assert (ended.status, ended.errors) == (0, "")
@@ -592,7 +744,8 @@ def test_the_proxy_gets_its_password(through: Callable[..., Ended], proxy: Proxy
 
 
 def test_hosts_that_no_proxy_names_are_reached_without_it(
-        through: Callable[..., Ended], secured: Secured, proxy: Proxy) -> None:
+    through: Callable[..., Ended], secured: Secured, proxy: Proxy
+) -> None:
     ended = through(AWS_ENDPOINT_URL=f"https://localhost:{secured.port}", NO_PROXY="localhost")
     assert (ended.status, ended.errors) == (0, "")
     assert proxy.hosts == []
@@ -604,14 +757,19 @@ def test_certificates_beside_the_systems(through: Callable[..., Ended], tmp_path
     assert through(**environment).status == 0
 
 
-@pytest.mark.parametrize(("content", "what"), [
-    (None, "cannot be read: No such file or directory (os error 2)"),
-    ("", "has no certificate in PEM format"),
-    ("hello\n", "has no certificate in PEM format"),
-    ("-----BEGIN CERTIFICATE-----\n!!!!\n-----END CERTIFICATE-----\n", "is damaged: it is not in PEM format"),
-    ("-----BEGIN CERTIFICATE-----\nTUlJ\n-----END CERTIFICATE-----\n", "certificate 1 cannot be used: "),
-])
-def test_a_bundle_that_cannot_be_used_is_refused(refused: Callable, tmp_path: Path, content: str | None, what: str) -> None:
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        (None, "cannot be read: No such file or directory (os error 2)"),
+        ("", "has no certificate in PEM format"),
+        ("hello\n", "has no certificate in PEM format"),
+        ("-----BEGIN CERTIFICATE-----\n!!!!\n-----END CERTIFICATE-----\n", "is damaged: it is not in PEM format"),
+        ("-----BEGIN CERTIFICATE-----\nTUlJ\n-----END CERTIFICATE-----\n", "certificate 1 cannot be used: "),
+    ],
+)
+def test_a_bundle_that_cannot_be_used_is_refused(
+    refused: Callable, tmp_path: Path, content: str | None, what: str
+) -> None:
     bundle = tmp_path / "bundle.pem"
     if content is not None:
         bundle.write_text(content)
@@ -619,13 +777,22 @@ def test_a_bundle_that_cannot_be_used_is_refused(refused: Callable, tmp_path: Pa
 
 
 def test_a_system_without_authorities_is_said(refused: Callable, tmp_path: Path) -> None:
-    assert refused(**KEYS, SSL_CERT_FILE=str(tmp_path / "nothing")).startswith("the system has no certificate authorities (")
+    assert refused(**KEYS, SSL_CERT_FILE=str(tmp_path / "nothing")).startswith(
+        "the system has no certificate authorities ("
+    )
 
 
 def test_files_need_no_configuration(credwarden: Callable[..., Ended], report: Path, folder: Path) -> None:
     (folder / "config").write_bytes(b"\xff\xfe")
-    ended = credwarden("check", "--credential-report", report, "--format", "json", AWS_PROFILE="nobody", AWS_REGION="x y",
-                       AWS_ENDPOINT_URL="nonsense", AWS_ACCESS_KEY_ID="a\r")
+    ended = credwarden(
+        "check",
+        "--credential-report",
+        report,
+        "--format",
+        "json",
+        AWS_PROFILE="nobody",
+        AWS_REGION="x y",
+        AWS_ENDPOINT_URL="nonsense",
+        AWS_ACCESS_KEY_ID="a\r",
+    )
     assert ended.status == 1 and json.loads(ended.output)["account_id"] == MINE
-
-

@@ -10,8 +10,9 @@ import socket
 import stat
 import subprocess
 import threading
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any
 
 import pytest
 
@@ -33,7 +34,10 @@ def changed(cells: dict[tuple[str, str], str], name: str = "clean") -> str:
     return text.getvalue()
 
 
-NO_MFA = {("newcomer", "password_enabled"): "true", ("newcomer", "password_last_changed"): "2026-11-18T06:00:00Z"}  # HIGH
+NO_MFA = {
+    ("newcomer", "password_enabled"): "true",
+    ("newcomer", "password_last_changed"): "2026-11-18T06:00:00Z",
+}  # HIGH
 CERTIFICATE = {("ci-deploy", "cert_1_active"): "true"}  # LOW
 PASSWORD = {**NO_MFA, ("newcomer", "mfa_active"): "true"}  # INFORMATIONAL
 UNREADABLE = {("ci-deploy", "access_key_1_last_used_date"): "a while ago"}
@@ -54,17 +58,24 @@ ENDINGS = [
     ("a cell cannot be read, and only CRITICAL is wanted", UNREADABLE, ["--fail-on", "CRITICAL"], 3),
     ("a cell cannot be read, and nothing is wanted", UNREADABLE, ["--fail-on", "never"], 0),
     ("a cell cannot be read, and LOW fails", {**UNREADABLE, **CERTIFICATE}, [], 1),
-    ("a cell cannot be read, and LOW fails below what is wanted", {**UNREADABLE, **CERTIFICATE}, ["--fail-on", "HIGH"], 3),
-    ("what cannot be read is left out", UNREADABLE,
-     ["--disable", "access-key-unused,access-key-never-used"], 0),
+    (
+        "a cell cannot be read, and LOW fails below what is wanted",
+        {**UNREADABLE, **CERTIFICATE},
+        ["--fail-on", "HIGH"],
+        3,
+    ),
+    ("what cannot be read is left out", UNREADABLE, ["--disable", "access-key-unused,access-key-never-used"], 0),
     ("a cell of root cannot be read", {("<root_account>", "access_key_2_active"): "perhaps"}, [], 3),
 ]
 
 
-@pytest.mark.parametrize(("cells", "options", "status"), [ending[1:] for ending in ENDINGS], ids=[one[0] for one in ENDINGS])
+@pytest.mark.parametrize(
+    ("cells", "options", "status"), [ending[1:] for ending in ENDINGS], ids=[one[0] for one in ENDINGS]
+)
 @pytest.mark.parametrize("format", ["json", "table"])
-def test_the_exit_status_says_how_it_ended(credwarden: Run, tmp_path: Path, cells: dict, options: list[str], status: int,
-                                           format: str) -> None:
+def test_the_exit_status_says_how_it_ended(
+    credwarden: Run, tmp_path: Path, cells: dict, options: list[str], status: int, format: str
+) -> None:
     path = tmp_path / "report.csv"
     path.write_text(changed(cells))
     done = credwarden("check", "--credential-report", path, "--now", NOW, "--format", format, *options)
@@ -76,8 +87,11 @@ def test_a_source_that_is_not_given_fails_nothing(credwarden: Run, tmp_path: Pat
     report, summary = tmp_path / "report.csv", tmp_path / "summary.json"
     report.write_text(changed({}))
     summary.write_text(json.dumps({"SummaryMap": account("clean").summary_map(ACCOUNT)}))
-    for options in (["--credential-report", report], ["--account-summary", summary],
-                    ["--credential-report", report, "--account-summary", summary]):
+    for options in (
+        ["--credential-report", report],
+        ["--account-summary", summary],
+        ["--credential-report", report, "--account-summary", summary],
+    ):
         done = credwarden("check", *options, "--now", NOW, "--format", "json")
         assert (done.status, done.errors) == (0, "")
         assert json.loads(done.output)["counts"]["UNKNOWN"] > 0
@@ -100,7 +114,11 @@ def test_a_report_that_says_when_it_was_made_is_judged_as_of_then(credwarden: Ru
     path.write_text(as_json(changed({}), "2026-11-20T05:59:00+00:00"))
     done = credwarden("check", "--credential-report", path, "--format", "json")
     assert (done.status, done.errors) == (0, "")
-    assert json.loads(done.output)["evaluated_at"] == json.loads(done.output)["report_generated_at"] == "2026-11-20T05:59:00Z"
+    assert (
+        json.loads(done.output)["evaluated_at"]
+        == json.loads(done.output)["report_generated_at"]
+        == "2026-11-20T05:59:00Z"
+    )
     later = credwarden("check", "--credential-report", path, "--format", "json", "--now", "2027-11-20T05:59:00+02:00")
     assert json.loads(later.output)["evaluated_at"] == "2027-11-20T03:59:00Z" and later.status == 1
 
@@ -120,7 +138,10 @@ WRONG = {
     "another option": (["check", "--report", "x.csv"], "unexpected argument '--report'"),
     "another check": (["check", "--disable", "root-mfa"], "a similar value exists: 'root-mfa-disabled'"),
     "another check to explain": (["explain", "iam-9"], "invalid value 'iam-9'"),
-    "another severity": (["check", "--fail-on", "SEVERE"], "[possible values: CRITICAL, HIGH, MEDIUM, LOW, INFORMATIONAL, never]"),
+    "another severity": (
+        ["check", "--fail-on", "SEVERE"],
+        "[possible values: CRITICAL, HIGH, MEDIUM, LOW, INFORMATIONAL, never]",
+    ),
     "a day without time": (["check", "--now", "2026-11-20"], "such as 2026-11-20T06:00:00Z"),
     "a time after the year 9999": (["check", "--now", "9999-12-31T23:59:59-18:00"], "such as 2026-11-20T06:00:00Z"),
     "a time before the year 0": (["check", "--now", "0000-01-01T00:00:00+18:00"], "such as 2026-11-20T06:00:00Z"),
@@ -168,7 +189,9 @@ def test_a_pipe_gets_it_too(binary: Path, report: Path, tmp_path: Path) -> None:
     read: list[str] = []
     reader = threading.Thread(target=lambda: read.append(pipe.read_text()))
     reader.start()
-    subprocess.run([binary, "check", "--credential-report", report, "--output", pipe, "--now", NOW], check=False, timeout=60)
+    subprocess.run(
+        [binary, "check", "--credential-report", report, "--output", pipe, "--now", NOW], check=False, timeout=60
+    )
     reader.join(60)
     assert "CRITICAL" in read[0]
 
@@ -177,7 +200,9 @@ def test_what_cannot_be_written_is_told(credwarden: Run, report: Path, tmp_path:
     for path, reason in ((tmp_path / "no" / "out", "No such file or directory"), (tmp_path, "Is a directory")):
         done = credwarden("check", "--credential-report", report, "--output", path)
         assert (done.status, done.output) == (2, "")
-        assert done.errors.splitlines()[-1].startswith(f"credwarden: could not write {path}: ") and reason in done.errors
+        assert (
+            done.errors.splitlines()[-1].startswith(f"credwarden: could not write {path}: ") and reason in done.errors
+        )
     done = credwarden("check", "--credential-report", report, "--now", NOW, "--output", "/dev/full")
     assert done.status == 2 and "No space left on device" in done.errors
 
@@ -200,8 +225,11 @@ def crowd(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("format", FORMATS)
 def test_a_reader_who_has_seen_enough_is_no_error(binary: Path, crowd: Path, format: str) -> None:
-    with subprocess.Popen([binary, "check", "--credential-report", crowd, "--now", NOW, "--format", format, "--region",
-                           "eu-central-1"], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+    with subprocess.Popen(
+        [binary, "check", "--credential-report", crowd, "--now", NOW, "--format", format, "--region", "eu-central-1"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
         assert process.stdout.read(10)
         process.stdout.close()
         assert process.stderr.read() == b""
@@ -209,7 +237,18 @@ def test_a_reader_who_has_seen_enough_is_no_error(binary: Path, crowd: Path, for
 
 
 def test_the_largest_account_is_judged_whole(credwarden: Run, crowd: Path) -> None:
-    options = ["check", "--credential-report", crowd, "--now", NOW, "--region", "eu-central-1", "--status", "FAILED", "--format"]
+    options = [
+        "check",
+        "--credential-report",
+        crowd,
+        "--now",
+        NOW,
+        "--region",
+        "eu-central-1",
+        "--status",
+        "FAILED",
+        "--format",
+    ]
     findings = json.loads(credwarden(*options, "json").output)["findings"]
     assert len({one["subject"]["user"] for one in findings} - {None}) == 5000
     assert len(list(csv.DictReader(io.StringIO(credwarden(*options, "csv").output)))) == len(findings)
@@ -224,11 +263,24 @@ def test_a_saved_report_needs_neither_network_nor_configuration(credwarden: Run,
         os.mkfifo(path)
     with socket.create_server(("127.0.0.1", 0)) as server:
         environment: dict[str, Any] = {
-            "AWS_CONFIG_FILE": str(config), "AWS_SHARED_CREDENTIALS_FILE": str(credentials), "AWS_PROFILE": "none",
-            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{server.getsockname()[1]}"}
+            "AWS_CONFIG_FILE": str(config),
+            "AWS_SHARED_CREDENTIALS_FILE": str(credentials),
+            "AWS_PROFILE": "none",
+            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{server.getsockname()[1]}",
+        }
         for format in FORMATS:
-            done = credwarden("check", "--credential-report", report, "--now", NOW, "--format", format, "--region",
-                              "eu-central-1", **environment)
+            done = credwarden(
+                "check",
+                "--credential-report",
+                report,
+                "--now",
+                NOW,
+                "--format",
+                format,
+                "--region",
+                "eu-central-1",
+                **environment,
+            )
             assert (done.status, done.errors) == (1, "")
         server.setblocking(False)
         with pytest.raises(BlockingIOError):
@@ -245,8 +297,10 @@ def test_a_now_before_the_newest_date_is_refused(credwarden: Run, tmp_path: Path
     (tmp_path / "out").unlink()
     done = credwarden(*options, "--now", "2026-11-20T07:49:59+02:00")
     assert (done.status, done.output) == (2, "") and not (tmp_path / "out").exists()
-    assert done.errors == ("credwarden: --now is 2026-11-20T05:49:59Z, more than five minutes before the newest date in the "
-                           "credential report, 2026-11-20T05:55:00Z\n")
+    assert done.errors == (
+        "credwarden: --now is 2026-11-20T05:49:59Z, more than five minutes before the newest date in the "
+        "credential report, 2026-11-20T05:55:00Z\n"
+    )
 
 
 def test_a_date_after_generated_time_is_not_the_newest(credwarden: Run, tmp_path: Path) -> None:
@@ -265,11 +319,15 @@ def test_the_next_rotation_is_ahead_and_not_the_newest(credwarden: Run, tmp_path
     assert credwarden("check", "--credential-report", path, "--now", NOW).status == 0
 
 
-@pytest.mark.parametrize(("setting", "why"), [
-    ({"AWS_ENDPOINT_URL": "http://nowhere.invalid"}, "dns error: "),
-    ({"AWS_ENDPOINT_URL": "http://127.0.0.1:9"}, "tcp connect error: "),
-    ({"HTTPS_PROXY": "http://127.0.0.1:9"}, "tunnel error: "),
-], ids=["a name", "a port", "a proxy"])
+@pytest.mark.parametrize(
+    ("setting", "why"),
+    [
+        ({"AWS_ENDPOINT_URL": "http://nowhere.invalid"}, "dns error: "),
+        ({"AWS_ENDPOINT_URL": "http://127.0.0.1:9"}, "tcp connect error: "),
+        ({"HTTPS_PROXY": "http://127.0.0.1:9"}, "tunnel error: "),
+    ],
+    ids=["a name", "a port", "a proxy"],
+)
 def test_an_endpoint_that_cannot_be_reached_is_given_up(credwarden: Run, setting: dict[str, str], why: str) -> None:
     """Long before the two minutes that IAM may take to make a report, which is as long as the run would be waited for."""
     done = credwarden("check", AWS_ACCESS_KEY_ID="AKIAIOSFODNN7EXAMPLE", AWS_SECRET_ACCESS_KEY="none", **setting)

@@ -12,8 +12,8 @@ import re
 import struct
 import subprocess
 import termios
+from collections.abc import Callable
 from pathlib import Path
-from typing import Callable
 
 import jsonschema
 import pytest
@@ -28,26 +28,59 @@ Run = Callable[..., Ended]
 SCHEMA = binaries.ROOT / "functions" / "cli" / "findings.schema.json"
 SEVERITIES = ["CRITICAL", "HIGH", "MEDIUM", "LOW", "INFORMATIONAL"]
 # Each would act somewhere: in a page, a terminal, a spreadsheet or a shell.
-HOSTILE = ["<script>alert(1)", "=cmd|' C calc'!A0", "+1", "-rf", "@SUM(A1)", "$(touch x)", "a`id`b", "o'neil\"x",
-           "rtl\u202egnp", "zero\u200bwidth", "filler\u3164", "{{7*7}}", "<b>", "%s%n", "＝1"]
+HOSTILE = [
+    "<script>alert(1)",
+    "=cmd|' C calc'!A0",
+    "+1",
+    "-rf",
+    "@SUM(A1)",
+    "$(touch x)",
+    "a`id`b",
+    "o'neil\"x",
+    "rtl\u202egnp",
+    "zero\u200bwidth",
+    "filler\u3164",
+    "{{7*7}}",
+    "<b>",
+    "%s%n",
+    "＝1",
+]
 
 
 @pytest.fixture
 def hostile(tmp_path: Path) -> Path:
     """A report whose users have hostile names, paths, services and regions, and fail several checks."""
     columns = account().report(ACCOUNT).split("\n")[0].split(",")
-    values = {"user_creation_time": "2020-01-02T03:04:05Z", "password_enabled": "true", "password_last_used": "no_information",
-              "password_last_changed": "2020-01-02T03:04:05Z", "password_next_rotation": "N/A", "mfa_active": "false",
-              "access_key_1_active": "true", "access_key_1_last_rotated": "2020-01-02T03:04:05Z",
-              "access_key_1_last_used_date": "2021-01-02T03:04:05Z", "access_key_2_active": "false",
-              "cert_1_active": "true", "cert_1_last_rotated": "2020-01-02T03:04:05Z", "cert_2_active": "false"}
+    values = {
+        "user_creation_time": "2020-01-02T03:04:05Z",
+        "password_enabled": "true",
+        "password_last_used": "no_information",
+        "password_last_changed": "2020-01-02T03:04:05Z",
+        "password_next_rotation": "N/A",
+        "mfa_active": "false",
+        "access_key_1_active": "true",
+        "access_key_1_last_rotated": "2020-01-02T03:04:05Z",
+        "access_key_1_last_used_date": "2021-01-02T03:04:05Z",
+        "access_key_2_active": "false",
+        "cert_1_active": "true",
+        "cert_1_last_rotated": "2020-01-02T03:04:05Z",
+        "cert_2_active": "false",
+    }
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(columns)
     for name in ["<root_account>", *HOSTILE]:
-        arn = f"arn:aws:iam::{ACCOUNT}:root" if name.startswith("<root") else f"arn:aws:iam::{ACCOUNT}:user/</script>/{name}"
-        own = {"user": name, "arn": arn, "access_key_1_last_used_region": f"</script><b>{name}",
-               "access_key_1_last_used_service": f"\"><img src=x onerror=alert(1)>{name}"}
+        arn = (
+            f"arn:aws:iam::{ACCOUNT}:root"
+            if name.startswith("<root")
+            else f"arn:aws:iam::{ACCOUNT}:user/</script>/{name}"
+        )
+        own = {
+            "user": name,
+            "arn": arn,
+            "access_key_1_last_used_region": f"</script><b>{name}",
+            "access_key_1_last_used_service": f'"><img src=x onerror=alert(1)>{name}',
+        }
         writer.writerow([own.get(column) or values.get(column, "N/A") for column in columns])
     path = tmp_path / "hostile.csv"
     path.write_text(text.getvalue(), newline="")
@@ -66,7 +99,9 @@ def in_json(run: Run, report: Path, *options: str | Path) -> dict:
 
 
 @pytest.mark.parametrize("which", ["report", "hostile"])
-def test_json_is_what_the_schema_says(credwarden: Run, summary: Path, which: str, request: pytest.FixtureRequest) -> None:
+def test_json_is_what_the_schema_says(
+    credwarden: Run, summary: Path, which: str, request: pytest.FixtureRequest
+) -> None:
     schema = json.loads(SCHEMA.read_text())
     jsonschema.Draft202012Validator.check_schema(schema)
     validator = jsonschema.Draft202012Validator(schema, format_checker=jsonschema.FormatChecker())
@@ -81,8 +116,18 @@ def test_json_has_the_contracts_order_and_the_same_bytes_each_time(credwarden: R
     assert list(answer) == ["account_id", "partition", "evaluated_at", "report_generated_at", "counts", "findings"]
     assert list(answer["counts"]) == ["FAILED", "PASSED", "NOT_APPLICABLE", "UNKNOWN"]
     first = answer["findings"][0]
-    assert list(first) == ["id", "check", "status", "severity", "title", "message", "subject", "evidence", "remediation",
-                           "requirements"]
+    assert list(first) == [
+        "id",
+        "check",
+        "status",
+        "severity",
+        "title",
+        "message",
+        "subject",
+        "evidence",
+        "remediation",
+        "requirements",
+    ]
     assert list(first["subject"]) == ["type", "user", "arn", "slot", "access_key_id", "created"]
 
 
@@ -90,17 +135,32 @@ def test_json_has_every_check_on_every_subject_of_its_kind(credwarden: Run, repo
     answer = in_json(credwarden, report)
     rows = list(csv.DictReader(io.StringIO(report.read_text())))
     users = [row["user"] for row in rows if row["user"] != "<root_account>"]
-    keys = [(row["user"], slot) for row in rows if row["user"] in users for slot in (1, 2)
-            if row[f"access_key_{slot}_last_rotated"] != "N/A"]
+    keys = [
+        (row["user"], slot)
+        for row in rows
+        if row["user"] in users
+        for slot in (1, 2)
+        if row[f"access_key_{slot}_last_rotated"] != "N/A"
+    ]
     pages = [page.read_text() for page in (binaries.ROOT / "functions" / "hygiene" / "docs").glob("*.md")]
-    on = {kind: sum(f"- On: {words}\n" in page for page in pages) for kind, words in (
-        ("root", "the root user"), ("user", "each IAM user"), ("access_key", "each access key of each IAM user"),
-        ("account", "each service-specific credential of each IAM user"), ("all", "the root user, each IAM user, the account"))}
+    on = {
+        kind: sum(f"- On: {words}\n" in page for page in pages)
+        for kind, words in (
+            ("root", "the root user"),
+            ("user", "each IAM user"),
+            ("access_key", "each access key of each IAM user"),
+            ("account", "each service-specific credential of each IAM user"),
+            ("all", "the root user, each IAM user, the account"),
+        )
+    }
     assert sum(on.values()) == len(pages) == 23
     found = [one["subject"]["type"] for one in answer["findings"]]
     assert {kind: found.count(kind) for kind in set(found)} == {
-        "root": on["root"] + on["all"], "user": (on["user"] + on["all"]) * len(users),
-        "access_key": on["access_key"] * len(keys), "account": on["account"] + on["all"]}, "without a list of service-specific credentials their checks are the account's"
+        "root": on["root"] + on["all"],
+        "user": (on["user"] + on["all"]) * len(users),
+        "access_key": on["access_key"] * len(keys),
+        "account": on["account"] + on["all"],
+    }, "without a list of service-specific credentials their checks are the account's"
     assert len({one["id"] for one in answer["findings"]}) == len(answer["findings"]) == sum(answer["counts"].values())
     for status, count in answer["counts"].items():
         assert sum(one["status"] == status for one in answer["findings"]) == count
@@ -132,7 +192,8 @@ def test_csv_has_the_same_findings_and_no_formula(credwarden: Run, which: str, r
     rows = list(csv.DictReader(io.StringIO(checked(credwarden, path, "--format", "csv"), newline="")))
     findings = in_json(credwarden, path)["findings"]
     assert [(row["check"], row["status"], row["severity"]) for row in rows] == [
-        (one["check"], one["status"], one["severity"]) for one in findings]
+        (one["check"], one["status"], one["severity"]) for one in findings
+    ]
     for row, one in zip(rows, findings, strict=True):
         assert row["requirements"].split("; ") == (one["requirements"] or [""])
         assert all(f"{name}=" in row["evidence"] for name in one["evidence"])
@@ -144,7 +205,11 @@ def test_csv_has_the_same_findings_and_no_formula(credwarden: Run, which: str, r
 def test_asff_is_what_would_be_imported(credwarden: Run, report: Path, summary: Path) -> None:
     options = ["--account-summary", summary, "--format", "asff", "--region", "eu-central-1"]
     findings = json.loads(checked(credwarden, report, *options))
-    failed = [one for one in in_json(credwarden, report, "--account-summary", summary)["findings"] if one["status"] == "FAILED"]
+    failed = [
+        one
+        for one in in_json(credwarden, report, "--account-summary", summary)["findings"]
+        if one["status"] == "FAILED"
+    ]
     assert sorted(one["Id"] for one in findings) == sorted(one["id"] for one in failed)
     severities = {one["id"]: one["severity"] for one in failed}
     for one in findings:
@@ -169,8 +234,13 @@ def on_a_terminal(binary: Path, width: int, *arguments: str | Path, **environmen
     """What `credwarden` writes to a terminal of that width."""
     leader, follower = pty.openpty()
     fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 50, width, 0, 0))
-    with subprocess.Popen([binary, *arguments], stdout=follower, stderr=follower, stdin=subprocess.DEVNULL,
-                          env={"PATH": os.environ["PATH"], "TERM": "xterm-256color", **environment}) as process:
+    with subprocess.Popen(
+        [binary, *arguments],
+        stdout=follower,
+        stderr=follower,
+        stdin=subprocess.DEVNULL,
+        env={"PATH": os.environ["PATH"], "TERM": "xterm-256color", **environment},
+    ) as process:
         os.close(follower)
         written = shown_on(leader)
         process.wait(timeout=60)
@@ -179,8 +249,15 @@ def on_a_terminal(binary: Path, width: int, *arguments: str | Path, **environmen
 
 def test_on_a_terminal_it_says_that_it_tries_again(binary: Path, tmp_path: Path) -> None:
     keys = {"AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE", "AWS_SECRET_ACCESS_KEY": "none"}
-    text = on_a_terminal(binary, 200, "check", HOME=str(tmp_path), AWS_EC2_METADATA_DISABLED="true",
-                         AWS_ENDPOINT_URL="http://127.0.0.1:9", **keys)
+    text = on_a_terminal(
+        binary,
+        200,
+        "check",
+        HOME=str(tmp_path),
+        AWS_EC2_METADATA_DISABLED="true",
+        AWS_ENDPOINT_URL="http://127.0.0.1:9",
+        **keys,
+    )
     assert "Reading the account" in text
     assert " failed: could not connect: tcp connect error: " in text and "; trying again …" in text
 
@@ -206,13 +283,15 @@ def test_who_wants_no_colour_gets_none(binary: Path, report: Path, environment: 
 
 
 def test_the_table_has_a_paragraph_for_each_subject_root_first_and_then_the_worst(
-        credwarden: Run, report: Path, summary: Path, credentials: Path) -> None:
+    credwarden: Run, report: Path, summary: Path, credentials: Path
+) -> None:
     files = ["--account-summary", summary, "--service-credentials", credentials]
     text = checked(credwarden, report, *files)
     assert "\033" not in text
     findings = in_json(credwarden, report, *files)["findings"]
     failed = [one for one in findings if one["status"] == "FAILED"]
     paragraphs = {}
+    title = ""
     for line in text.split("\n\n")[1].split("\n"):
         if line.startswith("  "):
             paragraphs[title].append(line[2:])
@@ -228,18 +307,27 @@ def test_the_table_has_a_paragraph_for_each_subject_root_first_and_then_the_wors
         assert ranks == sorted(ranks) and title.endswith(SEVERITIES[ranks[0]])
     for one in failed:
         name = one["subject"]["user"]
-        lines = next(lines for title, lines in paragraphs.items() if title.startswith(f"User {name}: " if name else "Root user: "))
+        lines = next(
+            lines
+            for title, lines in paragraphs.items()
+            if title.startswith(f"User {name}: " if name else "Root user: ")
+        )
         # What a paragraph of the root user says of a key it says once.
         assert f"{one['severity']} {one['message']} ({one['check']})" in lines or any(
-            line.startswith(f"{one['severity']} ") and line.endswith(f" ({one['check']})") for line in lines if name is None)
+            line.startswith(f"{one['severity']} ") and line.endswith(f" ({one['check']})")
+            for line in lines
+            if name is None
+        )
     assert sum(map(len, paragraphs.values())) == len(failed)
     assert text.count("created 2022-10-29 06:00 UTC") == 1
     assert "Account summary read." in text and "its newest date is 2026-11-20 05:55 UTC" in text
 
 
 def test_hostile_names_do_nothing_to_a_terminal(binary: Path, hostile: Path) -> None:
-    for text in (on_a_terminal(binary, 100, "check", "--credential-report", hostile, "--now", NOW),
-                 on_a_terminal(binary, 100, "check", "--credential-report", hostile, "--now", NOW, "--status", "PASSED")):
+    for text in (
+        on_a_terminal(binary, 100, "check", "--credential-report", hostile, "--now", NOW),
+        on_a_terminal(binary, 100, "check", "--credential-report", hostile, "--now", NOW, "--status", "PASSED"),
+    ):
         left = ESCAPE.sub("", text)
         assert all(character == "\n" or character.isprintable() for character in left)
         assert r"rtl\u{202e}gnp" in left and r"filler\u{3164}" in left and "\u3164" not in left
@@ -254,8 +342,14 @@ def test_commands_are_one_word_for_each_hostile_name(credwarden: Run, hostile: P
     for one in in_json(credwarden, hostile, "--status", "FAILED")["findings"]:
         if one["subject"]["user"] is None:
             continue
-        done = subprocess.run(["bash", "-c", with_codes(one["remediation"])], capture_output=True, cwd=tmp_path, timeout=60,
-                              check=False, env={"PATH": f"{shim.parent}:/usr/bin:/bin"})
+        done = subprocess.run(
+            ["bash", "-c", with_codes(one["remediation"])],
+            capture_output=True,
+            cwd=tmp_path,
+            timeout=60,
+            check=False,
+            env={"PATH": f"{shim.parent}:/usr/bin:/bin"},
+        )
         words = done.stdout.decode().split("\0")
         name = one["subject"]["user"]
         assert name in words or f"--user-name={name}" in words, (name, one["remediation"], done.stderr)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Callable
 
 import pytest
 
@@ -23,8 +23,17 @@ def check(credwarden: Callable[..., Ended]) -> Callable[..., Ended]:
         with Aws(AKIAMINE=ACCOUNT) as aws:
             aws.refusals["GenerateCredentialReport"] = (403, "AccessDenied", "not authorized")
             aws.generated = (datetime.now(UTC) - age).strftime("%Y-%m-%dT%H:%M:%SZ")
-            ended = credwarden("check", "--now", NOW, "--format", "json", *options, AWS_ENDPOINT_URL=aws.url,
-                               AWS_ACCESS_KEY_ID="AKIAMINE", AWS_SECRET_ACCESS_KEY="secret")
+            ended = credwarden(
+                "check",
+                "--now",
+                NOW,
+                "--format",
+                "json",
+                *options,
+                AWS_ENDPOINT_URL=aws.url,
+                AWS_ACCESS_KEY_ID="AKIAMINE",
+                AWS_SECRET_ACCESS_KEY="secret",
+            )
             assert aws.actions().count("GetCredentialReport") == 1
             return ended
 
@@ -40,8 +49,9 @@ def test_a_recent_report_counts_as_read_and_a_note_says_why_it_is_not_new(check:
 
 
 @pytest.mark.parametrize(("options", "status"), [([], 3), (["--fail-on", "never"], 0)])
-def test_an_old_report_is_judged_and_counts_as_not_read(check: Callable[..., Ended], options: list[str],
-                                                        status: int) -> None:
+def test_an_old_report_is_judged_and_counts_as_not_read(
+    check: Callable[..., Ended], options: list[str], status: int
+) -> None:
     ended = check(timedelta(hours=5, minutes=30), *options)
     assert ended.status == status, ended.errors
     counts = json.loads(ended.output)["counts"]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
-from typing import Callable
 
 import pytest
 
@@ -40,7 +40,9 @@ def test_help_has_examples_and_the_exit_statuses(credwarden: Run) -> None:
     assert all(f"\n  {status}  " in text for status in range(4))
     assert max(map(len, text.splitlines())) <= 100
     assert said(credwarden, "--version").startswith("credwarden ")
-    assert all(command in said(credwarden, "--help") for command in ("check", "checks", "explain", "completions", "man"))
+    assert all(
+        command in said(credwarden, "--help") for command in ("check", "checks", "explain", "completions", "man")
+    )
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
@@ -57,10 +59,14 @@ def test_bash_completes_checks_and_options(credwarden: Run, tmp_path: Path) -> N
     (tmp_path / "script").write_text(said(credwarden, "completions", "bash"))
 
     def completed(*words: str) -> set[str]:
-        program = ('source ./script; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); '
-                   '_credwarden credwarden "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD-1]}"; '
-                   'printf "%s\\n" "${COMPREPLY[@]}"')
-        done = subprocess.run(["bash", "-c", program, "bash", *words], cwd=tmp_path, capture_output=True, text=True, check=True)
+        program = (
+            'source ./script; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); '
+            '_credwarden credwarden "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD-1]}"; '
+            'printf "%s\\n" "${COMPREPLY[@]}"'
+        )
+        done = subprocess.run(
+            ["bash", "-c", program, "bash", *words], cwd=tmp_path, capture_output=True, text=True, check=True
+        )
         return set(done.stdout.split())
 
     assert completed("credwarden", "che") == {"check", "checks"}
@@ -74,12 +80,17 @@ def test_man_pages_are_roff(credwarden: Run, tmp_path: Path, command: list[str])
     name = "-".join(["credwarden", *command])
     assert f".TH {name}" in page.replace("\\-", "-") and ".SH NAME" in page
     if shutil.which("groff"):
-        done = subprocess.run(["groff", "-man", "-Tutf8", "-ww", "-z"], input=page, text=True, check=True, capture_output=True)
+        done = subprocess.run(
+            ["groff", "-man", "-Tutf8", "-ww", "-z"], input=page, text=True, check=True, capture_output=True
+        )
         assert done.stderr == ""
 
 
-@pytest.mark.parametrize("arguments", [["checks"], ["explain", "root-mfa-disabled"], ["--help"], ["completions", "bash"], ["man"]],
-                         ids=" ".join)
+@pytest.mark.parametrize(
+    "arguments",
+    [["checks"], ["explain", "root-mfa-disabled"], ["--help"], ["completions", "bash"], ["man"]],
+    ids=" ".join,
+)
 def test_a_closed_pipe_is_no_error(binary: Path, arguments: list[str]) -> None:
     with subprocess.Popen([binary, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         process.stdout.close()

@@ -10,8 +10,8 @@ import random
 import re
 import resource
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
-from typing import Callable
 
 import pytest
 
@@ -52,7 +52,9 @@ FORMS = {
     "as served": SAMPLE.encode(),
     "with a last newline": SAMPLE.encode() + b"\n",
     "CRLF": SAMPLE.replace("\n", "\r\n").encode(),
-    "CRLF, with a last newline and a byte order mark": b"\xef\xbb\xbf" + SAMPLE.replace("\n", "\r\n").encode() + b"\r\n",
+    "CRLF, with a last newline and a byte order mark": b"\xef\xbb\xbf"
+    + SAMPLE.replace("\n", "\r\n").encode()
+    + b"\r\n",
     "UTF-16, as > of Windows PowerShell": SAMPLE.encode("utf-16"),
     "UTF-16, big end first": b"\xfe\xff" + SAMPLE.encode("utf-16-be"),
     "columns in another order": rewritten(shuffled).encode(),
@@ -70,15 +72,17 @@ FORMS = {
 
 @pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
 @pytest.mark.parametrize("from_file", [True, False], ids=["file", "standard input"])
-def test_every_form_gives_the_same_verdicts(credwarden: Run, report: Path, tmp_path: Path, form: bytes,
-                                            from_file: bool) -> None:
+def test_every_form_gives_the_same_verdicts(
+    credwarden: Run, report: Path, tmp_path: Path, form: bytes, from_file: bool
+) -> None:
     expected = verdicts(credwarden, report)
     path = tmp_path / "form"
     path.write_bytes(form)
     found = verdicts(credwarden, path) if from_file else verdicts(credwarden, "-", form)
     for finding in found["findings"]:
-        finding["evidence"] = {name: value.lower() if value in ("TRUE", "FALSE") else value
-                               for name, value in finding["evidence"].items()}
+        finding["evidence"] = {
+            name: value.lower() if value in ("TRUE", "FALSE") else value for name, value in finding["evidence"].items()
+        }
     if form.replace(b"\0", b"").lstrip(b"\xff\xfe").startswith(b"{"):
         assert found.pop("report_generated_at") == "2026-11-20T05:59:00Z"
         expected.pop("report_generated_at")
@@ -98,8 +102,9 @@ def test_the_old_dialect_gives_the_same_verdicts_on_users(credwarden: Run, repor
     path.write_text("\n".join([rows[0], ",".join(root), *rows[2:]]))
 
     def of_users(answer: dict) -> list[tuple]:
-        return [(one["id"], one["status"], one["message"]) for one in answer["findings"]
-                if one["subject"]["type"] != "root"]
+        return [
+            (one["id"], one["status"], one["message"]) for one in answer["findings"] if one["subject"]["type"] != "root"
+        ]
 
     found = verdicts(credwarden, path)
     assert of_users(found) == of_users(verdicts(credwarden, report))
@@ -129,7 +134,7 @@ def test_a_comma_in_a_name_is_part_of_it(credwarden: Run, tmp_path: Path, quote:
 def test_a_missing_column_costs_the_checks_on_it(credwarden: Run, tmp_path: Path) -> None:
     place = COLUMNS.index("mfa_active")
     path = tmp_path / "report.csv"
-    path.write_text(rewritten(lambda rows: [row[:place] + row[place + 1:] for row in rows]))
+    path.write_text(rewritten(lambda rows: [row[:place] + row[place + 1 :] for row in rows]))
     statuses: dict[str, set[str]] = {}
     for one in verdicts(credwarden, path)["findings"]:
         statuses.setdefault(one["check"], set()).add(one["status"])
@@ -150,8 +155,11 @@ def test_without_the_root_row_the_users_keep_their_verdicts(credwarden: Run, rep
     assert all(one["id"].split("/")[2] == "unknown" for one in answer["findings"])
 
     def of_users(answer: dict) -> list[tuple]:
-        return [(one["check"], one["subject"]["user"], one["status"], one["message"])
-                for one in answer["findings"] if one["subject"]["type"] != "root"]
+        return [
+            (one["check"], one["subject"]["user"], one["status"], one["message"])
+            for one in answer["findings"]
+            if one["subject"]["type"] != "root"
+        ]
 
     assert of_users(answer) == of_users(verdicts(credwarden, report))
 
@@ -190,35 +198,78 @@ SHORT = SAMPLE.replace(ROWS[3], ",".join(ROWS[3].split(",")[:9]))
 BAD = {
     "empty": (b"", "the file is empty"),
     "white space": (b" \n\t\r\n", "the file is empty"),
-    "prose": (b"Dear auditor,\nhere is the report.\n", "not a credential report: line 1 is `Dear auditor,`, not a header with `user` and `arn`"),
-    "another CSV": (b"user,email\nalice,a@example.com\n", "not a credential report: line 1 is `user,email`, not a header with `user` and `arn`"),
+    "prose": (
+        b"Dear auditor,\nhere is the report.\n",
+        "not a credential report: line 1 is `Dear auditor,`, not a header with `user` and `arn`",
+    ),
+    "another CSV": (
+        b"user,email\nalice,a@example.com\n",
+        "not a credential report: line 1 is `user,email`, not a header with `user` and `arn`",
+    ),
     "binary": (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "not a credential report: line 1 is damaged in column 1"),
     "header only": (HEADER.encode(), "the credential report has no rows"),
-    "a column twice": (SAMPLE.replace("password_last_used", "mfa_active").encode(),
-                       "not a credential report: line 1 has the column `mfa_active` twice"),
-    "a row cut short": (SHORT.encode(), "line 5 is damaged: it has 9 fields for 22 columns and ends in `access_key_1_active`"),
-    "a row too long": (SAMPLE.replace(ROWS[3], ROWS[3] + ",x").encode(), "line 5 is damaged: it has 23 fields for 22 columns"),
-    "a row cut short in quotation marks": (SAMPLE.replace(ROWS[3], f'"{",".join(ROWS[3].split(",")[:9])}"').encode(),
-                                           "line 5 is damaged: it has 9 fields for 22 columns"),
-    "a user's ARN at root": (SAMPLE.replace(f"{ACCOUNT}:root", f"{ACCOUNT}:user/bob").encode(),
-                             "line 2: the user is `<root_account>`, but the ARN"),
-    "not UTF-8": (SAMPLE.encode().replace(b"true,2026", b"tr\xffe,2026", 1),
-                  "line 2 is damaged: what is in `password_enabled` is not UTF-8"),
-    "a control character": (SAMPLE.replace("true,2026", "tr\x02e,2026", 1).encode(),
-                            "line 2 is damaged: what is in `password_enabled` cannot be there"),
-    "two reports": (f"{SAMPLE}\n{SAMPLE}".encode(), "not one credential report: line 24 has the user `<root_account>` again"),
-    "truncated JSON": (as_json(SAMPLE)[:-200].encode(), "cannot be read as JSON: EOF while parsing a string at line 2 column "),
+    "a column twice": (
+        SAMPLE.replace("password_last_used", "mfa_active").encode(),
+        "not a credential report: line 1 has the column `mfa_active` twice",
+    ),
+    "a row cut short": (
+        SHORT.encode(),
+        "line 5 is damaged: it has 9 fields for 22 columns and ends in `access_key_1_active`",
+    ),
+    "a row too long": (
+        SAMPLE.replace(ROWS[3], ROWS[3] + ",x").encode(),
+        "line 5 is damaged: it has 23 fields for 22 columns",
+    ),
+    "a row cut short in quotation marks": (
+        SAMPLE.replace(ROWS[3], f'"{",".join(ROWS[3].split(",")[:9])}"').encode(),
+        "line 5 is damaged: it has 9 fields for 22 columns",
+    ),
+    "a user's ARN at root": (
+        SAMPLE.replace(f"{ACCOUNT}:root", f"{ACCOUNT}:user/bob").encode(),
+        "line 2: the user is `<root_account>`, but the ARN",
+    ),
+    "not UTF-8": (
+        SAMPLE.encode().replace(b"true,2026", b"tr\xffe,2026", 1),
+        "line 2 is damaged: what is in `password_enabled` is not UTF-8",
+    ),
+    "a control character": (
+        SAMPLE.replace("true,2026", "tr\x02e,2026", 1).encode(),
+        "line 2 is damaged: what is in `password_enabled` cannot be there",
+    ),
+    "two reports": (
+        f"{SAMPLE}\n{SAMPLE}".encode(),
+        "not one credential report: line 24 has the user `<root_account>` again",
+    ),
+    "truncated JSON": (
+        as_json(SAMPLE)[:-200].encode(),
+        "cannot be read as JSON: EOF while parsing a string at line 2 column ",
+    ),
     "two answers": ((as_json(SAMPLE) * 2).encode(), "cannot be read as JSON: trailing characters at line 6 column 1"),
-    "another answer": (b'{"State": "COMPLETE"}', "the file looks like the output of `aws iam generate-credential-report`; save "
-                       "the output of `aws iam get-credential-report --output json`"),
-    "Content of another type": (b'{"Content": 7}', "cannot be read as JSON: invalid type: integer `7`, expected a string"),
-    "broken base64": (as_json(SAMPLE).replace("dXNl", "d%Nl").encode(), '"Content" is not base64: Invalid symbol 37, offset 1.'),
-    "base64 of something else": (b'{"Content": "aGVsbG8="}',
-                                 '"Content": not a credential report: line 1 has no column `user`'),
-    "base64 of a damaged report": (json.dumps({"Content": base64_of(SHORT)}).encode(),
-                                   '"Content": line 5 is damaged: it has 9 fields for 22 columns'),
-    "GeneratedTime of nothing": (as_json(SAMPLE, "yesterday").encode(), 'not what `aws iam get-credential-report` prints: '
-                                 '"GeneratedTime" is `yesterday`, not a date'),
+    "another answer": (
+        b'{"State": "COMPLETE"}',
+        "the file looks like the output of `aws iam generate-credential-report`; save "
+        "the output of `aws iam get-credential-report --output json`",
+    ),
+    "Content of another type": (
+        b'{"Content": 7}',
+        "cannot be read as JSON: invalid type: integer `7`, expected a string",
+    ),
+    "broken base64": (
+        as_json(SAMPLE).replace("dXNl", "d%Nl").encode(),
+        '"Content" is not base64: Invalid symbol 37, offset 1.',
+    ),
+    "base64 of something else": (
+        b'{"Content": "aGVsbG8="}',
+        '"Content": not a credential report: line 1 has no column `user`',
+    ),
+    "base64 of a damaged report": (
+        json.dumps({"Content": base64_of(SHORT)}).encode(),
+        '"Content": line 5 is damaged: it has 9 fields for 22 columns',
+    ),
+    "GeneratedTime of nothing": (
+        as_json(SAMPLE, "yesterday").encode(),
+        'not what `aws iam get-credential-report` prints: "GeneratedTime" is `yesterday`, not a date',
+    ),
 }
 
 
@@ -237,7 +288,9 @@ def test_a_report_cut_anywhere_is_refused_or_says_what_it_lacks(credwarden: Run,
     path = tmp_path / "report.csv"
     for cut in random.Random(11).sample(range(1, len(SAMPLE)), 60):
         path.write_text(SAMPLE[:cut])
-        done = credwarden("check", "--credential-report", path, "--now", NOW, "--format", "json", "--fail-on", "CRITICAL")
+        done = credwarden(
+            "check", "--credential-report", path, "--now", NOW, "--format", "json", "--fail-on", "CRITICAL"
+        )
         if done.status == 2:
             assert done.output == "" and done.errors.count("\n") == 1
         else:
@@ -254,13 +307,15 @@ def test_damaged_base64_that_still_decodes_is_refused(credwarden: Run, tmp_path:
     for place in generator.sample(range(len(content)), 60):
         if change == "removed":
             length = generator.choice([1, 2, 3, 4, 8])
-            damaged = content[:place] + content[place + length:]
+            damaged = content[:place] + content[place + length :]
         elif change == "replaced":
-            damaged = content[:place] + generator.choice("AZaz09") + content[place + 1:]
+            damaged = content[:place] + generator.choice("AZaz09") + content[place + 1 :]
         else:
-            damaged = content[:place] + content[place:place + 4] + content[place:]
+            damaged = content[:place] + content[place : place + 4] + content[place:]
         path.write_text(json.dumps({"Content": damaged}))
-        done = credwarden("check", "--credential-report", path, "--now", NOW, "--format", "json", "--fail-on", "CRITICAL")
+        done = credwarden(
+            "check", "--credential-report", path, "--now", NOW, "--format", "json", "--fail-on", "CRITICAL"
+        )
         statuses.append(done.status)
         if done.status == 2:
             assert done.output == "" and done.errors.count("\n") == 1
@@ -279,8 +334,9 @@ HUGE = {
 
 @pytest.mark.parametrize("start", HUGE.values(), ids=HUGE)
 @pytest.mark.parametrize("from_file", [True, False], ids=["file", "standard input"])
-def test_a_huge_file_is_refused_in_little_memory(binary: Path, tmp_path: Path, start: Callable[[], bytes],
-                                                 from_file: bool) -> None:
+def test_a_huge_file_is_refused_in_little_memory(
+    binary: Path, tmp_path: Path, start: Callable[[], bytes], from_file: bool
+) -> None:
     path = tmp_path / "huge"
     block = start()
     with path.open("wb") as file:
@@ -293,8 +349,14 @@ def test_a_huge_file_is_refused_in_little_memory(binary: Path, tmp_path: Path, s
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
 
     with path.open("rb") as file:
-        done = subprocess.run([binary, "check", "--credential-report", path if from_file else "-"], stdin=file, check=False,
-                              capture_output=True, preexec_fn=limit, timeout=120)
+        done = subprocess.run(
+            [binary, "check", "--credential-report", path if from_file else "-"],
+            stdin=file,
+            check=False,
+            capture_output=True,
+            preexec_fn=limit,
+            timeout=120,
+        )
     path.unlink()
     assert (done.returncode, done.stdout) == (2, b"")
     assert b"larger than 32 MiB" in done.stderr and done.stderr.count(b"\n") == 1
@@ -303,16 +365,26 @@ def test_a_huge_file_is_refused_in_little_memory(binary: Path, tmp_path: Path, s
 SUMMARIES = {
     "not JSON": ("AccountMFAEnabled: 1", "cannot be read as JSON: "),
     "a list": ("[]", "cannot be read as JSON: "),
-    "without SummaryMap": ('{"AccountMFAEnabled": 1}', 'not what `aws iam get-account-summary` prints: it has no "SummaryMap"'),
-    "a word for a number": ('{"SummaryMap": {"AccountMFAEnabled": "1"}}', "not what `aws iam get-account-summary` prints: "
-                            '`AccountMFAEnabled` is "1", not a whole number of 0 or more'),
-    "too large a number": ('{"SummaryMap": {"Users": 5000000000}}', "not what `aws iam get-account-summary` prints: `Users` is"),
+    "without SummaryMap": (
+        '{"AccountMFAEnabled": 1}',
+        'not what `aws iam get-account-summary` prints: it has no "SummaryMap"',
+    ),
+    "a word for a number": (
+        '{"SummaryMap": {"AccountMFAEnabled": "1"}}',
+        'not what `aws iam get-account-summary` prints: `AccountMFAEnabled` is "1", not a whole number of 0 or more',
+    ),
+    "too large a number": (
+        '{"SummaryMap": {"Users": 5000000000}}',
+        "not what `aws iam get-account-summary` prints: `Users` is",
+    ),
     "empty": ("", "the file is empty"),
 }
 
 
 @pytest.mark.parametrize(("content", "told"), SUMMARIES.values(), ids=SUMMARIES)
-def test_what_is_no_account_summary_is_refused(credwarden: Run, report: Path, tmp_path: Path, content: str, told: str) -> None:
+def test_what_is_no_account_summary_is_refused(
+    credwarden: Run, report: Path, tmp_path: Path, content: str, told: str
+) -> None:
     path = tmp_path / "summary.json"
     path.write_text(content)
     done = credwarden("check", "--credential-report", report, "--account-summary", path, "--output", "out.json")
@@ -334,7 +406,9 @@ def test_standard_input_is_one_file_only(credwarden: Run) -> None:
     assert done.errors == "credwarden: standard input: standard input can be only one of the files\n"
 
 
-def test_a_report_with_fewer_users_than_the_account_is_noted(credwarden: Run, report: Path, summary: Path, tmp_path: Path) -> None:
+def test_a_report_with_fewer_users_than_the_account_is_noted(
+    credwarden: Run, report: Path, summary: Path, tmp_path: Path
+) -> None:
     shorter = tmp_path / "shorter.csv"
     shorter.write_text("".join(report.read_text().splitlines(keepends=True)[:-1]), newline="")
     whole = credwarden("check", "--credential-report", report, "--account-summary", summary, "--now", NOW)

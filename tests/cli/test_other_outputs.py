@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Callable
 from pathlib import Path
-from typing import Callable
 
 import pytest
 import yaml
@@ -50,19 +50,27 @@ REPORTS = {
     "text of the time and the content": (f"{ANSWER['GeneratedTime']}\t{CONTENT}\n", output_of(GET_REPORT, "text")),
     "Content as a JSON string": (json.dumps(CONTENT) + "\n", UNDECODED),
     "Content as text": (CONTENT + "\n", UNDECODED),
-    "Content as text, in lines": ("\n".join(CONTENT[at:at + 76] for at in range(0, len(CONTENT), 76)), UNDECODED),
-    "the answer of GenerateCredentialReport": (json.dumps(GENERATED),
-                                               "the file looks like the output of `aws iam generate-credential-report`"),
-    "GenerateCredentialReport as yaml": (as_yaml({"State": "COMPLETE"}),
-                                         "the file looks like the output of `aws iam generate-credential-report`"),
-    "GenerateCredentialReport as a table": (as_table("GenerateCredentialReport", GENERATED),
-                                            "the file looks like the output of `aws iam generate-credential-report`"),
+    "Content as text, in lines": ("\n".join(CONTENT[at : at + 76] for at in range(0, len(CONTENT), 76)), UNDECODED),
+    "the answer of GenerateCredentialReport": (
+        json.dumps(GENERATED),
+        "the file looks like the output of `aws iam generate-credential-report`",
+    ),
+    "GenerateCredentialReport as yaml": (
+        as_yaml({"State": "COMPLETE"}),
+        "the file looks like the output of `aws iam generate-credential-report`",
+    ),
+    "GenerateCredentialReport as a table": (
+        as_table("GenerateCredentialReport", GENERATED),
+        "the file looks like the output of `aws iam generate-credential-report`",
+    ),
     "JSON without Content": (json.dumps({**ANSWER, "Content": None}), 'the file looks like JSON without "Content"'),
     "an account summary": (json.dumps(SUMMARY, indent=4), "the file looks like an account summary (--account-summary)"),
     "an account summary as text": (TEXT_SUMMARY, "the file looks like an account summary (--account-summary)"),
     "an account summary as yaml": (as_yaml(SUMMARY), "the file looks like an account summary (--account-summary)"),
-    "an account summary as a table": (as_table("GetAccountSummary", SUMMARY["SummaryMap"]),
-                                      "the file looks like an account summary (--account-summary)"),
+    "an account summary as a table": (
+        as_table("GetAccountSummary", SUMMARY["SummaryMap"]),
+        "the file looks like an account summary (--account-summary)",
+    ),
 }
 SUMMARIES = {
     "text": (TEXT_SUMMARY, output_of(GET_SUMMARY, "text")),
@@ -70,12 +78,17 @@ SUMMARIES = {
     "yaml-stream": (as_yaml([SUMMARY]), output_of(GET_SUMMARY, "yaml-stream")),
     "table": (as_table("GetAccountSummary", SUMMARY["SummaryMap"]), output_of(GET_SUMMARY, "table")),
     "a report": (REPORT, "the file looks like a credential report (--credential-report)"),
-    "a report with semicolons": (REPORT.replace(",", ";"), "the file looks like a credential report (--credential-report)"),
+    "a report with semicolons": (
+        REPORT.replace(",", ";"),
+        "the file looks like a credential report (--credential-report)",
+    ),
     "the answer with a report": (as_json(REPORT), "the file looks like a credential report (--credential-report)"),
     "the report as text": (REPORTS["text"][0], "the file looks like a credential report (--credential-report)"),
     "an undecoded report": (CONTENT, "the file looks like a credential report (--credential-report)"),
-    "the answer of GenerateCredentialReport": (json.dumps(GENERATED),
-                                               "the file looks like the output of `aws iam generate-credential-report`"),
+    "the answer of GenerateCredentialReport": (
+        json.dumps(GENERATED),
+        "the file looks like the output of `aws iam generate-credential-report`",
+    ),
 }
 
 
@@ -89,14 +102,16 @@ def refused(run: Run, option: str, content: bytes, folder: Path) -> str:
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
 @pytest.mark.parametrize(("content", "looks"), REPORTS.values(), ids=REPORTS)
-def test_a_file_that_is_no_report_but_an_output_of_the_aws_cli_is_named(credwarden: Run, tmp_path: Path, content: str,
-                                                                        looks: str, encoding: str) -> None:
+def test_a_file_that_is_no_report_but_an_output_of_the_aws_cli_is_named(
+    credwarden: Run, tmp_path: Path, content: str, looks: str, encoding: str
+) -> None:
     assert refused(credwarden, "--credential-report", content.encode(encoding), tmp_path) == looks + JSON_REPORT
 
 
 @pytest.mark.parametrize(("content", "looks"), SUMMARIES.values(), ids=SUMMARIES)
-def test_a_file_that_is_no_summary_but_an_output_of_the_aws_cli_is_named(credwarden: Run, tmp_path: Path, content: str,
-                                                                         looks: str) -> None:
+def test_a_file_that_is_no_summary_but_an_output_of_the_aws_cli_is_named(
+    credwarden: Run, tmp_path: Path, content: str, looks: str
+) -> None:
     assert refused(credwarden, "--account-summary", content.encode(), tmp_path) == looks + JSON_SUMMARY
 
 

@@ -13,8 +13,9 @@ import stat
 import subprocess
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any
 
 import pytest
 
@@ -56,7 +57,9 @@ def without_privileges() -> None:
 
 
 def ended(command: list[str], **options: Any) -> Ended:
-    done = subprocess.run(command, capture_output=True, check=False, timeout=120, preexec_fn=without_privileges, **options)
+    done = subprocess.run(
+        command, capture_output=True, check=False, timeout=120, preexec_fn=without_privileges, **options
+    )
     return Ended(done.returncode, done.stdout.decode(), done.stderr.decode())
 
 
@@ -77,10 +80,12 @@ def expected(binary: Path, report: Path) -> str:
 
 # A file.
 
+
 @pytest.mark.parametrize("old", [0o600, 0o640, 0o664, 0o755, 0o666], ids=oct)
 @pytest.mark.parametrize("umask", [0o022, 0o077, 0o000, 0o777], ids=oct)
-def test_a_file_that_is_there_keeps_its_mode(binary: Path, report: Path, folder: Path, expected: str, old: int,
-                                             umask: int) -> None:
+def test_a_file_that_is_there_keeps_its_mode(
+    binary: Path, report: Path, folder: Path, expected: str, old: int, umask: int
+) -> None:
     path = folder / "out"
     path.write_text(OLD)
     path.chmod(old)
@@ -107,7 +112,9 @@ def test_a_file_that_is_there_keeps_its_owner_and_group(binary: Path, report: Pa
 
 
 @pytest.mark.skipif(not IS_ROOT, reason="only root can give a file to somebody else")
-def test_a_group_that_cannot_be_kept_gives_no_other_group_its_permissions(binary: Path, report: Path, folder: Path) -> None:
+def test_a_group_that_cannot_be_kept_gives_no_other_group_its_permissions(
+    binary: Path, report: Path, folder: Path
+) -> None:
     path = folder / "out"
     path.write_text(OLD)
     os.chown(path, -1, 23456)
@@ -146,10 +153,21 @@ def test_links_are_followed(binary: Path, report: Path, tmp_path: Path, folder: 
     assert mode(elsewhere / "old") == 0o600
 
 
-@pytest.mark.parametrize(("name", "reason"), [("loop", "Too many levels of symbolic links"), ("no/out", "No such file"),
-                                              ("out/", "s a directory"), (".", "Is a directory"), ("file/out", "Not a directory"),
-                                              ("to-nowhere", "No such file"), ("to-folder", "s a directory")])
-def test_paths_that_cannot_be_files_are_refused(binary: Path, report: Path, folder: Path, name: str, reason: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("loop", "Too many levels of symbolic links"),
+        ("no/out", "No such file"),
+        ("out/", "s a directory"),
+        (".", "Is a directory"),
+        ("file/out", "Not a directory"),
+        ("to-nowhere", "No such file"),
+        ("to-folder", "s a directory"),
+    ],
+)
+def test_paths_that_cannot_be_files_are_refused(
+    binary: Path, report: Path, folder: Path, name: str, reason: str
+) -> None:
     (folder / "loop").symlink_to("loop")
     (folder / "to-nowhere").symlink_to("no/where")
     (folder / "to-folder").symlink_to("no/")
@@ -164,8 +182,10 @@ def test_paths_that_cannot_be_files_are_refused(binary: Path, report: Path, fold
 
 # A file that cannot be replaced.
 
-def test_in_a_folder_that_is_not_writable_a_file_is_written_in_place(binary: Path, report: Path, folder: Path,
-                                                                     expected: str) -> None:
+
+def test_in_a_folder_that_is_not_writable_a_file_is_written_in_place(
+    binary: Path, report: Path, folder: Path, expected: str
+) -> None:
     path = folder / "out"
     path.write_text(OLD * 10000)
     path.chmod(0o640)
@@ -178,13 +198,17 @@ def test_in_a_folder_that_is_not_writable_a_file_is_written_in_place(binary: Pat
         folder.chmod(0o755)
     assert (done.status, done.errors) == (1, "")
     assert (path.read_text(), path.stat().st_ino, mode(path)) == (expected, inode, 0o640)
-    assert (new.status, new.errors) == (2, f"credwarden: could not write {folder}/new: Permission denied (os error 13)\n")
+    assert (new.status, new.errors) == (
+        2,
+        f"credwarden: could not write {folder}/new: Permission denied (os error 13)\n",
+    )
     assert names(folder) == ["out"]
 
 
 @pytest.mark.skipif(not IS_ROOT, reason="only root can give a file and its folder to others")
-def test_in_a_sticky_folder_another_users_file_is_written_in_place(binary: Path, report: Path, folder: Path,
-                                                                   expected: str) -> None:
+def test_in_a_sticky_folder_another_users_file_is_written_in_place(
+    binary: Path, report: Path, folder: Path, expected: str
+) -> None:
     path = folder / "out"
     path.write_text(OLD)
     path.chmod(0o666)
@@ -206,26 +230,41 @@ def namespace() -> list[str]:
 
 def mounted(*lines: str) -> list[str]:
     """The output of a script that runs in a mount namespace of its own."""
-    done = subprocess.run([*namespace(), "sh", "-euc", "\n".join(lines)], check=True, timeout=120, capture_output=True, text=True)
+    done = subprocess.run(
+        [*namespace(), "sh", "-euc", "\n".join(lines)], check=True, timeout=120, capture_output=True, text=True
+    )
     return done.stdout.splitlines()
 
 
-def test_a_bind_mounted_file_is_written_in_place(binary: Path, report: Path, tmp_path: Path, folder: Path, expected: str) -> None:
+def test_a_bind_mounted_file_is_written_in_place(
+    binary: Path, report: Path, tmp_path: Path, folder: Path, expected: str
+) -> None:
     (tmp_path / "host").write_text(OLD)
     (folder / "out").write_text("below the mount")
-    output = mounted(f"mount --bind {tmp_path}/host {folder}/out",
-                     f"{shlex.join(checking(binary, report, '--output', folder / 'out'))} || echo $?", f"ls -A {folder}")
+    output = mounted(
+        f"mount --bind {tmp_path}/host {folder}/out",
+        f"{shlex.join(checking(binary, report, '--output', folder / 'out'))} || echo $?",
+        f"ls -A {folder}",
+    )
     assert output == ["1", "out"]
     assert ((tmp_path / "host").read_text(), (folder / "out").read_text()) == (expected, "below the mount")
 
 
 # A disk that is full.
 
+
 def test_a_full_disk_leaves_the_old_file(binary: Path, crowd: Path, folder: Path) -> None:
     check = shlex.join(checking(binary, crowd, "--output", folder / "out", "--format", "html"))
-    output = mounted(f"mount -t tmpfs -o size=512k none {folder}", f"echo old > {folder}/out",
-                     f"{check} 2>&1 || echo $?", f"ls -A {folder}", f"cat {folder}/out", f"rm {folder}/out",
-                     f"{check} 2>&1 || echo $?", f"ls -A {folder}")
+    output = mounted(
+        f"mount -t tmpfs -o size=512k none {folder}",
+        f"echo old > {folder}/out",
+        f"{check} 2>&1 || echo $?",
+        f"ls -A {folder}",
+        f"cat {folder}/out",
+        f"rm {folder}/out",
+        f"{check} 2>&1 || echo $?",
+        f"ls -A {folder}",
+    )
     error = f"credwarden: could not write {folder}/out: No space left on device (os error 28)"
     assert output == [error, "2", "out", "old", error, "2"]
 
@@ -236,8 +275,14 @@ def test_a_limit_leaves_the_old_file(binary: Path, crowd: Path, folder: Path, ig
         resource.setrlimit(resource.RLIMIT_FSIZE, (500000, 500000))
 
     (folder / "out").write_text(OLD)
-    done = subprocess.run(checking(binary, crowd, "--output", folder / "out", "--format", "html"), capture_output=True,
-                          check=False, timeout=60, restore_signals=not ignored, preexec_fn=limited)
+    done = subprocess.run(
+        checking(binary, crowd, "--output", folder / "out", "--format", "html"),
+        capture_output=True,
+        check=False,
+        timeout=60,
+        restore_signals=not ignored,
+        preexec_fn=limited,
+    )
     assert done.returncode == 2
     assert done.stderr.decode() == f"credwarden: could not write {folder}/out: File too large (os error 27)\n"
     assert ((folder / "out").read_text(), names(folder)) == (OLD, ["out"])
@@ -252,21 +297,30 @@ def test_an_incomplete_file_is_reported(binary: Path, crowd: Path, folder: Path)
     folder.chmod(0o555)
     try:
         # Without a signal, as on a full disk.
-        done = subprocess.run(checking(binary, crowd, "--output", folder / "out", "--format", "html"), capture_output=True,
-                              check=False, timeout=60, restore_signals=False, preexec_fn=limited)
+        done = subprocess.run(
+            checking(binary, crowd, "--output", folder / "out", "--format", "html"),
+            capture_output=True,
+            check=False,
+            timeout=60,
+            restore_signals=False,
+            preexec_fn=limited,
+        )
     finally:
         folder.chmod(0o755)
     assert done.returncode == 2
     assert done.stderr.decode() == (
         f"credwarden: could not write {folder}/out, which is incomplete now: it could not be replaced (Permission denied (os "
-        "error 13)) and was written in place: File too large (os error 27)\n")
+        "error 13)) and was written in place: File too large (os error 27)\n"
+    )
     assert (folder / "out").stat().st_size == 500000
 
 
 # A stream.
 
 # A program with a bug could replace a device or a link in /dev if it runs as root: these tests make /dev read-only for it.
-PROTECTED = ["sh", "-c", 'mount --rbind /dev /dev && mount -o remount,bind,ro /dev && exec "$@"', "sh"] if IS_ROOT else []
+PROTECTED = (
+    ["sh", "-c", 'mount --rbind /dev /dev && mount -o remount,bind,ro /dev && exec "$@"', "sh"] if IS_ROOT else []
+)
 
 
 def protected(*command: str) -> list[str]:
@@ -280,7 +334,9 @@ def ended_protected(*command: str, **options: Any) -> Ended:
 
 
 @pytest.mark.parametrize("name", ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1", "/proc/thread-self/fd/1", "link"])
-def test_standard_output_by_name_is_standard_output(binary: Path, report: Path, folder: Path, expected: str, name: str) -> None:
+def test_standard_output_by_name_is_standard_output(
+    binary: Path, report: Path, folder: Path, expected: str, name: str
+) -> None:
     if name == "link":
         (folder / "link").symlink_to("/dev/stdout")
         name = str(folder / "link")
@@ -289,8 +345,11 @@ def test_standard_output_by_name_is_standard_output(binary: Path, report: Path, 
     path.write_text(OLD)
     path.chmod(0o640)
     inode = path.stat().st_ino
-    for redirected, text in ((f"{check} >> out", OLD + expected), (f"{check} > out", expected),
-                             (f"{{ echo before; {check}; echo after; }} > out", f"before\n{expected}after\n")):
+    for redirected, text in (
+        (f"{check} >> out", OLD + expected),
+        (f"{check} > out", expected),
+        (f"{{ echo before; {check}; echo after; }} > out", f"before\n{expected}after\n"),
+    ):
         done = ended_protected("sh", "-c", redirected, cwd=folder)
         assert (done.output, done.errors) == ("", ""), redirected
         assert path.read_text() == text, redirected
@@ -305,8 +364,9 @@ def test_standard_error_by_name_is_standard_error(binary: Path, report: Path, fo
 
 
 @pytest.mark.parametrize("directory", ["/dev/fd", "/proc/self/fd"])
-def test_another_descriptor_is_written_at_its_position(binary: Path, report: Path, folder: Path, expected: str,
-                                                       directory: str) -> None:
+def test_another_descriptor_is_written_at_its_position(
+    binary: Path, report: Path, folder: Path, expected: str, directory: str
+) -> None:
     check = shlex.join(checking(binary, report, "--output", f"{directory}/7"))
     done = ended_protected("bash", "-c", f"{{ echo before >&7; {check}; echo after >&7; }} 7> out", cwd=folder)
     assert (done.errors, (folder / "out").read_text()) == ("", f"before\n{expected}after\n")
@@ -333,7 +393,10 @@ def test_a_device_is_written_and_stays(binary: Path, report: Path, folder: Path)
         assert (done.status, done.output, done.errors) == (1, "", "")
     assert stat.S_ISCHR(os.stat("/dev/null").st_mode) and (folder / "null").is_symlink()
     done = ended_protected(*checking(binary, report, "--output", "/dev/full"))
-    assert (done.status, done.errors) == (2, "credwarden: could not write /dev/full: No space left on device (os error 28)\n")
+    assert (done.status, done.errors) == (
+        2,
+        "credwarden: could not write /dev/full: No space left on device (os error 28)\n",
+    )
 
 
 def test_a_pipe_that_nobody_reads_any_more_is_no_error(binary: Path, crowd: Path, folder: Path) -> None:
@@ -371,6 +434,7 @@ def test_a_socket_gets_it(binary: Path, report: Path, folder: Path, expected: st
 
 
 # A signal.
+
 
 class Watched:
     """A run that writes to a file, and its temporary file as others see it."""
@@ -425,7 +489,9 @@ def stopped(command: list[str], folder: Path, size: int, preexec: Callable[[], N
     before = {path: path.read_bytes() for path in folder.iterdir()}
     for _ in range(50):
         watched = Watched(command, folder, preexec)
-        if watched.until(lambda: (watched.temporary() or 0) >= size and watched.temporary() is not None):
+        if watched.until(
+            lambda watched=watched: (watched.temporary() or 0) >= size and watched.temporary() is not None
+        ):
             watched.stop()
             if watched.temporary() is not None:
                 return watched
@@ -440,13 +506,16 @@ def stopped(command: list[str], folder: Path, size: int, preexec: Callable[[], N
 
 @pytest.fixture(scope="module")
 def page_size(binary: Path, crowd: Path) -> int:
-    return len(subprocess.run(checking(binary, crowd, "--format", "html"), capture_output=True, check=False, timeout=60).stdout)
+    return len(
+        subprocess.run(checking(binary, crowd, "--format", "html"), capture_output=True, check=False, timeout=60).stdout
+    )
 
 
 @pytest.mark.parametrize("share", [0, 0.5, 1], ids=["just created", "half written", "whole"])
 @pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
-def test_a_signal_leaves_the_old_file_and_no_other(binary: Path, crowd: Path, folder: Path, page_size: int,
-                                                   number: signal.Signals, share: float) -> None:
+def test_a_signal_leaves_the_old_file_and_no_other(
+    binary: Path, crowd: Path, folder: Path, page_size: int, number: signal.Signals, share: float
+) -> None:
     (folder / "out").write_text(OLD)
     command = checking(binary, crowd, "--output", folder / "out", "--format", "html")
     watched = stopped(command, folder, int(page_size * share))
@@ -470,7 +539,9 @@ def test_a_signal_at_any_moment_leaves_a_whole_file(binary: Path, crowd: Path, f
     for size, number in zip([-1, *(page_size * step // 7 for step in range(8))], SIGNALS * 3, strict=True):
         (folder / "out").write_text(OLD)
         watched = Watched(command, folder, not_ignored)
-        watched.until(lambda: (-1 if (seen := watched.temporary()) is None else seen) >= size)
+        watched.until(
+            lambda watched=watched, size=size: (-1 if (seen := watched.temporary()) is None else seen) >= size
+        )
         status, errors = watched.end(number)
         whole = (folder / "out").stat().st_size == page_size
         assert (status, errors) in ((-number, ""), (1, ""))
@@ -480,6 +551,7 @@ def test_a_signal_at_any_moment_leaves_a_whole_file(binary: Path, crowd: Path, f
 
 def test_a_signal_that_is_ignored_stays_ignored(binary: Path, crowd: Path, folder: Path, page_size: int) -> None:
     """As with `nohup`, and in the background of a shell."""
+
     def ignoring() -> None:
         for number in SIGNALS:
             signal.signal(number, signal.SIG_IGN)
@@ -510,8 +582,16 @@ def test_only_the_owner_can_read_a_temporary_file(binary: Path, crowd: Path, fol
 
 # An ending.
 
-PRINTING = [["checks"], ["explain", "root-mfa-disabled"], ["completions", "bash"], ["man"], ["man", "check"], ["--help"],
-            ["check", "--help"], ["--version"]]
+PRINTING = [
+    ["checks"],
+    ["explain", "root-mfa-disabled"],
+    ["completions", "bash"],
+    ["man"],
+    ["man", "check"],
+    ["--help"],
+    ["check", "--help"],
+    ["--version"],
+]
 
 
 FULL = "credwarden: could not write standard output: No space left on device (os error 28)\n"
@@ -522,7 +602,9 @@ READ_ONLY = "credwarden: could not write standard output: Bad file descriptor (o
 def test_a_failing_standard_output_is_an_error(binary: Path, folder: Path, arguments: list[str]) -> None:
     command = shlex.join([str(binary), *arguments])
     (folder / "file").write_text(OLD)
-    endings = [ended(["sh", "-c", f"{command} {redirected}"], cwd=folder) for redirected in ("> /dev/full", "1< file", ">&-")]
+    endings = [
+        ended(["sh", "-c", f"{command} {redirected}"], cwd=folder) for redirected in ("> /dev/full", "1< file", ">&-")
+    ]
     # A closed standard output counts as /dev/null.
     assert [(done.status, done.errors) for done in endings] == [(2, FULL), (2, READ_ONLY), (0, "")]
 
@@ -530,11 +612,15 @@ def test_a_failing_standard_output_is_an_error(binary: Path, folder: Path, argum
 def test_a_failing_standard_output_of_check_is_an_error(binary: Path, report: Path, folder: Path) -> None:
     command = shlex.join(checking(binary, report))
     (folder / "file").write_text(OLD)
-    endings = [ended(["sh", "-c", f"{command} {redirected}"], cwd=folder) for redirected in ("> /dev/full", "1< file", ">&-")]
+    endings = [
+        ended(["sh", "-c", f"{command} {redirected}"], cwd=folder) for redirected in ("> /dev/full", "1< file", ">&-")
+    ]
     assert [(done.status, done.errors) for done in endings] == [(2, FULL), (2, READ_ONLY), (1, "")]
 
 
-def test_a_file_is_written_while_standard_output_is_closed(binary: Path, report: Path, folder: Path, expected: str) -> None:
+def test_a_file_is_written_while_standard_output_is_closed(
+    binary: Path, report: Path, folder: Path, expected: str
+) -> None:
     command = shlex.join(checking(binary, report, "--output", folder / "out"))
     done = ended(["sh", "-c", f"{command} >&- 2>&- <&-"])
     assert (done.status, (folder / "out").read_text(), names(folder)) == (1, expected, ["out"])

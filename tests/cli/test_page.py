@@ -8,9 +8,10 @@ import json
 import os
 import shutil
 from collections import Counter
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Callable, Iterator
+from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -20,8 +21,18 @@ from emulator.launcher import ACCOUNT
 from saved import NOW, Ended, account
 
 Run = Callable[..., Ended]
-HOSTILE = ["<script>document.title='owned'", "\"onmouseover=alert(1) x=\"", "'><img src=x onerror=alert(1)>",
-           "<script><script>alert(1)", "{{7*7}}{%if%}", "rtl\u202egnp.exe", "&lt;b&gt;", "=1+1", "a`b$(c)", "zero\u200bwidth"]
+HOSTILE = [
+    "<script>document.title='owned'",
+    '"onmouseover=alert(1) x="',
+    "'><img src=x onerror=alert(1)>",
+    "<script><script>alert(1)",
+    "{{7*7}}{%if%}",
+    "rtl\u202egnp.exe",
+    "&lt;b&gt;",
+    "=1+1",
+    "a`b$(c)",
+    "zero\u200bwidth",
+]
 
 
 def browser_path() -> str | None:
@@ -35,7 +46,9 @@ def browser() -> Iterator[Browser]:
     if path is None:
         if os.environ.get("CI"):
             pytest.fail("there is no Chromium to test the page in")
-        pytest.skip("there is no Chromium to test the page in: install Debian's `chromium`, or name one in CREDWARDEN_CHROMIUM")
+        pytest.skip(
+            "there is no Chromium to test the page in: install Debian's `chromium`, or name one in CREDWARDEN_CHROMIUM"
+        )
     with sync_playwright() as playwright:
         arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
         with playwright.chromium.launch(executable_path=path, args=arguments) as browser:
@@ -50,7 +63,9 @@ def opened(browser: Browser, credwarden: Run, tmp_path: Path) -> Iterator[Callab
 
     def page_of(report: Path, *options: str | Path, status: int = 1, **context: Any) -> Page:
         path = tmp_path / "page.html"
-        done = credwarden("check", "--credential-report", report, "--now", NOW, "--format", "html", "--output", path, *options)
+        done = credwarden(
+            "check", "--credential-report", report, "--now", NOW, "--format", "html", "--output", path, *options
+        )
         assert done.status == status
         assert done.errors == "" or (report.stem == "hostile" and "IAM does not allow such a user name" in done.errors)
         return opened_in(browser, path, complaints, contexts, **context)
@@ -61,7 +76,9 @@ def opened(browser: Browser, credwarden: Run, tmp_path: Path) -> Iterator[Callab
     assert complaints == []
 
 
-def opened_in(browser: Browser, path: Path, complaints: list[str], contexts: list[BrowserContext], **options: Any) -> Page:
+def opened_in(
+    browser: Browser, path: Path, complaints: list[str], contexts: list[BrowserContext], **options: Any
+) -> Page:
     context = browser.new_context(**options)
     contexts.append(context)
     page = context.new_page()
@@ -83,11 +100,13 @@ def shown(page: Page) -> list[dict[str, str]]:
 
 def by_subject(page: Page) -> dict[str, list[dict[str, str]]]:
     """The findings that can be seen in the view by subject, in their order, by the headings of their subjects."""
-    return dict(page.evaluate("""[...document.querySelectorAll(".findings > tbody")].filter((body) => !body.hidden).map((body) => [
+    return dict(
+        page.evaluate("""[...document.querySelectorAll(".findings > tbody")].filter((body) => !body.hidden).map((body) => [
         body.querySelector(".subject th").textContent,
         [...body.rows].filter((row) => row.dataset.check && !row.hidden).map((row) => ({
             badge: row.querySelector(".badge").textContent, subject: row.children[1].textContent,
-            check: row.children[3].textContent, id: row.querySelector("details > .small code").textContent}))])"""))
+            check: row.children[3].textContent, id: row.querySelector("details > .small code").textContent}))])""")
+    )
 
 
 def owner(finding_id: str) -> str:
@@ -167,7 +186,9 @@ def test_columns_sort_both_ways_and_say_so(opened: Callable[..., Page], report: 
     assert shown(page) == every[::-1]
 
 
-def test_by_subject_each_subject_has_its_findings_root_first_and_then_the_worst(opened: Callable[..., Page], report: Path) -> None:
+def test_by_subject_each_subject_has_its_findings_root_first_and_then_the_worst(
+    opened: Callable[..., Page], report: Path
+) -> None:
     page = opened(report)
     every = shown(page)
     page.get_by_label("By subject").check()
@@ -192,7 +213,7 @@ def test_by_subject_filters_and_sorting_work(opened: Callable[..., Page], report
     page = opened(report)
     page.get_by_label("Search").fill("etl")
     page.get_by_label("By subject").check()
-    (heading, rows), = by_subject(page).items()
+    ((heading, rows),) = by_subject(page).items()
     assert heading == f"MEDIUMUser etl{len(rows)} findings"
     page.locator("#check").select_option("access-key-unused")
     assert list(by_subject(page)) == [f"MEDIUMUser etl1 of {len(rows)} findings"]
@@ -203,7 +224,9 @@ def test_by_subject_filters_and_sorting_work(opened: Callable[..., Page], report
     for direction in ("ascending", "descending"):
         head.get_by_role("button").click()
         first = [rows[0]["subject"].lower() for rows in by_subject(page).values()]
-        assert head.get_attribute("aria-sort") == direction and first == sorted(first, reverse=direction == "descending")
+        assert head.get_attribute("aria-sort") == direction and first == sorted(
+            first, reverse=direction == "descending"
+        )
     page.get_by_role("button", name="HIGH").click()
     assert [owner(rows[0]["id"]) for rows in by_subject(page).values()] == ["Root user", "User bob"]
     page.get_by_label("Search").fill("nobody is called so")
@@ -238,8 +261,11 @@ def test_commands_are_copied_as_they_are(opened: Callable[..., Page], credwarden
     page = opened(report, permissions=["clipboard-read", "clipboard-write"])
     if way == "selection":
         page.evaluate("() => { navigator.clipboard.writeText = () => Promise.reject(new Error('not here')); }")
-    (one,) = [one for one in findings(credwarden, report)
-              if (one["check"], one["subject"]["user"]) == ("access-key-unused", "terraform+prod=eu,team.a@example.com")]
+    (one,) = [
+        one
+        for one in findings(credwarden, report)
+        if (one["check"], one["subject"]["user"]) == ("access-key-unused", "terraform+prod=eu,team.a@example.com")
+    ]
     row = page.locator(f".findings tr:has(code:text-is({json.dumps(one['id'])}))")
     row.get_by_text("Evidence and fix").click()
     row.get_by_role("button", name="Copy").click()
@@ -268,7 +294,11 @@ def test_the_charts_count_what_the_report_says(opened: Callable[..., Page], repo
     assert figures.nth(0).locator("svg .value").all_text_contents() == [str(count or "") for count in expected]
 
     uses = [row[f"access_key_{slot}_last_used_date"] for row, slot in keys if row["user"] != "<root_account>"]
-    uses += [row["password_last_used"] for row in rows if row["password_enabled"] == "true" and row["user"] != "<root_account>"]
+    uses += [
+        row["password_last_used"]
+        for row in rows
+        if row["password_enabled"] == "true" and row["user"] != "<root_account>"
+    ]
     figures.nth(1).get_by_text("As a table").click()
     cells = [int(cell) for cell in figures.nth(1).locator("td").all_inner_texts()]
     assert (sum(cells), cells[-1]) == (len(uses), sum(use in ("N/A", "no_information") for use in uses))
@@ -284,9 +314,15 @@ def hostile(tmp_path: Path) -> Path:
     writer.writerow(columns)
     for name in ["<root_account>", *HOSTILE]:
         row = dict(zip(columns, (root if name == "<root_account>" else user).split(",")))
-        row |= {"user": name, "access_key_1_active": "true", "access_key_1_last_rotated": "2020-01-02T03:04:05Z",
-                "access_key_1_last_used_date": "2026-11-19T03:04:05Z", "access_key_1_last_used_region": "</script><img src=x onerror=alert(2)>",
-                "access_key_1_last_used_service": "\"><svg onload=alert(3)>", "password_enabled": "<b>true</b>"}
+        row |= {
+            "user": name,
+            "access_key_1_active": "true",
+            "access_key_1_last_rotated": "2020-01-02T03:04:05Z",
+            "access_key_1_last_used_date": "2026-11-19T03:04:05Z",
+            "access_key_1_last_used_region": "</script><img src=x onerror=alert(2)>",
+            "access_key_1_last_used_service": '"><svg onload=alert(3)>',
+            "password_enabled": "<b>true</b>",
+        }
         if name != "<root_account>":
             row["arn"] = f"arn:aws:iam::{ACCOUNT}:user/<u>/{name}"
         writer.writerow(row.values())
@@ -299,7 +335,10 @@ def test_nothing_of_a_report_acts_in_the_page(opened: Callable[..., Page], hosti
     page = opened(hostile, "--account-summary", write_summary(hostile.parent))
     assert page.title().startswith(f"AWS account {ACCOUNT}")
     assert page.evaluate("document.querySelectorAll('script').length") == 1
-    assert page.evaluate("document.querySelectorAll('img, b, u, svg[onload], [onmouseover], [onerror], [style]').length") == 0
+    assert (
+        page.evaluate("document.querySelectorAll('img, b, u, svg[onload], [onmouseover], [onerror], [style]').length")
+        == 0
+    )
     # Whole, in its subject and in its identity; what cannot be seen is written out.
     subjects = {row["subject"].rsplit(", key", 1)[0] for row in shown(page)}
     escaped = {name.replace("\u202e", r"\u{202e}").replace("\u200b", r"\u{200b}") for name in HOSTILE}
@@ -311,7 +350,10 @@ def test_nothing_of_a_report_acts_in_the_page(opened: Callable[..., Page], hosti
     owners = {rows[0]["subject"].rsplit(", key", 1)[0] for rows in by_subject(page).values()}
     assert escaped <= owners and all(page.get_by_text(f"User {name}", exact=True).count() == 1 for name in escaped)
     assert page.evaluate("document.querySelectorAll('script').length") == 1
-    assert page.evaluate("document.querySelectorAll('img, b, u, svg[onload], [onmouseover], [onerror], [style]').length") == 0
+    assert (
+        page.evaluate("document.querySelectorAll('img, b, u, svg[onload], [onmouseover], [onerror], [style]').length")
+        == 0
+    )
     page.get_by_label("By finding").check()
     page.get_by_label("Search").fill("<script>")
     assert {row["subject"].rsplit(", key", 1)[0] for row in shown(page)} == {HOSTILE[0], HOSTILE[3]}
@@ -323,7 +365,9 @@ def write_summary(folder: Path) -> Path:
     return path
 
 
-def test_the_policy_refuses_what_is_not_the_pages_own(browser: Browser, credwarden: Run, report: Path, tmp_path: Path) -> None:
+def test_the_policy_refuses_what_is_not_the_pages_own(
+    browser: Browser, credwarden: Run, report: Path, tmp_path: Path
+) -> None:
     credwarden("check", "--credential-report", report, "--now", NOW, "--format", "html", "--output", "page.html")
     complaints, contexts = [], []
     page = opened_in(browser, tmp_path / "page.html", complaints, contexts)
@@ -332,7 +376,9 @@ def test_the_policy_refuses_what_is_not_the_pages_own(browser: Browser, credward
     directives = dict(part.strip().split(" ", 1) for part in policy.split(";"))
     assert directives.keys() == {"default-src", "style-src", "script-src", "base-uri", "form-action"}
     assert {directives["default-src"], directives["base-uri"], directives["form-action"]} == {"'none'"}
-    assert all(directives[kind].startswith("'sha256-") and " " not in directives[kind] for kind in ("style-src", "script-src"))
+    assert all(
+        directives[kind].startswith("'sha256-") and " " not in directives[kind] for kind in ("style-src", "script-src")
+    )
     refusals = page.evaluate("""() => new Promise((done) => {
         const refused = [];
         addEventListener("securitypolicyviolation", (event) => {
@@ -372,7 +418,9 @@ def test_a_printer_gets_what_is_folded(opened: Callable[..., Page], report: Path
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [375, 1280])
 @pytest.mark.parametrize("view", ["By finding", "By subject"])
-def test_it_can_be_read_by_everybody(opened: Callable[..., Page], report: Path, scheme: str, width: int, view: str) -> None:
+def test_it_can_be_read_by_everybody(
+    opened: Callable[..., Page], report: Path, scheme: str, width: int, view: str
+) -> None:
     page = opened(report, color_scheme=scheme, viewport={"width": width, "height": 800})
     page.get_by_label(view).check()
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
@@ -391,11 +439,27 @@ def test_a_keyboard_reaches_everything(opened: Callable[..., Page], report: Path
     reached = []
     for _ in range(40):
         page.keyboard.press("Tab")
-        reached.append(page.evaluate("""(() => { const one = document.activeElement;
-            return one.id || one.value || one.textContent.trim().split("\\n")[0]; })()"""))
+        reached.append(
+            page.evaluate("""(() => { const one = document.activeElement;
+            return one.id || one.value || one.textContent.trim().split("\\n")[0]; })()""")
+        )
         assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") != "none", reached[-1]
-    places = [reached.index(name) for name in ("Skip to the findings", "3 CRITICAL", "As a table", "finding", "search", "check", "expand",
-                                               "Severity", "Check", "Evidence and fix", "root-access-key-active")]
+    places = [
+        reached.index(name)
+        for name in (
+            "Skip to the findings",
+            "3 CRITICAL",
+            "As a table",
+            "finding",
+            "search",
+            "check",
+            "expand",
+            "Severity",
+            "Check",
+            "Evidence and fix",
+            "root-access-key-active",
+        )
+    ]
     assert places == sorted(places)
     page.locator(".findings summary").first.focus()
     page.keyboard.press("Enter")
@@ -431,11 +495,16 @@ def test_an_account_with_nothing_wrong_is_told_so(opened: Callable[..., Page], t
     assert page.locator(".fix").count() == 0
     path.write_text(account("bare").report(ACCOUNT))
     page = opened(path, status=0)
-    assert page.get_by_text("The report shows no active access key, root's included.").is_visible() and page.locator("svg").count() == 0
+    assert (
+        page.get_by_text("The report shows no active access key, root's included.").is_visible()
+        and page.locator("svg").count() == 0
+    )
 
 
 def test_without_a_report_the_charts_say_so(browser: Browser, credwarden: Run, tmp_path: Path) -> None:
-    done = credwarden("check", "--account-summary", write_summary(tmp_path), "--now", NOW, "--format", "html", "--output", "page.html")
+    done = credwarden(
+        "check", "--account-summary", write_summary(tmp_path), "--now", NOW, "--format", "html", "--output", "page.html"
+    )
     assert done.status == 1
     complaints, contexts = [], []
     page = opened_in(browser, tmp_path / "page.html", complaints, contexts)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any
 
 import jsonschema
 import pytest
@@ -23,9 +24,14 @@ ARN = f"arn:aws:iam::{ACCOUNT}:user/newcomer"
 
 def saved(path: Path, *changes: dict[str, Any], **members: Any) -> Path:
     """The list with a Bedrock API key of newcomer for each of the changes."""
-    one = {"UserName": "newcomer", "Status": "Active", "ServiceUserName": "newcomer-at-1",
-           "CreateDate": "2026-11-18T06:00:00+00:00", "ServiceSpecificCredentialId": ID,
-           "ServiceName": "bedrock.amazonaws.com"}
+    one = {
+        "UserName": "newcomer",
+        "Status": "Active",
+        "ServiceUserName": "newcomer-at-1",
+        "CreateDate": "2026-11-18T06:00:00+00:00",
+        "ServiceSpecificCredentialId": ID,
+        "ServiceName": "bedrock.amazonaws.com",
+    }
     members = {"IsTruncated": False, **members}
     path.write_text(json.dumps({"ServiceSpecificCredentials": [{**one, **change} for change in changes], **members}))
     return path
@@ -47,23 +53,42 @@ def verdicts(done: Ended) -> dict[str, dict]:
 
 
 def test_a_credential_is_judged(credwarden: Run, clean: Path, tmp_path: Path) -> None:
-    arguments = ["check", "--credential-report", clean, "--now", NOW, "--service-credentials",
-                 saved(tmp_path / "credentials.json", {})]
+    arguments = [
+        "check",
+        "--credential-report",
+        clean,
+        "--now",
+        NOW,
+        "--service-credentials",
+        saved(tmp_path / "credentials.json", {}),
+    ]
     done = credwarden(*arguments, "--format", "json")
     assert (done.status, done.errors) == (1, "")
     found = verdicts(done)
     assert {check: one["status"] for check, one in found.items()} == {
-        "service-credential-without-expiry": "FAILED", "service-credential-not-rotated": "PASSED",
-        "service-credential-inactive": "PASSED"}
+        "service-credential-without-expiry": "FAILED",
+        "service-credential-not-rotated": "PASSED",
+        "service-credential-inactive": "PASSED",
+    }
     one = found["service-credential-without-expiry"]
     assert one["id"] == f"credwarden/{one['check']}/{ACCOUNT}/user/newcomer/credential/{ID}"
-    assert one["subject"] == {"type": "service_credential", "user": "newcomer", "arn": ARN, "slot": None,
-                              "access_key_id": None, "created": "2026-11-18T06:00:00Z", "credential_id": ID,
-                              "service": "bedrock.amazonaws.com"}
+    assert one["subject"] == {
+        "type": "service_credential",
+        "user": "newcomer",
+        "arn": ARN,
+        "slot": None,
+        "access_key_id": None,
+        "created": "2026-11-18T06:00:00Z",
+        "credential_id": ID,
+        "service": "bedrock.amazonaws.com",
+    }
     assert one["severity"] == "HIGH" and one["evidence"]["CreateDate"] == "2026-11-18T06:00:00Z"
     commands = one["remediation"].splitlines()
     assert [line.split()[2] for line in commands if not line.startswith("#")] == [
-        "create-service-specific-credential", "update-service-specific-credential", "delete-service-specific-credential"]
+        "create-service-specific-credential",
+        "update-service-specific-credential",
+        "delete-service-specific-credential",
+    ]
     row = next(csv.DictReader(io.StringIO(credwarden(*arguments, "--format", "csv", "--status", "FAILED").output)))
     assert (row["subject"], row["user"], row["created"]) == ("service_credential", "newcomer", "2026-11-18T06:00:00Z")
     (asff,) = json.loads(credwarden(*arguments, "--format", "asff", "--region", "eu-central-1").output)
@@ -84,7 +109,9 @@ def test_without_the_file_nothing_is_said_of_them(credwarden: Run, clean: Path) 
 
 def test_the_file_alone_is_judged_too(credwarden: Run, tmp_path: Path) -> None:
     path = saved(tmp_path / "credentials.json", {"Status": "Inactive"})
-    done = credwarden("check", "--service-credentials", path, "--now", NOW, "--format", "json", "--fail-on", "INFORMATIONAL")
+    done = credwarden(
+        "check", "--service-credentials", path, "--now", NOW, "--format", "json", "--fail-on", "INFORMATIONAL"
+    )
     one = verdicts(done)["service-credential-inactive"]
     assert (done.status, one["status"], one["subject"]["arn"]) == (1, "FAILED", None)
     assert one["id"] == f"credwarden/{one['check']}/unknown/user/newcomer/credential/{ID}"
@@ -93,8 +120,11 @@ def test_the_file_alone_is_judged_too(credwarden: Run, tmp_path: Path) -> None:
 def test_an_active_credential_is_a_credential_of_its_user(credwarden: Run, report: Path, tmp_path: Path) -> None:
     def verdict(*options: str | Path) -> dict:
         done = credwarden("check", "--credential-report", report, "--now", NOW, "--format", "json", *options)
-        (one,) = [one for one in json.loads(done.output)["findings"]
-                  if one["check"] == "user-without-credentials" and one["subject"]["user"] == "intern-2021"]
+        (one,) = [
+            one
+            for one in json.loads(done.output)["findings"]
+            if one["check"] == "user-without-credentials" and one["subject"]["user"] == "intern-2021"
+        ]
         return one
 
     path = tmp_path / "credentials.json"
@@ -105,10 +135,13 @@ def test_an_active_credential_is_a_credential_of_its_user(credwarden: Run, repor
     assert expired["status"] == "FAILED" and "no active service-specific credential" in expired["message"]
 
 
-@pytest.mark.parametrize("members, words", [
-    ({"IsTruncated": True}, 'the list is not whole ("IsTruncated")'),
-    ({"NextToken": "x"}, 'the list is not whole ("NextToken")'),
-])
+@pytest.mark.parametrize(
+    "members, words",
+    [
+        ({"IsTruncated": True}, 'the list is not whole ("IsTruncated")'),
+        ({"NextToken": "x"}, 'the list is not whole ("NextToken")'),
+    ],
+)
 def test_a_part_of_the_list_is_refused(credwarden: Run, tmp_path: Path, members: dict, words: str) -> None:
     path = saved(tmp_path / "credentials.json", {}, **members)
     done = credwarden("check", "--service-credentials", path)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from typing import Callable
 
 import pytest
 
@@ -19,8 +19,11 @@ Rows = list[list[str]]
 SAMPLE = account().report(ACCOUNT)
 ROWS = list(csv.reader(io.StringIO(SAMPLE)))
 COLUMNS = ROWS[0]
-DATES = [place for place, name in enumerate(COLUMNS)
-         if name.endswith(("_time", "_date", "_used", "_changed", "_rotated", "_rotation"))]
+DATES = [
+    place
+    for place, name in enumerate(COLUMNS)
+    if name.endswith(("_time", "_date", "_used", "_changed", "_rotated", "_rotation"))
+]
 ADVICE = "; save the output of `aws iam get-credential-report --output json` as it is"
 
 
@@ -37,8 +40,10 @@ def quoted_lines(separator: str) -> str:
 
 def dated(form: str) -> Rows:
     """The sample with its dates in that form of `strftime`."""
+
     def local(cell: str) -> str:
         return datetime.fromisoformat(cell.replace("Z", "+00:00")).strftime(form) if cell[:2] == "20" else cell
+
     return [[local(cell) if place in DATES else cell for place, cell in enumerate(row)] for row in ROWS]
 
 
@@ -75,11 +80,12 @@ FORMS = {
     "lines in one column of a file with semicolons": written([[line] for line in SAMPLE.split("\n")], delimiter=";"),
     "spaces around every cell": written([[f" {cell}  " for cell in row] for row in ROWS], delimiter=";"),
     "empty rows": written([[""] * 22, *ROWS[:4], [""] * 22, *ROWS[4:], [" "] * 22], lineterminator="\r\n"),
-    "empty rows between semicolons": written([ROWS[0], *[row for one in ROWS[1:] for row in ([""] * 22, one)]],
-                                             delimiter=";"),
+    "empty rows between semicolons": written(
+        [ROWS[0], *[row for one in ROWS[1:] for row in ([""] * 22, one)]], delimiter=";"
+    ),
     "blank lines before the header": "\n  \n\r\n" + SAMPLE,
     "Export-Csv": "#TYPE System.Management.Automation.PSCustomObject\r\n"
-                  + written(ROWS, quoting=csv.QUOTE_ALL, lineterminator="\r\n"),
+    + written(ROWS, quoting=csv.QUOTE_ALL, lineterminator="\r\n"),
     "a line that names the separator": "sep=;\r\n" + written(ROWS, delimiter=";", lineterminator="\r\n"),
     "a quoted line that names the separator": '"sep=,"\r\n\r\n' + SAMPLE,
 }
@@ -87,14 +93,27 @@ FORMS = {
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
 @pytest.mark.parametrize("text", FORMS.values(), ids=FORMS)
-def test_every_form_gives_the_verdicts_of_the_served_report(credwarden: Run, tmp_path: Path, text: str, encoding: str) -> None:
+def test_every_form_gives_the_verdicts_of_the_served_report(
+    credwarden: Run, tmp_path: Path, text: str, encoding: str
+) -> None:
     expected = checked(credwarden, tmp_path, SAMPLE)
     assert checked(credwarden, tmp_path, text, encoding) == expected
 
 
-@pytest.mark.parametrize(("true", "false"), [
-    ("TRUE", "FALSE"), ("WAHR", "FALSCH"), ("VRAI", "FAUX"), ("VERDADERO", "FALSO"), ("WAAR", "ONWAAR"), ("SANT", "FALSKT")])
-def test_truth_values_in_the_language_of_the_spreadsheet(credwarden: Run, tmp_path: Path, true: str, false: str) -> None:
+@pytest.mark.parametrize(
+    ("true", "false"),
+    [
+        ("TRUE", "FALSE"),
+        ("WAHR", "FALSCH"),
+        ("VRAI", "FAUX"),
+        ("VERDADERO", "FALSO"),
+        ("WAAR", "ONWAAR"),
+        ("SANT", "FALSKT"),
+    ],
+)
+def test_truth_values_in_the_language_of_the_spreadsheet(
+    credwarden: Run, tmp_path: Path, true: str, false: str
+) -> None:
     words = {"true": true, "false": false}
     text = written([[words.get(cell, cell) for cell in row] for row in ROWS], delimiter=";")
 
@@ -120,16 +139,27 @@ def test_line_numbers_are_those_of_the_file(credwarden: Run, tmp_path: Path) -> 
 
 def test_another_first_line_is_quoted_escaped_and_cut(credwarden: Run, tmp_path: Path) -> None:
     message = refusal(checked(credwarden, tmp_path, "a\u202eb" + "c" * 90 + "\n"))
-    assert message == f"not a credential report: line 1 is `a\\u{{202e}}b{'c' * 53}…`, not a header with `user` and `arn`"
+    assert (
+        message == f"not a credential report: line 1 is `a\\u{{202e}}b{'c' * 53}…`, not a header with `user` and `arn`"
+    )
 
 
-SECONDS = [("D.M.Y", "%d.%m.%Y %H:%M:%S"), ("D/M/Y", "%d/%m/%Y %H:%M:%S"), ("M/D/Y", "%m/%d/%Y %I:%M:%S %p"),
-           ("D-M-Y", "%d-%m-%Y %H:%M:%S"), ("Y-M-D", "%Y-%m-%d %H:%M:%S"), ("Y/M/D", "%Y/%m/%d %H:%M:%S"),
-           ("M/D/Y", "%-m/%-d/%Y, %-I:%M:%S %p"), ("Y-M-D", "%Y-%m-%dT%H:%M:%S")]
+SECONDS = [
+    ("D.M.Y", "%d.%m.%Y %H:%M:%S"),
+    ("D/M/Y", "%d/%m/%Y %H:%M:%S"),
+    ("M/D/Y", "%m/%d/%Y %I:%M:%S %p"),
+    ("D-M-Y", "%d-%m-%Y %H:%M:%S"),
+    ("Y-M-D", "%Y-%m-%d %H:%M:%S"),
+    ("Y/M/D", "%Y/%m/%d %H:%M:%S"),
+    ("M/D/Y", "%-m/%-d/%Y, %-I:%M:%S %p"),
+    ("Y-M-D", "%Y-%m-%dT%H:%M:%S"),
+]
 
 
 @pytest.mark.parametrize(("name", "form"), SECONDS)
-def test_local_dates_give_the_verdicts_of_the_served_report(credwarden: Run, tmp_path: Path, name: str, form: str) -> None:
+def test_local_dates_give_the_verdicts_of_the_served_report(
+    credwarden: Run, tmp_path: Path, name: str, form: str
+) -> None:
     rows = dated(form)
     served = findings(checked(credwarden, tmp_path, SAMPLE))
     done = checked(credwarden, tmp_path, written(rows, delimiter=";"))
@@ -138,43 +168,57 @@ def test_local_dates_give_the_verdicts_of_the_served_report(credwarden: Run, tmp
         for column, value in local["evidence"].items():
             assert value == cells[local["subject"]["user"] or "<root_account>", column], "what the file says"
         assert {**local, "evidence": None} == {**one, "evidence": None}
-    assert done.errors == (f"credwarden: saved.csv: the dates have a spreadsheet's local form, as `{rows[1][2]}` has; they are "
-                           f"read as {name} in UTC\n")
+    assert done.errors == (
+        f"credwarden: saved.csv: the dates have a spreadsheet's local form, as `{rows[1][2]}` has; they are "
+        f"read as {name} in UTC\n"
+    )
 
 
 @pytest.mark.parametrize("form", ["%d.%m.%Y %H:%M", "%m/%d/%Y %I:%M %p", "%-m/%-d/%Y %-H:%M"])
 def test_lost_seconds_change_no_verdict(credwarden: Run, tmp_path: Path, form: str) -> None:
     late = [[cell.replace("06:00:00Z", "05:59:42Z") for cell in row] for row in ROWS]
-    kept = [(one["check"], one["subject"]["user"], one["subject"]["slot"], one["status"])
-            for one in findings(checked(credwarden, tmp_path, written(late)))]
+    kept = [
+        (one["check"], one["subject"]["user"], one["subject"]["slot"], one["status"])
+        for one in findings(checked(credwarden, tmp_path, written(late)))
+    ]
     lost = findings(checked(credwarden, tmp_path, written(dated(form)).replace("06:00", "05:59")))
     assert [(one["check"], one["subject"]["user"], one["subject"]["slot"], one["status"]) for one in lost] == kept
     assert len({one["id"] for one in lost}) == len(lost)
 
 
 def test_dates_without_a_time_are_midnight_with_a_note(credwarden: Run, tmp_path: Path) -> None:
-    midnight = written([[cell[:11] + "00:00:00Z" if place in DATES and cell[:2] == "20" else cell
-                         for place, cell in enumerate(row)] for row in ROWS])
+    midnight = written(
+        [
+            [cell[:11] + "00:00:00Z" if place in DATES and cell[:2] == "20" else cell for place, cell in enumerate(row)]
+            for row in ROWS
+        ]
+    )
     served = findings(checked(credwarden, tmp_path, midnight))
     done = checked(credwarden, tmp_path, written(dated("%d.%m.%Y")))
-    assert [(one["id"], one["status"], one["message"]) for one in findings(done)] == \
-        [(one["id"], one["status"], one["message"]) for one in served]
-    assert done.errors == ("credwarden: saved.csv: the dates have a spreadsheet's local form, as `03.08.2020` has; they are read "
-                           "as D.M.Y in UTC, and as midnight where there is no time of day\n")
+    assert [(one["id"], one["status"], one["message"]) for one in findings(done)] == [
+        (one["id"], one["status"], one["message"]) for one in served
+    ]
+    assert done.errors == (
+        "credwarden: saved.csv: the dates have a spreadsheet's local form, as `03.08.2020` has; they are read "
+        "as D.M.Y in UTC, and as midnight where there is no time of day\n"
+    )
 
 
 def test_local_dates_that_tell_no_day_from_month_are_refused(credwarden: Run, tmp_path: Path) -> None:
     text = "user,arn,user_creation_time,password_last_used\nalice,,N/A,05/06/2026 10:00\nbob,,07/08/2025 00:00,no_information\n"
     assert refusal(checked(credwarden, tmp_path, text)) == (
         "line 2: `05/06/2026 10:00` in `password_last_used` is a local date, and no date of the report tells the day from the "
-        "month"
-        + ADVICE)
+        "month" + ADVICE
+    )
 
 
 ODD = {
     "two separators": ("20.06.2021 05:16", "21/06/2021 05:16", "has another form than `20.06.2021 05:16` in"),
-    "day and month swapped": ("20/06/2021 05:16", "06/21/2021 05:16",
-                              "has the month first, and `20/06/2021 05:16` in `user_creation_time` of line 2 the day"),
+    "day and month swapped": (
+        "20/06/2021 05:16",
+        "06/21/2021 05:16",
+        "has the month first, and `20/06/2021 05:16` in `user_creation_time` of line 2 the day",
+    ),
     "a month of 13 with dots": ("20.06.2021 05:16", "06.21.2021 05:16", "has the month first, and"),
     "12 and 24 hours": ("6/20/2021 5:16 PM", "6/21/2021 17:16", "has no AM or PM, unlike `6/20/2021 5:16 PM` in"),
     "no day of the calendar": ("20.06.2021 05:16", "31.02.2021 05:16", "is not a calendar date"),
@@ -183,8 +227,9 @@ ODD = {
 
 
 @pytest.mark.parametrize(("one", "other", "message"), ODD.values(), ids=ODD)
-def test_local_dates_that_contradict_each_other_are_refused(credwarden: Run, tmp_path: Path, one: str, other: str,
-                                                            message: str) -> None:
+def test_local_dates_that_contradict_each_other_are_refused(
+    credwarden: Run, tmp_path: Path, one: str, other: str, message: str
+) -> None:
     text = f"user;arn;user_creation_time;password_last_used\nalice;;{one};N/A\nbob;;{one};{other}\n"
     line = refusal(checked(credwarden, tmp_path, text))
     assert line.startswith(f"line 3: `{other}` in `password_last_used` {message}") and line.endswith(ADVICE)
@@ -193,9 +238,13 @@ def test_local_dates_that_contradict_each_other_are_refused(credwarden: Run, tmp
 def test_a_local_date_among_those_of_iam_is_that_cells_unknown(credwarden: Run, tmp_path: Path) -> None:
     rows = at(ROWS, 4, "access_key_1_last_rotated", "16.11.2023 06:00")
     done = checked(credwarden, tmp_path, written(rows))
-    unknown = {(one["check"], one["subject"]["user"]): one["message"] for one in findings(done) if one["status"] == "UNKNOWN"}
-    assert unknown["access-key-not-rotated", "backup"] == \
-        "access_key_1_last_rotated is `16.11.2023 06:00` in the credential report, not a date."
+    unknown = {
+        (one["check"], one["subject"]["user"]): one["message"] for one in findings(done) if one["status"] == "UNKNOWN"
+    }
+    assert (
+        unknown["access-key-not-rotated", "backup"]
+        == "access_key_1_last_rotated is `16.11.2023 06:00` in the credential report, not a date."
+    )
     assert done.errors == "" and all(user in ("backup", None) for _, user in unknown)
 
 
@@ -212,6 +261,9 @@ def test_local_dates_in_what_iam_served_are_damage(credwarden: Run, tmp_path: Pa
 
 def test_a_word_that_is_no_truth_value_is_that_cells_unknown(credwarden: Run, tmp_path: Path) -> None:
     rows = at(ROWS, 3, "mfa_active", "YES")
-    (mfa,) = [one for one in findings(checked(credwarden, tmp_path, written(rows)))
-              if one["check"] == "console-user-mfa-disabled" and one["subject"]["user"] == "alice"]
+    (mfa,) = [
+        one
+        for one in findings(checked(credwarden, tmp_path, written(rows)))
+        if one["check"] == "console-user-mfa-disabled" and one["subject"]["user"] == "alice"
+    ]
     assert mfa["status"] == "UNKNOWN"

@@ -17,10 +17,15 @@ def port_number(text: str) -> int:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="emulator", description="An AWS account on one loopback port, for tests.")
-    parser.add_argument("--port", type=port_number, default=4566,
-                        help="port on 127.0.0.1; 0 takes a free one (default 4566)")
-    parser.add_argument("--account", default="sample", metavar="NAME",
-                        help="sample, clean, bare, users:N, failing:N or rooted:N (default sample)")
+    parser.add_argument(
+        "--port", type=port_number, default=4566, help="port on 127.0.0.1; 0 takes a free one (default 4566)"
+    )
+    parser.add_argument(
+        "--account",
+        default="sample",
+        metavar="NAME",
+        help="sample, clean, bare, users:N, failing:N or rooted:N (default sample)",
+    )
     parser.add_argument("--exit-with-parent", action="store_true", help="stop when standard input is closed")
     parser.add_argument("--log-level", default="ERROR", choices=["DEBUG", "INFO", "WARNING", "ERROR"])
     options = parser.parse_args()
@@ -34,8 +39,9 @@ def main() -> int:
         return _fail(str(error.args[0]))
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
-            return _fail(f"port {options.port} is taken; end what uses it, or choose another with --port "
-                         "(0: any free one)")
+            return _fail(
+                f"port {options.port} is taken; end what uses it, or choose another with --port (0: any free one)"
+            )
         return _fail(f"cannot listen on port {options.port}: {error.strerror}")
     port = listener.getsockname()[1]
 

@@ -11,9 +11,9 @@ import csv
 import dataclasses
 import hashlib
 import io
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Iterator
 
 from emulator import clock
 
@@ -164,8 +164,9 @@ def _anchored(user: User, at: datetime) -> User:
         password=password and Password(time(password.used), time(password.changed)),
         keys=[key and dataclasses.replace(key, created=time(key.created), used=time(key.used)) for key in keys],
         certificates=[one and dataclasses.replace(one, uploaded=time(one.uploaded)) for one in certificates],
-        credentials=[dataclasses.replace(one, created=time(one.created), expires=time(one.expires))
-                     for one in user.credentials],
+        credentials=[
+            dataclasses.replace(one, created=time(one.created), expires=time(one.expires)) for one in user.credentials
+        ],
     )
 
 

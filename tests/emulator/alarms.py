@@ -7,7 +7,8 @@ actions and, in the place of a metric, the expression's name.
 from __future__ import annotations
 
 import json
-from typing import Any, Callable
+from collections.abc import Callable
+from typing import Any
 
 TYPE = "AWS::CloudWatch::Alarm"
 STATES = ("AlarmActions", "OKActions", "InsufficientDataActions")
@@ -15,6 +16,7 @@ STATES = ("AlarmActions", "OKActions", "InsufficientDataActions")
 
 def with_condition_key(tag_context: Callable[..., dict]) -> Callable[..., dict]:
     """MiniStack's condition context, which also has the actions of an alarm that is put."""
+
     def context(service: str, action: str, body: bytes, parameters: dict) -> dict:
         found = tag_context(service, action, body, parameters)
         return found | _actions(body) if action == "cloudwatch:PutMetricAlarm" else found
@@ -40,8 +42,9 @@ def with_metric_math(handler: dict[str, Any]) -> dict[str, Any]:
 
 def _translated(function: Callable) -> Callable:
     def called(*arguments: Any, **more: Any) -> Any:
-        return function(*(_one_metric(one) if isinstance(one, dict) and "Metrics" in one else one for one in arguments),
-                        **more)
+        return function(
+            *(_one_metric(one) if isinstance(one, dict) and "Metrics" in one else one for one in arguments), **more
+        )
 
     return called
 

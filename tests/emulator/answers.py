@@ -24,9 +24,11 @@ class Refused(Exception):
 
     def as_query_xml(self) -> Answer:
         fault = "Sender" if self.status < 500 else "Receiver"
-        body = (f"<ErrorResponse><Error><Type>{fault}</Type><Code>{escape(self.code)}</Code>"
-                f"<Message>{escape(self.message)}</Message></Error><RequestId>{uuid.uuid4()}</RequestId>"
-                "</ErrorResponse>")
+        body = (
+            f"<ErrorResponse><Error><Type>{fault}</Type><Code>{escape(self.code)}</Code>"
+            f"<Message>{escape(self.message)}</Message></Error><RequestId>{uuid.uuid4()}</RequestId>"
+            "</ErrorResponse>"
+        )
         return self.status, {"Content-Type": "text/xml"}, body.encode()
 
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 import functools
 import json
 import re
+from collections.abc import Iterator
 from datetime import datetime, timedelta
-from typing import Any, Iterator
+from typing import Any
 
 import botocore.loaders
 
@@ -70,10 +71,7 @@ COUNTS = {
 }
 
 # path: (most pairs, longest key, longest value)
-MAPS = {
-    "ProductFields": (50, 128, 2048),
-    "UserDefinedFields": (50, 128, 1024),
-}
+MAPS = {"ProductFields": (50, 128, 2048), "UserDefinedFields": (50, 128, 1024)}
 
 _TYPE = (re.compile(r"([^/]+)(/[^/]+){0,2}"), "^([^/]+)(/[^/]+){0,2}$")
 PATTERNS = {
@@ -82,21 +80,23 @@ PATTERNS = {
     "FindingProviderFields.Types[]": _TYPE,
 }
 
-TIMESTAMPS = frozenset({
-    "CreatedAt",
-    "UpdatedAt",
-    "FirstObservedAt",
-    "LastObservedAt",
-    "ProcessedAt",
-    "Note.UpdatedAt",
-    "Process.LaunchedAt",
-    "Process.TerminatedAt",
-    "PatchSummary.OperationStartTime",
-    "PatchSummary.OperationEndTime",
-    "ThreatIntelIndicators[].LastObservedAt",
-    "Resources[].Details.AwsIamAccessKey.CreatedAt",
-    "Resources[].Details.AwsIamUser.CreateDate",
-})
+TIMESTAMPS = frozenset(
+    {
+        "CreatedAt",
+        "UpdatedAt",
+        "FirstObservedAt",
+        "LastObservedAt",
+        "ProcessedAt",
+        "Note.UpdatedAt",
+        "Process.LaunchedAt",
+        "Process.TerminatedAt",
+        "PatchSummary.OperationStartTime",
+        "PatchSummary.OperationEndTime",
+        "ThreatIntelIndicators[].LastObservedAt",
+        "Resources[].Details.AwsIamAccessKey.CreatedAt",
+        "Resources[].Details.AwsIamUser.CreateDate",
+    }
+)
 
 _NOT_BLANK = re.compile(r".*\S.*", re.DOTALL)
 _TIMESTAMP = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(Z|[+-]\d\d:?\d\d)")
@@ -137,7 +137,8 @@ def problems(finding: Any, shape: str = "AwsSecurityFinding", path: str = "") ->
     provider = provider if isinstance(provider, dict) else {}
     given = finding.get("Severity")
     has_severity = bool(provider.get("Severity")) or (
-        isinstance(given, dict) and ("Label" in given or "Normalized" in given))
+        isinstance(given, dict) and ("Label" in given or "Normalized" in given)
+    )
     has_types = bool(provider.get("Types")) or bool(finding.get("Types"))
     if not provider and not (has_severity and has_types):
         yield "data should have required property 'FindingProviderFields'"

@@ -20,8 +20,9 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Iterator
+from typing import Any
 
 from emulator.launcher import ACCOUNT, REGION
 from emulator.process import Emulator
@@ -51,15 +52,23 @@ def environment(emulator: Emulator) -> dict[str, str]:
     emulator.client("securityhub").enable_security_hub()
     topic = emulator.client("sns").create_topic(Name="credwarden")["TopicArn"]
     iam, everybody = emulator.client("iam"), {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}
-    trust = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": everybody, "Action": "sts:AssumeRole"}]}
+    trust = {
+        "Version": "2012-10-17",
+        "Statement": [{"Effect": "Allow", "Principal": everybody, "Action": "sts:AssumeRole"}],
+    }
     policy = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
     role = iam.create_role(RoleName="checker", AssumeRolePolicyDocument=json.dumps(trust))["Role"]
     iam.put_role_policy(RoleName="checker", PolicyName="everything", PolicyDocument=json.dumps(policy))
     session = emulator.client("sts").assume_role(RoleArn=role["Arn"], RoleSessionName="bench")["Credentials"]
     emulator.forget_calls()
-    return {"AWS_ACCESS_KEY_ID": session["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": session["SecretAccessKey"],
-            "AWS_SESSION_TOKEN": session["SessionToken"], "AWS_REGION": REGION, "AWS_ENDPOINT_URL": emulator.url,
-            "CREDWARDEN_TOPIC_ARN": topic}
+    return {
+        "AWS_ACCESS_KEY_ID": session["AccessKeyId"],
+        "AWS_SECRET_ACCESS_KEY": session["SecretAccessKey"],
+        "AWS_SESSION_TOKEN": session["SessionToken"],
+        "AWS_REGION": REGION,
+        "AWS_ENDPOINT_URL": emulator.url,
+        "CREDWARDEN_TOPIC_ARN": topic,
+    }
 
 
 @contextlib.contextmanager
@@ -98,8 +107,15 @@ def runs(program: Path, account: str) -> list[dict[str, Any]]:
             wall, _answer = function.invoke({})
             cpu = cpu_seconds(function.pid)
             calls = {action.partition(":")[2]: counted["count"] for action, counted in emulator.calls().items()}
-            rows.append({"wall": wall, "cpu": cpu - spent, "peak": peak(function.pid), "calls": calls,
-                         "handshakes": tunnel.connections - shaken})
+            rows.append(
+                {
+                    "wall": wall,
+                    "cpu": cpu - spent,
+                    "peak": peak(function.pid),
+                    "calls": calls,
+                    "handshakes": tunnel.connections - shaken,
+                }
+            )
             spent, shaken = cpu, tunnel.connections
             emulator.forget_calls()
     return rows
@@ -120,7 +136,9 @@ def instructions(program: Path, account: str, by_tls: bool = False) -> dict[str,
         for number, phase in enumerate(("start", "first run", "second run"), 1):
             if phase != "start":
                 function.invoke({})
-            subprocess.run(["callgrind_control", "--dump", str(function.pid)], cwd=folder, check=True, capture_output=True)
+            subprocess.run(
+                ["callgrind_control", "--dump", str(function.pid)], cwd=folder, check=True, capture_output=True
+            )
             dump = Path(folder, f"counts.{number}").read_text()
             counts[phase] = int(re.search(r"(?m)^summary: (\d+)", dump)[1])
     return counts
@@ -128,8 +146,11 @@ def instructions(program: Path, account: str, by_tls: bool = False) -> dict[str,
 
 def compared(now: dict[str, int], before: dict[str, int]) -> list[str]:
     """What has grown by more than a tenth."""
-    return [f"{name}: {now[name]:,}, {now[name] / before[name] - 1:+.0%} on {before[name]:,}"
-            for name in now if name in before and now[name] > before[name] * (1 + TOLERANCE)]
+    return [
+        f"{name}: {now[name]:,}, {now[name] / before[name] - 1:+.0%} on {before[name]:,}"
+        for name in now
+        if name in before and now[name] > before[name] * (1 + TOLERANCE)
+    ]
 
 
 def table(*head: str) -> None:
@@ -148,15 +169,24 @@ def main() -> int:
     program = options.program.resolve()
 
     figures = sizes(program)
-    print(f"Binary {figures['binary bytes'] / 1e6:.2f} MB, zip {figures['zip bytes'] / 1e6:.2f} MB; "
-          f"from start to the first question for an event {1000 * start(program):.1f} ms (median of {STARTS}).")
+    print(
+        f"Binary {figures['binary bytes'] / 1e6:.2f} MB, zip {figures['zip bytes'] / 1e6:.2f} MB; "
+        f"from start to the first question for an event {1000 * start(program):.1f} ms (median of {STARTS})."
+    )
 
     table("account", "run", "wall s", "CPU s", "peak MiB", "handshakes", "calls")
     calls: dict[str, dict[str, int]] = {}
     for account in ACCOUNTS:
         for number, run in enumerate(runs(program, account), 1):
-            row(account, number, f"{run['wall']:.3f}", f"{run['cpu']:.3f}", f"{run['peak']:.1f}", run["handshakes"],
-                sum(run["calls"].values()))
+            row(
+                account,
+                number,
+                f"{run['wall']:.3f}",
+                f"{run['cpu']:.3f}",
+                f"{run['peak']:.1f}",
+                run["handshakes"],
+                sum(run["calls"].values()),
+            )
             calls[f"{account}, {number}"] = run["calls"]
     table("calls", *calls)
     for action in sorted({action for made in calls.values() for action in made}):

@@ -26,6 +26,8 @@ def target() -> Path:
 def _binary(variable: str, name: str, package: str) -> Path:
     path = Path(os.environ.get(variable) or target() / "debug" / name)
     if not path.is_file():
-        raise FileNotFoundError(f"there is no binary at {path}; build it with `cargo build --package {package}`, or name "
-                                f"another one in {variable}")
+        raise FileNotFoundError(
+            f"there is no binary at {path}; build it with `cargo build --package {package}`, or name "
+            f"another one in {variable}"
+        )
     return path.resolve()

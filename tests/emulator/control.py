@@ -1,26 +1,27 @@
 """The test-only endpoint under `/_credwarden/`: look into the emulator and change the account while it runs.
 
-    GET    /_credwarden/health                  {"ready": true, ...}
-    POST   /_credwarden/reset                   everything back to the start: MiniStack, hub, account, counters, mails
-    GET    /_credwarden/calls                   calls by action, the function's and others'; DELETE sets them to zero
-    GET    /_credwarden/mails                   the e-mails sent; DELETE empties the mailbox
-    GET    /_credwarden/published               the messages published since the start: variants, attributes, size
-    GET    /_credwarden/findings                everything in the hub, of every account; no quota, no permission
-    POST   /_credwarden/findings                place one finding in the hub as it is, of whatever account and product
-    GET    /_credwarden/report                  the credential report as it would be generated now
-    POST   /_credwarden/account/<operation>     see `OPERATIONS`; arguments as a JSON object
-    PUT    /_credwarden/faults                  [{"action", "how", ...}, ...]; see `traffic.Fault`
-    PUT    /_credwarden/throttling              true or false
-    PUT    /_credwarden/rules                   [filters, ...]: what passes one of them is suppressed as it is imported
-    PUT    /_credwarden/settling                seconds for which updates do not find what was just imported
-    POST   /_credwarden/schedules/fire          every schedule is due now, and one sweep is made
+GET    /_credwarden/health                  {"ready": true, ...}
+POST   /_credwarden/reset                   everything back to the start: MiniStack, hub, account, counters, mails
+GET    /_credwarden/calls                   calls by action, the function's and others'; DELETE sets them to zero
+GET    /_credwarden/mails                   the e-mails sent; DELETE empties the mailbox
+GET    /_credwarden/published               the messages published since the start: variants, attributes, size
+GET    /_credwarden/findings                everything in the hub, of every account; no quota, no permission
+POST   /_credwarden/findings                place one finding in the hub as it is, of whatever account and product
+GET    /_credwarden/report                  the credential report as it would be generated now
+POST   /_credwarden/account/<operation>     see `OPERATIONS`; arguments as a JSON object
+PUT    /_credwarden/faults                  [{"action", "how", ...}, ...]; see `traffic.Fault`
+PUT    /_credwarden/throttling              true or false
+PUT    /_credwarden/rules                   [filters, ...]: what passes one of them is suppressed as it is imported
+PUT    /_credwarden/settling                seconds for which updates do not find what was just imported
+POST   /_credwarden/schedules/fire          every schedule is due now, and one sweep is made
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-from typing import Any, Callable
+from collections.abc import Callable
+from typing import Any
 
 from emulator import clock, filters, sample
 from emulator.account import ROOT, Key, ServiceCredential, credential_id
@@ -38,8 +39,11 @@ class Control:
     def __init__(self, emulator: Any) -> None:
         self._emulator = emulator
         self._routes: dict[tuple[str, str], Callable[[Any], Any]] = {
-            ("GET", "health"): lambda _: {"ready": True, "account": emulator.identity.account_id,
-                                          "region": emulator.identity.region},
+            ("GET", "health"): lambda _: {
+                "ready": True,
+                "account": emulator.identity.account_id,
+                "region": emulator.identity.region,
+            },
             ("GET", "calls"): lambda _: emulator.traffic.as_json(),
             ("DELETE", "calls"): lambda _: emulator.traffic.reset_counts(),
             ("GET", "mails"): lambda _: emulator.mailbox.as_json(),
@@ -55,7 +59,7 @@ class Control:
         }
 
     async def handle(self, method: str, path: str, body: bytes) -> Answer:
-        name = path[len(PREFIX):].strip("/")
+        name = path[len(PREFIX) :].strip("/")
         try:
             argument = json.loads(body) if body else None
             if (method, name) == ("POST", "reset"):
@@ -63,7 +67,7 @@ class Control:
             elif (method, name) == ("POST", "schedules/fire"):
                 result = await asyncio.to_thread(self._emulator.fire_schedules)
             elif method == "POST" and name.startswith("account/"):
-                result = change(self._emulator.identity, name[len("account/"):], **(argument or {}))
+                result = change(self._emulator.identity, name[len("account/") :], **(argument or {}))
             elif (method, name) in self._routes:
                 result = self._routes[method, name](argument)
             else:
@@ -129,13 +133,25 @@ def _add_key(identity: Identity, name: str, created: str = "-1h", used: str | No
         keys[1] = key
 
 
-def _add_credential(identity: Identity, name: str, created: str = "-1h", service: str = "bedrock.amazonaws.com",
-                    status: str = "Active", expires: str | None = None) -> None:
+def _add_credential(
+    identity: Identity,
+    name: str,
+    created: str = "-1h",
+    service: str = "bedrock.amazonaws.com",
+    status: str = "Active",
+    expires: str | None = None,
+) -> None:
     at, credentials = clock.now(), identity.account.user(name).credentials
     identity.credentials_made += 1
-    credentials.append(ServiceCredential(
-        clock.stamp(clock.moment(created, at)), service, status, expires and clock.stamp(clock.moment(expires, at)),
-        credential_id(identity.account_id, name, identity.credentials_made)))
+    credentials.append(
+        ServiceCredential(
+            clock.stamp(clock.moment(created, at)),
+            service,
+            status,
+            expires and clock.stamp(clock.moment(expires, at)),
+            credential_id(identity.account_id, name, identity.credentials_made),
+        )
+    )
 
 
 def _expire_credentials(identity: Identity, name: str) -> None:

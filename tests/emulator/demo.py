@@ -69,8 +69,10 @@ def main() -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except ImportError as error:
-        return _fail(f"{error.name} is not installed; run: python3 -m venv .venv && .venv/bin/pip install -r "
-                     "tests/requirements.txt")
+        return _fail(
+            f"{error.name} is not installed; run: python3 -m venv .venv && .venv/bin/pip install -r "
+            "tests/requirements.txt"
+        )
     except (DemoFailed, FileNotFoundError, TimeoutError) as error:
         return _fail(str(error))
     return 0
@@ -90,23 +92,27 @@ def demonstrate(terminal: Terminal, port: int, keep: bool) -> None:
         hub = emulator.client("securityhub")
         hub.enable_security_hub()
         saved = _save(emulator.client("iam"), binaries.target() / "demo")
-        terminal.note(f"It is at {emulator.url} and has a root user with access keys and without MFA, and "
-                      f"{saved.users} IAM users. Nothing of it reaches AWS.")
+        terminal.note(
+            f"It is at {emulator.url} and has a root user with access keys and without MFA, and "
+            f"{saved.users} IAM users. Nothing of it reaches AWS."
+        )
 
         terminal.step(2, "template.yaml is deployed: function, role, schedule, topic, queues, alarms.")
         stack = Stack(emulator, bootstrap)
         terminal.note(f"{MAIL_ADDRESS} is subscribed to the topic {stack.outputs['TopicArn'].rsplit(':', 1)[-1]}.")
 
-        terminal.step(3,
-                      "The schedule fires: the function checks the account and publishes to Security Hub what fails.")
+        terminal.step(
+            3, "The schedule fires: the function checks the account and publishes to Security Hub what fails."
+        )
         emulator.fire_schedules()
         wait_for(stack.finished_runs, _RUN_SECONDS, "end of the scheduled run")
         first = _last_mail(emulator, stack)
         active = [finding for finding in _sorted(emulator) if finding["RecordState"] == "ACTIVE"]
         terminal.note(f"Security Hub has {len(active)} findings now:")
         terminal.line()
-        terminal.table(["SEVERITY", "ON", "FINDING"],
-                       ([one["Severity"]["Label"], _subject(one), one["Title"]] for one in active))
+        terminal.table(
+            ["SEVERITY", "ON", "FINDING"], ([one["Severity"]["Label"], _subject(one), one["Title"]] for one in active)
+        )
 
         terminal.step(4, "The same run sends one mail, with what is wrong and how to fix it. This is the mail, whole:")
         _show_mail(terminal, first)
@@ -116,20 +122,28 @@ def demonstrate(terminal: Terminal, port: int, keep: bool) -> None:
         emulator.forget_calls()
         answer = _run(stack)
         calls = emulator.calls()
-        terminal.table(["WHAT", "NUMBER"], [
-            ["checks that fail, as before", str(answer["counts"]["FAILED"])],
-            ["findings refreshed in Security Hub", str(answer["imported"])],
-            ["findings told as new", str(answer["new"])],
-            ["mails sent", str(len(emulator.mails()))],
-            ["calls of the AWS API", str(sum(call["count"] for call in calls.values()))]])
+        terminal.table(
+            ["WHAT", "NUMBER"],
+            [
+                ["checks that fail, as before", str(answer["counts"]["FAILED"])],
+                ["findings refreshed in Security Hub", str(answer["imported"])],
+                ["findings told as new", str(answer["new"])],
+                ["mails sent", str(len(emulator.mails()))],
+                ["calls of the AWS API", str(sum(call["count"] for call in calls.values()))],
+            ],
+        )
 
         terminal.step(6, "Somebody deletes the root user's access keys. The next run closes what that has solved:")
         emulator.change_account("delete-root-keys")
         _run(stack)
         closed = [one for one in _sorted(emulator) if one["RecordState"] == "ARCHIVED"]
-        terminal.table(["SEVERITY", "NOW", "FINDING"],
-                       ([one["Severity"]["Label"], f"{one['Compliance']['Status']}, {one['RecordState']}", one["Title"]]
-                        for one in closed))
+        terminal.table(
+            ["SEVERITY", "NOW", "FINDING"],
+            (
+                [one["Severity"]["Label"], f"{one['Compliance']['Status']}, {one['RecordState']}", one["Title"]]
+                for one in closed
+            ),
+        )
 
         terminal.step(7, "And it says so in a mail:")
         _show_mail(terminal, _last_mail(emulator, stack))
@@ -157,9 +171,14 @@ def _save(iam: Any, folder: Path) -> Saved:
     wait_for(lambda: iam.generate_credential_report()["State"] == "COMPLETE", _RUN_SECONDS, "credential report")
     report = iam.get_credential_report()
     summary = iam.get_account_summary()["SummaryMap"]
-    _write(folder / "report.json", {"Content": base64.b64encode(report["Content"]).decode(),
-                                    "ReportFormat": report["ReportFormat"],
-                                    "GeneratedTime": report["GeneratedTime"].isoformat()})
+    _write(
+        folder / "report.json",
+        {
+            "Content": base64.b64encode(report["Content"]).decode(),
+            "ReportFormat": report["ReportFormat"],
+            "GeneratedTime": report["GeneratedTime"].isoformat(),
+        },
+    )
     _write(folder / "summary.json", {"SummaryMap": summary})
     return Saved(folder, summary["Users"])
 
@@ -170,10 +189,20 @@ def _write(path: Path, answer: dict) -> None:
 
 def _make_page(terminal: Terminal, command_line: Path, saved: Saved) -> None:
     page = saved.folder / "report.html"
-    arguments = ["check", "--credential-report", saved.folder / "report.json", "--account-summary",
-                 saved.folder / "summary.json", "--format", "html", "--output", page]
-    shown = [os.path.relpath(argument, binaries.ROOT) if isinstance(argument, Path) else argument
-             for argument in arguments]
+    arguments = [
+        "check",
+        "--credential-report",
+        saved.folder / "report.json",
+        "--account-summary",
+        saved.folder / "summary.json",
+        "--format",
+        "html",
+        "--output",
+        page,
+    ]
+    shown = [
+        os.path.relpath(argument, binaries.ROOT) if isinstance(argument, Path) else argument for argument in arguments
+    ]
     terminal.line("   " + shlex.join(["credwarden", *shown]))
     done = subprocess.run([command_line, *arguments], capture_output=True, text=True, check=False)
     if done.returncode != 1:
@@ -200,16 +229,21 @@ def _last_mail(emulator: Any, stack: Any) -> dict:
 
 
 def _show_mail(terminal: Terminal, mail: dict) -> None:
-    terminal.quote(f"From: {mail['sender']}\nTo: {mail['to']}\nDate: {mail['date']}\nSubject: {mail['subject']}\n\n"
-                   f"{mail['body']}")
+    terminal.quote(
+        f"From: {mail['sender']}\nTo: {mail['to']}\nDate: {mail['date']}\nSubject: {mail['subject']}\n\n{mail['body']}"
+    )
 
 
 def _keep(terminal: Terminal, emulator: Any, stack: Any) -> None:
     from emulator.launcher import ACCOUNT, REGION, SECRET
 
     terminal.step(9, "The account stays until you press Ctrl-C. Look around with the AWS CLI:")
-    for name, value in (("AWS_ENDPOINT_URL", emulator.url), ("AWS_ACCESS_KEY_ID", ACCOUNT),
-                        ("AWS_SECRET_ACCESS_KEY", SECRET), ("AWS_REGION", REGION)):
+    for name, value in (
+        ("AWS_ENDPOINT_URL", emulator.url),
+        ("AWS_ACCESS_KEY_ID", ACCOUNT),
+        ("AWS_SECRET_ACCESS_KEY", SECRET),
+        ("AWS_REGION", REGION),
+    ):
         terminal.line(f"   export {name}={value}")
     terminal.line(f"   {stack.outputs['DryRunCommand']}")
     signal.pause()
@@ -217,6 +251,7 @@ def _keep(terminal: Terminal, emulator: Any, stack: Any) -> None:
 
 def _sorted(emulator: Any) -> list[dict]:
     """credwarden's findings, worst first, the root user's before the others."""
+
     def rank(finding: dict) -> tuple:
         subject = _subject(finding)
         return _SEVERITIES.index(finding["Severity"]["Label"]), subject != "root", subject.lower(), finding["Id"]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any, Callable
+from typing import Any
 
 from emulator import asff, clock
 
@@ -30,11 +31,34 @@ def _top(*names: str) -> Callable[[dict], list]:
 
 _RESOURCE = ("Resources", "Details")
 _ATTRIBUTES = {
-    **{name: _top(name) for name in (
-        "ProductArn", "AwsAccountId", "Id", "GeneratorId", "Region", "FirstObservedAt", "LastObservedAt", "CreatedAt",
-        "UpdatedAt", "Confidence", "Criticality", "Title", "Description", "SourceUrl", "ProductName", "CompanyName",
-        "VerificationState", "WorkflowState", "RecordState", "AwsAccountName", "ProductFields", "UserDefinedFields",
-        "Sample")},
+    **{
+        name: _top(name)
+        for name in (
+            "ProductArn",
+            "AwsAccountId",
+            "Id",
+            "GeneratorId",
+            "Region",
+            "FirstObservedAt",
+            "LastObservedAt",
+            "CreatedAt",
+            "UpdatedAt",
+            "Confidence",
+            "Criticality",
+            "Title",
+            "Description",
+            "SourceUrl",
+            "ProductName",
+            "CompanyName",
+            "VerificationState",
+            "WorkflowState",
+            "RecordState",
+            "AwsAccountName",
+            "ProductFields",
+            "UserDefinedFields",
+            "Sample",
+        )
+    },
     "Type": _top("Types"),
     "SeverityLabel": _top("Severity", "Label"),
     "SeverityNormalized": _top("Severity", "Normalized"),
@@ -96,7 +120,8 @@ def _attribute_matches(values: list, wanted: list[dict]) -> bool:
     negative = [one for one in wanted if "NOT_" in one.get("Comparison", "")]
     positive = [one for one in wanted if one not in negative]
     return (not positive or any(_one_matches(values, one) for one in positive)) and all(
-        _one_matches(values, one) for one in negative)
+        _one_matches(values, one) for one in negative
+    )
 
 
 def _one_matches(values: list, one: dict) -> bool:
@@ -133,5 +158,9 @@ def _in_range(value: str, one: dict) -> bool:
 
 
 def _is_number(value: float, one: dict) -> bool:
-    return (one.get("Gte", value) <= value <= one.get("Lte", value) and one.get("Eq", value) == value
-            and not ("Gt" in one and not value > one["Gt"]) and not ("Lt" in one and not value < one["Lt"]))
+    return (
+        one.get("Gte", value) <= value <= one.get("Lte", value)
+        and one.get("Eq", value) == value
+        and not ("Gt" in one and not value > one["Gt"])
+        and not ("Lt" in one and not value < one["Lt"])
+    )

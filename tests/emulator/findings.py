@@ -89,8 +89,9 @@ class Findings:
         if "Note" in request:
             finding["Note"] = {**request["Note"], "UpdatedAt": clock.stamp_millis(clock.now())}
         if "Severity" in request:
-            finding["Severity"] = _severity({**finding["Severity"], **request["Severity"]},
-                                            prefer_label="Label" in request["Severity"])
+            finding["Severity"] = _severity(
+                {**finding["Severity"], **request["Severity"]}, prefer_label="Label" in request["Severity"]
+            )
             touched.add("Severity")
         for name in ("VerificationState", "UserDefinedFields"):
             if name in request:
@@ -110,8 +111,9 @@ def _completed(finding: dict, region: str) -> dict:
         elif name in finding:
             provider[name] = copy.deepcopy(finding[name])
     finding["Severity"] = _severity(finding["Severity"], prefer_label="Label" in finding["Severity"])
-    provider["Severity"] = {name: finding["Severity"][name] for name in ("Label", "Original")
-                            if name in finding["Severity"]}
+    provider["Severity"] = {
+        name: finding["Severity"][name] for name in ("Label", "Original") if name in finding["Severity"]
+    }
     finding.setdefault("RecordState", "ACTIVE")
     finding.setdefault("Workflow", {}).setdefault("Status", "NEW")
     finding.setdefault("WorkflowState", "NEW")
@@ -148,4 +150,5 @@ def _starts_again(stored: dict, finding: dict) -> bool:
         return one.get("Compliance", {}).get("Status")
 
     return (stored["RecordState"] == "ARCHIVED" and finding["RecordState"] == "ACTIVE") or (
-        compliance(stored) == "PASSED" and compliance(finding) in ("WARNING", "FAILED", "NOT_AVAILABLE"))
+        compliance(stored) == "PASSED" and compliance(finding) in ("WARNING", "FAILED", "NOT_AVAILABLE")
+    )

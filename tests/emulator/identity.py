@@ -8,7 +8,8 @@ The model's users and keys are put into MiniStack's stores, so that policies, ot
 from __future__ import annotations
 
 import base64
-from typing import Any, Callable
+from collections.abc import Callable
+from typing import Any
 from xml.sax.saxutils import escape
 
 from emulator import account as accounts
@@ -83,8 +84,11 @@ class Identity:
             "Tags": [],
         }
         if user.password:
-            iam._login_profiles[user.name] = {"UserName": user.name, "CreateDate": user.password.changed,
-                                              "PasswordResetRequired": False}
+            iam._login_profiles[user.name] = {
+                "UserName": user.name,
+                "CreateDate": user.password.changed,
+                "PasswordResetRequired": False,
+            }
         for slot, key in enumerate(user.keys):
             if key is not None:
                 identity = accounts.key_id(self.account_id, user.name, slot)
@@ -124,8 +128,10 @@ class Identity:
         self._polls_left = self.polls
         if self._polls_left <= 0:
             return self._answer("GenerateCredentialReport", "<State>COMPLETE</State>")
-        return self._answer("GenerateCredentialReport", "<State>STARTED</State><Description>No report exists. Starting "
-                            "a new report generation task</Description>")
+        return self._answer(
+            "GenerateCredentialReport",
+            "<State>STARTED</State><Description>No report exists. Starting a new report generation task</Description>",
+        )
 
     def _get(self, _parameters: dict) -> Answer:
         # AWS's message for these is literally "Unknown".
@@ -136,33 +142,45 @@ class Identity:
         content, generated = self._report
         if clock.now() - generated >= REPORT_LIFETIME:
             return self._iam._error(410, "ReportExpired", "Unknown")
-        return self._answer("GetCredentialReport", f"<Content>{base64.b64encode(content.encode()).decode()}</Content>"
-                            "<ReportFormat>text/csv</ReportFormat>"
-                            f"<GeneratedTime>{clock.stamp(generated)}</GeneratedTime>")
+        return self._answer(
+            "GetCredentialReport",
+            f"<Content>{base64.b64encode(content.encode()).decode()}</Content>"
+            "<ReportFormat>text/csv</ReportFormat>"
+            f"<GeneratedTime>{clock.stamp(generated)}</GeneratedTime>",
+        )
 
     def _summary(self, _parameters: dict) -> Answer:
         self.follow()
         iam = self._iam
-        summary = {**self.account.summary_map(self.account_id), **_QUOTAS,
-                   "Roles": len(iam._roles), "Groups": len(iam._groups), "Policies": len(iam._policies)}
+        summary = {
+            **self.account.summary_map(self.account_id),
+            **_QUOTAS,
+            "Roles": len(iam._roles),
+            "Groups": len(iam._groups),
+            "Policies": len(iam._policies),
+        }
         # A negative number stands for an entry that an older partition leaves out.
-        entries = "".join(f"<entry><key>{name}</key><value>{value}</value></entry>"
-                          for name, value in summary.items() if value >= 0)
+        entries = "".join(
+            f"<entry><key>{name}</key><value>{value}</value></entry>" for name, value in summary.items() if value >= 0
+        )
         return self._answer("GetAccountSummary", f"<SummaryMap>{entries}</SummaryMap>")
 
     def _list_access_keys(self, parameters: dict) -> Answer:
         name = self._iam._p(parameters, "UserName")
         if not name:
-            return self._iam._error(400, "ValidationError",
-                                    "Must specify userName when calling with non-User credentials")
+            return self._iam._error(
+                400, "ValidationError", "Must specify userName when calling with non-User credentials"
+            )
         if name not in self._iam._users:
             return self._iam._error(404, "NoSuchEntity", f"The user with name {escape(name)} cannot be found.")
         members = "".join(
             f"<member><UserName>{escape(name)}</UserName><AccessKeyId>{key['AccessKeyId']}</AccessKeyId>"
             f"<Status>{key['Status']}</Status><CreateDate>{key['CreateDate']}</CreateDate></member>"
-            for key in self._keys_of(name))
-        return self._answer("ListAccessKeys", f"<IsTruncated>false</IsTruncated>"
-                            f"<AccessKeyMetadata>{members}</AccessKeyMetadata>")
+            for key in self._keys_of(name)
+        )
+        return self._answer(
+            "ListAccessKeys", f"<IsTruncated>false</IsTruncated><AccessKeyMetadata>{members}</AccessKeyMetadata>"
+        )
 
     def _keys_of(self, name: str) -> list[dict]:
         """A user's keys in MiniStack's store, which is searched once for everybody: with 5,000 users that is felt."""
@@ -184,11 +202,16 @@ class Identity:
         devices = [] if status == "Unassigned" else list(self.account.virtual_devices(self.account_id))
         members = "".join(
             f"<member><SerialNumber>{serial}</SerialNumber><EnableDate>{user.created}</EnableDate>"
-            f"<User>{self._device_owner(user)}</User></member>" for serial, user in devices[start:start + most])
+            f"<User>{self._device_owner(user)}</User></member>"
+            for serial, user in devices[start : start + most]
+        )
         more = start + most < len(devices)
         marker = f"<Marker>{start + most}</Marker>" if more else ""
-        return self._answer("ListVirtualMFADevices", f"<VirtualMFADevices>{members}</VirtualMFADevices>"
-                            f"<IsTruncated>{'true' if more else 'false'}</IsTruncated>{marker}")
+        return self._answer(
+            "ListVirtualMFADevices",
+            f"<VirtualMFADevices>{members}</VirtualMFADevices>"
+            f"<IsTruncated>{'true' if more else 'false'}</IsTruncated>{marker}",
+        )
 
     def _list_service_credentials(self, parameters: dict) -> Answer:
         name, service = self._iam._p(parameters, "UserName"), self._iam._p(parameters, "ServiceName")
@@ -196,32 +219,44 @@ class Identity:
         if all_users and name:
             return self._iam._error(400, "InvalidInput", "UserName and AllUsers exclude each other")
         if not (all_users or name):
-            return self._iam._error(400, "ValidationError",
-                                    "Must specify userName when calling with non-User credentials")
+            return self._iam._error(
+                400, "ValidationError", "Must specify userName when calling with non-User credentials"
+            )
         if name and name not in self._iam._users:
             return self._iam._error(404, "NoSuchEntity", f"The user with name {escape(name)} cannot be found.")
         self.follow()
-        found = [(user, one) for user in self.account.users for one in user.credentials
-                 if name in ("", user.name) and service in ("", one.service)]
+        found = [
+            (user, one)
+            for user in self.account.users
+            for one in user.credentials
+            if name in ("", user.name) and service in ("", one.service)
+        ]
         most = int(self._iam._p(parameters, "MaxItems") or 100)
         start = int(self._iam._p(parameters, "Marker") or 0)
-        members = "".join(map(_service_credential, found[start:start + most]))
+        members = "".join(map(_service_credential, found[start : start + most]))
         more = start + most < len(found)
         marker = f"<Marker>{start + most}</Marker>" if more else ""
-        return self._answer("ListServiceSpecificCredentials",
-                            f"<ServiceSpecificCredentials>{members}</ServiceSpecificCredentials>"
-                            f"<IsTruncated>{'true' if more else 'false'}</IsTruncated>{marker}")
+        return self._answer(
+            "ListServiceSpecificCredentials",
+            f"<ServiceSpecificCredentials>{members}</ServiceSpecificCredentials>"
+            f"<IsTruncated>{'true' if more else 'false'}</IsTruncated>{marker}",
+        )
 
     def _update_service_credential(self, parameters: dict) -> Answer:
-        return self._change_service_credential("UpdateServiceSpecificCredential", parameters,
-                                               lambda _, one: setattr(one, "status", self._iam._p(parameters, "Status")))
+        return self._change_service_credential(
+            "UpdateServiceSpecificCredential",
+            parameters,
+            lambda _, one: setattr(one, "status", self._iam._p(parameters, "Status")),
+        )
 
     def _delete_service_credential(self, parameters: dict) -> Answer:
-        return self._change_service_credential("DeleteServiceSpecificCredential", parameters,
-                                               lambda user, one: user.credentials.remove(one))
+        return self._change_service_credential(
+            "DeleteServiceSpecificCredential", parameters, lambda user, one: user.credentials.remove(one)
+        )
 
-    def _change_service_credential(self, action: str, parameters: dict,
-                                   change: Callable[[User, ServiceCredential], None]) -> Answer:
+    def _change_service_credential(
+        self, action: str, parameters: dict, change: Callable[[User, ServiceCredential], None]
+    ) -> Answer:
         name, identity = self._iam._p(parameters, "UserName"), self._iam._p(parameters, "ServiceSpecificCredentialId")
         for user in self.account.users:
             for one in user.credentials:
@@ -247,10 +282,12 @@ def _service_credential(found: tuple[User, ServiceCredential]) -> str:
     if one.expires is not None and clock.moment(one.expires, clock.now()) <= clock.now():
         status = "Expired"
     expires = f"<ExpirationDate>{one.expires}</ExpirationDate>" if one.expires else ""
-    return (f"<member><UserName>{escape(user.name)}</UserName><Status>{status}</Status>"
-            f"<ServiceUserName>{escape(user.name)}-at-1</ServiceUserName><CreateDate>{one.created}</CreateDate>{expires}"
-            f"<ServiceSpecificCredentialId>{one.id}</ServiceSpecificCredentialId>"
-            f"<ServiceName>{one.service}</ServiceName></member>")
+    return (
+        f"<member><UserName>{escape(user.name)}</UserName><Status>{status}</Status>"
+        f"<ServiceUserName>{escape(user.name)}-at-1</ServiceUserName><CreateDate>{one.created}</CreateDate>{expires}"
+        f"<ServiceSpecificCredentialId>{one.id}</ServiceSpecificCredentialId>"
+        f"<ServiceName>{one.service}</ServiceName></member>"
+    )
 
 
 _QUOTAS = {

@@ -15,7 +15,8 @@ import socket
 import sys
 import threading
 import weakref
-from typing import Any, Callable
+from collections.abc import Callable
+from typing import Any
 
 from emulator import alarms, control, mail, sample, securityhub, transform, wire
 from emulator.answers import Answer, Refused
@@ -30,26 +31,61 @@ HOST = "127.0.0.1"
 
 # The names that are replaced or relied on, by module.
 _NEEDED = {
-    "ministack.app": ("app", "AUTH", "SERVICE_HANDLERS", "_dispatch_service_request", "_reset_all_state",
-                      "_get_reset_lock", "_routing_params"),
+    "ministack.app": (
+        "app",
+        "AUTH",
+        "SERVICE_HANDLERS",
+        "_dispatch_service_request",
+        "_reset_all_state",
+        "_get_reset_lock",
+        "_routing_params",
+    ),
     "ministack.core.router": ("SERVICE_PATTERNS", "detect_service", "extract_access_key_id"),
-    "ministack.core.iam_actions": ("SERVICE_TO_IAM_NAMESPACE", "_BOTOCORE_SERVICE_MAP", "_SERVICE_PROTOCOL",
-                                   "extract_iam_action", "extract_resource_arn", "request_tag_context"),
+    "ministack.core.iam_actions": (
+        "SERVICE_TO_IAM_NAMESPACE",
+        "_BOTOCORE_SERVICE_MAP",
+        "_SERVICE_PROTOCOL",
+        "extract_iam_action",
+        "extract_resource_arn",
+        "request_tag_context",
+    ),
     "ministack.core.lambda_runtime": ("ProvidedWorker._spawn",),
     "ministack.core.responses": ("get_account_id", "get_region", "request_scope"),
-    "ministack.services.iam": ("_IAM_HANDLERS", "_users", "_access_keys", "_login_profiles", "_roles", "_groups",
-                               "_policies", "_xml", "_error", "_p"),
-    "ministack.services.sns": ("_publish", "_fanout", "_error", "_p", "_message_payload_size",
-                               "_parse_message_attributes", "_topic_by_arn_any_scope", "_matches_filter_policy",
-                               "_resolve_message_for_protocol", "_build_envelope"),
+    "ministack.services.iam": (
+        "_IAM_HANDLERS",
+        "_users",
+        "_access_keys",
+        "_login_profiles",
+        "_roles",
+        "_groups",
+        "_policies",
+        "_xml",
+        "_error",
+        "_p",
+    ),
+    "ministack.services.sns": (
+        "_publish",
+        "_fanout",
+        "_error",
+        "_p",
+        "_message_payload_size",
+        "_parse_message_attributes",
+        "_topic_by_arn_any_scope",
+        "_matches_filter_policy",
+        "_resolve_message_for_protocol",
+        "_build_envelope",
+    ),
     "ministack.services.cloudformation.provisioners": ("_RESOURCE_HANDLERS",),
     "ministack.services.cloudformation.engine": ("_apply_transforms", "_transform_parameters"),
     "ministack.services.cloudformation.changesets": ("_apply_transforms",),
     "ministack.services.cloudformation.handlers": ("_apply_transforms",),
     "ministack.services.eventbridge": ("_dispatch_to_lambda",),
     "ministack.services.scheduler": ("_tick_schedules", "_schedule_last_fired", "_schedules"),
-    "ministack.services.lambda_svc": ("invoke_async_with_retry", "_get_func_record_for_ref",
-                                      "_execution_record_for_config"),
+    "ministack.services.lambda_svc": (
+        "invoke_async_with_retry",
+        "_get_func_record_for_ref",
+        "_execution_record_for_config",
+    ),
 }
 
 
@@ -93,8 +129,9 @@ class Emulator:
         self._connections = wire.Connections()
         self._workers: weakref.WeakSet = weakref.WeakSet()
         self.hub = securityhub.SecurityHub()
-        self.identity = Identity(self._modules["ministack.services.iam"], self._modules["ministack.core.responses"],
-                                 ACCOUNT, REGION)
+        self.identity = Identity(
+            self._modules["ministack.services.iam"], self._modules["ministack.core.responses"], ACCOUNT, REGION
+        )
         self._control = control.Control(self)
         self._reset_ministack = self._app._reset_all_state
         self._dispatch = self._app._dispatch_service_request
@@ -133,8 +170,9 @@ class Emulator:
         actions._BOTOCORE_SERVICE_MAP[service] = [service]
         resource_arn, tag_context = actions.extract_resource_arn, actions.request_tag_context
 
-        def extract_resource_arn(name: str, method: str, path: str, headers: dict, body: bytes, query: dict,
-                                 region: str, account: str) -> str:
+        def extract_resource_arn(
+            name: str, method: str, path: str, headers: dict, body: bytes, query: dict, region: str, account: str
+        ) -> str:
             if name != service:
                 return resource_arn(name, method, path, headers, body, query, region, account)
             operation = actions.extract_iam_action(name, method, path, headers, body, query) or ""
@@ -148,8 +186,9 @@ class Emulator:
         actions.extract_resource_arn = extract_resource_arn
         actions.request_tag_context = request_tag_context
 
-    async def _counted_dispatch(self, method: str, path: str, headers: dict, body: bytes, query: dict,
-                                request_id: str) -> Answer:
+    async def _counted_dispatch(
+        self, method: str, path: str, headers: dict, body: bytes, query: dict, request_id: str
+    ) -> Answer:
         router, actions = self._modules["ministack.core.router"], self._modules["ministack.core.iam_actions"]
         parameters = self._app._routing_params(method, path, headers, body, query)
         service = router.detect_service(method, path, headers, parameters)
@@ -218,6 +257,7 @@ class Emulator:
 
     def stop(self) -> None:
         """End the function's processes, start no more, and remove what was unpacked for them."""
+
         def refused(*_: Any) -> None:
             raise RuntimeError("the emulator is stopping")
 
@@ -311,13 +351,16 @@ def _modules() -> dict[str, Any]:
     try:
         modules = {name: importlib.import_module(name) for name in _NEEDED}
     except ImportError as error:
-        raise WrongVersion(f"MiniStack {MINISTACK_VERSION} is not installed ({error}); "
-                           "install tests/requirements.txt") from None
-    missing = [f"{module}.{name}" for module, names in _NEEDED.items() for name in names
-               if not _has(modules[module], name)]
+        raise WrongVersion(
+            f"MiniStack {MINISTACK_VERSION} is not installed ({error}); install tests/requirements.txt"
+        ) from None
+    missing = [
+        f"{module}.{name}" for module, names in _NEEDED.items() for name in names if not _has(modules[module], name)
+    ]
     if missing:
-        raise WrongVersion(f"this is not MiniStack {MINISTACK_VERSION}: it lacks {', '.join(missing)}; "
-                           "install tests/requirements.txt")
+        raise WrongVersion(
+            f"this is not MiniStack {MINISTACK_VERSION}: it lacks {', '.join(missing)}; install tests/requirements.txt"
+        )
     return modules
 
 

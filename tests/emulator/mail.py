@@ -10,8 +10,9 @@ from __future__ import annotations
 import email.utils
 import json
 import threading
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import Any, Callable
+from typing import Any
 
 from emulator import clock
 from emulator.answers import Answer
@@ -71,10 +72,15 @@ def publish(original: Callable[[dict], Answer], sns: Any, mailbox: Mailbox) -> C
             return sns._error("InvalidParameter", f"Invalid parameter: {problem}", 400)
         answer = original(parameters)
         if answer[0] == 200:
-            mailbox.published.append({
-                "topic": sns._p(parameters, "TopicArn"), "subject": sns._p(parameters, "Subject"), "bytes": size,
-                "variants": json.loads(message) if structure == "json" else {"default": message},
-                "attributes": {name: (one["DataType"], one["StringValue"]) for name, one in attributes.items()}})
+            mailbox.published.append(
+                {
+                    "topic": sns._p(parameters, "TopicArn"),
+                    "subject": sns._p(parameters, "Subject"),
+                    "bytes": size,
+                    "variants": json.loads(message) if structure == "json" else {"default": message},
+                    "attributes": {name: (one["DataType"], one["StringValue"]) for name, one in attributes.items()},
+                }
+            )
         return answer
 
     return checked
@@ -104,8 +110,15 @@ def _publish_problem(message: str, structure: str, subject: list[str] | None, si
 def fanout(original: Callable[..., None], sns: Any, mailbox: Mailbox) -> Callable[..., None]:
     """MiniStack's delivery, which leaves e-mail out, and e-mail."""
 
-    def delivered(topic_arn: str, message_id: str, message: str, subject: str, message_structure: str = "",
-                  message_attributes: dict | None = None, **more: Any) -> None:
+    def delivered(
+        topic_arn: str,
+        message_id: str,
+        message: str,
+        subject: str,
+        message_structure: str = "",
+        message_attributes: dict | None = None,
+        **more: Any,
+    ) -> None:
         original(topic_arn, message_id, message, subject, message_structure, message_attributes, **more)
         topic = sns._topic_by_arn_any_scope(topic_arn)
         for subscription in topic["subscriptions"] if topic else ():
@@ -130,6 +143,12 @@ def _mail(text: str, subject: str, subscription: dict, topic_arn: str, footer: b
             f"to unsubscribe:\nhttps://sns.{region}.amazonaws.com/unsubscribe.html?SubscriptionArn="
             f"{subscription['arn']}&Endpoint={subscription['endpoint']}\n\nPlease do not reply directly to this email. "
             "If you have any questions or comments regarding this email, please contact us at "
-            "https://aws.amazon.com/support\n")
-    return Mail("AWS Notifications <no-reply@sns.amazonaws.com>", subscription["endpoint"],
-                email.utils.format_datetime(clock.now()), subject or "AWS Notification Message", text)
+            "https://aws.amazon.com/support\n"
+        )
+    return Mail(
+        "AWS Notifications <no-reply@sns.amazonaws.com>",
+        subscription["endpoint"],
+        email.utils.format_datetime(clock.now()),
+        subject or "AWS Notification Message",
+        text,
+    )

@@ -13,8 +13,9 @@ import threading
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Callable, TypeVar
+from typing import Any, TypeVar
 
 import boto3
 from botocore.config import Config
@@ -75,8 +76,15 @@ class Emulator:
         # In a group of its own, so that Ctrl-C reaches only the parent, which then ends the child in order.
         interrupts = Interrupts()
         with interrupts:
-            self._process = subprocess.Popen(command, cwd=_TESTS, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                             stderr=self._log, text=True, start_new_session=True)
+            self._process = subprocess.Popen(
+                command,
+                cwd=_TESTS,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._log,
+                text=True,
+                start_new_session=True,
+            )
         try:
             interrupts.deliver()
             self.url = self._wait_until_ready()
@@ -126,10 +134,14 @@ class Emulator:
         key = service, region, identity, checked
         if key not in self._clients:
             self._clients[key] = boto3.client(
-                service, endpoint_url=self.url, region_name=region, aws_access_key_id=identity,
+                service,
+                endpoint_url=self.url,
+                region_name=region,
+                aws_access_key_id=identity,
                 aws_secret_access_key=role["SecretAccessKey"] if role else SECRET,
                 aws_session_token=role["SessionToken"] if role else None,
-                config=Config(retries={"total_max_attempts": 1}, read_timeout=120, parameter_validation=checked))
+                config=Config(retries={"total_max_attempts": 1}, read_timeout=120, parameter_validation=checked),
+            )
         return self._clients[key]
 
     def control(self, method: str, path: str, argument: Any = None) -> Any:
@@ -178,8 +190,11 @@ class Emulator:
 
     def own_findings(self) -> dict[str, dict]:
         """credwarden's findings of this account, by Id."""
-        return {finding["Id"]: finding for finding in self.stored_findings()
-                if finding["AwsAccountId"] == ACCOUNT and finding["GeneratorId"].startswith("credwarden/")}
+        return {
+            finding["Id"]: finding
+            for finding in self.stored_findings()
+            if finding["AwsAccountId"] == ACCOUNT and finding["GeneratorId"].startswith("credwarden/")
+        }
 
     def fail(self, *faults: dict) -> None:
         """Make calls of the function fail; no argument ends it."""

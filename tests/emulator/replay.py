@@ -52,4 +52,7 @@ class Replay(Server):
         content = answer.read()
         connection.close()
         listed = "".join(f"{name}: {answer.headers[name]}\r\n" for name in _LISTED if name in answer.headers)
-        return f"HTTP/1.1 {answer.status} {answer.reason}\r\n{listed}content-length: {len(content)}\r\n\r\n".encode() + content
+        return (
+            f"HTTP/1.1 {answer.status} {answer.reason}\r\n{listed}content-length: {len(content)}\r\n\r\n".encode()
+            + content
+        )

@@ -31,14 +31,18 @@ class Function:
         self._server = _Server((HOST, 0), _handler(self))
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
         started = time.monotonic()
-        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, env={
-            **environment,
-            "AWS_LAMBDA_RUNTIME_API": f"{HOST}:{self._server.server_address[1]}",
-            "AWS_LAMBDA_FUNCTION_NAME": "credwarden",
-            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "128",
-            "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
-            "AWS_REGION": REGION,
-        })
+        self._process = subprocess.Popen(
+            command,
+            stdout=subprocess.DEVNULL,
+            env={
+                **environment,
+                "AWS_LAMBDA_RUNTIME_API": f"{HOST}:{self._server.server_address[1]}",
+                "AWS_LAMBDA_FUNCTION_NAME": "credwarden",
+                "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "128",
+                "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
+                "AWS_REGION": REGION,
+            },
+        )
         if not self._ready.wait(_START_SECONDS):
             self._stop()
             raise TimeoutError(f"{command[0]} did not ask for an event within {_START_SECONDS} s")
@@ -102,11 +106,15 @@ def _handler(function: Function) -> type[BaseHTTPRequestHandler]:
             if event is None:
                 self.close_connection = True
                 return
-            self._answer(200, event, {
-                "Lambda-Runtime-Aws-Request-Id": str(uuid.uuid4()),
-                "Lambda-Runtime-Deadline-Ms": str(function.deadline()),
-                "Lambda-Runtime-Invoked-Function-Arn": _ARN,
-            })
+            self._answer(
+                200,
+                event,
+                {
+                    "Lambda-Runtime-Aws-Request-Id": str(uuid.uuid4()),
+                    "Lambda-Runtime-Deadline-Ms": str(function.deadline()),
+                    "Lambda-Runtime-Invoked-Function-Arn": _ARN,
+                },
+            )
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Sequence
+from collections.abc import Sequence
 
 from emulator.account import ROOT, Account, Certificate, Key, Password, User
 
@@ -19,7 +19,9 @@ def named(name: str) -> Account:
         return crowd(int(count), every=1 if kind == "failing" else 10)
     accounts = {"sample": sample, "clean": clean, "bare": bare}
     if name not in accounts:
-        raise LookupError(f"no account {name!r}; there are {', '.join(accounts)}, users:N, failing:N, crammed:N and rooted:N")
+        raise LookupError(
+            f"no account {name!r}; there are {', '.join(accounts)}, users:N, failing:N, crammed:N and rooted:N"
+        )
     return accounts[name]()
 
 
@@ -48,12 +50,19 @@ def sample() -> Account:
             User("exporter", created="-410d", keys=[None, Key("-410d", used="-70d", active=False)]),
             User("fresh", created="-1d", keys=[Key("-1d")]),
             User("legacy-mailer", created="-4400d", keys=[Key("-4380d")]),
-            User("metrics", created="-260d", keys=[Key("-260d", used="-46d", service="monitoring"),
-                                                   Key("-25d", active=False)]),
+            User(
+                "metrics",
+                created="-260d",
+                keys=[Key("-260d", used="-46d", service="monitoring"), Key("-25d", active=False)],
+            ),
             User("rotating", created="-200d", keys=[Key("-95d", used="-1d"), Key("-3d")]),
             User("signer", created="-1900d", certificates=[Certificate("-1800d")]),
-            User("terraform+prod=eu,team.a@example.com", created="-350d", path="/teams/a/",
-                 keys=[Key("-180d", used="-90d", service="sts", region="eu-west-1")]),
+            User(
+                "terraform+prod=eu,team.a@example.com",
+                created="-350d",
+                path="/teams/a/",
+                keys=[Key("-180d", used="-90d", service="sts", region="eu-west-1")],
+            ),
             User("twins", created="-100d", keys=[Key("-50d", used="-2d"), Key("-50d", used="-47d")]),
             User("unused", created="-500d", keys=[Key("-200d")]),
             # Nobody.

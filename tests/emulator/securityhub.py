@@ -99,8 +99,12 @@ class Hub:
         return {}
 
     async def describe(self, _request: dict, _size: int) -> dict:
-        return {"HubArn": self.arn, "SubscribedAt": self._since, "AutoEnableControls": True,
-                "ControlFindingGenerator": "SECURITY_CONTROL"}
+        return {
+            "HubArn": self.arn,
+            "SubscribedAt": self._since,
+            "AutoEnableControls": True,
+            "ControlFindingGenerator": "SECURITY_CONTROL",
+        }
 
     async def import_findings(self, request: dict, size: int) -> dict:
         given = request.get("Findings")
@@ -129,8 +133,11 @@ class Hub:
         _, region, owner, company, _ = match.groups()
         own = owner is None or owner == company == self.account
         if not own or region != self.region or finding.get("AwsAccountId") != self.account:
-            raise Refused(403, "AccessDeniedException",
-                          f"User is not authorized to perform: securityhub:BatchImportFindings on resource: {product}")
+            raise Refused(
+                403,
+                "AccessDeniedException",
+                f"User is not authorized to perform: securityhub:BatchImportFindings on resource: {product}",
+            )
 
     def _import_one(self, finding: dict) -> dict | None:
         problem = next(asff.problems(finding), None)
@@ -161,7 +168,7 @@ class Hub:
         start = _read_token(request["NextToken"], signature) if request.get("NextToken") else 0
         await asyncio.sleep(_PROCESSING_SECONDS)
         found = self.findings.select(wanted)
-        answer: dict[str, Any] = {"Findings": found[start:start + most]}
+        answer: dict[str, Any] = {"Findings": found[start : start + most]}
         if start + most < len(found):
             answer["NextToken"] = base64.b64encode(f"{start + most}:{signature}".encode()).decode()
         return answer
@@ -172,8 +179,9 @@ class Hub:
         identifiers = request["FindingIdentifiers"]
         _expect(1 <= len(identifiers) <= 100, "FindingIdentifiers should have 1 to 100 items")
         _expect(len(request) > 1, "at least one field to update is required")
-        _expect(len(request.get("Note", {}).get("Text", "")) <= 512,
-                "Note.Text should NOT be longer than 512 characters")
+        _expect(
+            len(request.get("Note", {}).get("Text", "")) <= 512, "Note.Text should NOT be longer than 512 characters"
+        )
         _expect(len(request.get("Types", ())) <= 50, "Types should NOT have more than 50 items")
         keys = [(one["ProductArn"], one["Id"]) for one in identifiers]
         update = _Update({key for importing in self._importing for key in importing})
@@ -189,8 +197,9 @@ class Hub:
                 self.findings.update_one(key, request)
                 done.append(identifier)
             else:
-                failed.append({"FindingIdentifier": identifier, "ErrorCode": code,
-                               "ErrorMessage": _UPDATE_ERRORS[code]})
+                failed.append(
+                    {"FindingIdentifier": identifier, "ErrorCode": code, "ErrorMessage": _UPDATE_ERRORS[code]}
+                )
         return {"ProcessedFindings": done, "UnprocessedFindings": failed}
 
     def _update_refusal(self, key: Key, keys: list[Key], update: _Update) -> str | None:
@@ -259,8 +268,11 @@ def condition_context(operation: str, body: bytes) -> dict[str, Any]:
             accounts = {str(one["AwsAccountId"]) for one in request["Findings"]}
             return {"securityhub:TargetAccount": accounts.pop() if len(accounts) == 1 else sorted(accounts)}
         if operation == "BatchUpdateFindings":
-            return {f"securityhub:ASFFSyntaxPath/{path}": value for path, value in _leaves(request)
-                    if not path.startswith("FindingIdentifiers")}
+            return {
+                f"securityhub:ASFFSyntaxPath/{path}": value
+                for path, value in _leaves(request)
+                if not path.startswith("FindingIdentifiers")
+            }
     except (ValueError, LookupError, TypeError):
         pass
     return {}

@@ -13,8 +13,9 @@ import json
 import re
 import sys
 import time
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any, Callable, Iterable
+from typing import Any
 from xml.etree import ElementTree
 
 import boto3
@@ -111,15 +112,25 @@ class Account:
         iam, hub = self._client("iam"), self._client("securityhub")
         self._call("GetCallerIdentity", self._client("sts"), "get_caller_identity")
         deadline = time.monotonic() + _REPORT_SECONDS
-        while (self._call("GenerateCredentialReport", iam, "generate_credential_report") or {}).get("State") != "COMPLETE":
+        while (self._call("GenerateCredentialReport", iam, "generate_credential_report") or {}).get(
+            "State"
+        ) != "COMPLETE":
             if deadline < time.monotonic() or self.forms["GenerateCredentialReport"].status != 200:
                 break
             time.sleep(2)
         report = self._call("GetCredentialReport", iam, "get_credential_report") or {}
         users = self._report(report.get("Content", b"").decode())
         self._call("GetAccountSummary", iam, "get_account_summary")
-        self._call("ListVirtualMFADevices, a page", iam, "list_virtual_mfa_devices", AssignmentStatus="Assigned", MaxItems=1)
-        self._call("ListServiceSpecificCredentials, a page", iam, "list_service_specific_credentials", AllUsers=True, MaxItems=1)
+        self._call(
+            "ListVirtualMFADevices, a page", iam, "list_virtual_mfa_devices", AssignmentStatus="Assigned", MaxItems=1
+        )
+        self._call(
+            "ListServiceSpecificCredentials, a page",
+            iam,
+            "list_service_specific_credentials",
+            AllUsers=True,
+            MaxItems=1,
+        )
         for user in users[:1]:
             self._call("ListAccessKeys", iam, "list_access_keys", UserName=user)
         self._call("ListAccessKeys of nobody", iam, "list_access_keys", UserName=_NOBODY)
@@ -162,13 +173,18 @@ def differences(aws: Forms, emulator: Forms) -> Iterable[str]:
         ours = emulator.get(name)
         if ours is None:
             continue
-        for what, one, other in (("the status", theirs.status, ours.status), ("the code", theirs.code, ours.code),
-                                 ("the content type", theirs.content_type, ours.content_type)):
+        for what, one, other in (
+            ("the status", theirs.status, ours.status),
+            ("the code", theirs.code, ours.code),
+            ("the content type", theirs.content_type, ours.content_type),
+        ):
             if one != other:
                 yield f"{name}: {what} is {one or 'none'}, and {other or 'none'} in the emulator"
         if theirs.status != ours.status:
             continue
-        yield from (f"{name}: AWS has {path}, and the emulator has not" for path in theirs.members if path not in ours.members)
+        yield from (
+            f"{name}: AWS has {path}, and the emulator has not" for path in theirs.members if path not in ours.members
+        )
         # What an account does not have says nothing of its form: where AWS has no such list, it has no members of one.
         parents = {path.rpartition("/")[0] for path in theirs.members}
         for path in ours.members:
@@ -198,7 +214,9 @@ def main() -> int:
         ours = Account(emulator.client).observe()
     found = list(differences(aws, ours))
     print("\n".join(found) or "AWS answers as the emulator does.")
-    print(f"\n{len(aws)} answers compared, {len(found)} differences. Members that only one account has are differences too.")
+    print(
+        f"\n{len(aws)} answers compared, {len(found)} differences. Members that only one account has are differences too."
+    )
     return 1 if found else 0
 
 

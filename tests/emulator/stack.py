@@ -6,16 +6,16 @@ import copy
 import functools
 import io
 import json
-import os
 import platform
 import shutil
 import subprocess
 import tempfile
 import time
 import zipfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any
 
 import botocore.exceptions
 from samtranslator.yaml_helper import yaml_parse
@@ -52,8 +52,15 @@ class Answer:
 class Stack:
     """One deployment. `edit` may change the parsed template before it is deployed."""
 
-    def __init__(self, emulator: Emulator, bootstrap: Path, *, name: str = "credwarden",
-                 edit: Callable[[dict], None] | None = None, **parameters: str) -> None:
+    def __init__(
+        self,
+        emulator: Emulator,
+        bootstrap: Path,
+        *,
+        name: str = "credwarden",
+        edit: Callable[[dict], None] | None = None,
+        **parameters: str,
+    ) -> None:
         self.emulator = emulator
         self.name = name
         self.parameters = {"EmailAddress": MAIL_ADDRESS, "Architecture": architecture(), **parameters}
@@ -70,8 +77,9 @@ class Stack:
     def _upload(self, bootstrap: Path) -> dict:
         """Put the function's package where the template can name it; answers the template that does."""
         storage = self.emulator.client("s3")
-        storage.create_bucket(Bucket=_BUCKET,
-                              CreateBucketConfiguration={"LocationConstraint": storage.meta.region_name})
+        storage.create_bucket(
+            Bucket=_BUCKET, CreateBucketConfiguration={"LocationConstraint": storage.meta.region_name}
+        )
         archive = _archive(str(bootstrap), bootstrap.stat().st_mtime_ns)
         storage.put_object(Bucket=_BUCKET, Key="checker.zip", Body=archive)
         body = template()
@@ -81,29 +89,42 @@ class Stack:
     def _deploy(self, kind: str) -> dict[str, str]:
         formation = self.emulator.client("cloudformation")
         change_set = formation.create_change_set(
-            StackName=self.name, ChangeSetName=f"{kind.lower()}-{time.monotonic_ns()}", ChangeSetType=kind,
+            StackName=self.name,
+            ChangeSetName=f"{kind.lower()}-{time.monotonic_ns()}",
+            ChangeSetType=kind,
             TemplateBody=json.dumps(self._body),
             Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in self.parameters.items()],
-            Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"])["Id"]
-        described = wait_for(lambda: _finished(formation.describe_change_set(ChangeSetName=change_set), "Status"),
-                             _DEPLOY_SECONDS, "change set")
+            Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
+        )["Id"]
+        described = wait_for(
+            lambda: _finished(formation.describe_change_set(ChangeSetName=change_set), "Status"),
+            _DEPLOY_SECONDS,
+            "change set",
+        )
         if described["Status"] != "CREATE_COMPLETE":
             raise RuntimeError(f"the change set is {described['Status']}: {described.get('StatusReason')}")
         formation.execute_change_set(ChangeSetName=change_set)
-        stack = wait_for(lambda: _finished(formation.describe_stacks(StackName=self.name)["Stacks"][0], "StackStatus"),
-                         _DEPLOY_SECONDS, "deployed stack")
+        stack = wait_for(
+            lambda: _finished(formation.describe_stacks(StackName=self.name)["Stacks"][0], "StackStatus"),
+            _DEPLOY_SECONDS,
+            "deployed stack",
+        )
         if stack["StackStatus"] != f"{kind}_COMPLETE":
             raise RuntimeError(f"the stack is {stack['StackStatus']}: {self._failure(formation)}")
         return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
 
     def _failure(self, formation: Any) -> str:
         events = formation.describe_stack_events(StackName=self.name)["StackEvents"]
-        return "; ".join(f"{event['LogicalResourceId']}: {event['ResourceStatusReason']}" for event in reversed(events)
-                         if event["ResourceStatus"].endswith("FAILED") and event.get("ResourceStatusReason"))
+        return "; ".join(
+            f"{event['LogicalResourceId']}: {event['ResourceStatusReason']}"
+            for event in reversed(events)
+            if event["ResourceStatus"].endswith("FAILED") and event.get("ResourceStatusReason")
+        )
 
     def physical_id(self, logical_id: str) -> str:
         resource = self.emulator.client("cloudformation").describe_stack_resource(
-            StackName=self.name, LogicalResourceId=logical_id)
+            StackName=self.name, LogicalResourceId=logical_id
+        )
         return resource["StackResourceDetail"]["PhysicalResourceId"]
 
     # Running the function
@@ -111,12 +132,16 @@ class Stack:
     def invoke(self, event: Any = None) -> Answer:
         """Invoke and wait for the answer."""
         result = self.emulator.client("lambda").invoke(
-            FunctionName=self.outputs["FunctionName"], Payload=json.dumps({} if event is None else event))
+            FunctionName=self.outputs["FunctionName"], Payload=json.dumps({} if event is None else event)
+        )
         return Answer(json.loads(result["Payload"].read()), "FunctionError" in result)
 
     def invoke_asynchronously(self, event: Any = None) -> None:
-        self.emulator.client("lambda").invoke(FunctionName=self.outputs["FunctionName"], InvocationType="Event",
-                                              Payload=json.dumps({} if event is None else event))
+        self.emulator.client("lambda").invoke(
+            FunctionName=self.outputs["FunctionName"],
+            InvocationType="Event",
+            Payload=json.dumps({} if event is None else event),
+        )
 
     def log_lines(self) -> list[str]:
         """What the function wrote, oldest first."""
@@ -140,12 +165,22 @@ class Stack:
         queues = self.emulator.client("sqs")
         url = queues.create_queue(QueueName=name)["QueueUrl"]
         arn = queues.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-        policy = {"Version": "2012-10-17", "Statement": [{
-            "Effect": "Allow", "Principal": {"Service": "sns.amazonaws.com"}, "Action": "sqs:SendMessage",
-            "Resource": arn, "Condition": {"ArnEquals": {"aws:SourceArn": self.outputs["TopicArn"]}}}]}
+        policy = {
+            "Version": "2012-10-17",
+            "Statement": [
+                {
+                    "Effect": "Allow",
+                    "Principal": {"Service": "sns.amazonaws.com"},
+                    "Action": "sqs:SendMessage",
+                    "Resource": arn,
+                    "Condition": {"ArnEquals": {"aws:SourceArn": self.outputs["TopicArn"]}},
+                }
+            ],
+        }
         queues.set_queue_attributes(QueueUrl=url, Attributes={"Policy": json.dumps(policy)})
-        self.emulator.client("sns").subscribe(TopicArn=self.outputs["TopicArn"], Protocol="sqs", Endpoint=arn,
-                                              Attributes=attributes)
+        self.emulator.client("sns").subscribe(
+            TopicArn=self.outputs["TopicArn"], Protocol="sqs", Endpoint=arn, Attributes=attributes
+        )
         return url
 
     def receive(self, queue_url: str) -> list[dict]:
@@ -170,8 +205,15 @@ class Stack:
     def role_credentials(self) -> dict:
         """Temporary credentials of the function's role. Its trust is widened for that, its permissions stay."""
         name, iam = self.physical_id(ROLE), self.emulator.client("iam")
-        iam.update_assume_role_policy(RoleName=name, PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [
-            {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}]}))
+        iam.update_assume_role_policy(
+            RoleName=name,
+            PolicyDocument=json.dumps(
+                {
+                    "Version": "2012-10-17",
+                    "Statement": [{"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}],
+                }
+            ),
+        )
         role = iam.get_role(RoleName=name)["Role"]["Arn"]
         return self.emulator.client("sts").assume_role(RoleArn=role, RoleSessionName="test")["Credentials"]
 
@@ -194,8 +236,15 @@ def template() -> dict:
 
 def granted_actions(policies: dict[str, dict]) -> list[str]:
     """Every action that the policies allow, sorted."""
-    return sorted({action for policy in policies.values() for statement in policy["Statement"]
-                   for action in _as_list(statement["Action"]) if statement["Effect"] == "Allow"})
+    return sorted(
+        {
+            action
+            for policy in policies.values()
+            for statement in policy["Statement"]
+            for action in _as_list(statement["Action"])
+            if statement["Effect"] == "Allow"
+        }
+    )
 
 
 def without_action(policy: dict, action: str) -> dict:

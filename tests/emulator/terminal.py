@@ -6,10 +6,18 @@ import itertools
 import os
 import shutil
 import textwrap
-from typing import Callable, Iterable, TextIO
+from collections.abc import Callable, Iterable
+from typing import TextIO
 
-_COLOURS = {"CRITICAL": "1;31", "HIGH": "31", "MEDIUM": "33", "LOW": "36", "INFORMATIONAL": "2",
-            "bold": "1", "dim": "2"}
+_COLOURS = {
+    "CRITICAL": "1;31",
+    "HIGH": "31",
+    "MEDIUM": "33",
+    "LOW": "36",
+    "INFORMATIONAL": "2",
+    "bold": "1",
+    "dim": "2",
+}
 _WIDEST, _NARROWEST = 120, 40
 
 
@@ -62,6 +70,8 @@ class Terminal:
             wrapped = [textwrap.wrap(cell, width) or [""] for cell, width in zip(row, widths)]
             for line in itertools.zip_longest(*wrapped, fillvalue=""):
                 cells = [cell.ljust(width) for cell, width in zip(line, widths)]
-                painted = [self.paint(cells[0], style), *(self.paint(cell, "dim") if position == 0 else cell
-                                                          for cell in cells[1:])]
+                painted = [
+                    self.paint(cells[0], style),
+                    *(self.paint(cell, "dim") if position == 0 else cell for cell in cells[1:]),
+                ]
                 self.line("   " + "  ".join(painted).rstrip())

@@ -53,4 +53,3 @@ class Tunnel(Server):
         wrapper.write_text(f"#!/bin/sh\nexec env {words} {shlex.quote(str(program))}\n")
         wrapper.chmod(0o755)
         return wrapper
-

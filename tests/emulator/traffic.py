@@ -78,8 +78,12 @@ class ActionCount:
     beyond_quota: int = 0
 
     def as_json(self) -> dict:
-        return {"count": self.count, "errors": dict(self.errors), "burst": round(self.burst, 1),
-                "beyond_quota": self.beyond_quota}
+        return {
+            "count": self.count,
+            "errors": dict(self.errors),
+            "burst": round(self.burst, 1),
+            "beyond_quota": self.beyond_quota,
+        }
 
 
 class Traffic:
@@ -143,5 +147,7 @@ class Traffic:
             entry.errors[headers.get("x-amzn-errortype", str(status))] += 1
 
     def as_json(self) -> dict:
-        return {caller: {action: entry.as_json() for action, entry in sorted(counts.items())}
-                for caller, counts in self._counts.items()}
+        return {
+            caller: {action: entry.as_json() for action, entry in sorted(counts.items())}
+            for caller, counts in self._counts.items()
+        }

@@ -7,9 +7,10 @@ hands it none, so those properties would keep the parameters' defaults whatever 
 from __future__ import annotations
 
 import contextvars
-from typing import Any, Callable
+from collections.abc import Callable
+from typing import Any
 
-_given: contextvars.ContextVar[dict] = contextvars.ContextVar("parameters given", default={})
+_given: contextvars.ContextVar[dict] = contextvars.ContextVar("parameters given", default={})  # noqa: B039 (never changed)
 
 
 def with_parameters(engine: Any) -> Callable[..., dict]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-from typing import Any, Callable
+from collections.abc import Callable
+from typing import Any
 from weakref import WeakValueDictionary
 
 from emulator.traffic import Fault
@@ -26,8 +27,16 @@ class Connections:
         connections = self
 
         class Watched(server):
-            def __init__(self, app: Any, loop: Any, config: Any, context: Any, state: Any,
-                         reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            def __init__(
+                self,
+                app: Any,
+                loop: Any,
+                config: Any,
+                context: Any,
+                state: Any,
+                reader: asyncio.StreamReader,
+                writer: asyncio.StreamWriter,
+            ) -> None:
                 super().__init__(app, loop, config, context, state, reader, writer)
                 connections._writers[tuple(writer.get_extra_info("peername")[:2])] = writer
 
@@ -50,8 +59,9 @@ class Wire:
         if self.fault is None:
             await self._send(message)
         else:
-            await {"cut": self._cut, "silence": self._silence, "garbage": self._garbage,
-                   "slow": self._slow}[self.fault.how](message)
+            await {"cut": self._cut, "silence": self._silence, "garbage": self._garbage, "slow": self._slow}[
+                self.fault.how
+            ](message)
 
     async def _cut(self, _message: dict) -> None:
         self._connections.cut(self._client)
@@ -80,7 +90,7 @@ class Wire:
         gone = asyncio.ensure_future(self._receive())
         for start in range(0, len(body), size):
             more = start + size < len(body)
-            await self._send({"type": "http.response.body", "body": body[start:start + size], "more_body": more})
+            await self._send({"type": "http.response.body", "body": body[start : start + size], "more_body": more})
             done, _ = await asyncio.wait({gone}, timeout=self.fault.seconds / pieces)
             if done:
                 return

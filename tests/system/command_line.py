@@ -55,21 +55,33 @@ class CommandLine:
         self._server.server_close()
 
     def run(self, script: str) -> subprocess.CompletedProcess:
-        return subprocess.run(["bash", "-euo", "pipefail", "-c", script], cwd=self._folder, text=True,
-                              capture_output=True, timeout=60, check=False, stdin=subprocess.DEVNULL,
-                              env={"PATH": f"{self._folder}{os.pathsep}{os.environ['PATH']}"})
+        return subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", script],
+            cwd=self._folder,
+            text=True,
+            capture_output=True,
+            timeout=60,
+            check=False,
+            stdin=subprocess.DEVNULL,
+            env={"PATH": f"{self._folder}{os.pathsep}{os.environ['PATH']}"},
+        )
 
     def _answer(self, arguments: list[str]) -> dict[str, Any]:
         try:
             return {"status": 0, "text": self._call(*arguments)}
-        except (botocore.exceptions.ClientError, botocore.exceptions.ParamValidationError, LookupError,
-                TypeError) as error:
+        except (
+            botocore.exceptions.ClientError,
+            botocore.exceptions.ParamValidationError,
+            LookupError,
+            TypeError,
+        ) as error:
             return {"status": 254, "text": f"aws {' '.join(arguments)}: {error}\n"}
 
     def _call(self, service: str, command: str, *arguments: str) -> str:
         client = self._emulator.client(service)
-        (operation,) = [name for name in client.meta.service_model.operation_names
-                        if xform_name(name, "-") == command] or [None]
+        (operation,) = [
+            name for name in client.meta.service_model.operation_names if xform_name(name, "-") == command
+        ] or [None]
         if operation is None:
             raise LookupError(f"there is no command {command}")
         members = client.meta.service_model.operation_model(operation).input_shape.members

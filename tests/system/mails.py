@@ -13,7 +13,7 @@ def section(mail: dict, title: str) -> str:
     headings = list(_HEADING.finditer(mail["body"]))
     for heading, following in zip(headings, [*headings[1:], None]):
         if heading["title"].startswith(title):
-            return unwrapped(mail["body"][heading.end():following and following.start()])
+            return unwrapped(mail["body"][heading.end() : following and following.start()])
     return ""
 
 

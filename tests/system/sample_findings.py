@@ -33,8 +33,18 @@ USER_CHECKS = {
 _TERRAFORM = "terraform+prod=eu,team.a@example.com"
 # By user and slot.
 KEY_CHECKS = {
-    "access-key-not-rotated": ("MEDIUM", [("backup", 1), ("etl", 1), ("legacy-mailer", 1), ("metrics", 1),
-                                          ("rotating", 1), (_TERRAFORM, 1), ("unused", 1)]),
+    "access-key-not-rotated": (
+        "MEDIUM",
+        [
+            ("backup", 1),
+            ("etl", 1),
+            ("legacy-mailer", 1),
+            ("metrics", 1),
+            ("rotating", 1),
+            (_TERRAFORM, 1),
+            ("unused", 1),
+        ],
+    ),
     "access-key-unused": ("MEDIUM", [("etl", 1), ("metrics", 1), (_TERRAFORM, 1), ("twins", 2)]),
     "access-key-never-used": ("MEDIUM", [("legacy-mailer", 1), ("unused", 1)]),
     "access-key-inactive": ("INFORMATIONAL", [("exporter", 2), ("metrics", 2)]),

@@ -10,14 +10,27 @@ from emulator import bench, binaries, peers
 from emulator.process import Emulator
 from emulator.replay import Replay
 
-READS = {"GenerateCredentialReport": 1, "GetCredentialReport": 1, "GetAccountSummary": 1, "ListVirtualMFADevices": 1,
-         "ListServiceSpecificCredentials": 1, "GetFindings": 1}
+READS = {
+    "GenerateCredentialReport": 1,
+    "GetCredentialReport": 1,
+    "GetAccountSummary": 1,
+    "ListVirtualMFADevices": 1,
+    "ListServiceSpecificCredentials": 1,
+    "GetFindings": 1,
+}
 
 
 def test_a_run_takes_no_more_calls_than_it_has_to(bootstrap: Path) -> None:
     first, second = bench.runs(bootstrap, "users:20")
     # Two users fail, by two checks each. Nothing is open, so closed findings are asked for; and what is suppressed meanwhile.
-    assert first["calls"] == {**READS, "GetFindings": 3, "ListAccessKeys": 2, "BatchImportFindings": 1, "Publish": 1, "BatchUpdateFindings": 1}
+    assert first["calls"] == {
+        **READS,
+        "GetFindings": 3,
+        "ListAccessKeys": 2,
+        "BatchImportFindings": 1,
+        "Publish": 1,
+        "BatchUpdateFindings": 1,
+    }
     assert second["calls"] == {**READS, "BatchImportFindings": 1}
     assert second["handshakes"] == 0 < first["handshakes"]
     assert all(run["cpu"] > 0 and run["peak"] > 1 for run in (first, second))

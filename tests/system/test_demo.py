@@ -24,8 +24,13 @@ STOPPED = "\nStopped; the emulator is gone and left nothing behind.\n"
 
 def start(bootstrap: Path, *arguments: str, **environment: str) -> subprocess.Popen:
     return subprocess.Popen(
-        [sys.executable, "-m", "emulator.demo", *arguments], cwd=TESTS, text=True, stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE, env={**os.environ, "CREDWARDEN_BOOTSTRAP": str(bootstrap), **environment})
+        [sys.executable, "-m", "emulator.demo", *arguments],
+        cwd=TESTS,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "CREDWARDEN_BOOTSTRAP": str(bootstrap), **environment},
+    )
 
 
 def reachable(url: str) -> bool:
@@ -129,10 +134,18 @@ except KeyboardInterrupt:
 
 @pytest.mark.parametrize("width", ["40", "80", "140"])
 def test_tables_fit_the_terminal(width: str) -> None:
-    program = ("import sys; from emulator.terminal import Terminal; Terminal(sys.stdout).table(['SEVERITY', 'ON', "
-               "'FINDING'], [['INFORMATIONAL', 'a' * 64, 'word ' * 40 + 'end'], ['LOW', 'root', 'short']])")
-    output = subprocess.run([sys.executable, "-c", program], cwd=TESTS, text=True, capture_output=True, check=True,
-                            env={**os.environ, "COLUMNS": width}).stdout
+    program = (
+        "import sys; from emulator.terminal import Terminal; Terminal(sys.stdout).table(['SEVERITY', 'ON', "
+        "'FINDING'], [['INFORMATIONAL', 'a' * 64, 'word ' * 40 + 'end'], ['LOW', 'root', 'short']])"
+    )
+    output = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=TESTS,
+        text=True,
+        capture_output=True,
+        check=True,
+        env={**os.environ, "COLUMNS": width},
+    ).stdout
     assert max(map(len, output.split("\n"))) <= min(int(width), 120)
     assert "INFORMATIONAL" in output and output.count("word") == 40 and "end" in output
     assert output.count("a") == 64

@@ -11,8 +11,9 @@ import os
 import shlex
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any
 
 import botocore.exceptions
 import pytest
@@ -46,20 +47,33 @@ class Deployer:
         iam = emulator.client("iam")
         person = iam.create_user(UserName="deployer")["User"]["Arn"]
         self.outputs = self._make_role(TrustedPrincipalArn=person, **parameters)
-        iam.put_user_policy(UserName="deployer", PolicyName="deploy", PolicyDocument=json.dumps({
-            "Version": "2012-10-17",
-            "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": self.outputs["DeployRoleArn"]}]}))
+        iam.put_user_policy(
+            UserName="deployer",
+            PolicyName="deploy",
+            PolicyDocument=json.dumps(
+                {
+                    "Version": "2012-10-17",
+                    "Statement": [
+                        {"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": self.outputs["DeployRoleArn"]}
+                    ],
+                }
+            ),
+        )
         key = iam.create_access_key(UserName="deployer")["AccessKey"]
         own = emulator.client("sts", role={**key, "SessionToken": None})
-        self.credentials = own.assume_role(
-            RoleArn=self.outputs["DeployRoleArn"], RoleSessionName="deploy")["Credentials"]
+        self.credentials = own.assume_role(RoleArn=self.outputs["DeployRoleArn"], RoleSessionName="deploy")[
+            "Credentials"
+        ]
         self._build(bootstrap)
 
     def _make_role(self, **parameters: str) -> dict[str, str]:
         formation = self.emulator.client("cloudformation")
         formation.create_stack(
-            StackName="deployment", TemplateBody=DEPLOY_ROLE.read_text(), Capabilities=["CAPABILITY_IAM"],
-            Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()])
+            StackName="deployment",
+            TemplateBody=DEPLOY_ROLE.read_text(),
+            Capabilities=["CAPABILITY_IAM"],
+            Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
+        )
         stack = wait_for(lambda: self._finished("deployment"), 30, "deploy role")
         assert stack["StackStatus"] == "CREATE_COMPLETE"
         return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
@@ -89,8 +103,15 @@ class Deployer:
             "SAM_CLI_TELEMETRY": "0",
             "SAM_CLI_POLL_DELAY": "0.2",
         }
-        return subprocess.run([sam(), *arguments, "--config-file", str(ROOT / "samconfig.toml")], env=environment,
-                              cwd=self.folder, capture_output=True, text=True, timeout=120, check=False)
+        return subprocess.run(
+            [sam(), *arguments, "--config-file", str(ROOT / "samconfig.toml")],
+            env=environment,
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
 
     def deploy(self, name: str = NAME, **parameters: str) -> subprocess.CompletedProcess:
         """The command in the role's outputs; with more parameters, and for another stack if `name` says so."""
@@ -98,8 +119,13 @@ class Deployer:
         assert program == "sam" and command[-2] == "--parameter-overrides"
         command[command.index("--stack-name") + 1] = name
         given = {"Architecture": architecture(), **parameters}
-        return self.sam(*command, *(f"{key}={value}" for key, value in given.items()),
-                        "--no-confirm-changeset", "--template-file", "template.yaml")
+        return self.sam(
+            *command,
+            *(f"{key}={value}" for key, value in given.items()),
+            "--no-confirm-changeset",
+            "--template-file",
+            "template.yaml",
+        )
 
     def delete(self) -> subprocess.CompletedProcess:
         return self.sam("delete", "--no-prompts", "--stack-name", NAME, "--region", REGION)
@@ -107,12 +133,26 @@ class Deployer:
     def alarms(self) -> list[dict[str, Any]]:
         """The alarms of the deployed stack, as requests of PutMetricAlarm."""
         formation = self.emulator.client("cloudformation")
-        names = [formation.describe_stack_resource(StackName=NAME, LogicalResourceId=alarm)["StackResourceDetail"]
-                 ["PhysicalResourceId"] for alarm in ALARMS]
+        names = [
+            formation.describe_stack_resource(StackName=NAME, LogicalResourceId=alarm)["StackResourceDetail"][
+                "PhysicalResourceId"
+            ]
+            for alarm in ALARMS
+        ]
         described = self.emulator.client("cloudwatch").describe_alarms(AlarmNames=names)["MetricAlarms"]
         assert len(described) == len(ALARMS)
-        kept = ("AlarmName", "Namespace", "MetricName", "Statistic", "Period", "EvaluationPeriods", "Threshold",
-                "ComparisonOperator", "AlarmActions", "OKActions")
+        kept = (
+            "AlarmName",
+            "Namespace",
+            "MetricName",
+            "Statistic",
+            "Period",
+            "EvaluationPeriods",
+            "Threshold",
+            "ComparisonOperator",
+            "AlarmActions",
+            "OKActions",
+        )
         return [{name: alarm[name] for name in kept if name in alarm} for alarm in described]
 
     def granted(self) -> dict[str, list[str]]:
@@ -132,7 +172,9 @@ def deployer(emulator: Emulator, hub: Any, bootstrap: Path, tmp_path: Path) -> D
 def refused(call: Callable, **arguments: Any) -> None:
     with pytest.raises(botocore.exceptions.ClientError) as caught:
         call(**arguments)
-    assert caught.value.response["Error"]["Code"] in ("AccessDenied", "AccessDeniedException", "AuthorizationError"), call
+    assert caught.value.response["Error"]["Code"] in ("AccessDenied", "AccessDeniedException", "AuthorizationError"), (
+        call
+    )
 
 
 def succeeded(result: subprocess.CompletedProcess) -> bool:
@@ -151,7 +193,8 @@ def test_the_role_deploys_updates_and_deletes_the_stack(deployer: Deployer, emul
     artifacts = emulator.client("s3").list_objects_v2(Bucket=deployer.outputs["ArtifactBucketName"])["Contents"]
     assert len(artifacts) > 1 and all(one["Key"].startswith(f"{NAME}/") for one in artifacts)
     assert [bucket["Name"] for bucket in emulator.client("s3").list_buckets()["Buckets"]] == [
-        deployer.outputs["ArtifactBucketName"]]
+        deployer.outputs["ArtifactBucketName"]
+    ]
     assert succeeded(deployer.delete())
     assert all(stack["StackName"] != NAME for stack in emulator.client("cloudformation").describe_stacks()["Stacks"])
 
@@ -174,20 +217,26 @@ def test_the_function_works_within_the_boundary(deployer: Deployer, emulator: Em
 
 def test_the_role_cannot_leave_its_stack_by_direct_calls(deployer: Deployer, emulator: Emulator) -> None:
     topic = emulator.client("sns").create_topic(Name="payroll")["TopicArn"]
-    subscription = emulator.client("sns").subscribe(TopicArn=topic, Protocol="email", Endpoint="payroll@example.com",
-                                                    ReturnSubscriptionArn=True)["SubscriptionArn"]
-    nobody = json.dumps({"Version": "2012-10-17", "Statement": [
-        {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}]})
+    subscription = emulator.client("sns").subscribe(
+        TopicArn=topic, Protocol="email", Endpoint="payroll@example.com", ReturnSubscriptionArn=True
+    )["SubscriptionArn"]
+    nobody = json.dumps(
+        {
+            "Version": "2012-10-17",
+            "Statement": [{"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}],
+        }
+    )
     emulator.client("iam").create_role(RoleName=f"{NAME}-admin", AssumeRolePolicyDocument=nobody)
     bucket = deployer.outputs["ArtifactBucketName"]
     iam, sns, s3 = (emulator.client(service, role=deployer.credentials) for service in ("iam", "sns", "s3"))
     s3.put_object(Bucket=bucket, Key=f"{NAME}/1a2b", Body=b"")
     for call, arguments in (
-            (iam.update_assume_role_policy, {"RoleName": f"{NAME}-admin", "PolicyDocument": nobody}),
-            (iam.delete_role, {"RoleName": f"{NAME}-admin"}),
-            (sns.unsubscribe, {"SubscriptionArn": subscription}),
-            (s3.put_bucket_policy, {"Bucket": bucket, "Policy": nobody}),
-            (s3.put_object, {"Bucket": bucket, "Key": "payroll/1a2b", "Body": b""})):
+        (iam.update_assume_role_policy, {"RoleName": f"{NAME}-admin", "PolicyDocument": nobody}),
+        (iam.delete_role, {"RoleName": f"{NAME}-admin"}),
+        (sns.unsubscribe, {"SubscriptionArn": subscription}),
+        (s3.put_bucket_policy, {"Bucket": bucket, "Policy": nobody}),
+        (s3.put_object, {"Bucket": bucket, "Key": "payroll/1a2b", "Body": b""}),
+    ):
         refused(call, **arguments)
 
 
@@ -206,8 +255,9 @@ def test_the_role_puts_the_stacks_alarms_with_no_action_but_their_topic(deployer
         refused(cloudwatch.put_metric_alarm, **without)
 
 
-def test_the_role_puts_alarms_that_notify_the_given_topic(emulator: Emulator, hub: Any, bootstrap: Path,
-                                                          tmp_path: Path) -> None:
+def test_the_role_puts_alarms_that_notify_the_given_topic(
+    emulator: Emulator, hub: Any, bootstrap: Path, tmp_path: Path
+) -> None:
     topic = emulator.client("sns").create_topic(Name="operations")["TopicArn"]
     deployer = Deployer(emulator, bootstrap, tmp_path, AlarmTopicArn=topic)
     assert succeeded(deployer.deploy(AlarmTopicArn=topic))
@@ -217,7 +267,9 @@ def test_the_role_puts_alarms_that_notify_the_given_topic(emulator: Emulator, hu
         cloudwatch.put_metric_alarm(**alarm)
 
 
-def test_a_missing_sam_cli_is_a_failure_that_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_sam_cli_is_a_failure_that_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(f"{__name__}.ROOT", tmp_path)
     with pytest.raises(AssertionError, match="`make test` installs it"):

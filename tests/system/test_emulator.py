@@ -51,6 +51,7 @@ def refusal(call: Any, **arguments: Any) -> tuple[str, int, str]:
 
 # The credential report
 
+
 def test_the_report_is_in_the_form_of_aws(emulator: Emulator) -> None:
     text = report(emulator)
     lines = text.split("\n")
@@ -61,8 +62,12 @@ def test_the_report_is_in_the_form_of_aws(emulator: Emulator) -> None:
     assert names == sorted(names, key=str.lower) and names != sorted(names)
     values = {value for row in csv.reader(lines[1:]) for value in row[2:]}
     timestamps = {value for value in values if re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", value)}
-    regions_and_services = {value for row in rows(emulator).values() for name, value in row.items()
-                            if name.endswith(("_region", "_service"))} - {"N/A"}
+    regions_and_services = {
+        value
+        for row in rows(emulator).values()
+        for name, value in row.items()
+        if name.endswith(("_region", "_service"))
+    } - {"N/A"}
     assert values - timestamps - regions_and_services == {"true", "false", "N/A", "no_information", "not_supported"}
 
 
@@ -95,7 +100,9 @@ def test_a_report_takes_its_time(emulator: Emulator) -> None:
     emulator.change_account("report", polls=3)
     first = iam.generate_credential_report()
     assert (first["State"], first["Description"]) == (
-        "STARTED", "No report exists. Starting a new report generation task")
+        "STARTED",
+        "No report exists. Starting a new report generation task",
+    )
     assert refusal(iam.get_credential_report) == ("ReportInProgress", 404, "Unknown")
     states = [iam.generate_credential_report()["State"] for _ in range(4)]
     assert states == ["INPROGRESS", "INPROGRESS", "COMPLETE", "COMPLETE"]
@@ -119,7 +126,8 @@ def test_summary_and_report_agree(emulator: Emulator, name: str) -> None:
     assert found["AccountMFAEnabled"] == int(root["mfa_active"] == "true")
     assert found["AccountPasswordPresent"] == int(root["password_enabled"] == "true")
     assert found["AccountSigningCertificatesPresent"] == int(
-        {root["cert_1_last_rotated"], root["cert_2_last_rotated"]} != {"N/A"})
+        {root["cert_1_last_rotated"], root["cert_2_last_rotated"]} != {"N/A"}
+    )
     assert found["Users"] == len(rows(emulator)) - 1
 
 
@@ -164,8 +172,10 @@ def test_the_keys_of_the_report_are_those_of_iam(emulator: Emulator) -> None:
         if name == "<root_account>":
             continue
         reported = {(row[f"access_key_{slot}_last_rotated"], row[f"access_key_{slot}_active"]) for slot in (1, 2)}
-        listed = {(clock.stamp(key["CreateDate"]), str(key["Status"] == "Active").lower())
-                  for key in iam.list_access_keys(UserName=name)["AccessKeyMetadata"]}
+        listed = {
+            (clock.stamp(key["CreateDate"]), str(key["Status"] == "Active").lower())
+            for key in iam.list_access_keys(UserName=name)["AccessKeyMetadata"]
+        }
         assert listed == reported - {("N/A", "false")}
     assert refusal(iam.list_access_keys, UserName="nobody")[:2] == ("NoSuchEntity", 404)
 
@@ -197,6 +207,7 @@ def test_an_unknown_account_is_refused_with_the_names_there_are(emulator: Emulat
 
 # SNS
 
+
 @pytest.fixture
 def topic(emulator: Emulator) -> str:
     sns = emulator.client("sns")
@@ -206,8 +217,12 @@ def topic(emulator: Emulator) -> str:
 
 
 def test_a_mail_arrives_as_sns_sends_it(emulator: Emulator, topic: str) -> None:
-    emulator.client("sns").publish(TopicArn=topic, Subject="Three new", MessageStructure="json",
-                                   Message='{"default": "d", "email": "Dear all,\\n\\u00fc", "sqs": "{}"}')
+    emulator.client("sns").publish(
+        TopicArn=topic,
+        Subject="Three new",
+        MessageStructure="json",
+        Message='{"default": "d", "email": "Dear all,\\n\\u00fc", "sqs": "{}"}',
+    )
     (mail,) = emulator.mails()
     assert (mail["to"], mail["subject"]) == ("a@example.com", "Three new")
     assert mail["body"].startswith("Dear all,\nü\n\n--\nIf you wish to stop receiving notifications")
@@ -217,27 +232,36 @@ def test_a_mail_arrives_as_sns_sends_it(emulator: Emulator, topic: str) -> None:
 def test_a_filter_policy_holds_back_mail_too(emulator: Emulator, topic: str) -> None:
     sns = emulator.client("sns")
     (subscription,) = sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]
-    sns.set_subscription_attributes(SubscriptionArn=subscription["SubscriptionArn"], AttributeName="FilterPolicy",
-                                    AttributeValue='{"max_severity": ["CRITICAL"]}')
+    sns.set_subscription_attributes(
+        SubscriptionArn=subscription["SubscriptionArn"],
+        AttributeName="FilterPolicy",
+        AttributeValue='{"max_severity": ["CRITICAL"]}',
+    )
     for severity in ("LOW", "CRITICAL"):
-        sns.publish(TopicArn=topic, Message=severity,
-                    MessageAttributes={"max_severity": {"DataType": "String", "StringValue": severity}})
+        sns.publish(
+            TopicArn=topic,
+            Message=severity,
+            MessageAttributes={"max_severity": {"DataType": "String", "StringValue": severity}},
+        )
     assert [mail["body"].split("\n")[0] for mail in emulator.mails()] == ["CRITICAL"]
 
 
-@pytest.mark.parametrize(("arguments", "accepted"), [
-    ({"Message": "x", "Subject": "s" * 99}, True),
-    ({"Message": "x", "Subject": "s" * 100}, False),
-    ({"Message": "x", "Subject": "a\nb"}, False),
-    ({"Message": "x", "Subject": "caf\u00e9"}, False),
-    ({"Message": "x" * 262_144}, True),
-    ({"Message": "x" * 262_145}, False),
-    ({"Message": "\u00fc" * 131_073}, False),
-    ({"Message": '{"default": "x"}', "MessageStructure": "json"}, True),
-    ({"Message": '{"email": "x"}', "MessageStructure": "json"}, False),
-    ({"Message": '{"default": 1}', "MessageStructure": "json"}, False),
-    ({"Message": "x", "MessageStructure": "json"}, False),
-])
+@pytest.mark.parametrize(
+    ("arguments", "accepted"),
+    [
+        ({"Message": "x", "Subject": "s" * 99}, True),
+        ({"Message": "x", "Subject": "s" * 100}, False),
+        ({"Message": "x", "Subject": "a\nb"}, False),
+        ({"Message": "x", "Subject": "caf\u00e9"}, False),
+        ({"Message": "x" * 262_144}, True),
+        ({"Message": "x" * 262_145}, False),
+        ({"Message": "\u00fc" * 131_073}, False),
+        ({"Message": '{"default": "x"}', "MessageStructure": "json"}, True),
+        ({"Message": '{"email": "x"}', "MessageStructure": "json"}, False),
+        ({"Message": '{"default": 1}', "MessageStructure": "json"}, False),
+        ({"Message": "x", "MessageStructure": "json"}, False),
+    ],
+)
 def test_sns_refuses_what_it_cannot_send(emulator: Emulator, topic: str, arguments: dict, accepted: bool) -> None:
     sns = emulator.client("sns")
     if accepted:
@@ -249,10 +273,17 @@ def test_sns_refuses_what_it_cannot_send(emulator: Emulator, topic: str, argumen
 
 # Start and stop
 
+
 def start(*arguments: str, **environment: str) -> subprocess.Popen:
-    return subprocess.Popen([sys.executable, "-m", "emulator", *arguments], cwd=TESTS, text=True,
-                            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                            env={**os.environ, **environment})
+    return subprocess.Popen(
+        [sys.executable, "-m", "emulator", *arguments],
+        cwd=TESTS,
+        text=True,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, **environment},
+    )
 
 
 @pytest.mark.parametrize("signal_number", [signal.SIGTERM, signal.SIGINT])
@@ -281,8 +312,9 @@ def test_a_taken_port_is_explained() -> None:
         process = start("--port", str(port))
         output, errors = process.communicate(timeout=60)
     assert (process.returncode, output) == (1, "")
-    assert errors == (f"emulator: port {port} is taken; end what uses it, or choose another with --port "
-                      "(0: any free one)\n")
+    assert errors == (
+        f"emulator: port {port} is taken; end what uses it, or choose another with --port (0: any free one)\n"
+    )
 
 
 @pytest.mark.parametrize("port", ["65536", "-1", "http"])
@@ -312,7 +344,7 @@ def test_an_unknown_account_is_explained() -> None:
     process = start("--account", "nobody's")
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 1
-    assert "no account \"nobody's\"" in errors and "Traceback" not in errors
+    assert 'no account "nobody\'s"' in errors and "Traceback" not in errors
 
 
 def test_another_ministack_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -371,9 +403,14 @@ def test_faults_come_when_they_are_asked_for(emulator: Emulator) -> None:
 
 def test_plain_http_from_outside_meets_policies_that_ask_for_tls(emulator: Emulator, topic: str) -> None:
     sns = emulator.client("sns")
-    sns.set_topic_attributes(TopicArn=topic, AttributeName="Policy", AttributeValue=(
-        '{"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Principal": "*", "Action": "sns:Publish", '
-        '"Resource": "' + topic + '", "Condition": {"Bool": {"aws:SecureTransport": "false"}}}]}'))
+    sns.set_topic_attributes(
+        TopicArn=topic,
+        AttributeName="Policy",
+        AttributeValue=(
+            '{"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Principal": "*", "Action": "sns:Publish", '
+            '"Resource": "' + topic + '", "Condition": {"Bool": {"aws:SecureTransport": "false"}}}]}'
+        ),
+    )
     role = assumed(emulator)
     client = emulator.client("sns", role=role)
     client.publish(TopicArn=topic, Message="x")
@@ -389,10 +426,20 @@ def test_plain_http_from_outside_meets_policies_that_ask_for_tls(emulator: Emula
 def assumed(emulator: Emulator) -> dict:
     """The temporary credentials of a role that may do everything."""
     iam = emulator.client("iam")
-    iam.create_role(RoleName="tester", AssumeRolePolicyDocument=(
-        '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole", '
-        '"Principal": {"AWS": "arn:aws:iam::' + ACCOUNT + ':root"}}]}'))
-    iam.put_role_policy(RoleName="tester", PolicyName="all", PolicyDocument=(
-        '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}'))
-    return emulator.client("sts").assume_role(RoleArn=f"arn:aws:iam::{ACCOUNT}:role/tester",
-                                              RoleSessionName="test")["Credentials"]
+    iam.create_role(
+        RoleName="tester",
+        AssumeRolePolicyDocument=(
+            '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole", '
+            '"Principal": {"AWS": "arn:aws:iam::' + ACCOUNT + ':root"}}]}'
+        ),
+    )
+    iam.put_role_policy(
+        RoleName="tester",
+        PolicyName="all",
+        PolicyDocument=(
+            '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}'
+        ),
+    )
+    return emulator.client("sts").assume_role(RoleArn=f"arn:aws:iam::{ACCOUNT}:role/tester", RoleSessionName="test")[
+        "Credentials"
+    ]

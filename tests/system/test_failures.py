@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -21,8 +22,10 @@ def run(stack: Stack) -> Answer:
 
 
 def states(emulator: Emulator) -> dict[str, tuple]:
-    return {one: (finding["RecordState"], finding["Compliance"]["Status"], finding["Workflow"]["Status"])
-            for one, finding in emulator.own_findings().items()}
+    return {
+        one: (finding["RecordState"], finding["Compliance"]["Status"], finding["Workflow"]["Status"])
+        for one, finding in emulator.own_findings().items()
+    }
 
 
 OPEN = ("ACTIVE", "FAILED", "NOTIFIED")
@@ -32,14 +35,25 @@ REFUSALS = {"iam": "AccessDenied", "sns": "AuthorizationError", "securityhub": "
 
 def denied(action: str, after: int = 0) -> dict:
     """A fault that is AWS's refusal of an action, after so many calls: nothing that is worth to be tried again."""
-    return {"action": action, "code": REFUSALS[action.partition(":")[0]], "status": 403,
-            "message": f"User is not authorized to perform: {action}", "times": 1000, "after": after}
+    return {
+        "action": action,
+        "code": REFUSALS[action.partition(":")[0]],
+        "status": 403,
+        "message": f"User is not authorized to perform: {action}",
+        "times": 1000,
+        "after": after,
+    }
 
 
 def broken(action: str) -> dict:
     """A fault that may pass at any moment, and does not."""
-    return {"action": action, "code": "InternalException", "status": 500, "message": "the service has a bad day",
-            "times": 1000}
+    return {
+        "action": action,
+        "code": "InternalException",
+        "status": 500,
+        "message": "the service has a bad day",
+        "times": 1000,
+    }
 
 
 def in_a_hurry(template: dict) -> None:
@@ -103,9 +117,12 @@ def test_where_generation_is_refused_the_report_that_is_there_is_used(deploy: De
     assert answer.error_message.startswith("could not read the credential report: GenerateCredentialReport failed: ")
 
 
-@pytest.mark.parametrize("fault", [{"how": "silence"}, {"code": "ServiceFailure", "status": 500}], ids=["silent", "broken"])
-def test_generation_that_takes_all_of_its_time_leaves_some_to_read_the_report(deploy: Deploy, emulator: Emulator,
-                                                                              fault: dict) -> None:
+@pytest.mark.parametrize(
+    "fault", [{"how": "silence"}, {"code": "ServiceFailure", "status": 500}], ids=["silent", "broken"]
+)
+def test_generation_that_takes_all_of_its_time_leaves_some_to_read_the_report(
+    deploy: Deploy, emulator: Emulator, fault: dict
+) -> None:
     stack = deploy(edit=in_a_hurry)
     assert not run(stack).failed
     before = states(emulator)
@@ -147,8 +164,11 @@ def test_a_finding_that_only_the_summary_could_close_stays_open_without_it(deplo
     assert "root-access-key-present" not in ended(mail)
 
 
-@pytest.mark.parametrize("text", ["", "user,arn", "<html>maintenance</html>", "user,arn,user,arn\na,b,c,d"],
-                         ids=["empty", "no rows", "no CSV", "repeated header"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "user,arn", "<html>maintenance</html>", "user,arn,user,arn\na,b,c,d"],
+    ids=["empty", "no rows", "no CSV", "repeated header"],
+)
 def test_a_report_that_cannot_be_understood_closes_nothing(deploy: Deploy, emulator: Emulator, text: str) -> None:
     stack = deploy()
     run(stack)
@@ -233,7 +253,9 @@ def test_a_column_that_cannot_be_read_fails_every_run(deploy: Deploy, emulator: 
         emulator.forget_mails()
         answer = run(stack)
         assert (answer.error_type, answer.error_message) == (
-            "Collect", "the credential report has no column mfa_active")
+            "Collect",
+            "the credential report has no column mfa_active",
+        )
         (mail,) = emulator.mails()
         assert "no column mfa_active" in section(mail, "WHAT WENT WRONG IN THIS RUN")
     after = states(emulator)
@@ -266,8 +288,9 @@ def test_a_name_with_an_unquoted_comma_closes_nothing(deploy: Deploy, emulator: 
     assert states(emulator) == before
 
 
-def test_while_the_hub_is_off_the_alert_goes_out_as_if_it_were_not_used(deploy: Deploy, emulator: Emulator,
-                                                                        hub: Any) -> None:
+def test_while_the_hub_is_off_the_alert_goes_out_as_if_it_were_not_used(
+    deploy: Deploy, emulator: Emulator, hub: Any
+) -> None:
     stack, should = deploy(), expected(emulator)
     hub.disable_security_hub()
     for _ in range(2):
@@ -282,8 +305,9 @@ def test_while_the_hub_is_off_the_alert_goes_out_as_if_it_were_not_used(deploy: 
     assert not {"securityhub:BatchImportFindings", "securityhub:BatchUpdateFindings"} & emulator.calls().keys()
 
 
-def test_while_the_hub_is_off_there_is_an_alert_even_of_a_clean_account(deploy: Deploy, emulator: Emulator,
-                                                                        hub: Any) -> None:
+def test_while_the_hub_is_off_there_is_an_alert_even_of_a_clean_account(
+    deploy: Deploy, emulator: Emulator, hub: Any
+) -> None:
     emulator.change_account("load", name="clean")
     stack = deploy()
     hub.disable_security_hub()
@@ -385,8 +409,9 @@ def test_marks_that_fail_are_no_error_and_alerted_again(deploy: Deploy, emulator
     assert {one for one, (_, _, status) in states(emulator).items() if status == "NOTIFIED"} == alerted(should)
 
 
-def test_without_knowing_what_was_suppressed_meanwhile_all_is_told_and_nothing_marked(deploy: Deploy,
-                                                                                     emulator: Emulator) -> None:
+def test_without_knowing_what_was_suppressed_meanwhile_all_is_told_and_nothing_marked(
+    deploy: Deploy, emulator: Emulator
+) -> None:
     stack = deploy()
     run(stack)
     before = states(emulator)
@@ -397,8 +422,10 @@ def test_without_knowing_what_was_suppressed_meanwhile_all_is_told_and_nothing_m
     emulator.forget_mails()
     answer = run(stack)
     (error,) = answer.payload["errors"]
-    assert error.startswith("could not read what was suppressed meanwhile, so that nothing is marked as reported: "
-                            "GetFindings failed: AccessDeniedException")
+    assert error.startswith(
+        "could not read what was suppressed meanwhile, so that nothing is marked as reported: "
+        "GetFindings failed: AccessDeniedException"
+    )
     assert (answer.failed, answer.payload["alert"]) == (False, "sent")
     new = {one: state[2] for one, state in states(emulator).items() if one not in before}
     ruled = {one for one in new if "/access-key-never-used/" in one}
@@ -438,14 +465,18 @@ def test_new_evidence_that_cannot_be_marked_is_kept_for_the_next_run(deploy: Dep
     assert len(emulator.mails()) == 1
 
 
-@pytest.mark.parametrize(("action", "error_type"), [
-    ("securityhub:GetFindings", "Recall"),
-    ("securityhub:BatchImportFindings", "Import"),
-    ("sns:Publish", "Alert"),
-    ("securityhub:BatchUpdateFindings", None),
-])
-def test_what_stays_broken_is_given_up_in_time_for_the_rest(deploy: Deploy, emulator: Emulator, action: str,
-                                                            error_type: str | None) -> None:
+@pytest.mark.parametrize(
+    ("action", "error_type"),
+    [
+        ("securityhub:GetFindings", "Recall"),
+        ("securityhub:BatchImportFindings", "Import"),
+        ("sns:Publish", "Alert"),
+        ("securityhub:BatchUpdateFindings", None),
+    ],
+)
+def test_what_stays_broken_is_given_up_in_time_for_the_rest(
+    deploy: Deploy, emulator: Emulator, action: str, error_type: str | None
+) -> None:
     stack, should = deploy(edit=in_a_hurry), expected(emulator)
     emulator.fail(broken(action))
     answer = run(stack)
@@ -517,8 +548,14 @@ def test_bad_settings_stop_the_function_at_the_start(deploy: Deploy, emulator: E
     answer = run(stack)
     assert answer.failed
     told = str(answer.payload) + "\n".join(stack.log_lines())
-    for part in ("CREDWARDEN_ACCESS_KEY_MAX_AGE_DAYS", "ninety", "CREDWARDEN_DISABLED_CHECKS", "root-moon-phase",
-                 "CREDWARDEN_ACCOUNT_NAME", "at most 64 characters"):
+    for part in (
+        "CREDWARDEN_ACCESS_KEY_MAX_AGE_DAYS",
+        "ninety",
+        "CREDWARDEN_DISABLED_CHECKS",
+        "root-moon-phase",
+        "CREDWARDEN_ACCOUNT_NAME",
+        "at most 64 characters",
+    ):
         assert part in told
     assert emulator.own_findings() == {}
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 import threading
 import time
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, Callable, Iterable, Iterator
+from typing import Any
 
 import pytest
 
@@ -37,9 +38,11 @@ CALLS = [
     "sns:Publish",
 ]
 
-REFUSED = {"iam": ("AccessDenied", "Throttling", "ServiceFailure"),
-           "sns": ("AuthorizationError", "Throttled", "InternalError"),
-           "securityhub": ("AccessDeniedException", "TooManyRequestsException", "InternalException")}
+REFUSED = {
+    "iam": ("AccessDenied", "Throttling", "ServiceFailure"),
+    "sns": ("AuthorizationError", "Throttled", "InternalError"),
+    "securityhub": ("AccessDeniedException", "TooManyRequestsException", "InternalException"),
+}
 
 ALWAYS = 100_000
 
@@ -89,8 +92,10 @@ class Day:
 
 
 def states(emulator: Emulator) -> dict[str, tuple]:
-    return {one: (finding["RecordState"], finding["Compliance"]["Status"], finding["Workflow"]["Status"])
-            for one, finding in emulator.own_findings().items()}
+    return {
+        one: (finding["RecordState"], finding["Compliance"]["Status"], finding["Workflow"]["Status"])
+        for one, finding in emulator.own_findings().items()
+    }
 
 
 def is_open(state: tuple) -> bool:
@@ -201,7 +206,7 @@ def test_a_call_that_fails(day: Day, undisturbed: dict[str, tuple], action: str,
     assert not answer.failed, answer.payload
     everything_is_right(day, undisturbed)
     # Told again is only what the first run could not mark as told.
-    again = set().union(*first) & set().union(*day.told()[len(first):])
+    again = set().union(*first) & set().union(*day.told()[len(first) :])
     unmarked = operation in ("GetFindings", "BatchImportFindings", "BatchUpdateFindings")
     assert not again or (not way.passes and (unmarked or (operation == "Publish" and way.unheard)))
     # And that is the end of it.
@@ -213,8 +218,10 @@ def test_a_call_that_fails(day: Day, undisturbed: dict[str, tuple], action: str,
 
 @pytest.mark.parametrize("way", ["denied", "throttled", "broken", "cut", "no answer", "garbage"])
 def test_nobody_says_whose_account_it_is(day: Day, undisturbed: dict[str, tuple], way: str) -> None:
-    day.emulator.fail({"action": "iam:GetCredentialReport", **WAYS["denied"].fault("iam")},
-                      {"action": "sts:GetCallerIdentity", **WAYS[way].fault("iam")})
+    day.emulator.fail(
+        {"action": "iam:GetCredentialReport", **WAYS["denied"].fault("iam")},
+        {"action": "sts:GetCallerIdentity", **WAYS[way].fault("iam")},
+    )
     before = day.emulator.own_findings()
     answer = invoke_in_time(day.stack)
     assert answer.error_type == "Collect"
@@ -280,8 +287,11 @@ def test_two_deliveries_of_one_event_in_turn(day: Day, undisturbed: dict[str, tu
 
 def test_nothing_of_another_tool_is_touched(day: Day, hub: Any) -> None:
     def others() -> list[dict]:
-        return [finding for finding in day.emulator.stored_findings()
-                if not finding["GeneratorId"].startswith("credwarden/")]
+        return [
+            finding
+            for finding in day.emulator.stored_findings()
+            if not finding["GeneratorId"].startswith("credwarden/")
+        ]
 
     before = others()
     assert before

@@ -6,8 +6,9 @@ import json
 import os
 import pty
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any
 
 import pytest
 
@@ -19,35 +20,60 @@ from processes import shown_on
 from sample_findings import expected
 
 Run = Callable[..., subprocess.CompletedProcess]
-READING = {"iam:GenerateCredentialReport", "iam:GetCredentialReport", "iam:GetAccountSummary", "iam:ListVirtualMFADevices",
-           "iam:ListServiceSpecificCredentials", "iam:ListAccessKeys"}
+READING = {
+    "iam:GenerateCredentialReport",
+    "iam:GetCredentialReport",
+    "iam:GetAccountSummary",
+    "iam:ListVirtualMFADevices",
+    "iam:ListServiceSpecificCredentials",
+    "iam:ListAccessKeys",
+}
 
 
 def environment(emulator: Emulator, folder: Path, **more: str) -> dict[str, str]:
-    return {"HOME": str(folder), "PATH": os.environ["PATH"], "AWS_ENDPOINT_URL": emulator.url,
-            "AWS_EC2_METADATA_DISABLED": "true", **more}
+    return {
+        "HOME": str(folder),
+        "PATH": os.environ["PATH"],
+        "AWS_ENDPOINT_URL": emulator.url,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        **more,
+    }
 
 
 @pytest.fixture
 def auditor(emulator: Emulator) -> dict[str, str]:
     """The credentials of a role that may do what the command line needs, and nothing else."""
     iam, everybody = emulator.client("iam"), {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}
-    trust = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": everybody, "Action": "sts:AssumeRole"}]}
+    trust = {
+        "Version": "2012-10-17",
+        "Statement": [{"Effect": "Allow", "Principal": everybody, "Action": "sts:AssumeRole"}],
+    }
     policy = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": sorted(READING), "Resource": "*"}]}
     role = iam.create_role(RoleName="auditor", AssumeRolePolicyDocument=json.dumps(trust))["Role"]
     iam.put_role_policy(RoleName="auditor", PolicyName="reading", PolicyDocument=json.dumps(policy))
     session = emulator.client("sts").assume_role(RoleArn=role["Arn"], RoleSessionName="audit")["Credentials"]
     emulator.forget_calls()
-    return {"AWS_ACCESS_KEY_ID": session["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": session["SecretAccessKey"],
-            "AWS_SESSION_TOKEN": session["SessionToken"], "AWS_REGION": REGION}
+    return {
+        "AWS_ACCESS_KEY_ID": session["AccessKeyId"],
+        "AWS_SECRET_ACCESS_KEY": session["SecretAccessKey"],
+        "AWS_SESSION_TOKEN": session["SessionToken"],
+        "AWS_REGION": REGION,
+    }
 
 
 @pytest.fixture
 def check(emulator: Emulator, tmp_path: Path, auditor: dict[str, str]) -> Run:
     def run(*options: str, **variables: str) -> subprocess.CompletedProcess:
-        return subprocess.run([binaries.command_line(), "check", *options], cwd=tmp_path, capture_output=True, text=True,
-                              check=False, timeout=120, stdin=subprocess.DEVNULL,
-                              env=environment(emulator, tmp_path, **(variables or auditor)))
+        return subprocess.run(
+            [binaries.command_line(), "check", *options],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+            stdin=subprocess.DEVNULL,
+            env=environment(emulator, tmp_path, **(variables or auditor)),
+        )
 
     return run
 
@@ -81,20 +107,36 @@ def test_a_now_before_the_reports_newest_date_is_refused(check: Run) -> None:
 def test_a_source_that_is_refused_is_told_in_awss_words(emulator: Emulator, check: Run) -> None:
     emulator.change_account("load", name="clean")
     assert check("--format", "json").returncode == 0
-    emulator.fail({"action": "iam:GetAccountSummary", "code": "AccessDenied", "status": 403,
-                   "message": "User is not authorized to perform: iam:GetAccountSummary", "times": 1000})
+    emulator.fail(
+        {
+            "action": "iam:GetAccountSummary",
+            "code": "AccessDenied",
+            "status": 403,
+            "message": "User is not authorized to perform: iam:GetAccountSummary",
+            "times": 1000,
+        }
+    )
     done = check("--format", "json")
     assert done.returncode == 3
-    assert done.stderr == ("credwarden: could not read the account summary: GetAccountSummary failed: AccessDenied: "
-                           "User is not authorized to perform: iam:GetAccountSummary\n")
+    assert done.stderr == (
+        "credwarden: could not read the account summary: GetAccountSummary failed: AccessDenied: "
+        "User is not authorized to perform: iam:GetAccountSummary\n"
+    )
     unknown = [one for one in json.loads(done.stdout)["findings"] if one["status"] == "UNKNOWN"]
     assert unknown and all("iam:GetAccountSummary" in one["message"] for one in unknown)
     assert check("--fail-on", "never").returncode == 0
 
 
 def test_throttling_is_waited_out(emulator: Emulator, check: Run) -> None:
-    emulator.fail({"action": "iam:GenerateCredentialReport", "code": "Throttling", "status": 400, "message": "Rate exceeded",
-                   "times": 2})
+    emulator.fail(
+        {
+            "action": "iam:GenerateCredentialReport",
+            "code": "Throttling",
+            "status": 400,
+            "message": "Rate exceeded",
+            "times": 2,
+        }
+    )
     done = check("--format", "json")
     assert (done.returncode, done.stderr) == (1, "")
     assert len(failed(done)) == len(expected(emulator))
@@ -102,8 +144,13 @@ def test_throttling_is_waited_out(emulator: Emulator, check: Run) -> None:
 
 def test_where_generation_is_refused_the_report_that_is_there_is_judged(emulator: Emulator, check: Run) -> None:
     assert check("--format", "json").returncode == 1
-    refusal = {"action": "iam:GenerateCredentialReport", "code": "AccessDenied", "status": 403,
-               "message": "User is not authorized to perform: iam:GenerateCredentialReport", "times": 1000}
+    refusal = {
+        "action": "iam:GenerateCredentialReport",
+        "code": "AccessDenied",
+        "status": 403,
+        "message": "User is not authorized to perform: iam:GenerateCredentialReport",
+        "times": 1000,
+    }
     emulator.fail(refusal)
     done = check("--format", "json")
     assert done.returncode == 1 and failed(done).keys() == expected(emulator).keys()
@@ -113,12 +160,17 @@ def test_where_generation_is_refused_the_report_that_is_there_is_judged(emulator
     # Loaded anew, the account has no report.
     emulator.change_account("load", name="clean")
     done = check("--format", "json")
-    assert (done.returncode, done.stderr) == (3, "credwarden: could not read the credential report: GenerateCredentialReport "
-                                                 f"failed: AccessDenied: {refusal['message']}\n")
+    assert (done.returncode, done.stderr) == (
+        3,
+        "credwarden: could not read the credential report: GenerateCredentialReport "
+        f"failed: AccessDenied: {refusal['message']}\n",
+    )
 
 
 def test_keys_without_ids_are_told_all_the_same(emulator: Emulator, check: Run) -> None:
-    emulator.fail({"action": "iam:ListAccessKeys", "code": "AccessDenied", "status": 403, "message": "no", "times": 1000})
+    emulator.fail(
+        {"action": "iam:ListAccessKeys", "code": "AccessDenied", "status": 403, "message": "no", "times": 1000}
+    )
     done = check("--format", "json")
     assert done.returncode == 1 and done.stderr.startswith("credwarden: could not list the access keys of ")
     assert done.stderr.count("\n") == 1
@@ -130,8 +182,9 @@ def test_keys_without_ids_are_told_all_the_same(emulator: Emulator, check: Run) 
 def test_a_profile_is_taken_from_the_configuration(emulator: Emulator, check: Run, tmp_path: Path) -> None:
     folder = tmp_path / ".aws"
     folder.mkdir()
-    (folder / "config").write_text(f"[profile audit]\nregion = {REGION}\naws_access_key_id = {ACCOUNT}\n"
-                                   f"aws_secret_access_key = {SECRET}\n")
+    (folder / "config").write_text(
+        f"[profile audit]\nregion = {REGION}\naws_access_key_id = {ACCOUNT}\naws_secret_access_key = {SECRET}\n"
+    )
     done = check("--profile", "audit", "--format", "json", AWS_MAX_ATTEMPTS="1")
     assert (done.returncode, done.stderr) == (1, "")
     assert json.loads(done.stdout)["account_id"] == ACCOUNT
@@ -151,13 +204,21 @@ def test_without_credentials_it_says_so_once(check: Run) -> None:
 
 
 def test_a_terminal_sees_what_is_going_on(emulator: Emulator, tmp_path: Path, auditor: dict[str, str]) -> None:
-    emulator.fail({"action": "iam:GenerateCredentialReport", "code": "Throttling", "status": 400, "message": "Rate exceeded",
-                   "times": 1})
+    emulator.fail(
+        {
+            "action": "iam:GenerateCredentialReport",
+            "code": "Throttling",
+            "status": 400,
+            "message": "Rate exceeded",
+            "times": 1,
+        }
+    )
     leader, follower = pty.openpty()
     # Into a file: a pipe that nobody reads meanwhile would fill up.
     command = [binaries.command_line(), "check", "--format", "json", "--output", tmp_path / "out.json"]
-    with subprocess.Popen(command, stderr=follower, stdin=subprocess.DEVNULL,
-                          env=environment(emulator, tmp_path, TERM="xterm", **auditor)) as process:
+    with subprocess.Popen(
+        command, stderr=follower, stdin=subprocess.DEVNULL, env=environment(emulator, tmp_path, TERM="xterm", **auditor)
+    ) as process:
         os.close(follower)
         seen = shown_on(leader)
         assert process.wait(60) == 1
@@ -172,6 +233,6 @@ def test_what_it_would_import_can_be_imported(emulator: Emulator, hub: Any, chec
     assert done.stderr == "credwarden: no --region was given, so the findings are for the Security Hub of us-east-1\n"
     findings = json.loads(check("--format", "asff", "--region", REGION).stdout)
     for place in range(0, len(findings), 100):
-        answer = hub.batch_import_findings(Findings=findings[place:place + 100])
+        answer = hub.batch_import_findings(Findings=findings[place : place + 100])
         assert (answer["FailedCount"], answer["FailedFindings"]) == (0, [])
     assert emulator.own_findings().keys() == expected(emulator).keys()

@@ -7,15 +7,16 @@ that nobody misses is superfluous and fails here.
 from __future__ import annotations
 
 import json
-from typing import Any, Callable
+from collections.abc import Callable
+from typing import Any
 
 import botocore.exceptions
 import pytest
-from update_fields import SET, fields, statuses, updates
 
 from emulator.launcher import ACCOUNT, REGION
 from emulator.process import Emulator
 from emulator.stack import ROLE, SCHEDULE_ROLE, Stack, granted_actions, template
+from update_fields import SET, fields, statuses, updates
 
 Deploy = Callable[..., Stack]
 
@@ -109,8 +110,12 @@ def test_without_security_hub_its_permissions_are_not_granted(deploy: Deploy) ->
 def test_with_a_key_its_permissions_are_granted_on_it_alone(deploy: Deploy) -> None:
     key = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/11111111-2222-3333-4444-555555555555"
     stack = deploy(KmsKeyArn=key)
-    (statement,) = [statement for policy in stack.policies().values() for statement in policy["Statement"]
-                    if "kms:Decrypt" in statement["Action"]]
+    (statement,) = [
+        statement
+        for policy in stack.policies().values()
+        for statement in policy["Statement"]
+        if "kms:Decrypt" in statement["Action"]
+    ]
     assert statement["Resource"] == key
 
 
@@ -124,29 +129,39 @@ def test_the_function_can_set_new_and_notified_and_nothing_else(deploy: Deploy, 
     def update(**fields: Any) -> str:
         try:
             answer = client.batch_update_findings(
-                FindingIdentifiers=[{"Id": one["Id"], "ProductArn": one["ProductArn"]}], **fields)
+                FindingIdentifiers=[{"Id": one["Id"], "ProductArn": one["ProductArn"]}], **fields
+            )
         except botocore.exceptions.ClientError as error:
             return error.response["Error"]["Code"]
         return "updated" if answer["ProcessedFindings"] else "unprocessed"
 
     assert {status: update(Workflow={"Status": status}) for status in statuses()} == {
-        status: "updated" if status in SET else "AccessDeniedException" for status in statuses()}
-    refused = {field: [update(**fields), update(**fields, Workflow={"Status": "NOTIFIED"})]
-               for field, fields in updates().items()}
+        status: "updated" if status in SET else "AccessDeniedException" for status in statuses()
+    }
+    refused = {
+        field: [update(**fields), update(**fields, Workflow={"Status": "NOTIFIED"})]
+        for field, fields in updates().items()
+    }
     assert refused == {field: ["AccessDeniedException"] * 2 for field in fields()}
 
 
-@pytest.mark.parametrize(("action", "resource", "decision"), [
-    ("lambda:InvokeFunction", "function", "allowed"),
-    ("lambda:InvokeFunction", "another", "implicitDeny"),
-    ("sqs:SendMessage", "undelivered", "allowed"),
-    ("sqs:SendMessage", "failed", "implicitDeny"),
-])
-def test_the_schedules_role_may_start_the_function_and_nothing_else(deploy: Deploy, emulator: Emulator, action: str,
-                                                                    resource: str, decision: str) -> None:
+@pytest.mark.parametrize(
+    ("action", "resource", "decision"),
+    [
+        ("lambda:InvokeFunction", "function", "allowed"),
+        ("lambda:InvokeFunction", "another", "implicitDeny"),
+        ("sqs:SendMessage", "undelivered", "allowed"),
+        ("sqs:SendMessage", "failed", "implicitDeny"),
+    ],
+)
+def test_the_schedules_role_may_start_the_function_and_nothing_else(
+    deploy: Deploy, emulator: Emulator, action: str, resource: str, decision: str
+) -> None:
     stack = deploy()
-    queues = {name: stack.outputs[output].rsplit("/", 1)[-1]
-              for name, output in (("undelivered", "UndeliveredQueueUrl"), ("failed", "FailedRunQueueUrl"))}
+    queues = {
+        name: stack.outputs[output].rsplit("/", 1)[-1]
+        for name, output in (("undelivered", "UndeliveredQueueUrl"), ("failed", "FailedRunQueueUrl"))
+    }
     arns = {
         "function": stack.outputs["FunctionArn"],
         "another": f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:another",
@@ -155,6 +170,6 @@ def test_the_schedules_role_may_start_the_function_and_nothing_else(deploy: Depl
     role = stack.physical_id(SCHEDULE_ROLE)
     # Without the role's path: the emulator's simulation looks roles up by name.
     (result,) = emulator.client("iam").simulate_principal_policy(
-        PolicySourceArn=f"arn:aws:iam::{ACCOUNT}:role/{role}", ActionNames=[action],
-        ResourceArns=[arns[resource]])["EvaluationResults"]
+        PolicySourceArn=f"arn:aws:iam::{ACCOUNT}:role/{role}", ActionNames=[action], ResourceArns=[arns[resource]]
+    )["EvaluationResults"]
     assert result["EvalDecision"] == decision

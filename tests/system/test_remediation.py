@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Callable
 
 import pytest
 
@@ -26,13 +26,17 @@ DONE = {
 
 
 def chosen(emulator: Emulator) -> dict[str, dict]:
-    return {one: finding for one, finding in emulator.own_findings().items()
-            if one.split("/")[4:5] and one.split("/")[4] in DONE.get(one.split("/")[1], ())}
+    return {
+        one: finding
+        for one, finding in emulator.own_findings().items()
+        if one.split("/")[4:5] and one.split("/")[4] in DONE.get(one.split("/")[1], ())
+    }
 
 
 @pytest.mark.parametrize("ids_are_known", [True, False], ids=["by id", "by date"])
-def test_the_commands_of_a_finding_resolve_it(deploy: Callable[..., Stack], emulator: Emulator, tmp_path: Path,
-                                              ids_are_known: bool) -> None:
+def test_the_commands_of_a_finding_resolve_it(
+    deploy: Callable[..., Stack], emulator: Emulator, tmp_path: Path, ids_are_known: bool
+) -> None:
     stack = deploy()
     if not ids_are_known:
         emulator.fail({"action": "iam:ListAccessKeys", "code": "AccessDenied", "status": 403, "times": 1000})

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import math
 import time
-from typing import Any, Callable
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -31,8 +32,9 @@ def run(stack: Stack, event: Any = None) -> dict:
 
 
 def set_workflow(hub: Any, status: str, *ids: str) -> None:
-    answer = hub.batch_update_findings(FindingIdentifiers=[{"Id": one, "ProductArn": PRODUCT} for one in ids],
-                                       Workflow={"Status": status})
+    answer = hub.batch_update_findings(
+        FindingIdentifiers=[{"Id": one, "ProductArn": PRODUCT} for one in ids], Workflow={"Status": status}
+    )
     assert answer["UnprocessedFindings"] == []
 
 
@@ -48,8 +50,9 @@ def new_mail(emulator: Emulator) -> dict:
 
 
 def without_own(findings: list[dict]) -> list[dict]:
-    return [one for one in findings
-            if one["AwsAccountId"] != ACCOUNT or not one["GeneratorId"].startswith("credwarden/")]
+    return [
+        one for one in findings if one["AwsAccountId"] != ACCOUNT or not one["GeneratorId"].startswith("credwarden/")
+    ]
 
 
 def test_the_first_run_publishes_exactly_what_fails_and_alerts_it_once(deploy: Deploy, emulator: Emulator) -> None:
@@ -65,8 +68,9 @@ def test_the_first_run_publishes_exactly_what_fails_and_alerts_it_once(deploy: D
     assert numbers(mail) == {"new": len(told), "resolved": 0, "still open": len(should) - len(told)}
     for one in findings:
         assert is_new(mail, one) == (one in told)
-    assert [section(mail, title) for title in ("RESOLVED", "NO LONGER CHECKED", "COULD NOT BE EVALUATED",
-                                               "WHAT WENT WRONG")] == [""] * 4
+    assert [
+        section(mail, title) for title in ("RESOLVED", "NO LONGER CHECKED", "COULD NOT BE EVALUATED", "WHAT WENT WRONG")
+    ] == [""] * 4
     assert (summary["account_id"], summary["partition"]) == (ACCOUNT, "aws")
     assert summary["counts"]["FAILED"] == summary["imported"] == summary["open"] == len(should)
     assert (summary["new"], summary["resolved"]) == (len(told), 0)
@@ -88,7 +92,8 @@ def test_every_finding_carries_what_is_promised(deploy: Deploy, emulator: Emulat
         types = [resource["Type"] for resource in finding["Resources"]]
         if one.endswith("/root"):
             assert [(resource["Type"], resource["Id"]) for resource in finding["Resources"]] == [
-                ("AwsAccount", f"AWS::::Account:{ACCOUNT}")]
+                ("AwsAccount", f"AWS::::Account:{ACCOUNT}")
+            ]
         elif "/key/" in one:
             assert types == ["AwsIamAccessKey", "AwsIamUser"]
         else:
@@ -138,11 +143,19 @@ def test_the_second_run_is_silent_and_cheap(deploy: Deploy, emulator: Emulator) 
     assert emulator.mails() == []
     calls = {action: call["count"] for action, call in emulator.calls().items()}
     # Keys of the same second cannot be told apart, so those are asked for again; the others' ids are remembered.
-    assert calls == {action: 1 for action in (
-        "iam:GenerateCredentialReport", "iam:GetCredentialReport", "iam:GetAccountSummary",
-        "iam:ListVirtualMFADevices", "iam:ListServiceSpecificCredentials", "iam:ListAccessKeys",
-        "securityhub:GetFindings",
-        "securityhub:BatchImportFindings")}
+    assert calls == {
+        action: 1
+        for action in (
+            "iam:GenerateCredentialReport",
+            "iam:GetCredentialReport",
+            "iam:GetAccountSummary",
+            "iam:ListVirtualMFADevices",
+            "iam:ListServiceSpecificCredentials",
+            "iam:ListAccessKeys",
+            "securityhub:GetFindings",
+            "securityhub:BatchImportFindings",
+        )
+    }
     assert before.keys() == after.keys()
     for one in before:
         assert after[one]["CreatedAt"] == before[one]["CreatedAt"]
@@ -187,13 +200,15 @@ def test_a_deleted_users_findings_are_closed(deploy: Deploy, emulator: Emulator)
     of_user = {one: finding for one, finding in emulator.own_findings().items() if "/user/etl" in one}
     assert len(of_user) == 3
     assert {(finding["RecordState"], finding["Compliance"]["Status"]) for finding in of_user.values()} == {
-        ("ARCHIVED", "PASSED")}
+        ("ARCHIVED", "PASSED")
+    }
     resolved = section(new_mail(emulator), "RESOLVED")
     assert resolved.count("no longer in the credential report") == 3
     assert resolved.count("(etl)") == 1 and resolved.count("(etl, access key AKIA") == 2
     result = json.loads(emulator.published()[-1]["variants"]["sqs"])
     assert {(one["id"], one["reason"], one["title"]) for one in result["closed"]} == {
-        (one, "gone", finding["Title"]) for one, finding in of_user.items()}
+        (one, "gone", finding["Title"]) for one, finding in of_user.items()
+    }
     assert (result["resolved"], result["closed_truncated"], result["findings"]) == (3, 0, [])
 
 
@@ -238,8 +253,9 @@ def test_a_suppressed_finding_is_never_alerted_again(deploy: Deploy, emulator: E
     assert emulator.mails() == []
 
 
-def test_what_a_rule_suppresses_as_it_is_imported_is_neither_alerted_nor_marked(deploy: Deploy,
-                                                                               emulator: Emulator) -> None:
+def test_what_a_rule_suppresses_as_it_is_imported_is_neither_alerted_nor_marked(
+    deploy: Deploy, emulator: Emulator
+) -> None:
     stack, should = deploy(), expected(emulator)
     emulator.suppress({"GeneratorId": [{"Value": "credwarden/access-key-unused", "Comparison": "EQUALS"}]})
     ruled = {one for one in should if "/access-key-unused/" in one}
@@ -373,11 +389,15 @@ def test_a_disabled_checks_findings_are_archived_and_told_as_unchecked(deploy: D
     emulator.forget_mails()
     stack.update(DisabledChecks="root-mfa-disabled,console-user-not-federated")
     run(stack)
-    off = {one: finding for one, finding in emulator.own_findings().items()
-           if one.split("/")[1] in ("root-mfa-disabled", "console-user-not-federated")}
+    off = {
+        one: finding
+        for one, finding in emulator.own_findings().items()
+        if one.split("/")[1] in ("root-mfa-disabled", "console-user-not-federated")
+    }
     assert len(off) == 7
     assert {(finding["RecordState"], finding["Compliance"]["Status"]) for finding in off.values()} == {
-        ("ARCHIVED", "NOT_AVAILABLE")}
+        ("ARCHIVED", "NOT_AVAILABLE")
+    }
     mail = new_mail(emulator)
     unchecked = section(mail, "NO LONGER CHECKED")
     # The other check's findings are below the threshold.
@@ -393,14 +413,23 @@ def test_findings_of_a_check_that_is_unknown_are_archived(deploy: Deploy, emulat
     stack = deploy()
     run(stack)
     emulator.forget_mails()
-    template = {name: value for name, value in emulator.own_findings()[ROOT_MFA].items()
-                if name not in ("Workflow", "WorkflowState")}
+    template = {
+        name: value
+        for name, value in emulator.own_findings()[ROOT_MFA].items()
+        if name not in ("Workflow", "WorkflowState")
+    }
     gone = f"credwarden/moon-phase/{ACCOUNT}/root"
-    assert hub.batch_import_findings(Findings=[{**template, "Id": gone, "GeneratorId": "credwarden/moon-phase"}])[
-        "FailedCount"] == 0
+    assert (
+        hub.batch_import_findings(Findings=[{**template, "Id": gone, "GeneratorId": "credwarden/moon-phase"}])[
+            "FailedCount"
+        ]
+        == 0
+    )
     run(stack)
     assert (emulator.own_findings()[gone]["RecordState"], emulator.own_findings()[gone]["Compliance"]["Status"]) == (
-        "ARCHIVED", "NOT_AVAILABLE")
+        "ARCHIVED",
+        "NOT_AVAILABLE",
+    )
     assert "(moon-phase)" in section(new_mail(emulator), "NO LONGER CHECKED")
 
 
@@ -409,7 +438,8 @@ def test_the_threshold_keeps_back_alerts_not_findings(deploy: Deploy, emulator: 
     run(stack)
     assert emulator.own_findings().keys() == should.keys()
     assert {one for one, status in workflows(emulator).items() if status == "NOTIFIED"} == {
-        one for one, severity in should.items() if severity == "CRITICAL"}
+        one for one, severity in should.items() if severity == "CRITICAL"
+    }
     assert emulator.published()[0]["attributes"]["max_severity"] == ("String", "CRITICAL")
     critical = sum(severity == "CRITICAL" for severity in should.values())
     assert numbers(new_mail(emulator)) == {"new": critical, "resolved": 0, "still open": len(should) - critical}
@@ -422,20 +452,39 @@ def test_the_threshold_keeps_back_alerts_not_findings(deploy: Deploy, emulator: 
     assert numbers(new_mail(emulator))["new"] == sum(severity == "HIGH" for severity in should.values())
 
 
-@pytest.mark.parametrize(("parameter", "days", "findings"), [
-    ("AccessKeyMaxAgeDays", "1000", {"access-key-not-rotated": ["backup", "legacy-mailer"],
-                                     "root-access-key-not-rotated": ["root"]}),
-    ("AccessKeyMaxAgeDays", "1484", {"access-key-not-rotated": ["legacy-mailer"]}),
-    ("CredentialUnusedDays", "100", {"access-key-unused": ["etl"], "console-password-unused": ["Dave", "carol"]}),
-    ("RootUsedWithinDays", "1", {"root-user-recently-used": []}),
-    ("NewCredentialGraceDays", "300", {"access-key-never-used": ["legacy-mailer"],
-                                       "user-multiple-active-access-keys": [],
-                                       "user-without-credentials": ["exporter", "intern-2021"]}),
-    ("NewCredentialGraceDays", "1", {"user-multiple-active-access-keys": ["etl", "rotating", "twins"],
-                                     "user-without-credentials": ["exporter", "intern-2021", "newcomer"]}),
-])
-def test_the_limits_in_days_are_parameters(deploy: Deploy, emulator: Emulator, parameter: str, days: str,
-                                           findings: dict[str, list[str]]) -> None:
+@pytest.mark.parametrize(
+    ("parameter", "days", "findings"),
+    [
+        (
+            "AccessKeyMaxAgeDays",
+            "1000",
+            {"access-key-not-rotated": ["backup", "legacy-mailer"], "root-access-key-not-rotated": ["root"]},
+        ),
+        ("AccessKeyMaxAgeDays", "1484", {"access-key-not-rotated": ["legacy-mailer"]}),
+        ("CredentialUnusedDays", "100", {"access-key-unused": ["etl"], "console-password-unused": ["Dave", "carol"]}),
+        ("RootUsedWithinDays", "1", {"root-user-recently-used": []}),
+        (
+            "NewCredentialGraceDays",
+            "300",
+            {
+                "access-key-never-used": ["legacy-mailer"],
+                "user-multiple-active-access-keys": [],
+                "user-without-credentials": ["exporter", "intern-2021"],
+            },
+        ),
+        (
+            "NewCredentialGraceDays",
+            "1",
+            {
+                "user-multiple-active-access-keys": ["etl", "rotating", "twins"],
+                "user-without-credentials": ["exporter", "intern-2021", "newcomer"],
+            },
+        ),
+    ],
+)
+def test_the_limits_in_days_are_parameters(
+    deploy: Deploy, emulator: Emulator, parameter: str, days: str, findings: dict[str, list[str]]
+) -> None:
     run(deploy(**{parameter: days}))
     found: dict[str, list[str]] = {check: [] for check in findings}
     for one in sorted(emulator.own_findings()):
@@ -569,6 +618,7 @@ def test_the_one_log_line_is_the_summary(deploy: Deploy, emulator: Emulator) -> 
 def at_level(level: str) -> Callable[[dict], None]:
     def edit(template: dict) -> None:
         template["Resources"][FUNCTION]["Properties"]["Environment"]["Variables"]["AWS_LAMBDA_LOG_LEVEL"] = level
+
     return edit
 
 
@@ -588,7 +638,9 @@ def test_every_log_line_of_an_invocation_carries_its_request_id(deploy: Deploy, 
     for request, written in lines.items():
         levels = [line["level"] for line in written if "_aws" not in line]
         assert levels.count("INFO") == 1 and len(levels) > 1
-        assert [line for line in written if line.get("requestId", line.get("span", {}).get("requestId")) != request] == []
+        assert [
+            line for line in written if line.get("requestId", line.get("span", {}).get("requestId")) != request
+        ] == []
 
 
 def test_at_the_level_fatal_nothing_is_logged(deploy: Deploy, emulator: Emulator) -> None:
@@ -623,8 +675,11 @@ def test_only_a_normal_run_that_succeeds_counts_as_one(deploy: Deploy, emulator:
     (dimensions,) = directive["Dimensions"]
     alarm = template()["Resources"]["NoSuccessfulRunAlarm"]["Properties"]
     (watched,) = [one["MetricStat"]["Metric"] for one in alarm["Metrics"] if "MetricStat" in one]
-    assert watched == {"Namespace": directive["Namespace"], "MetricName": metric["Name"],
-                       "Dimensions": [{"Name": name, "Value": {"Ref": FUNCTION}} for name in dimensions]}
+    assert watched == {
+        "Namespace": directive["Namespace"],
+        "MetricName": metric["Name"],
+        "Dimensions": [{"Name": name, "Value": {"Ref": FUNCTION}} for name in dimensions],
+    }
     assert [line[name] for name in dimensions] == [stack.outputs["FunctionName"]]
     assert line[metric["Name"]] == 1 and abs(line["_aws"]["Timestamp"] / 1000 - time.time()) < 300
     assert line["requestId"]
@@ -654,10 +709,11 @@ def test_a_stale_report_and_a_fresh_summary_that_disagree_are_both_told(deploy: 
 
 
 def test_a_throttled_call_is_tried_again(deploy: Deploy, emulator: Emulator) -> None:
-    emulator.fail({"action": "iam:GenerateCredentialReport", "code": "LimitExceeded", "status": 409, "times": 2},
-                  {"action": "iam:GetCredentialReport", "code": "Throttling", "status": 400, "times": 1},
-                  {"action": "securityhub:BatchImportFindings", "code": "LimitExceededException", "status": 429,
-                   "times": 4})
+    emulator.fail(
+        {"action": "iam:GenerateCredentialReport", "code": "LimitExceeded", "status": 409, "times": 2},
+        {"action": "iam:GetCredentialReport", "code": "Throttling", "status": 400, "times": 1},
+        {"action": "securityhub:BatchImportFindings", "code": "LimitExceededException", "status": 429, "times": 4},
+    )
     summary = run(deploy())
     assert summary["errors"] == []
     assert len(emulator.own_findings()) == summary["imported"]
@@ -674,8 +730,9 @@ def test_marks_wait_for_what_was_just_imported(deploy: Deploy, emulator: Emulato
 @pytest.mark.parametrize("alarm", ["RunFailedAlarm", "RunNotStartedAlarm", "NoSuccessfulRunAlarm"])
 def test_an_alarm_reaches_the_same_people(deploy: Deploy, emulator: Emulator, alarm: str) -> None:
     stack = deploy()
-    emulator.client("cloudwatch").set_alarm_state(AlarmName=stack.physical_id(alarm), StateValue="ALARM",
-                                                  StateReason="a test")
+    emulator.client("cloudwatch").set_alarm_state(
+        AlarmName=stack.physical_id(alarm), StateValue="ALARM", StateReason="a test"
+    )
     mail = wait_for(emulator.mails, 30, "mail of the alarm")[0]
     assert mail["to"] == MAIL_ADDRESS
     assert alarm in mail["subject"] + mail["body"]
@@ -688,7 +745,8 @@ def test_an_alarm_about_a_broken_alert_topic_goes_to_another_topic(deploy: Deplo
     stack = deploy(AlarmTopicArn=topic)
     sns.delete_topic(TopicArn=stack.outputs["TopicArn"])
     assert stack.invoke().error_type == "Alert"
-    emulator.client("cloudwatch").set_alarm_state(AlarmName=stack.physical_id("RunFailedAlarm"), StateValue="ALARM",
-                                                  StateReason="a test")
+    emulator.client("cloudwatch").set_alarm_state(
+        AlarmName=stack.physical_id("RunFailedAlarm"), StateValue="ALARM", StateReason="a test"
+    )
     mail = wait_for(emulator.mails, 30, "mail of the alarm")[0]
     assert mail["to"] == "operations@example.com" and "RunFailedAlarm" in mail["subject"] + mail["body"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections import Counter
-from typing import Callable
+from collections.abc import Callable
 
 import pytest
 
@@ -34,7 +34,8 @@ def test_the_largest_account(deploy: Callable[..., Stack], emulator: Emulator) -
     assert len(json.dumps(rehearsal.payload)) < MAX_ANSWER_BYTES
     told = {finding["id"] for finding in rehearsal.payload["findings"] if finding["status"] == "FAILED"}
     assert len(rehearsal.payload["findings"]) + rehearsal.payload["truncated"] == sum(
-        rehearsal.payload["counts"].values())
+        rehearsal.payload["counts"].values()
+    )
 
     emulator.forget_calls()
     answer = stack.invoke()

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any
 
 import boto3
 import botocore.exceptions
@@ -36,18 +37,27 @@ def secrets(emulator: Emulator) -> dict[str, str]:
 def test_credentials_are_nowhere_even_at_trace(deploy: Deploy, emulator: Emulator) -> None:
     stack = deploy(edit=talkative)
     answers = [stack.invoke()]
-    for action, how in (("iam:GetAccountSummary", {"code": "SignatureDoesNotMatch", "status": 403}),
-                        ("securityhub:GetFindings", {"how": "garbage"}),
-                        ("securityhub:BatchImportFindings", {"how": "cut", "times": 2}),
-                        ("sns:Publish", {"code": "InvalidClientTokenId", "status": 403})):
+    for action, how in (
+        ("iam:GetAccountSummary", {"code": "SignatureDoesNotMatch", "status": 403}),
+        ("securityhub:GetFindings", {"how": "garbage"}),
+        ("securityhub:BatchImportFindings", {"how": "cut", "times": 2}),
+        ("sns:Publish", {"code": "InvalidClientTokenId", "status": 403}),
+    ):
         emulator.fail({"action": action, **how})
         answers.append(stack.invoke())
     assert [answer.error_type for answer in answers][:2] == [None, "Collect"]
     log = stack.log_lines()
     # It does say more than usual.
     assert any('"level":"DEBUG"' in line for line in log)
-    told = "\n".join([*log, *(json.dumps(answer.payload) for answer in answers), json.dumps(emulator.mails()),
-                      json.dumps(emulator.published()), json.dumps(emulator.stored_findings())])
+    told = "\n".join(
+        [
+            *log,
+            *(json.dumps(answer.payload) for answer in answers),
+            json.dumps(emulator.mails()),
+            json.dumps(emulator.published()),
+            json.dumps(emulator.stored_findings()),
+        ]
+    )
     held = secrets(emulator)
     assert all(len(secret) > 10 for secret in held.values())
     assert [name for name, secret in held.items() if secret in told] == []
@@ -58,14 +68,24 @@ def test_names_of_users_are_not_in_the_log(deploy: Deploy, emulator: Emulator) -
     refused = "User: x is not authorized to perform: iam:ListAccessKeys on resource: "
     arn = f"arn:aws:iam::{ACCOUNT}:user/mail/legacy-mailer"
     # One is tried again, which is logged too.
-    emulator.fail(*({"action": "iam:ListAccessKeys", "code": code, "status": status, "message": message, "times": 1}
-                    for code, status, message in (
-                        ("Throttling", 400, f"Rate exceeded for {arn}"),
-                        ("AccessDenied", 403, f"{refused}user legacy-mailer"),
-                        ("AccessDenied", 403, f"{refused}{arn} because no identity-based policy allows it"),
-                        ("InvalidInput", 400, "The user with name legacy-mailer cannot be found."))),
-                  {"action": "securityhub:BatchImportFindings", "code": "AccessDeniedException", "status": 403,
-                   "message": f"not authorized: {arn}", "times": 100})
+    emulator.fail(
+        *(
+            {"action": "iam:ListAccessKeys", "code": code, "status": status, "message": message, "times": 1}
+            for code, status, message in (
+                ("Throttling", 400, f"Rate exceeded for {arn}"),
+                ("AccessDenied", 403, f"{refused}user legacy-mailer"),
+                ("AccessDenied", 403, f"{refused}{arn} because no identity-based policy allows it"),
+                ("InvalidInput", 400, "The user with name legacy-mailer cannot be found."),
+            )
+        ),
+        {
+            "action": "securityhub:BatchImportFindings",
+            "code": "AccessDeniedException",
+            "status": 403,
+            "message": f"not authorized: {arn}",
+            "times": 100,
+        },
+    )
     assert stack.invoke().error_type == "Import"
     log = stack.log_lines()
     assert any("Trying again" in line for line in log) and any("did not take a finding" in line for line in log)
@@ -77,18 +97,22 @@ def test_names_of_users_are_not_in_the_log(deploy: Deploy, emulator: Emulator) -
 
 def stranger(emulator: Emulator, service: str) -> Any:
     """The root user of another account, who may do everything there."""
-    return boto3.client(service, endpoint_url=emulator.url, region_name=REGION, aws_access_key_id=STRANGER,
-                        aws_secret_access_key="test")
+    return boto3.client(
+        service, endpoint_url=emulator.url, region_name=REGION, aws_access_key_id=STRANGER, aws_secret_access_key="test"
+    )
 
 
 def colleague(emulator: Emulator, service: str) -> Any:
     """A role of the same account that may do everything with topics and queues."""
     iam = emulator.client("iam")
-    trust = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole",
-                                                    "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}}]}
+    trust = {
+        "Version": "2012-10-17",
+        "Statement": [
+            {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}}
+        ],
+    }
     role = iam.create_role(RoleName="colleague", AssumeRolePolicyDocument=json.dumps(trust))["Role"]
-    allowed = {"Version": "2012-10-17",
-               "Statement": [{"Effect": "Allow", "Action": ["sqs:*"], "Resource": "*"}]}
+    allowed = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": ["sqs:*"], "Resource": "*"}]}
     iam.put_role_policy(RoleName="colleague", PolicyName="all", PolicyDocument=json.dumps(allowed))
     assumed = emulator.client("sts").assume_role(RoleArn=role["Arn"], RoleSessionName="test")["Credentials"]
     return emulator.client(service, role=assumed)
@@ -98,8 +122,14 @@ def refused(call: Callable[[], Any]) -> bool:
     try:
         call()
     except botocore.exceptions.ClientError as error:
-        return error.response["Error"]["Code"] in ("AuthorizationError", "AccessDenied", "AccessDeniedException",
-                                                   "AWS.SimpleQueueService.NonExistentQueue", "NotFound", "QueueDoesNotExist")
+        return error.response["Error"]["Code"] in (
+            "AuthorizationError",
+            "AccessDenied",
+            "AccessDeniedException",
+            "AWS.SimpleQueueService.NonExistentQueue",
+            "NotFound",
+            "QueueDoesNotExist",
+        )
     return False
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import concurrent.futures
 import json
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Iterator
+from typing import Any
 
 import botocore.exceptions
 import pytest
@@ -81,7 +82,8 @@ def stored(hub: Any, identity: str = "credwarden/x") -> dict:
 def mark(hub: Any, status: str, *identities: str) -> dict:
     return hub.batch_update_findings(
         FindingIdentifiers=[{"Id": one, "ProductArn": PRODUCT} for one in identities or ["credwarden/x"]],
-        Workflow={"Status": status})
+        Workflow={"Status": status},
+    )
 
 
 def error_code(call: Any, **arguments: Any) -> tuple[str, int]:
@@ -92,6 +94,7 @@ def error_code(call: Any, **arguments: Any) -> tuple[str, int]:
 
 
 # The table of requests and answers; the hub in memory, it/world.rs, has to give the same answers.
+
 
 def _table() -> dict:
     text = (Path(__file__).resolve().parent.parent / "security_hub.json").read_text()
@@ -217,22 +220,37 @@ LIMITS = [
     ("Resources", [resource(Region=text(16))], [resource(Region=text(17))]),
     ("Resources", [resource(Partition="aws-cn")], [resource(Partition="aws-moon")]),
     ("Resources", [resource()], [{"Type": "AwsIamUser"}]),
-    ("Resources", [resource(Details={"AwsIamAccessKey": {"Status": "Inactive"}})],
-     [resource(Details={"AwsIamAccessKey": {"Status": "Expired"}})]),
-    ("Resources", [resource(Details={"AwsIamAccessKey": {"CreatedAt": T0}})],
-     [resource(Details={"AwsIamAccessKey": {"CreatedAt": "20260101T000000Z"}})]),
-    ("Resources", [resource(Details={"AwsIamUser": {"CreateDate": T0}})],
-     [resource(Details={"AwsIamUser": {"Created": T0}})]),
-    ("Resources", [resource(Details={"AwsIamUser": {"UserName": "a"}})],
-     [resource(Details={"AwsIamUser": {"UserName": ""}})]),
+    (
+        "Resources",
+        [resource(Details={"AwsIamAccessKey": {"Status": "Inactive"}})],
+        [resource(Details={"AwsIamAccessKey": {"Status": "Expired"}})],
+    ),
+    (
+        "Resources",
+        [resource(Details={"AwsIamAccessKey": {"CreatedAt": T0}})],
+        [resource(Details={"AwsIamAccessKey": {"CreatedAt": "20260101T000000Z"}})],
+    ),
+    (
+        "Resources",
+        [resource(Details={"AwsIamUser": {"CreateDate": T0}})],
+        [resource(Details={"AwsIamUser": {"Created": T0}})],
+    ),
+    (
+        "Resources",
+        [resource(Details={"AwsIamUser": {"UserName": "a"}})],
+        [resource(Details={"AwsIamUser": {"UserName": ""}})],
+    ),
     ("Compliance.Status", "NOT_AVAILABLE", "UNKNOWN"),
     ("Compliance.RelatedRequirements", ["x"] * 32, ["x"] * 33),
     ("Compliance.RelatedRequirements", [text(64)], [text(65)]),
     ("Compliance.AssociatedStandards", [{"StandardsId": "x"}] * 20, [{"StandardsId": "x"}] * 21),
     ("Compliance.StatusReasons", [{"ReasonCode": "x"}], [{"Description": "x"}]),
     ("RelatedFindings", [{"ProductArn": PRODUCT, "Id": "x"}] * 10, [{"ProductArn": PRODUCT, "Id": "x"}] * 11),
-    ("Note", {"Text": text(512), "UpdatedBy": "a", "UpdatedAt": T0},
-     {"Text": text(513), "UpdatedBy": "a", "UpdatedAt": T0}),
+    (
+        "Note",
+        {"Text": text(512), "UpdatedBy": "a", "UpdatedAt": T0},
+        {"Text": text(513), "UpdatedBy": "a", "UpdatedAt": T0},
+    ),
     ("RecordState", "ARCHIVED", "CLOSED"),
     ("Workflow.Status", "NOTIFIED", "ASSIGNED"),
     ("VerificationState", "TRUE_POSITIVE", "true"),
@@ -263,8 +281,12 @@ def call(hub: Any, operation: str, argument: dict) -> tuple[int, str | None, dic
     """The status, the error's code and the answer. The request is sent as it is: botocore leaves out what its model
     does not know."""
     method, path = ROUTES[operation]
-    request = AWSRequest(method, hub.meta.endpoint_url + path, data=json.dumps(argument).encode(),
-                         headers={"Content-Type": "application/json"})
+    request = AWSRequest(
+        method,
+        hub.meta.endpoint_url + path,
+        data=json.dumps(argument).encode(),
+        headers={"Content-Type": "application/json"},
+    )
     SigV4Auth(Credentials(ACCOUNT, SECRET), "securityhub", REGION).add_auth(request)
     answer = URLLib3Session().send(request.prepare())
     return answer.status_code, answer.headers.get("x-amzn-errortype"), json.loads(answer.content)
@@ -287,8 +309,20 @@ def test_a_field_is_accepted_up_to_its_limit_only(open_hub: Any, path: str, insi
     assert path.split(".")[0] in failure["ErrorMessage"]
 
 
-@pytest.mark.parametrize("name", ["SchemaVersion", "Id", "GeneratorId", "CreatedAt", "UpdatedAt", "Title",
-                                  "Description", "Resources", "FindingProviderFields"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "SchemaVersion",
+        "Id",
+        "GeneratorId",
+        "CreatedAt",
+        "UpdatedAt",
+        "Title",
+        "Description",
+        "Resources",
+        "FindingProviderFields",
+    ],
+)
 def test_a_required_field_may_not_be_missing(open_hub: Any, name: str) -> None:
     status, answer = post(open_hub, [finding(**{name: ...})])
     assert status == 200
@@ -316,8 +350,9 @@ def test_an_unknown_field_is_refused(open_hub: Any) -> None:
 def test_a_finding_of_more_than_240_kilobytes_is_refused(open_hub: Any) -> None:
     def big(padding: int) -> dict:
         # 25 resources, each with some 9,600 bytes of tags.
-        whole = finding("credwarden/big", Resources=[
-            resource(Tags={f"t{n}": text(300) for n in range(31)}) for _ in range(25)])
+        whole = finding(
+            "credwarden/big", Resources=[resource(Tags={f"t{n}": text(300) for n in range(31)}) for _ in range(25)]
+        )
         whole["Resources"][0]["Tags"]["pad"] = text(padding)
         return whole
 
@@ -334,11 +369,14 @@ def test_one_wrong_finding_fails_alone(hub: Any) -> None:
     assert stored(hub, "credwarden/a") and stored(hub, "credwarden/c")
 
 
-@pytest.mark.parametrize(("findings", "accepted"), [
-    ([], False),
-    ([finding(f"credwarden/{n}") for n in range(100)], True),
-    ([finding(f"credwarden/{n}") for n in range(101)], False),
-])
+@pytest.mark.parametrize(
+    ("findings", "accepted"),
+    [
+        ([], False),
+        ([finding(f"credwarden/{n}") for n in range(100)], True),
+        ([finding(f"credwarden/{n}") for n in range(101)], False),
+    ],
+)
 def test_a_call_takes_1_to_100_findings(open_hub: Any, findings: list, accepted: bool) -> None:
     assert (post(open_hub, findings)[0] == 200) is accepted
 
@@ -347,16 +385,23 @@ def test_a_call_takes_6_megabytes(open_hub: Any) -> None:
     tags = {f"t{n}": text(2000) for n in range(100)}
     heavy = [finding(f"credwarden/heavy-{n}", Resources=[resource(Tags=tags)]) for n in range(30)]
     assert post(open_hub, heavy[:30])[0] == 200
-    assert post(open_hub, [*heavy, *(finding(f"credwarden/heavier-{n}", Resources=[resource(Tags=tags)])
-                                     for n in range(5))])[0] == 400
+    assert (
+        post(
+            open_hub, [*heavy, *(finding(f"credwarden/heavier-{n}", Resources=[resource(Tags=tags)]) for n in range(5))]
+        )[0]
+        == 400
+    )
 
 
-@pytest.mark.parametrize(("changes", "code"), [
-    ({"ProductArn": "arn:aws:securityhub"}, "InvalidInputException"),
-    ({"AwsAccountId": MEMBER}, "AccessDeniedException"),
-    ({"ProductArn": PRODUCT.replace(ACCOUNT, MEMBER)}, "AccessDeniedException"),
-    ({"ProductArn": PRODUCT.replace(REGION, "us-east-1")}, "AccessDeniedException"),
-])
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"ProductArn": "arn:aws:securityhub"}, "InvalidInputException"),
+        ({"AwsAccountId": MEMBER}, "AccessDeniedException"),
+        ({"ProductArn": PRODUCT.replace(ACCOUNT, MEMBER)}, "AccessDeniedException"),
+        ({"ProductArn": PRODUCT.replace(REGION, "us-east-1")}, "AccessDeniedException"),
+    ],
+)
 def test_a_foreign_finding_fails_the_whole_call(hub: Any, changes: dict, code: str) -> None:
     assert error_code(hub.batch_import_findings, Findings=[finding(), finding("credwarden/y", **changes)])[0] == code
     assert hub.get_findings(Filters={"Id": [{"Value": "credwarden/x", "Comparison": "EQUALS"}]})["Findings"] == []
@@ -381,8 +426,10 @@ def test_nothing_works_while_the_hub_is_off(emulator: Emulator) -> None:
     assert error_code(hub.describe_hub) == off
 
 
-@pytest.mark.parametrize(("updated", "title"), [(T0, "first"), ("2025-12-31T23:59:59Z", "first"), (T1, "second"),
-                                                ("2026-01-01T00:00:00.000000001Z", "second")])
+@pytest.mark.parametrize(
+    ("updated", "title"),
+    [(T0, "first"), ("2025-12-31T23:59:59Z", "first"), (T1, "second"), ("2026-01-01T00:00:00.000000001Z", "second")],
+)
 def test_an_import_counts_only_when_it_is_newer_than_what_is_stored(hub: Any, updated: str, title: str) -> None:
     imported(hub, finding(Title="first"))
     assert imported(hub, finding(Title="second", UpdatedAt=updated)) == []
@@ -392,14 +439,30 @@ def test_an_import_counts_only_when_it_is_newer_than_what_is_stored(hub: Any, up
 def test_an_import_replaces_the_finding_but_for_what_people_wrote(hub: Any) -> None:
     imported(hub, finding(SourceUrl="https://example.com/", ProductFields={"credwarden/a": "1"}))
     hub.batch_update_findings(
-        FindingIdentifiers=[{"Id": "credwarden/x", "ProductArn": PRODUCT}], VerificationState="TRUE_POSITIVE",
-        Note={"Text": "known", "UpdatedBy": "a"}, UserDefinedFields={"ticket": "7"}, Workflow={"Status": "NOTIFIED"})
-    imported(hub, finding(UpdatedAt=T1, CreatedAt=T1, ProductFields={"credwarden/b": "2"}, Workflow={"Status": "NEW"},
-                          Note={"Text": "mine", "UpdatedBy": "tool", "UpdatedAt": T1}, VerificationState="UNKNOWN"))
+        FindingIdentifiers=[{"Id": "credwarden/x", "ProductArn": PRODUCT}],
+        VerificationState="TRUE_POSITIVE",
+        Note={"Text": "known", "UpdatedBy": "a"},
+        UserDefinedFields={"ticket": "7"},
+        Workflow={"Status": "NOTIFIED"},
+    )
+    imported(
+        hub,
+        finding(
+            UpdatedAt=T1,
+            CreatedAt=T1,
+            ProductFields={"credwarden/b": "2"},
+            Workflow={"Status": "NEW"},
+            Note={"Text": "mine", "UpdatedBy": "tool", "UpdatedAt": T1},
+            VerificationState="UNKNOWN",
+        ),
+    )
     after = stored(hub)
     assert after["Workflow"] == {"Status": "NOTIFIED"}
     assert (after["Note"]["Text"], after["UserDefinedFields"], after["VerificationState"]) == (
-        "known", {"ticket": "7"}, "TRUE_POSITIVE")
+        "known",
+        {"ticket": "7"},
+        "TRUE_POSITIVE",
+    )
     assert "SourceUrl" not in after
     assert "credwarden/a" not in after["ProductFields"] and after["ProductFields"]["credwarden/b"] == "2"
     assert (after["CreatedAt"], after["UpdatedAt"]) == (T1, T1)
@@ -408,8 +471,9 @@ def test_an_import_replaces_the_finding_but_for_what_people_wrote(hub: Any) -> N
 def test_severity_and_types_that_people_set_stay(hub: Any) -> None:
     imported(hub, finding())
     assert (stored(hub)["Severity"]["Label"], stored(hub)["Severity"]["Normalized"]) == ("CRITICAL", 90)
-    hub.batch_update_findings(FindingIdentifiers=[{"Id": "credwarden/x", "ProductArn": PRODUCT}],
-                              Severity={"Label": "LOW"}, Types=["Effects"])
+    hub.batch_update_findings(
+        FindingIdentifiers=[{"Id": "credwarden/x", "ProductArn": PRODUCT}], Severity={"Label": "LOW"}, Types=["Effects"]
+    )
     imported(hub, finding(UpdatedAt=T1))
     after = stored(hub)
     assert (after["Severity"]["Label"], after["Types"]) == ("LOW", ["Effects"])
@@ -422,20 +486,24 @@ def test_an_update_leaves_the_time_of_the_last_import_alone(hub: Any) -> None:
     assert stored(hub)["UpdatedAt"] == T0
 
 
-@pytest.mark.parametrize(("status", "before", "after", "expected"), [
-    ("NOTIFIED", {"RecordState": "ARCHIVED"}, {"RecordState": "ACTIVE"}, "NEW"),
-    ("RESOLVED", {"RecordState": "ARCHIVED"}, {"RecordState": "ACTIVE"}, "NEW"),
-    ("SUPPRESSED", {"RecordState": "ARCHIVED"}, {"RecordState": "ACTIVE"}, "SUPPRESSED"),
-    ("NOTIFIED", {"Compliance": {"Status": "PASSED"}}, {"Compliance": {"Status": "FAILED"}}, "NEW"),
-    ("RESOLVED", {"Compliance": {"Status": "PASSED"}}, {"Compliance": {"Status": "WARNING"}}, "NEW"),
-    ("NOTIFIED", {"Compliance": {"Status": "PASSED"}}, {"Compliance": {"Status": "NOT_AVAILABLE"}}, "NEW"),
-    ("SUPPRESSED", {"Compliance": {"Status": "PASSED"}}, {"Compliance": {"Status": "FAILED"}}, "SUPPRESSED"),
-    ("NOTIFIED", {}, {}, "NOTIFIED"),
-    ("RESOLVED", {}, {}, "RESOLVED"),
-    ("NOTIFIED", {}, {"RecordState": "ARCHIVED", "Compliance": {"Status": "PASSED"}}, "NOTIFIED"),
-])
-def test_a_workflow_starts_again_when_the_problem_does(hub: Any, status: str, before: dict, after: dict,
-                                                       expected: str) -> None:
+@pytest.mark.parametrize(
+    ("status", "before", "after", "expected"),
+    [
+        ("NOTIFIED", {"RecordState": "ARCHIVED"}, {"RecordState": "ACTIVE"}, "NEW"),
+        ("RESOLVED", {"RecordState": "ARCHIVED"}, {"RecordState": "ACTIVE"}, "NEW"),
+        ("SUPPRESSED", {"RecordState": "ARCHIVED"}, {"RecordState": "ACTIVE"}, "SUPPRESSED"),
+        ("NOTIFIED", {"Compliance": {"Status": "PASSED"}}, {"Compliance": {"Status": "FAILED"}}, "NEW"),
+        ("RESOLVED", {"Compliance": {"Status": "PASSED"}}, {"Compliance": {"Status": "WARNING"}}, "NEW"),
+        ("NOTIFIED", {"Compliance": {"Status": "PASSED"}}, {"Compliance": {"Status": "NOT_AVAILABLE"}}, "NEW"),
+        ("SUPPRESSED", {"Compliance": {"Status": "PASSED"}}, {"Compliance": {"Status": "FAILED"}}, "SUPPRESSED"),
+        ("NOTIFIED", {}, {}, "NOTIFIED"),
+        ("RESOLVED", {}, {}, "RESOLVED"),
+        ("NOTIFIED", {}, {"RecordState": "ARCHIVED", "Compliance": {"Status": "PASSED"}}, "NOTIFIED"),
+    ],
+)
+def test_a_workflow_starts_again_when_the_problem_does(
+    hub: Any, status: str, before: dict, after: dict, expected: str
+) -> None:
     imported(hub, finding(**before))
     mark(hub, status)
     imported(hub, finding(UpdatedAt=T1, **after))
@@ -447,8 +515,10 @@ def test_an_update_tells_what_it_could_not_process(hub: Any) -> None:
     answer = mark(hub, "NOTIFIED", "credwarden/a", "credwarden/none", "credwarden/b", "credwarden/b")
     assert [one["Id"] for one in answer["ProcessedFindings"]] == ["credwarden/a"]
     assert [(one["FindingIdentifier"]["Id"], one["ErrorCode"]) for one in answer["UnprocessedFindings"]] == [
-        ("credwarden/none", "FindingNotFound"), ("credwarden/b", "DuplicatedFindingIdentifier"),
-        ("credwarden/b", "DuplicatedFindingIdentifier")]
+        ("credwarden/none", "FindingNotFound"),
+        ("credwarden/b", "DuplicatedFindingIdentifier"),
+        ("credwarden/b", "DuplicatedFindingIdentifier"),
+    ]
 
 
 def test_an_update_takes_1_to_100_findings_and_something_to_change(hub: Any) -> None:
@@ -479,16 +549,28 @@ FILTERS = [
     ({"ProductArn": [{"Value": PRODUCT, "Comparison": "EQUALS"}]}, 3 + 3),
     ({"GeneratorId": [{"Value": "credwarden/", "Comparison": "PREFIX"}]}, 2 + 3),
     ({"GeneratorId": [{"Value": "credwarden", "Comparison": "PREFIX"}]}, 4 + 3),
-    ({"ProductArn": [{"Value": PRODUCT, "Comparison": "EQUALS"}],
-      "GeneratorId": [{"Value": "credwarden/", "Comparison": "PREFIX"}]}, 3),
+    (
+        {
+            "ProductArn": [{"Value": PRODUCT, "Comparison": "EQUALS"}],
+            "GeneratorId": [{"Value": "credwarden/", "Comparison": "PREFIX"}],
+        },
+        3,
+    ),
     ({"AwsAccountId": [{"Value": ACCOUNT, "Comparison": "NOT_EQUALS"}]}, 3),
     ({"AwsAccountId": [{"Value": MEMBER, "Comparison": "EQUALS"}, {"Value": ACCOUNT, "Comparison": "EQUALS"}]}, 10),
     ({"RecordState": [{"Value": "ARCHIVED", "Comparison": "EQUALS"}]}, 2),
     ({"WorkflowStatus": [{"Value": "NOTIFIED", "Comparison": "EQUALS"}]}, 1),
     ({"ComplianceStatus": [{"Value": "PASSED", "Comparison": "EQUALS"}]}, 1),
     ({"SeverityLabel": [{"Value": "CRITICAL", "Comparison": "EQUALS"}]}, 3),
-    ({"Id": [{"Value": "credwarden/", "Comparison": "PREFIX"},
-             {"Value": "credwarden/c", "Comparison": "NOT_EQUALS"}]}, 4),
+    (
+        {
+            "Id": [
+                {"Value": "credwarden/", "Comparison": "PREFIX"},
+                {"Value": "credwarden/c", "Comparison": "NOT_EQUALS"},
+            ]
+        },
+        4,
+    ),
     ({"GeneratorId": [{"Value": "credwarden", "Comparison": "PREFIX_NOT_EQUALS"}]}, 3),
     ({"ProductFields": [{"Key": "credwarden/k", "Value": "v", "Comparison": "EQUALS"}]}, 1),
     ({"ResourceType": [{"Value": "AwsIamUser", "Comparison": "EQUALS"}]}, 1),
@@ -499,8 +581,12 @@ FILTERS = [
 
 @pytest.mark.parametrize(("filters", "expected"), FILTERS)
 def test_filters_select(hub: Any, filters: dict, expected: int) -> None:
-    imported(hub, finding("credwarden/a", ProductFields={"credwarden/k": "v"}),
-             finding("credwarden/b", RecordState="ARCHIVED"), finding("credwarden/c", Resources=[resource()]))
+    imported(
+        hub,
+        finding("credwarden/a", ProductFields={"credwarden/k": "v"}),
+        finding("credwarden/b", RecordState="ARCHIVED"),
+        finding("credwarden/c", Resources=[resource()]),
+    )
     mark(hub, "NOTIFIED", "credwarden/a")
     assert len(hub.get_findings(Filters=filters)["Findings"]) == expected
 
@@ -509,19 +595,55 @@ def string(value: str = "x", comparison: str = "EQUALS") -> dict:
     return {"Value": value, "Comparison": comparison}
 
 
-@pytest.mark.parametrize(("filters", "accepted"), [
-    ({"Id": [string()] * 20}, True),
-    ({"Id": [string()] * 21}, False),
-    ({name: [string()] for name in ("ProductArn", "AwsAccountId", "Id", "GeneratorId", "Region", "Type", "Title",
-                                    "Description", "RecordState", "ProductName")}, True),
-    ({name: [string()] for name in ("ProductArn", "AwsAccountId", "Id", "GeneratorId", "Region", "Type", "Title",
-                                    "Description", "RecordState", "ProductName", "CompanyName")}, False),
-    ({"Id": [string(), string("y", "NOT_EQUALS")]}, False),
-    ({"Id": [string("y", "PREFIX"), string("y", "NOT_EQUALS")]}, True),
-    ({"Title": [string("x", "CONTAINS")]}, False),
-    ({"Id": [string("", "EQUALS")]}, False),
-    ({"Id": [string("x", "MATCHES")]}, False),
-])
+@pytest.mark.parametrize(
+    ("filters", "accepted"),
+    [
+        ({"Id": [string()] * 20}, True),
+        ({"Id": [string()] * 21}, False),
+        (
+            {
+                name: [string()]
+                for name in (
+                    "ProductArn",
+                    "AwsAccountId",
+                    "Id",
+                    "GeneratorId",
+                    "Region",
+                    "Type",
+                    "Title",
+                    "Description",
+                    "RecordState",
+                    "ProductName",
+                )
+            },
+            True,
+        ),
+        (
+            {
+                name: [string()]
+                for name in (
+                    "ProductArn",
+                    "AwsAccountId",
+                    "Id",
+                    "GeneratorId",
+                    "Region",
+                    "Type",
+                    "Title",
+                    "Description",
+                    "RecordState",
+                    "ProductName",
+                    "CompanyName",
+                )
+            },
+            False,
+        ),
+        ({"Id": [string(), string("y", "NOT_EQUALS")]}, False),
+        ({"Id": [string("y", "PREFIX"), string("y", "NOT_EQUALS")]}, True),
+        ({"Title": [string("x", "CONTAINS")]}, False),
+        ({"Id": [string("", "EQUALS")]}, False),
+        ({"Id": [string("x", "MATCHES")]}, False),
+    ],
+)
 def test_filters_have_limits(hub: Any, filters: dict, accepted: bool) -> None:
     if accepted:
         hub.get_findings(Filters=filters)
@@ -559,16 +681,33 @@ def test_an_administrator_sees_findings_of_members_and_other_tools(hub: Any) -> 
 
 # The role's permissions: action and resource, by AWS's service authorization reference.
 
+
 def role_client(emulator: Emulator, statements: list[dict]) -> Any:
     """A hub client with the credentials of a role that has this policy alone."""
     iam = emulator.client("iam")
-    iam.create_role(RoleName="tester", AssumeRolePolicyDocument=json.dumps({
-        "Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole",
-                                                "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}}]}))
-    iam.put_role_policy(RoleName="tester", PolicyName="tester", PolicyDocument=json.dumps(
-        {"Version": "2012-10-17", "Statement": statements}))
-    session = emulator.client("sts").assume_role(RoleArn=f"arn:aws:iam::{ACCOUNT}:role/tester",
-                                                 RoleSessionName="test")["Credentials"]
+    iam.create_role(
+        RoleName="tester",
+        AssumeRolePolicyDocument=json.dumps(
+            {
+                "Version": "2012-10-17",
+                "Statement": [
+                    {
+                        "Effect": "Allow",
+                        "Action": "sts:AssumeRole",
+                        "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"},
+                    }
+                ],
+            }
+        ),
+    )
+    iam.put_role_policy(
+        RoleName="tester",
+        PolicyName="tester",
+        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": statements}),
+    )
+    session = emulator.client("sts").assume_role(RoleArn=f"arn:aws:iam::{ACCOUNT}:role/tester", RoleSessionName="test")[
+        "Credentials"
+    ]
     return emulator.client("securityhub", role=session)
 
 
@@ -580,13 +719,16 @@ def allow(action: str, resource_arn: str, **condition: Any) -> dict:
 HUB = f"arn:aws:securityhub:{REGION}:{ACCOUNT}:hub/default"
 
 
-@pytest.mark.parametrize(("statement", "permitted"), [
-    (allow("securityhub:BatchImportFindings", PRODUCT), True),
-    (allow("securityhub:BatchImportFindings", HUB), False),
-    (allow("securityhub:BatchImportFindings", PRODUCT, StringEquals={"securityhub:TargetAccount": ACCOUNT}), True),
-    (allow("securityhub:BatchImportFindings", PRODUCT, StringEquals={"securityhub:TargetAccount": MEMBER}), False),
-    (allow("securityhub:BatchUpdateFindings", "*"), False),
-])
+@pytest.mark.parametrize(
+    ("statement", "permitted"),
+    [
+        (allow("securityhub:BatchImportFindings", PRODUCT), True),
+        (allow("securityhub:BatchImportFindings", HUB), False),
+        (allow("securityhub:BatchImportFindings", PRODUCT, StringEquals={"securityhub:TargetAccount": ACCOUNT}), True),
+        (allow("securityhub:BatchImportFindings", PRODUCT, StringEquals={"securityhub:TargetAccount": MEMBER}), False),
+        (allow("securityhub:BatchUpdateFindings", "*"), False),
+    ],
+)
 def test_importing_is_permitted_on_the_product(hub: Any, emulator: Emulator, statement: dict, permitted: bool) -> None:
     client = role_client(emulator, [statement])
     if permitted:
@@ -596,11 +738,14 @@ def test_importing_is_permitted_on_the_product(hub: Any, emulator: Emulator, sta
 
 
 @pytest.mark.parametrize(("resource_arn", "permitted"), [(HUB, True), (PRODUCT, False)])
-def test_reading_and_marking_are_permitted_on_the_hub(hub: Any, emulator: Emulator, resource_arn: str,
-                                                      permitted: bool) -> None:
+def test_reading_and_marking_are_permitted_on_the_hub(
+    hub: Any, emulator: Emulator, resource_arn: str, permitted: bool
+) -> None:
     imported(hub, finding())
-    client = role_client(emulator, [allow(f"securityhub:{name}", resource_arn)
-                                    for name in ("GetFindings", "BatchUpdateFindings", "DescribeHub")])
+    client = role_client(
+        emulator,
+        [allow(f"securityhub:{name}", resource_arn) for name in ("GetFindings", "BatchUpdateFindings", "DescribeHub")],
+    )
     if permitted:
         client.describe_hub()
         assert client.get_findings()["Findings"]
@@ -613,10 +758,18 @@ def test_reading_and_marking_are_permitted_on_the_hub(hub: Any, emulator: Emulat
 
 def test_a_policy_can_forbid_to_suppress(hub: Any, emulator: Emulator) -> None:
     imported(hub, finding())
-    client = role_client(emulator, [
-        allow("securityhub:BatchUpdateFindings", HUB),
-        {"Effect": "Deny", "Action": "securityhub:BatchUpdateFindings", "Resource": "*",
-         "Condition": {"StringEquals": {"securityhub:ASFFSyntaxPath/Workflow.Status": "SUPPRESSED"}}}])
+    client = role_client(
+        emulator,
+        [
+            allow("securityhub:BatchUpdateFindings", HUB),
+            {
+                "Effect": "Deny",
+                "Action": "securityhub:BatchUpdateFindings",
+                "Resource": "*",
+                "Condition": {"StringEquals": {"securityhub:ASFFSyntaxPath/Workflow.Status": "SUPPRESSED"}},
+            },
+        ],
+    )
     mark(client, "NOTIFIED")
     assert error_code(mark, hub=client, status="SUPPRESSED") == ("AccessDeniedException", 403)
 

@@ -18,11 +18,14 @@ def test_the_emulator_answers_as_it_does_and_every_call_is_seen(emulator: Emulat
     assert list(differences(forms, observed(emulator))) == []
     assert {name: (form.status, form.code) for name, form in forms.items() if form.status != 200} == {
         "ListAccessKeys of nobody": (404, "NoSuchEntity"),
-        "GetFindings, a token that is none": (400, "InvalidInputException")}
+        "GetFindings, a token that is none": (400, "InvalidInputException"),
+    }
     assert len(forms) == 13 and all(form.members for form in forms.values())
     assert forms["The report's row of users"].members["mfa_active"] == {"truth value"}
-    assert "/GetAccountSummaryResponse/GetAccountSummaryResult/SummaryMap/entry[AccountMFAEnabled]" in forms[
-        "GetAccountSummary"].members
+    assert (
+        "/GetAccountSummaryResponse/GetAccountSummaryResult/SummaryMap/entry[AccountMFAEnabled]"
+        in forms["GetAccountSummary"].members
+    )
 
 
 def test_what_differs_is_named_by_its_form_and_never_by_its_value(emulator: Emulator, hub: Any) -> None:
@@ -32,10 +35,12 @@ def test_what_differs_is_named_by_its_form_and_never_by_its_value(emulator: Emul
     hub.disable_security_hub()
     lines = list(differences(observed(emulator), ours))
     text = "\n".join(lines)
-    for line in ("The report's row of root: AWS has mfa, and the emulator has not",
-                 "The report's row of root: AWS has no mfa_active, and the emulator has",
-                 "GetFindings, none: the status is 401, and 200 in the emulator",
-                 "GetFindings, none: the code is InvalidAccessException, and none in the emulator"):
+    for line in (
+        "The report's row of root: AWS has mfa, and the emulator has not",
+        "The report's row of root: AWS has no mfa_active, and the emulator has",
+        "GetFindings, none: the status is 401, and 200 in the emulator",
+        "GetFindings, none: the code is InvalidAccessException, and none in the emulator",
+    ):
         assert line in lines, text
     assert any("is date with an offset; in the emulator" in line for line in lines), text
     assert ACCOUNT not in text and "ci-deploy" not in text and "2026" not in text

@@ -20,7 +20,8 @@ def tunnel(emulator: Emulator) -> Any:
 
 
 def test_an_authority_that_the_machine_trusts_is_trusted(
-        emulator: Emulator, hub: Any, bootstrap: Path, tunnel: Tunnel, tmp_path: Path) -> None:
+    emulator: Emulator, hub: Any, bootstrap: Path, tunnel: Tunnel, tmp_path: Path
+) -> None:
     stack = Stack(emulator, tunnel.function(bootstrap, tmp_path))
     first = stack.invoke()
     assert not first.failed, first.error_message
@@ -34,7 +35,8 @@ def test_an_authority_that_the_machine_trusts_is_trusted(
 
 
 def test_an_authority_that_nobody_knows_is_refused(
-        emulator: Emulator, hub: Any, bootstrap: Path, tunnel: Tunnel, tmp_path: Path) -> None:
+    emulator: Emulator, hub: Any, bootstrap: Path, tunnel: Tunnel, tmp_path: Path
+) -> None:
     def in_a_hurry(template: dict) -> None:
         template["Resources"][FUNCTION]["Properties"]["Timeout"] = 6
 
@@ -47,7 +49,8 @@ def test_an_authority_that_nobody_knows_is_refused(
 
 @pytest.mark.parametrize("excepted", [False, True])
 def test_the_function_connects_through_the_proxy_of_its_environment(
-        emulator: Emulator, hub: Any, bootstrap: Path, tunnel: Tunnel, tmp_path: Path, excepted: bool) -> None:
+    emulator: Emulator, hub: Any, bootstrap: Path, tunnel: Tunnel, tmp_path: Path, excepted: bool
+) -> None:
     port = int(tunnel.url.rpartition(":")[2])
     with Proxy(port) as proxy:
         variables = {"HTTPS_PROXY": proxy.url, "NO_PROXY": "localhost" if excepted else "example.com"}
@@ -57,7 +60,8 @@ def test_the_function_connects_through_the_proxy_of_its_environment(
 
 
 def test_empty_variables_of_the_function_are_unset(
-        emulator: Emulator, hub: Any, bootstrap: Path, tmp_path: Path) -> None:
+    emulator: Emulator, hub: Any, bootstrap: Path, tmp_path: Path
+) -> None:
     empty = ["AWS_ENDPOINT_URL", "AWS_PROFILE", "HTTPS_PROXY", "SSL_CERT_FILE"]
     services = ["IAM", "STS", "SNS", "SECURITYHUB"]
     variables = [f"{name}=" for name in empty] + [f"AWS_ENDPOINT_URL_{name}={emulator.url}" for name in services]

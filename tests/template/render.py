@@ -72,8 +72,11 @@ class Rendered:
         self.values |= self.parameters
         self._template = _transformed(written, self.values, self.region)
         self._conditions = {name: self._work_out(body) for name, body in self._template.get("Conditions", {}).items()}
-        declared = {name: body for name, body in self._template["Resources"].items()
-                    if self._conditions.get(body.get("Condition"), True)}
+        declared = {
+            name: body
+            for name, body in self._template["Resources"].items()
+            if self._conditions.get(body.get("Condition"), True)
+        }
         self.resources = {name: self._named(name, body["Type"]) for name, body in declared.items()}
         # Paths first: they are part of the ARNs that other resources refer to.
         for name, body in declared.items():
@@ -91,8 +94,11 @@ class Rendered:
         for policy in self.resources[role].properties["Policies"]:
             for statement in policy["PolicyDocument"]["Statement"]:
                 assert statement["Sid"] not in found
-                found[statement["Sid"]] = {**statement, "Action": as_list(statement["Action"]),
-                                           "Resource": as_list(statement["Resource"])}
+                found[statement["Sid"]] = {
+                    **statement,
+                    "Action": as_list(statement["Action"]),
+                    "Resource": as_list(statement["Resource"]),
+                }
         return found
 
     def holds(self, rule: dict) -> bool:
@@ -123,8 +129,14 @@ class Rendered:
 
     def _reference(self, name: str) -> Any:
         suffix = "amazonaws.com.cn" if self.partition == "aws-cn" else "amazonaws.com"
-        pseudo = {"AWS::Partition": self.partition, "AWS::Region": self.region, "AWS::AccountId": ACCOUNT,
-                  "AWS::StackName": self.stack, "AWS::NoValue": _NOTHING, "AWS::URLSuffix": suffix}
+        pseudo = {
+            "AWS::Partition": self.partition,
+            "AWS::Region": self.region,
+            "AWS::AccountId": ACCOUNT,
+            "AWS::StackName": self.stack,
+            "AWS::NoValue": _NOTHING,
+            "AWS::URLSuffix": suffix,
+        }
         if name in pseudo:
             return pseudo[name]
         if name in self.values:
@@ -149,7 +161,7 @@ class Rendered:
         if not isinstance(body, dict):
             return body
         if len(body) == 1:
-            (function, argument), = body.items()
+            ((function, argument),) = body.items()
             worked_out = self._function(function, argument)
             if worked_out is not None:
                 return worked_out[0]

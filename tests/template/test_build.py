@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-import tomllib
 from pathlib import Path
 
 import pytest
+import tomllib
 
 from emulator import binaries
 from emulator.binaries import ROOT
@@ -16,8 +16,13 @@ from emulator.binaries import ROOT
 
 def packages(*options: str) -> dict[str, str]:
     """The features by the package and its version."""
-    listed = subprocess.run(["cargo", "tree", "--locked", "--prefix", "none", "--format", "{p}|{f}", *options], cwd=ROOT,
-                            capture_output=True, text=True, check=True).stdout
+    listed = subprocess.run(
+        ["cargo", "tree", "--locked", "--prefix", "none", "--format", "{p}|{f}", *options],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
     return dict(line.removesuffix(" (*)").split("|") for line in listed.splitlines() if line)
 
 
@@ -39,10 +44,18 @@ def test_the_command_line_links_only_what_it_calls() -> None:
 
 def make(*arguments: str, **environment: str) -> str:
     """What `make` prints, called as by a person and not from within `make test`."""
-    inherited = {name: value for name, value in os.environ.items()
-                 if name != "CARGO_TARGET_DIR" and not name.startswith("MAKE")}
-    return subprocess.run(["make", *arguments], cwd=ROOT, env={**inherited, **environment}, text=True,
-                          capture_output=True, check=True, timeout=60).stdout
+    inherited = {
+        name: value for name, value in os.environ.items() if name != "CARGO_TARGET_DIR" and not name.startswith("MAKE")
+    }
+    return subprocess.run(
+        ["make", *arguments],
+        cwd=ROOT,
+        env={**inherited, **environment},
+        text=True,
+        capture_output=True,
+        check=True,
+        timeout=60,
+    ).stdout
 
 
 def would_do(*arguments: str, **environment: str) -> str:
@@ -69,13 +82,17 @@ def test_make_hands_on_cargo_target_dir_as_an_absolute_path(tmp_path: Path) -> N
     """The SAM CLI calls cargo in the function's folder, the tests run in theirs."""
     asks = tmp_path / "asks.mk"
     asks.write_text(f"include {ROOT}/Makefile\nasks:\n\t@echo $$CARGO_TARGET_DIR\n")
-    for answer in (make("--file", str(asks), "asks", "CARGO_TARGET_DIR=elsewhere"),
-                   make("--file", str(asks), "asks", CARGO_TARGET_DIR="elsewhere")):
+    for answer in (
+        make("--file", str(asks), "asks", "CARGO_TARGET_DIR=elsewhere"),
+        make("--file", str(asks), "asks", CARGO_TARGET_DIR="elsewhere"),
+    ):
         assert answer.strip() == str(ROOT / "elsewhere")
 
 
 @pytest.mark.parametrize("relative", [True, False])
-def test_the_binaries_are_looked_for_where_cargo_builds(relative: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_binaries_are_looked_for_where_cargo_builds(
+    relative: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name in ("CREDWARDEN_BOOTSTRAP", "CREDWARDEN_BINARY"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("CARGO_TARGET_DIR", os.path.relpath(tmp_path, ROOT) if relative else str(tmp_path))

@@ -9,11 +9,13 @@ from __future__ import annotations
 import json
 import re
 import shlex
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Iterator, NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 from ministack.core.iam_evaluator import EvalContext, evaluate, parse_policy_document
+
 from render import ACCOUNT, DEPLOY_ROLE, ENDING, REGIONS, TEMPLATE, Rendered, parse
 
 TRUSTED = f"arn:aws:iam::{ACCOUNT}:role/admin"
@@ -36,25 +38,31 @@ HANDLERS = {
         "lambda:UpdateFunctionCode lambda:UpdateFunctionConfiguration lambda:DeleteFunction "
         "lambda:GetFunctionCodeSigningConfig lambda:GetFunctionRecursionConfig lambda:GetFunctionScalingConfig "
         "lambda:GetRuntimeManagementConfig lambda:PutFunctionEventInvokeConfig lambda:GetFunctionEventInvokeConfig "
-        "lambda:UpdateFunctionEventInvokeConfig lambda:DeleteFunctionEventInvokeConfig"),
+        "lambda:UpdateFunctionEventInvokeConfig lambda:DeleteFunctionEventInvokeConfig"
+    ),
     "AWS::IAM::Role": (
         "iam:CreateRole iam:GetRole iam:PutRolePolicy iam:GetRolePolicy iam:DeleteRolePolicy iam:ListRolePolicies "
         "iam:ListAttachedRolePolicies iam:PutRolePermissionsBoundary iam:UpdateRole iam:UpdateRoleDescription "
-        "iam:UpdateAssumeRolePolicy iam:TagRole iam:UntagRole iam:DeleteRole"),
+        "iam:UpdateAssumeRolePolicy iam:TagRole iam:UntagRole iam:DeleteRole"
+    ),
     "AWS::Logs::LogGroup": (
         "logs:CreateLogGroup logs:DescribeLogGroups logs:PutRetentionPolicy logs:DeleteRetentionPolicy logs:TagResource "
         "logs:UntagResource logs:ListTagsForResource logs:GetDataProtectionPolicy logs:DescribeIndexPolicies "
-        "logs:DescribeResourcePolicies logs:DeleteLogGroup"),
+        "logs:DescribeResourcePolicies logs:DeleteLogGroup"
+    ),
     "AWS::SQS::Queue": (
         "sqs:CreateQueue sqs:GetQueueUrl sqs:GetQueueAttributes sqs:SetQueueAttributes sqs:ListQueueTags sqs:TagQueue "
-        "sqs:UntagQueue sqs:DeleteQueue"),
+        "sqs:UntagQueue sqs:DeleteQueue"
+    ),
     "AWS::SNS::Topic": (
         "sns:CreateTopic sns:GetTopicAttributes sns:SetTopicAttributes sns:ListTagsForResource sns:TagResource "
-        "sns:UntagResource sns:ListSubscriptionsByTopic sns:GetDataProtectionPolicy sns:Subscribe sns:DeleteTopic"),
+        "sns:UntagResource sns:ListSubscriptionsByTopic sns:GetDataProtectionPolicy sns:Subscribe sns:DeleteTopic"
+    ),
     "AWS::SNS::Subscription": "sns:GetSubscriptionAttributes sns:SetSubscriptionAttributes sns:Unsubscribe",
     "AWS::CloudWatch::Alarm": (
         "cloudwatch:PutMetricAlarm cloudwatch:DescribeAlarms cloudwatch:ListTagsForResource cloudwatch:TagResource "
-        "cloudwatch:UntagResource cloudwatch:DeleteAlarms"),
+        "cloudwatch:UntagResource cloudwatch:DeleteAlarms"
+    ),
     "AWS::Scheduler::Schedule": "scheduler:CreateSchedule scheduler:GetSchedule scheduler:UpdateSchedule scheduler:DeleteSchedule",
     # What their handlers call is on the function, the queue and the topic.
     "AWS::Lambda::EventInvokeConfig": "",
@@ -66,14 +74,19 @@ HANDLERS = {
 ON_STACK = (
     "cloudformation:CreateChangeSet cloudformation:DescribeChangeSet cloudformation:ExecuteChangeSet "
     "cloudformation:DescribeStacks cloudformation:DescribeStackEvents cloudformation:GetTemplateSummary "
-    "cloudformation:GetTemplate cloudformation:DeleteStack cloudformation:TagResource cloudformation:UntagResource")
+    "cloudformation:GetTemplate cloudformation:DeleteStack cloudformation:TagResource cloudformation:UntagResource"
+)
 ON_BUCKET = "s3:ListBucket"
 ON_ARTIFACTS = "s3:GetObject s3:PutObject s3:DeleteObject"
 
 # Actions that IAM knows no resource for.
 WITHOUT_RESOURCE = {
-    "logs:DescribeIndexPolicies", "logs:DescribeLogGroups", "logs:DescribeResourcePolicies",
-    "sns:GetSubscriptionAttributes", "sns:SetSubscriptionAttributes", "sns:Unsubscribe",
+    "logs:DescribeIndexPolicies",
+    "logs:DescribeLogGroups",
+    "logs:DescribeResourcePolicies",
+    "sns:GetSubscriptionAttributes",
+    "sns:SetSubscriptionAttributes",
+    "sns:Unsubscribe",
 }
 
 # Actions on any resource that change something: only CloudFormation may call them.
@@ -101,17 +114,36 @@ class Need(NamedTuple):
 class Role:
     """The deploy role, and the stack that it is for."""
 
-    def __init__(self, partition: str = "aws", name: str = "credwarden", *, ending: str = ENDING,
-                 template: Path = TEMPLATE, topics: dict[str, str] | None = None, **parameters: str) -> None:
+    def __init__(
+        self,
+        partition: str = "aws",
+        name: str = "credwarden",
+        *,
+        ending: str = ENDING,
+        template: Path = TEMPLATE,
+        topics: dict[str, str] | None = None,
+        **parameters: str,
+    ) -> None:
         topics = topics or {}
-        self.setup = Rendered(DEPLOY_ROLE, {"StackName": name, "TrustedPrincipalArn": TRUSTED, **topics, **parameters},
-                              stack=f"{name}-deployment", partition=partition)
+        self.setup = Rendered(
+            DEPLOY_ROLE,
+            {"StackName": name, "TrustedPrincipalArn": TRUSTED, **topics, **parameters},
+            stack=f"{name}-deployment",
+            partition=partition,
+        )
         self.boundary = self.setup.resources["RoleBoundary"].arn
         mail = {} if "TopicArn" in topics else {"EmailAddress": "a@example.com"}
-        self.stack = Rendered(template, {"PermissionsBoundaryArn": self.boundary, **mail, **topics},
-                              stack=name, partition=partition, ending=ending)
-        self._policies = [parse_policy_document(policy["PolicyDocument"])
-                          for policy in self.setup.resources["DeployRole"].properties["Policies"]]
+        self.stack = Rendered(
+            template,
+            {"PermissionsBoundaryArn": self.boundary, **mail, **topics},
+            stack=name,
+            partition=partition,
+            ending=ending,
+        )
+        self._policies = [
+            parse_policy_document(policy["PolicyDocument"])
+            for policy in self.setup.resources["DeployRole"].properties["Policies"]
+        ]
         self._boundary = parse_policy_document(self.setup.resources["RoleBoundary"].properties["PolicyDocument"])
 
     def may(self, action: str, resource: str, **context: Any) -> str | None:
@@ -138,10 +170,16 @@ class Role:
                 context = {"iam:permissionsboundary": self.boundary} if action in ABOUT_BOUNDARY else {}
                 context |= CLOUDFORMATION if action in ONLY_BY_CLOUDFORMATION else {}
                 context |= alarm_actions(resource.properties) if action == "cloudwatch:PutMetricAlarm" else {}
-                arns = ["*"] if action in WITHOUT_RESOURCE else [resource.arn + end for end in FORMS.get(resource.type, [""])]
+                arns = (
+                    ["*"]
+                    if action in WITHOUT_RESOURCE
+                    else [resource.arn + end for end in FORMS.get(resource.type, [""])]
+                )
                 yield from (Need(action, arn, context) for arn in arns)
         for role, service in (("CheckerRole", "lambda"), ("ScheduleRole", "scheduler")):
-            yield Need("iam:PassRole", self.stack.resources[role].arn, {"iam:passedtoservice": f"{service}.amazonaws.com"})
+            yield Need(
+                "iam:PassRole", self.stack.resources[role].arn, {"iam:passedtoservice": f"{service}.amazonaws.com"}
+            )
         stacks = f"arn:{partition}:cloudformation:{region}:{ACCOUNT}:stack"
         name, bucket = self.stack.stack, self.setup.resources["ArtifactBucket"].arn
         calls = {
@@ -157,14 +195,22 @@ class Role:
 
 def alarm_actions(alarm: dict) -> dict[str, list[str]]:
     """The condition key has the actions of every state, and is absent if there are none."""
-    actions = [arn for state in ("AlarmActions", "OKActions", "InsufficientDataActions") for arn in alarm.get(state, [])]
+    actions = [
+        arn for state in ("AlarmActions", "OKActions", "InsufficientDataActions") for arn in alarm.get(state, [])
+    ]
     return {"cloudwatch:alarmactions": actions} if actions else {}
 
 
 def _context(action: str, resource: str, region: str, context: dict[str, Any]) -> EvalContext:
-    return EvalContext(principal_arn=f"arn:aws:sts::{ACCOUNT}:assumed-role/deploy/me", principal_type="AssumedRole",
-                       principal_account=ACCOUNT, action=action, resource_arn=resource, region=region,
-                       service_context=context)
+    return EvalContext(
+        principal_arn=f"arn:aws:sts::{ACCOUNT}:assumed-role/deploy/me",
+        principal_type="AssumedRole",
+        principal_account=ACCOUNT,
+        action=action,
+        resource_arn=resource,
+        region=region,
+        service_context=context,
+    )
 
 
 @pytest.mark.parametrize("partition", REGIONS)
@@ -172,8 +218,10 @@ def _context(action: str, resource: str, region: str, context: dict[str, Any]) -
 @pytest.mark.parametrize("topics", TOPICS)
 def test_the_role_is_enough(topics: dict[str, str], partition: str, ending: str) -> None:
     """A resource that the template has and infra/deploy-role.yaml does not know is named here."""
-    topics = {name: arn.replace("arn:aws:", f"arn:{partition}:").replace("eu-central-1", REGIONS[partition])
-              for name, arn in topics.items()}
+    topics = {
+        name: arn.replace("arn:aws:", f"arn:{partition}:").replace("eu-central-1", REGIONS[partition])
+        for name, arn in topics.items()
+    }
     assert Role(partition, ending=ending, topics=topics).missing() == []
 
 
@@ -188,8 +236,12 @@ def test_a_new_resource_is_missed_by_name(tmp_path: Path) -> None:
 
 def test_every_permission_is_needed() -> None:
     role = Role()
-    granted = {(sid, action) for sid, statement in role.setup.statements("DeployRole").items()
-               if statement["Effect"] == "Allow" for action in statement["Action"]}
+    granted = {
+        (sid, action)
+        for sid, statement in role.setup.statements("DeployRole").items()
+        if statement["Effect"] == "Allow"
+        for action in statement["Action"]
+    }
     assert granted - {(role.permits(need), need.action) for need in role.needs()} == set()
 
 
@@ -201,8 +253,13 @@ def test_no_action_is_a_wildcard() -> None:
 
 
 # Stacks whose names begin with ours, also with the beginning of the name of one of our resources.
-OTHERS = ["payroll", "credwardens", "credwarden-prod", "credwarden-x",
-          *(f"credwarden-{logical_id}" for logical_id in Rendered(TEMPLATE).resources)]
+OTHERS = [
+    "payroll",
+    "credwardens",
+    "credwarden-prod",
+    "credwarden-x",
+    *(f"credwarden-{logical_id}" for logical_id in Rendered(TEMPLATE).resources),
+]
 
 
 @pytest.mark.parametrize("name", OTHERS)
@@ -211,10 +268,15 @@ def test_other_stacks_and_their_resources_are_out_of_reach(name: str) -> None:
     for ending in ENDINGS:
         other = Role(name=name, ending=ending)
         shared = {(need.action, need.resource) for need in role.needs()} & {
-            (need.action, need.resource) for need in other.needs()}
+            (need.action, need.resource) for need in other.needs()
+        }
         assert {resource.rpartition(":")[2].partition("/")[0] for _, resource in shared} == {"*", "transform"}
-        reached = [need for need in other.needs() if (need.action, need.resource) not in shared and role.may(
-            need.action, need.resource, **need.context | {"iam:permissionsboundary": role.boundary})]
+        reached = [
+            need
+            for need in other.needs()
+            if (need.action, need.resource) not in shared
+            and role.may(need.action, need.resource, **need.context | {"iam:permissionsboundary": role.boundary})
+        ]
         assert reached == []
 
 
@@ -230,8 +292,13 @@ def test_the_shortest_logical_id_of_another_stack_is_out_of_reach() -> None:
 @pytest.mark.parametrize("name", OTHERS)
 def test_the_boundary_keeps_the_stacks_roles_from_other_stacks(name: str) -> None:
     role = Role()
-    actions = {"CheckerFunction": "lambda:InvokeFunction", "AlertTopic": "sns:Publish", "CheckerLogGroup": "logs:PutLogEvents",
-               "FailedRunQueue": "sqs:SendMessage", "UndeliveredQueue": "sqs:SendMessage"}
+    actions = {
+        "CheckerFunction": "lambda:InvokeFunction",
+        "AlertTopic": "sns:Publish",
+        "CheckerLogGroup": "logs:PutLogEvents",
+        "FailedRunQueue": "sqs:SendMessage",
+        "UndeliveredQueue": "sqs:SendMessage",
+    }
     for ending in ENDINGS:
         own, other = (Rendered(TEMPLATE, stack=stack, ending=ending) for stack in ("credwarden", name))
         for logical_id, action in actions.items():
@@ -243,13 +310,18 @@ def test_the_boundary_keeps_the_stacks_roles_from_other_stacks(name: str) -> Non
 @pytest.mark.parametrize("partition", REGIONS)
 def test_the_policies_are_within_iams_limits(partition: str) -> None:
     """IAM counts all characters but white space, with the parameters as long as they can be."""
+
     def size(document: dict) -> int:
         return len("".join(json.dumps(document, separators=(",", ":")).split()))
 
     region = REGIONS[partition]
-    role = Role(partition, "a" * LONGEST_NAME, TopicArn=f"arn:{partition}:sns:{region}:{ACCOUNT}:{'t' * 256}",
-                AlarmTopicArn=f"arn:{partition}:sns:{region}:{ACCOUNT}:{'a' * 256}",
-                KmsKeyArn=f"arn:{partition}:kms:{region}:{ACCOUNT}:key/{'k' * 128}")
+    role = Role(
+        partition,
+        "a" * LONGEST_NAME,
+        TopicArn=f"arn:{partition}:sns:{region}:{ACCOUNT}:{'t' * 256}",
+        AlarmTopicArn=f"arn:{partition}:sns:{region}:{ACCOUNT}:{'a' * 256}",
+        KmsKeyArn=f"arn:{partition}:kms:{region}:{ACCOUNT}:key/{'k' * 128}",
+    )
     inline = [policy["PolicyDocument"] for policy in role.setup.resources["DeployRole"].properties["Policies"]]
     assert sum(map(size, inline)) <= 10240
     assert size(role.setup.resources["RoleBoundary"].properties["PolicyDocument"]) <= 6144
@@ -270,8 +342,10 @@ def test_subscriptions_are_in_reach_of_cloudformation_only(action: str, caller: 
 # CloudWatch carries out an alarm's actions with permissions of its own. The role must not be able to use these.
 OTHER_ALARM_ACTIONS = [
     *(f"arn:aws:automate:eu-central-1:ec2:{operation}" for operation in ("stop", "terminate", "reboot", "recover")),
-    *(f"arn:aws:swf:eu-central-1:{ACCOUNT}:action/actions/AWS_EC2.InstanceId.{operation}/1.0"
-      for operation in ("Stop", "Terminate", "Reboot")),
+    *(
+        f"arn:aws:swf:eu-central-1:{ACCOUNT}:action/actions/AWS_EC2.InstanceId.{operation}/1.0"
+        for operation in ("Stop", "Terminate", "Reboot")
+    ),
     f"arn:aws:ssm:eu-central-1:{ACCOUNT}:opsitem:1#CATEGORY=Security",
     f"arn:aws:ssm-incidents::{ACCOUNT}:response-plan/payroll",
     f"arn:aws:lambda:eu-central-1:{ACCOUNT}:function:payroll",
@@ -342,29 +416,35 @@ def test_other_accounts_and_regions_are_out_of_reach() -> None:
 OWN_ROLE = "role/credwarden/eu-central-1/credwarden/credwarden-x"
 
 
-@pytest.mark.parametrize(("action", "resource", "context"), [
-    # A role without the boundary, or with another one, could be given every permission.
-    ("iam:CreateRole", OWN_ROLE, {}),
-    ("iam:CreateRole", OWN_ROLE, {"iam:permissionsboundary": f"arn:aws:iam::{ACCOUNT}:policy/mine"}),
-    ("iam:PutRolePolicy", OWN_ROLE, {}),
-    ("iam:PutRolePermissionsBoundary", OWN_ROLE,
-     {"iam:permissionsboundary": "arn:aws:iam::aws:policy/AdministratorAccess"}),
-    ("iam:DeleteRolePermissionsBoundary", OWN_ROLE, {"iam:permissionsboundary": "the boundary"}),
-    ("iam:AttachRolePolicy", OWN_ROLE, {"iam:permissionsboundary": "the boundary"}),
-    # A role for a machine or a task to be used with.
-    ("iam:PassRole", OWN_ROLE, {"iam:passedtoservice": "ec2.amazonaws.com"}),
-    ("iam:PassRole", "role/admin", {"iam:passedtoservice": "lambda.amazonaws.com"}),
-    # Itself, and its boundary.
-    ("iam:PutRolePolicy", "the role itself", {"iam:permissionsboundary": "the boundary"}),
-    ("iam:DeleteRolePolicy", "the role itself", {}),
-    ("iam:UpdateAssumeRolePolicy", "the role itself", {}),
-    ("iam:CreatePolicyVersion", "the boundary", {}),
-    ("iam:DeletePolicy", "the boundary", {}),
-    # Credentials.
-    ("iam:CreateUser", "user/credwarden-x", {}),
-    ("iam:CreateAccessKey", "user/credwarden-x", {}),
-    ("iam:GetCredentialReport", "*", {}),
-])
+@pytest.mark.parametrize(
+    ("action", "resource", "context"),
+    [
+        # A role without the boundary, or with another one, could be given every permission.
+        ("iam:CreateRole", OWN_ROLE, {}),
+        ("iam:CreateRole", OWN_ROLE, {"iam:permissionsboundary": f"arn:aws:iam::{ACCOUNT}:policy/mine"}),
+        ("iam:PutRolePolicy", OWN_ROLE, {}),
+        (
+            "iam:PutRolePermissionsBoundary",
+            OWN_ROLE,
+            {"iam:permissionsboundary": "arn:aws:iam::aws:policy/AdministratorAccess"},
+        ),
+        ("iam:DeleteRolePermissionsBoundary", OWN_ROLE, {"iam:permissionsboundary": "the boundary"}),
+        ("iam:AttachRolePolicy", OWN_ROLE, {"iam:permissionsboundary": "the boundary"}),
+        # A role for a machine or a task to be used with.
+        ("iam:PassRole", OWN_ROLE, {"iam:passedtoservice": "ec2.amazonaws.com"}),
+        ("iam:PassRole", "role/admin", {"iam:passedtoservice": "lambda.amazonaws.com"}),
+        # Itself, and its boundary.
+        ("iam:PutRolePolicy", "the role itself", {"iam:permissionsboundary": "the boundary"}),
+        ("iam:DeleteRolePolicy", "the role itself", {}),
+        ("iam:UpdateAssumeRolePolicy", "the role itself", {}),
+        ("iam:CreatePolicyVersion", "the boundary", {}),
+        ("iam:DeletePolicy", "the boundary", {}),
+        # Credentials.
+        ("iam:CreateUser", "user/credwarden-x", {}),
+        ("iam:CreateAccessKey", "user/credwarden-x", {}),
+        ("iam:GetCredentialReport", "*", {}),
+    ],
+)
 def test_the_role_cannot_raise_itself(action: str, resource: str, context: dict[str, str]) -> None:
     role = Role()
     arns = {"*": "*", "the boundary": role.boundary, "the role itself": role.setup.resources["DeployRole"].arn}
@@ -372,10 +452,17 @@ def test_the_role_cannot_raise_itself(action: str, resource: str, context: dict[
     assert role.may(action, arns.get(resource, f"arn:aws:iam::{ACCOUNT}:{resource}"), **context) is None
 
 
-@pytest.mark.parametrize("name", [
-    "credwarden-admin", "credwarden/credwarden-admin", "credwarden/eu-central-1/credwarden-admin",
-    "credwarden/eu-central-1/credwarden-prod/credwarden-prod-x", "credwarden/us-east-1/credwarden/credwarden-x",
-    "team/credwarden/eu-central-1/credwarden/credwarden-x"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "credwarden-admin",
+        "credwarden/credwarden-admin",
+        "credwarden/eu-central-1/credwarden-admin",
+        "credwarden/eu-central-1/credwarden-prod/credwarden-prod-x",
+        "credwarden/us-east-1/credwarden/credwarden-x",
+        "team/credwarden/eu-central-1/credwarden/credwarden-x",
+    ],
+)
 def test_only_roles_in_the_stacks_path_are_in_reach(name: str) -> None:
     """A role that somebody else made may have no boundary, even when its name begins with the stack's."""
     role = Role()
@@ -384,29 +471,56 @@ def test_only_roles_in_the_stacks_path_are_in_reach(name: str) -> None:
     assert [action for action in actions if role.may(action, f"arn:aws:iam::{ACCOUNT}:role/{name}", **context)] == []
 
 
-@pytest.mark.parametrize(("action", "resource"), [
-    ("s3:PutObject", "arn:aws:s3:::payroll/credwarden/1a2b"),
-    # The bucket and the stack that all deployments of the account by "sam deploy --guided" share.
-    *((action, "arn:aws:s3:::aws-sam-cli-managed-default-samclisourcebucket-1a2b")
-      for action in ("s3:CreateBucket", "s3:DeleteBucket", "s3:ListBucket", "s3:PutBucketPolicy", "s3:PutBucketVersioning")),
-    *((action, "arn:aws:s3:::aws-sam-cli-managed-default-samclisourcebucket-1a2b/credwarden/1a2b")
-      for action in ("s3:GetObject", "s3:PutObject", "s3:DeleteObject")),
-    *((action, f"arn:aws:cloudformation:eu-central-1:{ACCOUNT}:stack/aws-sam-cli-managed-default/1a2b")
-      for action in ON_STACK.split()),
-    # The stack's own bucket: artifacts, not settings, and no version of an artifact for good.
-    *((action, ARTIFACT_BUCKET) for action in (
-        "s3:DeleteBucket", "s3:DeleteBucketPolicy", "s3:PutBucketPolicy", "s3:PutBucketPublicAccessBlock",
-        "s3:PutBucketVersioning", "s3:PutEncryptionConfiguration", "s3:PutLifecycleConfiguration")),
-    *((action, f"{ARTIFACT_BUCKET}/credwarden/1a2b") for action in ("s3:DeleteObjectVersion", "s3:PutObjectAcl")),
-    ("cloudformation:DeleteStack", f"arn:aws:cloudformation:eu-central-1:{ACCOUNT}:stack/credwarden-two/1a2b"),
-    ("cloudformation:DescribeStacks", f"arn:aws:cloudformation:eu-central-1:{ACCOUNT}:stack/credwarden-two/1a2b"),
-    ("lambda:InvokeFunction", f"arn:aws:lambda:eu-central-1:{ACCOUNT}:function:credwarden-CheckerFunction-1A2B"),
-    ("sqs:ReceiveMessage", f"arn:aws:sqs:eu-central-1:{ACCOUNT}:credwarden-FailedRunQueue-1A2B"),
-    ("logs:GetLogEvents", f"arn:aws:logs:eu-central-1:{ACCOUNT}:log-group:credwarden-CheckerLogGroup-1A2B:log-stream:x"),
-    ("sns:Publish", f"arn:aws:sns:eu-central-1:{ACCOUNT}:credwarden-AlertTopic-1A2B"),
-    ("securityhub:GetFindings", f"arn:aws:securityhub:eu-central-1:{ACCOUNT}:hub/default"),
-    ("sts:AssumeRole", f"arn:aws:iam::{ACCOUNT}:role/admin"),
-])
+@pytest.mark.parametrize(
+    ("action", "resource"),
+    [
+        ("s3:PutObject", "arn:aws:s3:::payroll/credwarden/1a2b"),
+        # The bucket and the stack that all deployments of the account by "sam deploy --guided" share.
+        *(
+            (action, "arn:aws:s3:::aws-sam-cli-managed-default-samclisourcebucket-1a2b")
+            for action in (
+                "s3:CreateBucket",
+                "s3:DeleteBucket",
+                "s3:ListBucket",
+                "s3:PutBucketPolicy",
+                "s3:PutBucketVersioning",
+            )
+        ),
+        *(
+            (action, "arn:aws:s3:::aws-sam-cli-managed-default-samclisourcebucket-1a2b/credwarden/1a2b")
+            for action in ("s3:GetObject", "s3:PutObject", "s3:DeleteObject")
+        ),
+        *(
+            (action, f"arn:aws:cloudformation:eu-central-1:{ACCOUNT}:stack/aws-sam-cli-managed-default/1a2b")
+            for action in ON_STACK.split()
+        ),
+        # The stack's own bucket: artifacts, not settings, and no version of an artifact for good.
+        *(
+            (action, ARTIFACT_BUCKET)
+            for action in (
+                "s3:DeleteBucket",
+                "s3:DeleteBucketPolicy",
+                "s3:PutBucketPolicy",
+                "s3:PutBucketPublicAccessBlock",
+                "s3:PutBucketVersioning",
+                "s3:PutEncryptionConfiguration",
+                "s3:PutLifecycleConfiguration",
+            )
+        ),
+        *((action, f"{ARTIFACT_BUCKET}/credwarden/1a2b") for action in ("s3:DeleteObjectVersion", "s3:PutObjectAcl")),
+        ("cloudformation:DeleteStack", f"arn:aws:cloudformation:eu-central-1:{ACCOUNT}:stack/credwarden-two/1a2b"),
+        ("cloudformation:DescribeStacks", f"arn:aws:cloudformation:eu-central-1:{ACCOUNT}:stack/credwarden-two/1a2b"),
+        ("lambda:InvokeFunction", f"arn:aws:lambda:eu-central-1:{ACCOUNT}:function:credwarden-CheckerFunction-1A2B"),
+        ("sqs:ReceiveMessage", f"arn:aws:sqs:eu-central-1:{ACCOUNT}:credwarden-FailedRunQueue-1A2B"),
+        (
+            "logs:GetLogEvents",
+            f"arn:aws:logs:eu-central-1:{ACCOUNT}:log-group:credwarden-CheckerLogGroup-1A2B:log-stream:x",
+        ),
+        ("sns:Publish", f"arn:aws:sns:eu-central-1:{ACCOUNT}:credwarden-AlertTopic-1A2B"),
+        ("securityhub:GetFindings", f"arn:aws:securityhub:eu-central-1:{ACCOUNT}:hub/default"),
+        ("sts:AssumeRole", f"arn:aws:iam::{ACCOUNT}:role/admin"),
+    ],
+)
 def test_the_role_deploys_and_does_nothing_else(action: str, resource: str) -> None:
     assert Role().may(action, resource) is None
 
@@ -422,11 +536,20 @@ def test_the_artifact_bucket_is_private_encrypted_and_keeps_versions() -> None:
     assert bucket.properties["VersioningConfiguration"] == {"Status": "Enabled"}
     # No rule ends a current version: a rollback needs the artifacts of the deployment before.
     (rule,) = bucket.properties["LifecycleConfiguration"]["Rules"]
-    assert rule == {"Status": "Enabled", "NoncurrentVersionExpiration": {"NoncurrentDays": 90},
-                    "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 7}}
+    assert rule == {
+        "Status": "Enabled",
+        "NoncurrentVersionExpiration": {"NoncurrentDays": 90},
+        "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 7},
+    }
     (statement,) = setup.resources["ArtifactBucketPolicy"].properties["PolicyDocument"]["Statement"]
-    assert statement == {"Sid": "OnlyTls", "Effect": "Deny", "Principal": "*", "Action": "s3:*",
-                         "Resource": [bucket.arn, f"{bucket.arn}/*"], "Condition": {"Bool": {"aws:SecureTransport": "false"}}}
+    assert statement == {
+        "Sid": "OnlyTls",
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "s3:*",
+        "Resource": [bucket.arn, f"{bucket.arn}/*"],
+        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+    }
     assert parse(DEPLOY_ROLE)["Resources"]["ArtifactBucket"]["DeletionPolicy"] == "Retain"
 
 
@@ -434,9 +557,20 @@ def test_the_deploy_command_uses_the_bucket_and_the_boundary() -> None:
     role = Role(name="credwarden-prod")
     command = shlex.split(role.setup.outputs["DeployCommand"])
     assert command == [
-        "sam", "deploy", "--region", "eu-central-1", "--stack-name", "credwarden-prod",
-        "--no-resolve-s3", "--s3-bucket", role.setup.resources["ArtifactBucket"].name, "--s3-prefix", "credwarden-prod",
-        "--parameter-overrides", f"PermissionsBoundaryArn={role.boundary}"]
+        "sam",
+        "deploy",
+        "--region",
+        "eu-central-1",
+        "--stack-name",
+        "credwarden-prod",
+        "--no-resolve-s3",
+        "--s3-bucket",
+        role.setup.resources["ArtifactBucket"].name,
+        "--s3-prefix",
+        "credwarden-prod",
+        "--parameter-overrides",
+        f"PermissionsBoundaryArn={role.boundary}",
+    ]
 
 
 # The boundary
@@ -445,8 +579,10 @@ OPTIONS = [{}, {"KmsKeyArn": KEY}, {"TopicArn": TOPIC}, {"TopicArn": TOPIC, "Kms
 
 
 def boundary_statements(setup: Rendered) -> dict[str, dict]:
-    return {statement["Sid"]: statement
-            for statement in setup.resources["RoleBoundary"].properties["PolicyDocument"]["Statement"]}
+    return {
+        statement["Sid"]: statement
+        for statement in setup.resources["RoleBoundary"].properties["PolicyDocument"]["Statement"]
+    }
 
 
 @pytest.mark.parametrize("options", OPTIONS)
@@ -463,8 +599,12 @@ def test_the_boundary_holds_what_the_stack_s_roles_may_do_and_nothing_else(optio
                     result = evaluate(_context(action.rstrip("*"), resource, setup.region, {}), [policy])
                     assert result.decision == "Allow", (action, resource)
                     used.add((result.matched_sid, action))
-    granted = {(sid, action) for sid, statement in boundary_statements(setup).items() if statement["Effect"] == "Allow"
-               for action in (statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]])}
+    granted = {
+        (sid, action)
+        for sid, statement in boundary_statements(setup).items()
+        if statement["Effect"] == "Allow"
+        for action in (statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]])
+    }
     assert granted == used
 
 
@@ -478,6 +618,7 @@ def test_the_boundary_names_an_existing_topic_and_key_only_when_they_are_given()
 
 # Who may take on the role
 
+
 def trust(**parameters: str) -> list[dict]:
     setup = Rendered(DEPLOY_ROLE, parameters)
     return setup.resources["DeployRole"].properties["AssumeRolePolicyDocument"]["Statement"]
@@ -485,7 +626,8 @@ def trust(**parameters: str) -> list[dict]:
 
 def test_trust_in_a_person() -> None:
     assert trust(TrustedPrincipalArn=TRUSTED) == [
-        {"Effect": "Allow", "Principal": {"AWS": TRUSTED}, "Action": "sts:AssumeRole"}]
+        {"Effect": "Allow", "Principal": {"AWS": TRUSTED}, "Action": "sts:AssumeRole"}
+    ]
 
 
 def test_trust_in_a_workflow() -> None:
@@ -494,20 +636,24 @@ def test_trust_in_a_workflow() -> None:
     assert statement["Action"] == "sts:AssumeRoleWithWebIdentity"
     assert statement["Condition"] == {
         "StringEquals": {"token.actions.githubusercontent.com:aud": "sts.amazonaws.com"},
-        "StringLike": {"token.actions.githubusercontent.com:sub": SUBJECT}}
+        "StringLike": {"token.actions.githubusercontent.com:sub": SUBJECT},
+    }
 
 
 def test_trust_in_both() -> None:
     assert len(trust(TrustedPrincipalArn=TRUSTED, GitHubProviderArn=PROVIDER, GitHubSubject=SUBJECT)) == 2
 
 
-@pytest.mark.parametrize(("parameters", "refused"), [
-    ({"TrustedPrincipalArn": TRUSTED}, set()),
-    ({"GitHubProviderArn": PROVIDER, "GitHubSubject": SUBJECT}, set()),
-    ({}, {"SomebodyIsTrusted"}),
-    ({"GitHubProviderArn": PROVIDER}, {"GitHubNeedsSubject"}),
-    ({"TrustedPrincipalArn": TRUSTED, "GitHubProviderArn": PROVIDER}, {"GitHubNeedsSubject"}),
-])
+@pytest.mark.parametrize(
+    ("parameters", "refused"),
+    [
+        ({"TrustedPrincipalArn": TRUSTED}, set()),
+        ({"GitHubProviderArn": PROVIDER, "GitHubSubject": SUBJECT}, set()),
+        ({}, {"SomebodyIsTrusted"}),
+        ({"GitHubProviderArn": PROVIDER}, {"GitHubNeedsSubject"}),
+        ({"TrustedPrincipalArn": TRUSTED, "GitHubProviderArn": PROVIDER}, {"GitHubNeedsSubject"}),
+    ],
+)
 def test_somebody_is_trusted_and_a_workflow_is_named(parameters: dict[str, str], refused: set[str]) -> None:
     setup = Rendered(DEPLOY_ROLE, parameters)
     assert {name for name, rule in parse(DEPLOY_ROLE)["Rules"].items() if not setup.holds(rule)} == refused

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import pytest
 from ministack.core.iam_evaluator import EvalContext, evaluate, parse_policy_document
+
 from render import ACCOUNT, DEPLOY_ROLE, TEMPLATE, Rendered
 from update_fields import CONDITION_KEY, SET, STATUS, fields, statuses
 
@@ -16,16 +17,22 @@ ACTION = "securityhub:BatchUpdateFindings"
 def documents() -> dict[str, list[dict]]:
     """The policies that bound the function: its role's, and the boundary of the role to deploy with."""
     role = Rendered(TEMPLATE).resources["CheckerRole"].properties["Policies"]
-    return {"role": [policy["PolicyDocument"] for policy in role],
-            "boundary": [Rendered(DEPLOY_ROLE).resources["RoleBoundary"].properties["PolicyDocument"]]}
+    return {
+        "role": [policy["PolicyDocument"] for policy in role],
+        "boundary": [Rendered(DEPLOY_ROLE).resources["RoleBoundary"].properties["PolicyDocument"]],
+    }
 
 
 def decision(policy: str, context: dict[str, str]) -> str:
     request = EvalContext(
-        principal_arn=f"arn:aws:sts::{ACCOUNT}:assumed-role/checker/run", principal_type="AssumedRole",
-        principal_account=ACCOUNT, action=ACTION, region="eu-central-1",
+        principal_arn=f"arn:aws:sts::{ACCOUNT}:assumed-role/checker/run",
+        principal_type="AssumedRole",
+        principal_account=ACCOUNT,
+        action=ACTION,
+        region="eu-central-1",
         resource_arn=f"arn:aws:securityhub:eu-central-1:{ACCOUNT}:hub/default",
-        service_context={f"{CONDITION_KEY}{path}".lower(): value for path, value in context.items()})
+        service_context={f"{CONDITION_KEY}{path}".lower(): value for path, value in context.items()},
+    )
     return evaluate(request, list(map(parse_policy_document, documents()[policy]))).decision
 
 
@@ -49,8 +56,12 @@ def test_no_other_field_can_be_set(policy: str, field: str) -> None:
 @BOTH
 def test_the_denies_hold_everywhere_and_name_fields_that_exist(policy: str) -> None:
     """A condition on a field that is misspelt denies nothing; two keys in one condition deny only both together."""
-    denies = [statement for document in documents()[policy] for statement in document["Statement"]
-              if statement["Effect"] == "Deny"]
+    denies = [
+        statement
+        for document in documents()[policy]
+        for statement in document["Statement"]
+        if statement["Effect"] == "Deny"
+    ]
     assert {(statement["Action"], statement["Resource"]) for statement in denies} == {(ACTION, "*")}
     conditions = [statement["Condition"] for statement in denies]
     assert all(len(condition) == 1 and len(keys) == 1 for condition in conditions for keys in condition.values())
@@ -62,4 +73,6 @@ def test_the_denies_hold_everywhere_and_name_fields_that_exist(policy: str) -> N
 
 def test_without_security_hub_nothing_is_granted_or_denied() -> None:
     statements = Rendered(TEMPLATE, {"SecurityHub": "false"}).statements("CheckerRole").values()
-    assert not [action for statement in statements for action in statement["Action"] if action.startswith("securityhub:")]
+    assert not [
+        action for statement in statements for action in statement["Action"] if action.startswith("securityhub:")
+    ]

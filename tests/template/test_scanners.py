@@ -5,8 +5,9 @@ from __future__ import annotations
 import copy
 import json
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any
 
 import pytest
 
@@ -18,19 +19,26 @@ CHECKOV = ROOT / ".venv" / "checkov" / "bin" / "checkov"
 
 STACKS = {
     "as it is": {},
-    "with every option": {"KmsKeyArn": f"arn:aws:kms:eu-central-1:{ACCOUNT}:key/11111111-2222-3333-4444-555555555555",
-                          "EmailAddress": "security@example.com"},
-    "without Security Hub, with another topic": {"SecurityHub": "false",
-                                                 "TopicArn": f"arn:aws:sns:eu-central-1:{ACCOUNT}:mine"},
+    "with every option": {
+        "KmsKeyArn": f"arn:aws:kms:eu-central-1:{ACCOUNT}:key/11111111-2222-3333-4444-555555555555",
+        "EmailAddress": "security@example.com",
+    },
+    "without Security Hub, with another topic": {
+        "SecurityHub": "false",
+        "TopicArn": f"arn:aws:sns:eu-central-1:{ACCOUNT}:mine",
+    },
 }
 
 
 def expanded(parameters: dict[str, str]) -> dict:
     """The stack as CloudFormation makes it, a template without anything left to work out."""
     resources = Rendered(TEMPLATE, parameters).resources
-    return {"AWSTemplateFormatVersion": "2010-09-09",
-            "Resources": {name: {"Type": one.type, "Properties": listed(one.properties)}
-                          for name, one in resources.items()}}
+    return {
+        "AWSTemplateFormatVersion": "2010-09-09",
+        "Resources": {
+            name: {"Type": one.type, "Properties": listed(one.properties)} for name, one in resources.items()
+        },
+    }
 
 
 def listed(body: Any) -> Any:
@@ -47,8 +55,12 @@ def guard(template: dict, folder: Path) -> str:
     data = folder / "template.json"
     data.write_text(json.dumps(template))
     assert GUARD.exists(), "`make check` installs cfn-guard"
-    done = subprocess.run([GUARD, "validate", "--rules", RULES, "--data", data, "--show-summary", "fail"],
-                          capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [GUARD, "validate", "--rules", RULES, "--data", data, "--show-summary", "fail"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
     assert done.returncode in (0, 19), done.stderr
     assert (done.returncode == 19) == bool(done.stdout.strip())
     return done.stdout
@@ -64,8 +76,11 @@ def properties(template: dict, name: str) -> dict:
 
 
 def statements(template: dict, role: str = "CheckerRole") -> list[dict]:
-    return [statement for policy in properties(template, role)["Policies"]
-            for statement in policy["PolicyDocument"]["Statement"]]
+    return [
+        statement
+        for policy in properties(template, role)["Policies"]
+        for statement in policy["PolicyDocument"]["Statement"]
+    ]
 
 
 def spoil_transport(template: dict) -> None:
@@ -75,20 +90,26 @@ def spoil_transport(template: dict) -> None:
 
 SPOILT: dict[str, Callable[[dict], Any]] = {
     "nobody_from_outside_can_call_the_function": lambda template: template["Resources"].update(
-        Url={"Type": "AWS::Lambda::Url", "Properties": {"AuthType": "NONE"}}),
-    "no_secret_is_in_the_environment": lambda template: properties(
-        template, "CheckerFunction")["Environment"]["Variables"].update(SLACK_TOKEN="xoxb"),
+        Url={"Type": "AWS::Lambda::Url", "Properties": {"AuthType": "NONE"}}
+    ),
+    "no_secret_is_in_the_environment": lambda template: properties(template, "CheckerFunction")["Environment"][
+        "Variables"
+    ].update(SLACK_TOKEN="xoxb"),
     "roles_have_no_managed_policy": lambda template: properties(template, "CheckerRole").update(
-        ManagedPolicyArns=["arn:aws:iam::aws:policy/SecurityAudit"]),
+        ManagedPolicyArns=["arn:aws:iam::aws:policy/SecurityAudit"]
+    ),
     "roles_allow_actions_by_name": lambda template: statements(template)[0].update(Action=["iam:Get*"]),
     "no_role_can_change_iam": lambda template: statements(template)[0]["Action"].append("iam:UpdateAccessKey"),
-    "roles_are_assumed_by_one_service": lambda template: properties(
-        template, "CheckerRole")["AssumeRolePolicyDocument"]["Statement"][0].update(Principal={"AWS": "*"}),
-    "topics_and_queues_take_from_services_under_a_condition": lambda template: properties(
-        template, "AlertTopicPolicy")["PolicyDocument"]["Statement"][0].pop("Condition"),
+    "roles_are_assumed_by_one_service": lambda template: properties(template, "CheckerRole")[
+        "AssumeRolePolicyDocument"
+    ]["Statement"][0].update(Principal={"AWS": "*"}),
+    "topics_and_queues_take_from_services_under_a_condition": lambda template: properties(template, "AlertTopicPolicy")[
+        "PolicyDocument"
+    ]["Statement"][0].pop("Condition"),
     "topics_refuse_what_is_not_encrypted_on_the_way": spoil_transport,
     "queues_keep_two_weeks_encrypted": lambda template: properties(template, "FailedRunQueue").update(
-        SqsManagedSseEnabled=False),
+        SqsManagedSseEnabled=False
+    ),
     "logs_do_not_stay_for_ever": lambda template: properties(template, "CheckerLogGroup").pop("RetentionInDays"),
 }
 
@@ -129,8 +150,12 @@ def test_checkov_finds_nothing_that_is_not_wanted(stack: str, tmp_path: Path) ->
     data = tmp_path / "template.json"
     data.write_text(json.dumps(expanded(STACKS[stack]), indent=1))
     assert CHECKOV.exists(), "`make check` installs checkov"
-    done = subprocess.run([CHECKOV, "--file", data, "--framework", "cloudformation", "--skip-download", "--compact",
-                           "--output", "json"], capture_output=True, text=True, timeout=120)
+    done = subprocess.run(
+        [CHECKOV, "--file", data, "--framework", "cloudformation", "--skip-download", "--compact", "--output", "json"],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
     report = json.loads(done.stdout)
     failed = {check["check_id"] for check in report["results"]["failed_checks"]}
     assert report["summary"]["parsing_errors"] == 0 and report["summary"]["passed"] > 10

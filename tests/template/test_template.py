@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-import tomllib
 from pathlib import Path
 
 import pytest
+import tomllib
 from cfnlint.api import lint_file
 from cfnlint.config import ManualArgs
+
 from render import ACCOUNT, DEPLOY_ROLE, ENDING, REGIONS, ROOT, TEMPLATE, Rendered, parse, strings
 
 KEY = f"arn:aws:kms:eu-central-1:{ACCOUNT}:key/1234abcd-12ab-34cd-56ef-1234567890ab"
@@ -31,9 +32,19 @@ VARIABLES = {
 }
 
 OTHER_DEFAULTS = {
-    "EmailAddress": "", "TopicArn": "", "AlarmTopicArn": "", "KmsKeyArn": "", "ScheduleExpression": "cron(0 6 * * ? *)",
-    "ScheduleTimezone": "UTC", "SuccessWithinHours": "26", "Architecture": "arm64", "MemorySize": 256, "Timeout": 900,
-    "MaximumRetryAttempts": 0, "LogRetentionDays": 365, "PermissionsBoundaryArn": "",
+    "EmailAddress": "",
+    "TopicArn": "",
+    "AlarmTopicArn": "",
+    "KmsKeyArn": "",
+    "ScheduleExpression": "cron(0 6 * * ? *)",
+    "ScheduleTimezone": "UTC",
+    "SuccessWithinHours": "26",
+    "Architecture": "arm64",
+    "MemorySize": 256,
+    "Timeout": 900,
+    "MaximumRetryAttempts": 0,
+    "LogRetentionDays": 365,
+    "PermissionsBoundaryArn": "",
 }
 
 
@@ -48,6 +59,7 @@ def test_defaults_are_the_documented_ones() -> None:
 
 # The function
 
+
 def test_the_function_is_configured_by_its_variables_alone() -> None:
     deployed = stack()
     variables = deployed.resources["CheckerFunction"].properties["Environment"]["Variables"]
@@ -55,18 +67,21 @@ def test_the_function_is_configured_by_its_variables_alone() -> None:
     assert variables == topic | {name: default for name, (_, default) in VARIABLES.items()}
 
 
-@pytest.mark.parametrize(("variable", "parameter", "value"), [
-    ("CREDWARDEN_SECURITY_HUB", "SecurityHub", "false"),
-    ("CREDWARDEN_ALERT_ON", "AlertOn", "always"),
-    ("CREDWARDEN_ALERT_MIN_SEVERITY", "AlertMinSeverity", "HIGH"),
-    ("CREDWARDEN_ACCESS_KEY_MAX_AGE_DAYS", "AccessKeyMaxAgeDays", "30"),
-    ("CREDWARDEN_CREDENTIAL_UNUSED_DAYS", "CredentialUnusedDays", "20"),
-    ("CREDWARDEN_ROOT_USED_WITHIN_DAYS", "RootUsedWithinDays", "10"),
-    ("CREDWARDEN_NEW_CREDENTIAL_GRACE_DAYS", "NewCredentialGraceDays", "3"),
-    ("CREDWARDEN_ACCOUNT_NAME", "AccountName", "Zahlungen Köln"),
-    ("CREDWARDEN_DISABLED_CHECKS", "DisabledChecks", "access-key-inactive,root-mfa-disabled"),
-    ("CREDWARDEN_TOPIC_ARN", "TopicArn", TOPIC),
-])
+@pytest.mark.parametrize(
+    ("variable", "parameter", "value"),
+    [
+        ("CREDWARDEN_SECURITY_HUB", "SecurityHub", "false"),
+        ("CREDWARDEN_ALERT_ON", "AlertOn", "always"),
+        ("CREDWARDEN_ALERT_MIN_SEVERITY", "AlertMinSeverity", "HIGH"),
+        ("CREDWARDEN_ACCESS_KEY_MAX_AGE_DAYS", "AccessKeyMaxAgeDays", "30"),
+        ("CREDWARDEN_CREDENTIAL_UNUSED_DAYS", "CredentialUnusedDays", "20"),
+        ("CREDWARDEN_ROOT_USED_WITHIN_DAYS", "RootUsedWithinDays", "10"),
+        ("CREDWARDEN_NEW_CREDENTIAL_GRACE_DAYS", "NewCredentialGraceDays", "3"),
+        ("CREDWARDEN_ACCOUNT_NAME", "AccountName", "Zahlungen Köln"),
+        ("CREDWARDEN_DISABLED_CHECKS", "DisabledChecks", "access-key-inactive,root-mfa-disabled"),
+        ("CREDWARDEN_TOPIC_ARN", "TopicArn", TOPIC),
+    ],
+)
 def test_each_parameter_reaches_its_variable(variable: str, parameter: str, value: str) -> None:
     function = stack(**{parameter: value}).resources["CheckerFunction"]
     assert function.properties["Environment"]["Variables"][variable] == value
@@ -117,9 +132,13 @@ def test_schedule() -> None:
 
 # Permissions
 
+
 def granted(deployed: Rendered, role: str) -> dict[str, tuple[list[str], list[str]]]:
-    return {sid: (statement["Action"], statement["Resource"]) for sid, statement in deployed.statements(role).items()
-            if statement["Effect"] == "Allow"}
+    return {
+        sid: (statement["Action"], statement["Resource"])
+        for sid, statement in deployed.statements(role).items()
+        if statement["Effect"] == "Allow"
+    }
 
 
 def function_permissions(deployed: Rendered) -> dict[str, tuple[list[str], list[str]]]:
@@ -127,15 +146,31 @@ def function_permissions(deployed: Rendered) -> dict[str, tuple[list[str], list[
     partition, here = deployed.partition, f"{deployed.region}:{ACCOUNT}"
     hub = f"arn:{partition}:securityhub:{here}"
     return {
-        "ReadAccount": (["iam:GenerateCredentialReport", "iam:GetCredentialReport", "iam:GetAccountSummary",
-                         "iam:ListVirtualMFADevices", "iam:ListServiceSpecificCredentials"], ["*"]),
+        "ReadAccount": (
+            [
+                "iam:GenerateCredentialReport",
+                "iam:GetCredentialReport",
+                "iam:GetAccountSummary",
+                "iam:ListVirtualMFADevices",
+                "iam:ListServiceSpecificCredentials",
+            ],
+            ["*"],
+        ),
         "FindAccessKeyIds": (["iam:ListAccessKeys"], [f"arn:{partition}:iam::{ACCOUNT}:user/*"]),
         "ImportFindings": (["securityhub:BatchImportFindings"], [f"{hub}:product/{ACCOUNT}/default"]),
-        "RecallAndMarkFindings": (["securityhub:GetFindings", "securityhub:BatchUpdateFindings"], [f"{hub}:hub/default"]),
+        "RecallAndMarkFindings": (
+            ["securityhub:GetFindings", "securityhub:BatchUpdateFindings"],
+            [f"{hub}:hub/default"],
+        ),
         "Alert": (["sns:Publish"], [f"arn:{partition}:sns:{here}:{deployed.resources['AlertTopic'].name}"]),
-        "WriteLogs": (["logs:CreateLogStream", "logs:PutLogEvents"],
-                      [f"arn:{partition}:logs:{here}:log-group:{deployed.resources['CheckerLogGroup'].name}:*"]),
-        "KeepFailedRuns": (["sqs:SendMessage"], [f"arn:{partition}:sqs:{here}:{deployed.resources['FailedRunQueue'].name}"]),
+        "WriteLogs": (
+            ["logs:CreateLogStream", "logs:PutLogEvents"],
+            [f"arn:{partition}:logs:{here}:log-group:{deployed.resources['CheckerLogGroup'].name}:*"],
+        ),
+        "KeepFailedRuns": (
+            ["sqs:SendMessage"],
+            [f"arn:{partition}:sqs:{here}:{deployed.resources['FailedRunQueue'].name}"],
+        ),
     }
 
 
@@ -179,9 +214,12 @@ def test_the_scheduler_may_start_the_function_and_keep_what_it_cannot_deliver() 
     }
     (trust,) = deployed.resources["ScheduleRole"].properties["AssumeRolePolicyDocument"]["Statement"]
     assert trust["Principal"] == {"Service": "scheduler.amazonaws.com"}
-    assert trust["Condition"] == {"StringEquals": {
-        "aws:SourceAccount": ACCOUNT,
-        "aws:SourceArn": f"arn:aws:scheduler:{deployed.region}:{ACCOUNT}:schedule-group/default"}}
+    assert trust["Condition"] == {
+        "StringEquals": {
+            "aws:SourceAccount": ACCOUNT,
+            "aws:SourceArn": f"arn:aws:scheduler:{deployed.region}:{ACCOUNT}:schedule-group/default",
+        }
+    }
 
 
 def test_the_stack_has_two_roles_without_managed_policies() -> None:
@@ -201,6 +239,7 @@ def test_the_stacks_roles_have_a_path_of_their_own(name: str) -> None:
 
 
 # The topic and the queues
+
 
 def test_the_topic_takes_alarms_of_this_account_and_nothing_without_tls() -> None:
     deployed = stack()
@@ -225,7 +264,10 @@ def test_a_mail_address_is_subscribed_when_it_is_given() -> None:
     assert "AlertSubscription" not in stack().resources
     deployed = stack(EmailAddress="security@example.com")
     assert deployed.resources["AlertSubscription"].properties == {
-        "TopicArn": deployed.resources["AlertTopic"].arn, "Protocol": "email", "Endpoint": "security@example.com"}
+        "TopicArn": deployed.resources["AlertTopic"].arn,
+        "Protocol": "email",
+        "Endpoint": "security@example.com",
+    }
 
 
 def test_a_mail_address_for_an_existing_topic_is_refused() -> None:
@@ -239,7 +281,10 @@ def test_a_mail_address_for_an_existing_topic_is_refused() -> None:
 @pytest.mark.parametrize(("queue", "sender"), [("FailedRunQueue", "CheckerRole"), ("UndeliveredQueue", "ScheduleRole")])
 def test_a_queue_keeps_messages_encrypted_for_14_days_and_takes_them_from_one_role(queue: str, sender: str) -> None:
     deployed = stack()
-    assert deployed.resources[queue].properties == {"MessageRetentionPeriod": 14 * 24 * 3600, "SqsManagedSseEnabled": True}
+    assert deployed.resources[queue].properties == {
+        "MessageRetentionPeriod": 14 * 24 * 3600,
+        "SqsManagedSseEnabled": True,
+    }
     policy = deployed.resources[f"{queue}Policy"].properties["PolicyDocument"]
     without_tls, others = policy["Statement"]
     arn = deployed.resources[queue].arn
@@ -252,6 +297,7 @@ def test_a_queue_keeps_messages_encrypted_for_14_days_and_takes_them_from_one_ro
 
 # The alarms
 
+
 @pytest.mark.parametrize("topic", ["", TOPIC])
 @pytest.mark.parametrize("alarm_topic", ["", ALARM_TOPIC])
 def test_every_alarm_goes_to_its_topic_and_says_what_to_do(topic: str, alarm_topic: str) -> None:
@@ -259,7 +305,10 @@ def test_every_alarm_goes_to_its_topic_and_says_what_to_do(topic: str, alarm_top
     alarms = deployed.of_type("AWS::CloudWatch::Alarm")
     alert_topic = topic or deployed.resources["AlertTopic"].arn
     assert len(alarms) == 3
-    assert (deployed.outputs["TopicArn"], deployed.outputs["AlarmTopicArn"]) == (alert_topic, alarm_topic or alert_topic)
+    assert (deployed.outputs["TopicArn"], deployed.outputs["AlarmTopicArn"]) == (
+        alert_topic,
+        alarm_topic or alert_topic,
+    )
     for alarm in alarms:
         assert alarm.properties["AlarmActions"] == [alarm_topic or alert_topic]
         assert alarm.properties.get("OKActions", alarm.properties["AlarmActions"]) == alarm.properties["AlarmActions"]
@@ -292,13 +341,21 @@ def test_alarm_on_no_successful_run() -> None:
     expression, metric = alarm["Metrics"]
     assert (expression["Expression"], expression["ReturnData"]) == ("FILL(runs, 0)", True)
     function = [{"Name": "FunctionName", "Value": deployed.resources["CheckerFunction"].name}]
-    assert metric == {"Id": "runs", "ReturnData": False, "MetricStat": {
-        "Metric": {"Namespace": "credwarden", "MetricName": "SuccessfulRuns", "Dimensions": function},
-        "Stat": "Sum", "Period": 3600}}
+    assert metric == {
+        "Id": "runs",
+        "ReturnData": False,
+        "MetricStat": {
+            "Metric": {"Namespace": "credwarden", "MetricName": "SuccessfulRuns", "Dimensions": function},
+            "Stat": "Sum",
+            "Period": 3600,
+        },
+    }
     assert alarm["EvaluationPeriods"] == "50"
     assert (alarm["ComparisonOperator"], alarm["Threshold"]) == ("LessThanThreshold", 1)
     assert alarm["TreatMissingData"] == "breaching"
-    assert alarm["WarmUpConfiguration"]["WarmUpPeriodDurationInMinutes"] == int(OTHER_DEFAULTS["SuccessWithinHours"]) * 60
+    assert (
+        alarm["WarmUpConfiguration"]["WarmUpPeriodDurationInMinutes"] == int(OTHER_DEFAULTS["SuccessWithinHours"]) * 60
+    )
     assert alarm["OKActions"] == alarm["AlarmActions"]
     assert "for 50 hours" in alarm["AlarmDescription"]
 
@@ -317,13 +374,23 @@ def test_no_partition_is_hard_coded(partition: str) -> None:
         assert set(arns) == {partition}
         # Service principals have this ending in every partition; nothing else may have it.
         endings = {text for text in texts if "amazonaws.com" in text and not text.startswith("https://sqs.")}
-        assert endings <= {f"{service}.amazonaws.com"
-                           for service in ("cloudformation", "cloudwatch", "lambda", "scheduler", "sts")}
+        assert endings <= {
+            f"{service}.amazonaws.com" for service in ("cloudformation", "cloudwatch", "lambda", "scheduler", "sts")
+        }
 
 
 @pytest.mark.parametrize("path", [TEMPLATE, DEPLOY_ROLE])
 def test_no_resource_has_a_name_of_its_own(path: Path) -> None:
-    names = {"FunctionName", "RoleName", "ManagedPolicyName", "TopicName", "QueueName", "LogGroupName", "AlarmName", "Name"}
+    names = {
+        "FunctionName",
+        "RoleName",
+        "ManagedPolicyName",
+        "TopicName",
+        "QueueName",
+        "LogGroupName",
+        "AlarmName",
+        "Name",
+    }
     deployed = Rendered(path, ALL_OPTIONS if path == TEMPLATE else {})
     for logical_id, resource in deployed.resources.items():
         if resource.type != "AWS::Lambda::EventInvokeConfig":  # there it refers to the function
@@ -333,10 +400,13 @@ def test_no_resource_has_a_name_of_its_own(path: Path) -> None:
 def test_two_stacks_share_only_what_belongs_to_the_account() -> None:
     def texts(name: str) -> set[str]:
         deployed = Rendered(TEMPLATE, ALL_OPTIONS, stack=name)
-        return {text for resource in deployed.resources.values() for text in strings(resource.properties) if "arn:" in text}
+        return {
+            text for resource in deployed.resources.values() for text in strings(resource.properties) if "arn:" in text
+        }
 
     assert texts("one") & texts("two") == {
-        KEY, BOUNDARY,
+        KEY,
+        BOUNDARY,
         f"arn:aws:iam::{ACCOUNT}:user/*",
         f"arn:aws:scheduler:eu-central-1:{ACCOUNT}:schedule-group/default",
         f"arn:aws:securityhub:eu-central-1:{ACCOUNT}:hub/default",
@@ -346,8 +416,18 @@ def test_two_stacks_share_only_what_belongs_to_the_account() -> None:
 
 def test_outputs() -> None:
     outputs = stack().outputs
-    assert set(outputs) == {"FunctionName", "FunctionArn", "FunctionRoleArn", "TopicArn", "AlarmTopicArn", "LogGroupName",
-                            "FailedRunQueueUrl", "UndeliveredQueueUrl", "DryRunCommand", "RunCommand"}
+    assert set(outputs) == {
+        "FunctionName",
+        "FunctionArn",
+        "FunctionRoleArn",
+        "TopicArn",
+        "AlarmTopicArn",
+        "LogGroupName",
+        "FailedRunQueueUrl",
+        "UndeliveredQueueUrl",
+        "DryRunCommand",
+        "RunCommand",
+    }
     assert outputs["FunctionName"] in outputs["DryRunCommand"]
     assert json.loads(outputs["DryRunCommand"].split("'")[1]) == {"dry_run": True}
 
@@ -359,6 +439,7 @@ def test_cfn_lint_finds_nothing(path: Path) -> None:
 
 
 # What lies beside the template
+
 
 def test_sam_configuration() -> None:
     config = tomllib.loads((ROOT / "samconfig.toml").read_text())
@@ -373,7 +454,7 @@ def test_sam_configuration() -> None:
 def test_local_invocation_overrides_only_what_the_template_declares() -> None:
     local = ROOT / "infra" / "local"
     assert json.loads((local / "event.json").read_text()) == {"dry_run": True}
-    (function, variables), = json.loads((local / "env.json").read_text()).items()
+    ((function, variables),) = json.loads((local / "env.json").read_text()).items()
     declared = parse(TEMPLATE)["Resources"][function]["Properties"]["Environment"]["Variables"]
     assert set(variables) <= set(declared)
     assert variables["CREDWARDEN_SECURITY_HUB"] == "false" and not variables["CREDWARDEN_TOPIC_ARN"]

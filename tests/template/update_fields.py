@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Iterator
+from collections.abc import Iterator
+from typing import Any
 
 import botocore.session
 
@@ -11,7 +12,9 @@ STATUS = "Workflow.Status"
 # The two statuses that credwarden sets.
 SET = ["NEW", "NOTIFIED"]
 
-_REQUEST = botocore.session.get_session().get_service_model("securityhub").operation_model("BatchUpdateFindings").input_shape
+_REQUEST = (
+    botocore.session.get_session().get_service_model("securityhub").operation_model("BatchUpdateFindings").input_shape
+)
 
 
 def statuses() -> list[str]:
