@@ -16,7 +16,7 @@ use serde_json::Value;
 use tracing_subscriber::layer::SubscriberExt as _;
 
 use crate::account::{ACCOUNT, ROOT, csv, invocation, now, snapshot, user};
-use crate::inputs::{assert_inert, render_all};
+use crate::inputs::{assert_escaped, render_all};
 use crate::world::{Account, Failure, Fault, World, config};
 
 const HOSTILE: [&str; 14] = [
@@ -51,7 +51,7 @@ fn account(hostile: &str, origin: Origin) -> hygiene::account::Account {
 }
 
 #[test]
-fn what_is_in_a_report_acts_nowhere() {
+fn text_of_a_report_is_escaped_everywhere() {
     for hostile in HOSTILE {
         render_all(&account(hostile, Origin::Live));
         let account = account(hostile, Origin::File);
@@ -84,7 +84,7 @@ impl io::Write for Memory {
 
 /// AWS repeats names in its refusals, and so whatever somebody named a user or a role. The account's name is as hostile.
 #[tokio::test(start_paused = true)]
-async fn what_aws_says_acts_nowhere() {
+async fn text_of_aws_is_escaped_everywhere() {
     for hostile in HOSTILE {
         let memory = Memory::default();
         let writer = memory.clone();
@@ -100,20 +100,20 @@ async fn what_aws_says_acts_nowhere() {
         let error = run(&clients, &config, &invocation(now(), Duration::from_mins(5))).await.unwrap_err().to_string();
         assert!(error.contains("BatchImportFindings failed: AccessDeniedException: User: "), "{error}");
         assert!(!error.contains("token"), "{error}");
-        assert_inert(&error);
+        assert_escaped(&error);
 
         let messages = world.state().messages.clone();
         let [message] = &messages[..] else { panic!("{} messages", messages.len()) };
         for protocol in ["default", "email"] {
-            assert_inert(message[protocol].as_str().unwrap());
+            assert_escaped(message[protocol].as_str().unwrap());
         }
         assert_eq!(world.results()[0]["account_name"], hostile, "machines get it as it is");
         let errors = &world.results()[0]["errors"];
-        errors.as_array().unwrap().iter().for_each(|error| assert_inert(error.as_str().unwrap()));
+        errors.as_array().unwrap().iter().for_each(|error| assert_escaped(error.as_str().unwrap()));
 
         let log = String::from_utf8(memory.0.lock().unwrap().clone()).unwrap();
         assert!(log.contains("AccessDenied"), "{log}");
-        assert_inert(&log);
+        assert_escaped(&log);
         for line in log.lines() {
             let line: Value = serde_json::from_str(line).unwrap();
             assert!(line["level"] != "ERROR", "{line}");

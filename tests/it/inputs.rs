@@ -19,7 +19,7 @@ use hygiene::outcome::{Outcome, Receipts};
 use hygiene::policy::Policy;
 use hygiene::report::CredentialReport;
 use hygiene::source::Unavailable;
-use hygiene::text::inert;
+use hygiene::text::escape;
 use hygiene::verdict::{Severity, Status};
 
 /// What IAM serves the function as a credential report.
@@ -27,7 +27,7 @@ use hygiene::verdict::{Severity, Status};
 pub(crate) fn served(bytes: &[u8]) {
     let report = CredentialReport::parse(bytes);
     let report = report.map_err(|error| {
-        assert_inert(&error.to_string());
+        assert_escaped(&error.to_string());
         Unavailable::Unreadable(error.to_string())
     });
     let report = report.map(|credentials| Report { generated_time: None, credentials });
@@ -58,7 +58,7 @@ pub(crate) fn rendered(bytes: &[u8]) {
 fn account(bytes: &[u8]) -> Account {
     let message = |error: input::InputError| {
         let text = aws::error::chain(&error);
-        assert_inert(&text);
+        assert_escaped(&text);
         Unavailable::Unreadable(text)
     };
     let not_given = Unavailable::NotAsked("It was not given.".to_owned());
@@ -67,7 +67,7 @@ fn account(bytes: &[u8]) -> Account {
     }
     let report = input::report("file", bytes).map_err(message);
     if let Ok(report) = &report {
-        report.credentials.notes().iter().for_each(|note| assert_inert(note));
+        report.credentials.notes().iter().for_each(|note| assert_escaped(note));
     }
     snapshot(report, Err(not_given))
 }
@@ -107,7 +107,7 @@ fn decided(account: &Account) -> Decision {
 }
 
 fn decision(account: &Account) {
-    assert_inert(&decided(account).to_string());
+    assert_escaped(&decided(account).to_string());
 }
 
 fn message(account: &Account) {
@@ -121,12 +121,12 @@ fn message(account: &Account) {
     let alert = [Alert::of(&outcome)];
     let subject = mail::subject(&alert);
     assert!(subject.len() < 100 && subject.bytes().all(|byte| (b' '..=b'~').contains(&byte)), "{subject:?}");
-    assert_inert(&mail::text(&alert, 60_000));
+    assert_escaped(&mail::text(&alert, 60_000));
 }
 
 fn text_table(account: &Account) {
     for screen in [Screen { width: Some(80), colour: false }, Screen::NONE] {
-        assert_inert(&viewed(account, |view, to| table::write(view, screen, to)).0);
+        assert_escaped(&viewed(account, |view, to| table::write(view, screen, to)).0);
     }
 }
 
@@ -148,7 +148,7 @@ fn sheet(account: &Account) {
 fn html_page(account: &Account) {
     let page = viewed(account, |view, to| page::write(view, to)).0;
     assert_eq!(page.matches("<script").count(), 1, "there is one script, and it is ours");
-    assert_inert(&page);
+    assert_escaped(&page);
 }
 
 /// What is written of all findings, and how many there are.
@@ -163,12 +163,12 @@ fn viewed(account: &Account, write: impl Fn(&View<'_>, &mut Vec<u8>) -> std::io:
 
 /// Nothing in it acts on a terminal, or turns a line around; line breaks are ours.
 #[track_caller]
-pub(crate) fn assert_inert(text: &str) {
+pub(crate) fn assert_escaped(text: &str) {
     // Nearly all of a page is this, and most of a fuzzer's time would be spent on it.
     if text.bytes().all(|byte| matches!(byte, b' '..=b'~' | b'\n')) {
         return;
     }
     for line in text.lines() {
-        assert_eq!(inert(line), line);
+        assert_eq!(escape(line), line);
     }
 }

@@ -14,7 +14,7 @@ use checker::run::run;
 use chrono::TimeDelta;
 use hygiene::check::Kind;
 use hygiene::memory::{Stored, Workflow};
-use hygiene::text::inert;
+use hygiene::text::escape;
 use hygiene::verdict::Severity;
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -256,7 +256,7 @@ async fn only_what_is_shown_as_suppressed_is() {
     let hostile = "credwarden/console-user-mfa-disabled/123456789012/user/\u{202e}mallory";
     let shown = [
         with(&json!({"Workflow": {"Status": "SUPPRESSED"}})),
-        with(&json!({"Id": inert(hostile), "Workflow": {"Status": "SUPPRESSED"}})),
+        with(&json!({"Id": escape(hostile), "Workflow": {"Status": "SUPPRESSED"}})),
         with(&json!({"Id": "notified", "Workflow": {"Status": "NOTIFIED"}})),
         with(&json!({"Id": "not asked for", "Workflow": {"Status": "SUPPRESSED"}})),
         with(&json!({"Id": "another's", "AwsAccountId": "210987654321", "Workflow": {"Status": "SUPPRESSED"}})),

@@ -13,7 +13,7 @@ use hygiene::checks::find;
 use hygiene::decision::{Closing, Failing, Record};
 use hygiene::memory::{Stored, Workflow};
 use hygiene::subject::{AccessKeySubject, KeyTag, ServiceCredentialSubject, Subject, SubjectId};
-use hygiene::text::{cut, inert};
+use hygiene::text::{cut, escape};
 use hygiene::time::{rfc3339, to_last_digit, to_milliseconds, to_seconds};
 use hygiene::uses::Uses;
 use hygiene::verdict::{Evidence, Fact, ReportedEvidence, Severity};
@@ -440,7 +440,7 @@ impl<'a> Of<'a> {
 
     /// A pseudonymized row has no ARN, and an ARN made from its name would not exist.
     fn user_id(self, name: &str) -> String {
-        self.arn.map_or_else(|| format!("AWS::IAM::User:{}", inert(name)), str::to_owned)
+        self.arn.map_or_else(|| format!("AWS::IAM::User:{}", escape(name)), str::to_owned)
     }
 
     fn user(self, name: &str) -> Resource<'a> {
@@ -547,7 +547,7 @@ impl<'de> Deserialize<'de> for ProductFields<'_> {
 
 /// Escapes and truncates the text; a blank text is replaced.
 fn fit(text: &str, limit: usize) -> String {
-    let shown = inert(text);
+    let shown = escape(text);
     match cut(&shown, limit).trim() {
         "" => "-".to_owned(),
         text => text.to_owned(),

@@ -182,7 +182,7 @@ fn is_throttling(code: &str) -> bool {
 /// The first line: a signature error has the request with its session token in the following lines.
 fn shown(message: &str) -> std::borrow::Cow<'_, str> {
     let line = message.lines().next().unwrap_or_default();
-    let shown = text::inert(line);
+    let shown = text::escape(line);
     match text::cut(&shown, LONGEST) {
         std::borrow::Cow::Borrowed(_) => shown,
         std::borrow::Cow::Owned(cut) => std::borrow::Cow::Owned(cut),

@@ -97,7 +97,7 @@ impl<V: Fn(&str) -> Option<String>> Reader<V> {
     }
 
     fn refuse(&mut self, name: &str, value: &str, allowed: &str) {
-        let value = text::inert(value);
+        let value = text::escape(value);
         self.errors.push(format!("{name} is `{}`: {allowed}", text::cut(&value, 200)));
     }
 

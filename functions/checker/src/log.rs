@@ -11,7 +11,7 @@ use std::fmt;
 use std::panic;
 use std::str::FromStr;
 
-use hygiene::text::inert;
+use hygiene::text::escape;
 use serde_json::{Map, Value};
 use tracing::level_filters::LevelFilter;
 use tracing::{Event, Subscriber};
@@ -36,7 +36,7 @@ pub fn start(level: Option<&str>) {
     tracing_subscriber::registry().with(layer(std::io::stdout)).with(targets(level)).init();
     // The default hook's lines are not JSON and have no request id.
     panic::set_hook(Box::new(|panic| {
-        let (error, place) = (panic.payload_as_str().map(inert), panic.location().map(ToString::to_string));
+        let (error, place) = (panic.payload_as_str().map(escape), panic.location().map(ToString::to_string));
         tracing::error!(error = error.as_deref(), place, "The function panicked.");
     }));
 }

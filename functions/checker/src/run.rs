@@ -18,7 +18,7 @@ use hygiene::memory::Memory;
 use hygiene::outcome::{Delivery, Outcome, Receipts};
 use hygiene::problems::{Problems, Step};
 use hygiene::subject::FindingId;
-use hygiene::text::inert;
+use hygiene::text::escape;
 use hygiene::twins::{left_of_twins, twin};
 use hygiene::verdict::Status;
 use lambda_runtime::Diagnostic;
@@ -67,7 +67,7 @@ pub async fn guarded(run: impl Future<Output = Result<Summary, RunError>>) -> Re
         Err(panic) => panic,
     };
     let message = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
-    let error_message = format!("the run panicked: {}", inert(message.unwrap_or("it is not said why")));
+    let error_message = format!("the run panicked: {}", escape(message.unwrap_or("it is not said why")));
     Err(Diagnostic { error_type: PANIC.to_owned(), error_message })
 }
 

@@ -7,7 +7,7 @@ use hygiene::enrichment::Enrichment;
 use hygiene::evaluate::{Counts, Evaluation};
 use hygiene::finding::FindingJson;
 use hygiene::outcome::Delivery;
-use hygiene::text::inert;
+use hygiene::text::escape;
 use hygiene::time::to_seconds;
 use hygiene::verdict::Status;
 use serde::Serialize;
@@ -95,7 +95,7 @@ impl Summary {
 
     /// The run's one line at INFO: all of the summary but the findings, which name users.
     pub fn log(&self) {
-        let account_name = self.account_name.as_deref().map(|name| inert(name).into_owned());
+        let account_name = self.account_name.as_deref().map(|name| escape(name).into_owned());
         let summary = Self { findings: None, account_name, ..self.clone() };
         let summary = serde_json::to_string(&summary).unwrap_or_default();
         tracing::info!(summary, "Run finished.");

@@ -10,7 +10,7 @@ use hygiene::evaluate::{Evaluation, Scope, evaluate};
 use hygiene::finding::Finding;
 use hygiene::policy::Policy;
 use hygiene::report::CLOCK_SKEW;
-use hygiene::text::{age, inert, moment};
+use hygiene::text::{age, escape, moment};
 use hygiene::time::to_last_digit;
 use hygiene::verdict::Status;
 
@@ -97,7 +97,7 @@ pub fn check(
     };
     let output = arguments.output.as_deref().filter(|path| *path != Path::new("-"));
     if let Some(input) = output.and_then(|output| files.same_as(output)) {
-        return Err(CheckError::OverInput(inert(&input.to_string_lossy()).into_owned()));
+        return Err(CheckError::OverInput(escape(&input.to_string_lossy()).into_owned()));
     }
     let policy = arguments.policy();
     let judged = if files.are_given() {

@@ -14,7 +14,7 @@ use aws_runtime::env_config::section::EnvConfigSections;
 use aws_smithy_http_client::tls::TrustStore;
 use aws_types::os_shim_internal::{Env, Fs};
 use futures_util::FutureExt as _;
-use hygiene::text::{cut, inert};
+use hygiene::text::{cut, escape};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
 
@@ -531,10 +531,10 @@ fn unknown_profile(name: &str, origin: String, files: &[&File]) -> Configuration
 }
 
 fn quoted(text: &str) -> String {
-    let shown = inert(text);
+    let shown = escape(text);
     format!("`{}`", cut(&shown, 100))
 }
 
 fn shown(path: &Path) -> String {
-    inert(&path.to_string_lossy()).into_owned()
+    escape(&path.to_string_lossy()).into_owned()
 }

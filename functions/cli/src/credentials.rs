@@ -21,7 +21,7 @@ use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider, future};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_runtime_api::client::result::ConnectorError;
-use hygiene::text::inert;
+use hygiene::text::escape;
 
 use crate::configuration::{Configuration, Source, is_header_text};
 
@@ -154,8 +154,8 @@ impl ProfileProvider {
                 Some("EcsContainer") => Base::EcsContainer(Box::new(machine.container())),
                 Some("Ec2InstanceMetadata") => Base::Ec2InstanceMetadata(Box::new(machine.instance())),
                 Some(other) => {
-                    let other = inert(other);
-                    Base::Invalid(format!("the credential_source of profile `{}` is `{other}`", inert(profile.name())))
+                    let other = escape(other);
+                    Base::Invalid(format!("the credential_source of profile `{}` is `{other}`", escape(profile.name())))
                 }
                 None => keys(profile).map_or_else(Base::Invalid, Base::Keys),
             },
@@ -218,7 +218,7 @@ impl ProvideCredentials for ProfileProvider {
 /// What a profile lacks for which the SDK would go on to the next source of credentials, and the AWS CLI stops.
 fn incomplete(profile: &Profile) -> Option<String> {
     let missing = ["sso_account_id", "sso_role_name"].into_iter().find(|key| profile.get(key).is_none())?;
-    signs_in(profile).then(|| format!("profile `{}` has no {missing}", inert(profile.name())))
+    signs_in(profile).then(|| format!("profile `{}` has no {missing}", escape(profile.name())))
 }
 
 /// Whether the profile signs in to IAM Identity Center.
@@ -239,7 +239,7 @@ fn keys(profile: &Profile) -> Result<Credentials, String> {
     let (id, secret) = key.ok_or_else(|| {
         format!(
             "profile `{}` has a role_arn, but neither a source_profile nor a credential_source",
-            inert(profile.name())
+            escape(profile.name())
         )
     })?;
     Ok(Credentials::new(id, secret, text("aws_session_token"), None, "Profile"))
@@ -247,7 +247,7 @@ fn keys(profile: &Profile) -> Result<Credentials, String> {
 
 /// Asks for the code of an MFA device, where somebody is there to be asked.
 fn mfa_code(profile: &str, serial: &str) -> Result<String, CredentialsError> {
-    let (profile, serial) = (inert(profile), inert(serial));
+    let (profile, serial) = (escape(profile), escape(serial));
     if !(io::stdin().is_terminal() && io::stderr().is_terminal()) {
         return Err(CredentialsError::provider_error(format!(
             "profile `{profile}` wants a code of the MFA device {serial}, and there is no terminal to ask for it; \
@@ -347,7 +347,7 @@ fn reason(configuration: &Configuration, error: &CredentialsError) -> String {
     if is_setting || is_network(error) {
         return one_line(said);
     }
-    format!("{}; `{sign_in} --profile {}` signs in anew", one_line(said), inert(base.name()))
+    format!("{}; `{sign_in} --profile {}` signs in anew", one_line(said), escape(base.name()))
 }
 
 /// Nothing has credentials: neither a setting nor the machine.
@@ -362,9 +362,9 @@ fn is_network(error: &(dyn Error + 'static)) -> bool {
 fn failed_process(said: &str) -> String {
     let Some((failure, written)) = said.split_once(". Stderr: ") else { return one_line(said) };
     let last = written.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("it wrote nothing to standard error");
-    format!("{}: {}", one_line(failure), inert(last.trim()))
+    format!("{}: {}", one_line(failure), escape(last.trim()))
 }
 
 fn one_line(text: &str) -> String {
-    inert(text.lines().next().unwrap_or_default()).into_owned()
+    escape(text.lines().next().unwrap_or_default()).into_owned()
 }

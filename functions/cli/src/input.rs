@@ -16,7 +16,7 @@ use hygiene::report::{CredentialReport, Damage, Origin, ReportError};
 use hygiene::saved::OwnerError;
 use hygiene::service_credential::{ServiceCredential, checked};
 use hygiene::source::Unavailable;
-use hygiene::text::{cut, inert};
+use hygiene::text::{cut, escape};
 use hygiene::time::rfc3339;
 use serde::de::{self, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
@@ -192,7 +192,7 @@ fn is_standard_input(path: &Path) -> bool {
 }
 
 fn name(path: &Path) -> String {
-    if is_standard_input(path) { "standard input".to_owned() } else { inert(&path.to_string_lossy()).into_owned() }
+    if is_standard_input(path) { "standard input".to_owned() } else { escape(&path.to_string_lossy()).into_owned() }
 }
 
 fn bytes(path: &Path) -> Result<Vec<u8>, InputError> {
@@ -318,7 +318,7 @@ fn credentials(bytes: &[u8], origin: Origin) -> Result<CredentialReport, What> {
 }
 
 fn time(text: &str) -> Result<DateTime<Utc>, What> {
-    let shown = inert(text);
+    let shown = escape(text);
     let no_time = || What::NoReportAnswer(format!("\"GeneratedTime\" is `{}`, not a date", cut(&shown, 64)));
     rfc3339(text).ok_or_else(no_time)
 }
@@ -355,7 +355,7 @@ impl<'de> Deserialize<'de> for Members {
                             entry.insert(value);
                             continue;
                         }
-                        Entry::Occupied(entry) => inert(entry.key()).into_owned(),
+                        Entry::Occupied(entry) => escape(entry.key()).into_owned(),
                     };
                     return Err(de::Error::custom(format_args!("duplicate field `{}`", cut(&name, 64))));
                 }
@@ -382,7 +382,7 @@ fn saved_summary(bytes: &[u8]) -> Result<AccountSummary, What> {
         |value: &Value| value.as_i64().and_then(|number| i32::try_from(number).ok()).filter(|number| *number >= 0);
     if let Some((key, value)) = map.iter().find(|(_, value)| number(value).is_none()) {
         let value = value.to_string();
-        let (key, value) = (inert(key), inert(&value));
+        let (key, value) = (escape(key), escape(&value));
         let what = format!("`{}` is {}, not a whole number of 0 or more", cut(&key, 64), cut(&value, 64));
         return Err(What::NoSummaryAnswer(what));
     }
@@ -444,7 +444,7 @@ fn saved_credential(answer: CredentialAnswer) -> Result<ServiceCredential, What>
 
 fn date(member: &str, text: &str) -> Result<DateTime<Utc>, What> {
     rfc3339(text).ok_or_else(|| {
-        let shown = inert(text);
+        let shown = escape(text);
         What::NoCredentialsAnswer(format!("\"{member}\" is `{}`, not a date", cut(&shown, 64)))
     })
 }

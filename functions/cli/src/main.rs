@@ -16,7 +16,7 @@ use cli::configuration::Variables;
 use cli::output::deliver;
 use hygiene::check::Check;
 use hygiene::checks::CHECKS;
-use hygiene::text::inert;
+use hygiene::text::escape;
 
 fn main() -> ExitCode {
     unset_empty_variables();
@@ -104,7 +104,7 @@ fn failed(message: &str) -> ExitCode {
 
 /// One line on standard error.
 fn complain(message: &str) {
-    let _ = writeln!(io::stderr(), "credwarden: {}", inert(message));
+    let _ = writeln!(io::stderr(), "credwarden: {}", escape(message));
 }
 
 /// The present, to the second: nobody wants to read more, and the report has no more.

@@ -17,7 +17,7 @@ use hygiene::explain::mappings;
 use hygiene::finding::Finding;
 use hygiene::remediation::Remediation;
 use hygiene::scripts::{Part, parts};
-use hygiene::text::{capitalized, grouped, inert, moment};
+use hygiene::text::{capitalized, escape, grouped, moment};
 use hygiene::verdict::{Severity, Status};
 use sha2::{Digest as _, Sha256};
 
@@ -168,12 +168,12 @@ impl<'a> Page<'a> {
     }
 
     fn id(&self, finding: &Finding) -> String {
-        inert(&finding.id(self.view.account_id()).to_string()).into_owned()
+        escape(&finding.id(self.view.account_id()).to_string()).into_owned()
     }
 
     #[expect(clippy::unused_self, reason = "the template calls it")]
-    fn inert<'t>(&self, text: &'t str) -> Cow<'t, str> {
-        inert(text)
+    fn escape<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        escape(text)
     }
 
     #[expect(

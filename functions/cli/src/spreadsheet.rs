@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::io::{self, Write};
 
 use hygiene::finding::Finding;
-use hygiene::text::inert;
+use hygiene::text::escape;
 use hygiene::time::to_last_digit;
 
 use crate::view::View;
@@ -78,8 +78,8 @@ fn cells(finding: &Finding, view: &View<'_>) -> [String; HEADER.len()] {
 
 /// The text as a cell that no spreadsheet runs, and in which nothing acts but line breaks.
 fn harmless(text: &str) -> Cow<'_, str> {
-    let shown = match inert(text) {
-        Cow::Owned(_) if text.contains('\n') => Cow::Owned(text.split('\n').map(inert).collect::<Vec<_>>().join("\n")),
+    let shown = match escape(text) {
+        Cow::Owned(_) if text.contains('\n') => Cow::Owned(text.split('\n').map(escape).collect::<Vec<_>>().join("\n")),
         shown => shown,
     };
     // The wide forms count too where the locale is Japanese or Chinese.

@@ -6,7 +6,7 @@ use std::io::{self, IsTerminal as _, Write};
 use anstyle::{AnsiColor, Style};
 use hygiene::by_subject::{self, Group, messages};
 use hygiene::finding::Finding;
-use hygiene::text::{capitalized, counted, grouped, inert, moment};
+use hygiene::text::{capitalized, counted, escape, grouped, moment};
 use hygiene::verdict::{Severity, Status};
 use textwrap::core::display_width;
 use textwrap::{Options, WordSeparator, WordSplitter};
@@ -101,7 +101,7 @@ fn entry(findings: &[&Finding]) -> Option<Entry> {
     let mut seen = BTreeSet::new();
     let checks = findings.iter().map(|finding| finding.check.id).filter(|id| seen.insert(*id));
     let checks = format!("({})", checks.collect::<Vec<_>>().join(", "));
-    Some(Entry { subject, text: inert(first.message()).into_owned(), checks })
+    Some(Entry { subject, text: escape(first.message()).into_owned(), checks })
 }
 
 struct Table<'t> {
@@ -124,9 +124,9 @@ impl Table<'_> {
         for (finding, message) in group.findings.iter().zip(messages(group.findings.iter().copied())) {
             let severity = finding.severity();
             let access_key_id = view.enrichment.access_key_id(finding);
-            let access_key_id = access_key_id.map_or_else(String::new, |id| format!(" {}", inert(id)));
+            let access_key_id = access_key_id.map_or_else(String::new, |id| format!(" {}", escape(id)));
             let checks = format!("({})", finding.check.id);
-            let text = format!("{severity} {}{access_key_id} {checks}", inert(&message));
+            let text = format!("{severity} {}{access_key_id} {checks}", escape(&message));
             let lines = match self.screen.width {
                 Some(width) => wrapped(&text, width.saturating_sub(2 * INDENT)),
                 None => vec![text],

@@ -8,7 +8,7 @@ use hygiene::evaluate::Evaluation;
 use hygiene::finding::{Finding, FindingJson};
 use hygiene::policy::Policy;
 use hygiene::subject::Subject;
-use hygiene::text::{age, cut, inert, moment};
+use hygiene::text::{age, cut, escape, moment};
 use hygiene::verdict::{Severity, Status};
 
 /// An account and the verdicts on it.
@@ -48,7 +48,7 @@ impl<'a> View<'a> {
     pub fn name(&self) -> String {
         match (self.account_id(), self.evaluation.partition.as_str()) {
             (Some(account), "aws") => format!("AWS account {account}"),
-            (Some(account), partition) => format!("AWS account {account} ({})", inert(partition)),
+            (Some(account), partition) => format!("AWS account {account} ({})", escape(partition)),
             (None, _) => "AWS account of unknown number".to_owned(),
         }
     }

@@ -7,7 +7,7 @@ use std::fmt;
 
 use crate::finding::Finding;
 use crate::subject::Subject;
-use crate::text::{cut, inert};
+use crate::text::{cut, escape};
 use crate::verdict::{Fact, Severity};
 
 /// What a group of findings is on.
@@ -38,7 +38,7 @@ impl fmt::Display for Owner<'_> {
         match self {
             Self::Root => formatter.write_str("root user"),
             Self::Account => formatter.write_str("account"),
-            Self::User(name) => write!(formatter, "user {}", cut(&inert(name), 64)),
+            Self::User(name) => write!(formatter, "user {}", cut(&escape(name), 64)),
         }
     }
 }

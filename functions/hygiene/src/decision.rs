@@ -13,7 +13,7 @@ use crate::memory::{Stored, Workflow};
 use crate::problems::Problems;
 use crate::remediation::Remediation;
 use crate::source::SourceId;
-use crate::text::inert;
+use crate::text::escape;
 use crate::verdict::{ReportedEvidence, Severity};
 
 /// The version of a [`Decision`]'s form. A decision of another one is refused: carried out by halves it would do harm.
@@ -332,16 +332,16 @@ impl fmt::Display for Decision {
                 AlertStatus::Reported => ("reported", String::new()),
                 AlertStatus::Suppressed => ("suppressed", String::new()),
             };
-            writeln!(formatter, "{word:10} {:13} {}{why}", finding.severity(), inert(id))?;
+            writeln!(formatter, "{word:10} {:13} {}{why}", finding.severity(), escape(id))?;
         }
         for Closing { stored, reason, .. } in &self.closings {
-            writeln!(formatter, "{:10} {:13} {} ({reason})", "close", stored.severity, inert(&stored.id))?;
+            writeln!(formatter, "{:10} {:13} {} ({reason})", "close", stored.severity, escape(&stored.id))?;
         }
         for stored in &self.not_evaluated {
-            writeln!(formatter, "{:10} {:13} {}", "keep", stored.severity, inert(&stored.id))?;
+            writeln!(formatter, "{:10} {:13} {}", "keep", stored.severity, escape(&stored.id))?;
         }
         for stored in &self.not_asked {
-            writeln!(formatter, "{:10} {:13} {}", "not asked", stored.severity, inert(&stored.id))?;
+            writeln!(formatter, "{:10} {:13} {}", "not asked", stored.severity, escape(&stored.id))?;
         }
         Ok(())
     }

@@ -4,7 +4,7 @@
 
 use csv::ByteRecord;
 
-use crate::text::{cut, inert};
+use crate::text::{cut, escape};
 
 /// The separators that spreadsheets use, depending on the locale.
 const SEPARATORS: [u8; 3] = [b',', b';', b'\t'];
@@ -59,7 +59,7 @@ impl Dialect {
         }
         match str::from_utf8(header) {
             Ok(text) if !text.contains(|character: char| character.is_control() && character != '\t') => {
-                Err(NoHeader { line, text: cut(&inert(text.trim()), 64).into_owned() })
+                Err(NoHeader { line, text: cut(&escape(text.trim()), 64).into_owned() })
             }
             // The parser reports the damaged column.
             Ok(_) | Err(_) => Ok(saved),

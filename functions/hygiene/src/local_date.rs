@@ -6,7 +6,7 @@
 
 use chrono::{NaiveDate, NaiveTime};
 
-use crate::text::{cut, inert};
+use crate::text::{cut, escape};
 use crate::time::{Time, rfc3339};
 
 /// The form that all dates of a report have.
@@ -213,7 +213,7 @@ impl DateCell<'_> {
     }
 
     fn text(self) -> String {
-        cut(&inert(self.cell), 64).into_owned()
+        cut(&escape(self.cell), 64).into_owned()
     }
 
     fn shown(self) -> String {

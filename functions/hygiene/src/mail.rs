@@ -10,7 +10,7 @@ use crate::decision::{AlertStatus, CloseReason, Closing, Decision, Failing, Hub,
 use crate::remediation::Remediation;
 use crate::scripts::parts;
 use crate::subject::SubjectId;
-use crate::text::{WIDTH, age, capitalized, counted, cut, grouped, inert, moment, paragraph};
+use crate::text::{WIDTH, age, capitalized, counted, cut, escape, grouped, moment, paragraph};
 use crate::verdict::Severity;
 
 /// How many lines a list has at the most, but for the new findings, which are cut by length.
@@ -99,7 +99,7 @@ fn called(alert: &Alert<'_>) -> String {
 fn number_and_name(alert: &Alert<'_>) -> String {
     let Decision { account_id, account_name, partition, .. } = alert.decision;
     let account = account_id.as_deref().unwrap_or("unknown");
-    let name = account_name.as_deref().map(|name| cut(&inert(name), 64).into_owned());
+    let name = account_name.as_deref().map(|name| cut(&escape(name), 64).into_owned());
     let partition = Some(partition.clone()).filter(|partition| partition != "aws");
     let beside: Vec<String> = name.into_iter().chain(partition).collect();
     if beside.is_empty() { account.to_owned() } else { format!("{account} ({})", beside.join(", ")) }
@@ -247,7 +247,7 @@ fn errors(text: &mut String, alert: &Alert<'_>) {
     }
     heading(text, "WHAT WENT WRONG IN THIS RUN");
     for error in alert.errors.iter().take(LIST) {
-        paragraph(text, "* ", &cut(&inert(error), 1000));
+        paragraph(text, "* ", &cut(&escape(error), 1000));
     }
     more(text, alert.errors.len());
     if alert.decision.hub == Hub::Unread {
@@ -319,7 +319,7 @@ fn new_group(text: &mut String, group: &Group<'_, &Failing>, alert: &Alert<'_>) 
     let mut key_ids: Vec<String> = Vec::new();
     for failing in &group.findings {
         if let (Some(key), Some(id)) = (failing.finding.subject.access_key(), &failing.access_key_id) {
-            let line = format!("Access key {}: {}", key.slot, inert(id));
+            let line = format!("Access key {}: {}", key.slot, escape(id));
             if !key_ids.contains(&line) {
                 key_ids.push(line);
             }
@@ -331,7 +331,7 @@ fn new_group(text: &mut String, group: &Group<'_, &Failing>, alert: &Alert<'_>) 
     for (subject, facts) in evidence(findings()) {
         let of = subject.map_or_else(String::new, |subject| format!(" of {}", subject.called()));
         let facts: Vec<_> =
-            facts.iter().map(|fact| format!("{}={}", fact.name, cut(&inert(&fact.value), 80))).collect();
+            facts.iter().map(|fact| format!("{}={}", fact.name, cut(&escape(&fact.value), 80))).collect();
         paragraph(text, "  ", &format!("Evidence{of}: {}", facts.join(", ")));
     }
     let mut is_new_script = true;
@@ -382,7 +382,7 @@ fn unwritten(text: &mut String, alert: &Alert<'_>) {
     for (failing, reason) in alert.unwritten.iter().take(LIST) {
         let finding = &failing.finding;
         let line =
-            format!("{} {} on {}: {}", finding.severity(), finding.check.id, finding.subject.called(), inert(reason));
+            format!("{} {} on {}: {}", finding.severity(), finding.check.id, finding.subject.called(), escape(reason));
         paragraph(text, "* ", &cut(&line, 400));
     }
     more(text, alert.unwritten.len());
@@ -422,9 +422,9 @@ fn closings(text: &mut String, title: &str, closings: &[&Closing]) {
         let line = format!(
             "{} {} ({whose}).{why} It was open since {}. ({})",
             stored.severity,
-            inert(&stored.title),
+            escape(&stored.title),
             moment(open_for),
-            inert(&stored.check)
+            escape(&stored.check)
         );
         paragraph(text, "* ", &cut(&line, 600));
     }
@@ -436,12 +436,12 @@ fn whose(Closing { stored, .. }: &Closing) -> String {
     match stored.subject() {
         SubjectId::Root => "the root user".to_owned(),
         SubjectId::Account => "the account".to_owned(),
-        SubjectId::User(name) | SubjectId::Other(name) => inert(&name).into_owned(),
+        SubjectId::User(name) | SubjectId::Other(name) => escape(&name).into_owned(),
         SubjectId::AccessKey { user, key } => match &stored.access_key_id {
-            Some(id) => format!("{}, access key {}", inert(&user), inert(id)),
-            None => format!("{}, access key of {key}", inert(&user)),
+            Some(id) => format!("{}, access key {}", escape(&user), escape(id)),
+            None => format!("{}, access key of {key}", escape(&user)),
         },
-        SubjectId::ServiceCredential { user, id } => format!("{}, credential {}", inert(&user), inert(&id)),
+        SubjectId::ServiceCredential { user, id } => format!("{}, credential {}", escape(&user), escape(&id)),
     }
 }
 
@@ -456,9 +456,9 @@ fn not_evaluated(text: &mut String, alert: &Alert<'_>) {
     if !reasons.is_empty() {
         heading(text, "COULD NOT BE EVALUATED");
         for (reason, (checks, subjects)) in reasons.iter().take(LIST) {
-            paragraph(text, "* ", &cut(&inert(reason), 600));
+            paragraph(text, "* ", &cut(&escape(reason), 600));
             let named =
-                subjects.iter().take(5).map(|subject| inert(subject).into_owned()).collect::<Vec<_>>().join(", ");
+                subjects.iter().take(5).map(|subject| escape(subject).into_owned()).collect::<Vec<_>>().join(", ");
             let rest = if subjects.len() <= 5 {
                 String::new()
             } else {

@@ -17,7 +17,7 @@ pub use crate::dialect::NoHeader;
 use crate::local_boolean;
 pub use crate::local_date::LocalDateError;
 use crate::local_date::{DateCell, DateForm};
-use crate::text::{counted, cut, inert};
+use crate::text::{counted, cut, escape};
 use crate::time::{Time, rfc3339};
 
 /// The root user's name in the `user` column.
@@ -675,7 +675,7 @@ impl Sheet {
         for (line, row) in self.rows.iter().filter_map(|row| Some((row.line, row.cells.as_ref().ok()?))) {
             let user = self.columns.user(&row.cells);
             if !users.insert(user) {
-                return Err(ReportError::RepeatedUser { user: inert(user).into_owned(), line });
+                return Err(ReportError::RepeatedUser { user: escape(user).into_owned(), line });
             }
         }
         Ok(())
@@ -741,7 +741,7 @@ impl Columns {
         for (place, name) in header.iter().enumerate() {
             let name = str::from_utf8(name).ok().filter(|name| !name.contains(char::is_control));
             let name = name.ok_or(ReportError::DamagedHeader { line, column: place + 1 })?.trim().to_lowercase();
-            shown.push(cut(&inert(&name), 64).into_owned());
+            shown.push(cut(&escape(&name), 64).into_owned());
             if let Some(known) = NAMES.iter().position(|known| *known == name) {
                 places[known] = Some(place);
             }
@@ -1102,7 +1102,7 @@ impl CellReader<'_> {
 
 /// A cell for a message: escaped and truncated.
 fn shown(cell: &str) -> String {
-    cut(&inert(cell), 64).into_owned()
+    cut(&escape(cell), 64).into_owned()
 }
 
 #[cfg(test)]

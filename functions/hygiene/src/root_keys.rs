@@ -6,7 +6,7 @@ use crate::remediation::Remediation;
 use crate::report::{AccessKey, Column, Row};
 use crate::source::Unavailable;
 use crate::subject::{KeyTag, stamp};
-use crate::text::{age, cut, inert, moment};
+use crate::text::{age, cut, escape, moment};
 use crate::uses::Uses;
 use crate::verdict::ReportedEvidence;
 
@@ -44,7 +44,7 @@ pub(crate) fn history(root: &Row, key: &AccessKey, context: &Context<'_>) -> Str
 /// The service and Region of the key's last use, if the report has them.
 pub(crate) fn purpose(root: &Row, key: &AccessKey) -> String {
     let cell = |column| root.cell(column).filter(|cell| !cell.eq_ignore_ascii_case("N/A"));
-    let describe = |word: &str, cell: &str| format!(" {word} {}", cut(&inert(cell), 64));
+    let describe = |word: &str, cell: &str| format!(" {word} {}", cut(&escape(cell), 64));
     let service = cell(key.columns().last_used_service).map_or_else(String::new, |service| describe("for", service));
     let region = cell(key.columns().last_used_region).map_or_else(String::new, |region| describe("in", region));
     service + &region

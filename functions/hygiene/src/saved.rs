@@ -3,7 +3,7 @@
 
 use crate::local_boolean;
 use crate::report::{ArnOwner, Column, CredentialReport, ROOT, Row, holds_dates, is_iam_name, is_known};
-use crate::text::{cut, grouped, inert};
+use crate::text::{cut, escape, grouped};
 
 /// A row whose owner is uncertain, so that no row of the file can be trusted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -141,7 +141,7 @@ fn is_other<'a>(one: Option<(&'a str, &'a str)>, other: Option<(&'a str, &'a str
 }
 
 fn shown(text: &str) -> String {
-    cut(&inert(text), 128).into_owned()
+    cut(&escape(text), 128).into_owned()
 }
 
 /// The maximum number of listed runs of lines. More would make the sentence hard to read.

@@ -7,7 +7,7 @@ use crate::check::Target;
 use crate::finding::Finding;
 use crate::remediation::{Argument, Command, Remediation, Step};
 use crate::subject::Subject;
-use crate::text::inert;
+use crate::text::escape;
 
 /// A part of what fixes findings.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,7 +51,7 @@ fn label(subject: &Subject) -> Option<String> {
     match subject {
         Subject::Root { .. } | Subject::Account | Subject::User(_) => None,
         Subject::AccessKey(key) => Some(format!("key {}", key.slot)),
-        Subject::ServiceCredential(credential) => Some(inert(&credential.id).into_owned()),
+        Subject::ServiceCredential(credential) => Some(escape(&credential.id).into_owned()),
     }
 }
 

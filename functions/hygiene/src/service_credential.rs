@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use crate::check::Context;
 use crate::source::{Source, SourceId, Unavailable};
 use crate::subject::is_credential_id;
-use crate::text::{cut, inert};
+use crate::text::{cut, escape};
 use crate::time::to_seconds;
 use crate::verdict::{Evidence, Fact};
 
@@ -65,7 +65,7 @@ pub(crate) fn can_expire(service: &str) -> bool {
 pub fn checked(list: Vec<ServiceCredential>) -> Result<Vec<ServiceCredential>, InvalidServiceCredentials> {
     let mut unique: Vec<ServiceCredential> = Vec::with_capacity(list.len());
     let mut places: BTreeMap<(String, String), usize> = BTreeMap::new();
-    let shown = |text: &str| cut(&inert(text), 64).into_owned();
+    let shown = |text: &str| cut(&escape(text), 64).into_owned();
     for credential in list {
         let ServiceCredential { id, user, .. } = &credential;
         if !is_credential_id(id) {
@@ -105,7 +105,7 @@ impl ServiceCredential {
             "Inactive" => Ok(State::Inactive),
             "Expired" => Ok(State::Expired),
             other => {
-                let (id, other) = (inert(&self.id), inert(other));
+                let (id, other) = (escape(&self.id), escape(other));
                 let reason = format!("Status of {id} is `{}`, not Active, Inactive or Expired.", cut(&other, 64));
                 Err(Unavailable::Unreadable(reason))
             }
@@ -124,7 +124,7 @@ impl ServiceCredential {
 
     /// Its name in a sentence.
     pub(crate) fn called(&self) -> String {
-        format!("Credential {} of {} for {}", inert(&self.id), inert(&self.user), cut(&inert(&self.service), 128))
+        format!("Credential {} of {} for {}", escape(&self.id), escape(&self.user), cut(&escape(&self.service), 128))
     }
 
     /// Its entry in the list, unchanged.

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use chrono::{DateTime, NaiveDateTime, SubsecRound as _, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::text::inert;
+use crate::text::escape;
 
 /// The subject of a verdict.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -213,7 +213,7 @@ impl Subject {
             Self::User(user) => user.shown_name().into_owned(),
             Self::AccessKey(key) => format!("access key {} of {}", key.slot, key.user.shown_name()),
             Self::ServiceCredential(ServiceCredentialSubject { user, id, .. }) => {
-                format!("credential {} of {}", inert(id), user.shown_name())
+                format!("credential {} of {}", escape(id), user.shown_name())
             }
         }
     }
@@ -233,7 +233,7 @@ impl Subject {
 impl UserSubject {
     /// The name, escaped.
     pub fn shown_name(&self) -> Cow<'_, str> {
-        inert(&self.name)
+        escape(&self.name)
     }
 }
 
@@ -310,7 +310,7 @@ impl<'a> FindingId<'a> {
                 account_id: Some(account).filter(|account| *account != UNKNOWN_ACCOUNT).map(Cow::Borrowed),
                 subject: SubjectId::of(subject),
             }),
-            _ => Err(InvalidFindingId(inert(text).into_owned())),
+            _ => Err(InvalidFindingId(escape(text).into_owned())),
         }
     }
 }
@@ -338,7 +338,7 @@ impl FromStr for KeyTag {
     type Err = InvalidFindingId;
 
     fn from_str(text: &str) -> Result<Self, InvalidFindingId> {
-        let invalid = || InvalidFindingId(inert(text).into_owned());
+        let invalid = || InvalidFindingId(escape(text).into_owned());
         match text {
             "slot-1" => return Ok(Self::Slot(1)),
             "slot-2" => return Ok(Self::Slot(2)),

@@ -57,7 +57,7 @@ pub fn grouped(count: u64) -> String {
 
 /// The text with control, bidirectional and invisible characters escaped, as `\u{202e}`. IAM refuses such names, but a report
 /// is a file, and files can say anything.
-pub fn inert(text: &str) -> Cow<'_, str> {
+pub fn escape(text: &str) -> Cow<'_, str> {
     if !text.contains(is_escaped) {
         return Cow::Borrowed(text);
     }
@@ -184,7 +184,7 @@ mod tests {
 
     #[test]
     fn control_characters_and_invisible_characters_are_escaped() {
-        assert_eq!(inert("a\nb\u{202e}c\u{200b}\u{1b}[31m"), "a\\u{a}b\\u{202e}c\\u{200b}\\u{1b}[31m");
+        assert_eq!(escape("a\nb\u{202e}c\u{200b}\u{1b}[31m"), "a\\u{a}b\\u{202e}c\\u{200b}\\u{1b}[31m");
         let escaped = [
             ('\u{0}', "NULL"),
             ('\u{7f}', "DELETE"),
@@ -219,7 +219,7 @@ mod tests {
         ];
         for (character, name) in escaped {
             let text = format!("a{character}b");
-            assert_eq!(inert(&text), format!("a{}b", character.escape_unicode()), "{name}");
+            assert_eq!(escape(&text), format!("a{}b", character.escape_unicode()), "{name}");
         }
     }
 
@@ -236,7 +236,7 @@ mod tests {
             "†½€\u{fffd}",
         ];
         for text in kept {
-            assert_eq!(inert(text), text);
+            assert_eq!(escape(text), text);
         }
     }
 

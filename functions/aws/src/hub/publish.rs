@@ -13,7 +13,7 @@ use futures_util::{StreamExt, stream};
 use hygiene::decision::{Closing, Decision, Failing, Hub, Mark, Storing};
 use hygiene::outcome::{Delivery, Meanwhile, Outcome, Receipts};
 use hygiene::problems::{Problems, Step};
-use hygiene::text::{counted, inert};
+use hygiene::text::{counted, escape};
 use hygiene::time::later;
 use tokio::time::Instant;
 
@@ -219,7 +219,7 @@ impl<'a> Publisher<'a> {
         }
         imported.count = batch.items.len().saturating_sub(imported.refused.len());
         for (id, reason) in &imported.refused {
-            tracing::warn!(id = %inert(id), reason, "Security Hub did not take a finding.");
+            tracing::warn!(id = %escape(id), reason, "Security Hub did not take a finding.");
         }
         imported
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use hygiene::text::{cut, inert};
+use hygiene::text::{cut, escape};
 
 /// A finding that Security Hub did not import or update, with its reason.
 #[derive(Debug, Clone)]
@@ -49,7 +49,7 @@ impl Refusal {
         Self {
             id: id.unwrap_or_default().to_owned(),
             code: code.unwrap_or_default().to_owned(),
-            message: cut(&inert(message.unwrap_or_default()), 400).into_owned(),
+            message: cut(&escape(message.unwrap_or_default()), 400).into_owned(),
         }
     }
 

@@ -3,7 +3,7 @@ use crate::commands;
 use crate::remediation::Remediation;
 use crate::report::{AccessKey, Column, Row};
 use crate::source::{Source, SourceId};
-use crate::text::{age, inert, moment};
+use crate::text::{age, escape, moment};
 use crate::verdict::{Severity, Verdict};
 
 pub(super) static CHECK: Check = Check {
@@ -38,7 +38,7 @@ fn rule(user: &Row, key: &AccessKey, context: &Context<'_>) -> Source<Verdict> {
     let message = format!(
         "Access key {} of {}, created on {}, {} ago, is inactive and was not deleted.",
         key.slot,
-        inert(&user.user),
+        escape(&user.user),
         moment(created),
         age(context.age(created))
     );

@@ -4,7 +4,7 @@ use crate::check::{Check, Context, Kind, Rule, evidence};
 use crate::remediation::Remediation;
 use crate::report::{AccessKey, Column, Row};
 use crate::source::{Source, SourceId};
-use crate::text::{age, age_beyond, inert, moment};
+use crate::text::{age, age_beyond, escape, moment};
 use crate::verdict::{Severity, Verdict};
 use crate::{commands, requirements};
 
@@ -52,7 +52,7 @@ fn rule(user: &Row, key: &AccessKey, context: &Context<'_>) -> Source<Verdict> {
     let message = format!(
         "Access key {} of {} was created on {}, {} ago, and has no recorded use; the grace period for new keys is {}.{caveat}",
         key.slot,
-        inert(&user.user),
+        escape(&user.user),
         moment(created),
         age_beyond(grace, context.age(created)),
         age(grace)

@@ -2,7 +2,7 @@ use crate::check::{Check, Context, Kind, Rule, Target, evidence};
 use crate::remediation::{Remediation, Step};
 use crate::report::{AccessKey, Column, Row};
 use crate::source::{Source, SourceId};
-use crate::text::{age, age_beyond, inert, moment};
+use crate::text::{age, age_beyond, escape, moment};
 use crate::verdict::{Severity, Verdict};
 use crate::{commands, requirements};
 
@@ -42,7 +42,7 @@ fn rule(user: &Row, key: &AccessKey, context: &Context<'_>) -> Source<Verdict> {
     let message = format!(
         "Access key {} of {} was created on {}, {} ago; the limit is {}.",
         key.slot,
-        inert(&user.user),
+        escape(&user.user),
         moment(created),
         age_beyond(limit, context.age(created)),
         age(limit)

@@ -3,7 +3,7 @@ use crate::check::{Check, Context, Kind, Rule, evidence};
 use crate::remediation::{Remediation, Step};
 use crate::report::{Cell, CellError, Column};
 use crate::source::{Source, SourceId};
-use crate::text::{age, age_beyond, inert, moment};
+use crate::text::{age, age_beyond, escape, moment};
 use crate::time::Time;
 use crate::verdict::{Severity, Verdict};
 use crate::{commands, requirements};
@@ -54,7 +54,7 @@ fn rule(user: &User<'_>, context: &Context<'_>) -> Source<Verdict> {
     }
     let used = row.password_last_used.clone()?;
     let changed = row.password_last_changed.clone()?;
-    let name = inert(&user.name);
+    let name = escape(&user.name);
     let ago = |time| format!("{}, {} ago", moment(time), age_beyond(limit, context.age(time)));
     let what = match (used, changed) {
         (Some(_), Some(changed)) if context.age(changed) <= grace => {

@@ -5,7 +5,7 @@ use crate::remediation::{Argument, Remediation, Step};
 use crate::report::Column;
 use crate::requirements;
 use crate::source::{Source, SourceId};
-use crate::text::inert;
+use crate::text::escape;
 use crate::verdict::{Severity, Verdict};
 
 pub(super) static CHECK: Check = Check {
@@ -34,7 +34,7 @@ fn rule(user: &User<'_>, _: &Context<'_>) -> Source<Verdict> {
     if row.mfa_active.clone()? {
         return Ok(Verdict::passed("The report says that the user has MFA."));
     }
-    let message = format!("{} can sign in to the console with a password alone: no MFA device.", inert(&user.name));
+    let message = format!("{} can sign in to the console with a password alone: no MFA device.", escape(&user.name));
     Ok(Verdict::failed(message, evidence(row, &[Column::PasswordEnabled, Column::PasswordLastUsed, Column::MfaActive])))
 }
 

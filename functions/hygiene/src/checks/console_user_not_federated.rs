@@ -3,7 +3,7 @@ use crate::check::{Check, Context, Kind, Rule, Target, evidence};
 use crate::remediation::{Remediation, Step};
 use crate::report::Column;
 use crate::source::{Source, SourceId};
-use crate::text::inert;
+use crate::text::escape;
 use crate::verdict::{Severity, Verdict};
 use crate::{commands, requirements};
 
@@ -33,7 +33,7 @@ fn rule(user: &User<'_>, _: &Context<'_>) -> Source<Verdict> {
     }
     let message = format!(
         "{} signs in to the console with an IAM password, not through an identity provider.",
-        inert(&user.name)
+        escape(&user.name)
     );
     Ok(Verdict::failed(message, evidence(row, &[Column::PasswordEnabled, Column::PasswordLastUsed])))
 }

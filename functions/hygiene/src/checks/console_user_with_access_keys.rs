@@ -4,7 +4,7 @@ use crate::commands::{self, aws};
 use crate::remediation::{Argument, Remediation, Step};
 use crate::report::Column;
 use crate::source::{Source, SourceId};
-use crate::text::{age, counted, inert};
+use crate::text::{age, counted, escape};
 use crate::verdict::{Severity, Verdict};
 
 pub(super) static CHECK: Check = Check {
@@ -42,7 +42,7 @@ fn rule(user: &User<'_>, context: &Context<'_>) -> Source<Verdict> {
     let oldest = oldest.map_or_else(String::new, |created| format!(", the oldest {} old", age(context.age(created))));
     let message = format!(
         "{} has a console password and {}{oldest}.",
-        inert(&user.name),
+        escape(&user.name),
         counted(active.len() as u64, "active access key")
     );
     let columns = [

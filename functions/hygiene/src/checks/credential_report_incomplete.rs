@@ -4,7 +4,7 @@ use crate::commands;
 use crate::remediation::Remediation;
 use crate::report::Column;
 use crate::source::{Source, SourceId};
-use crate::text::{cut, inert};
+use crate::text::{cut, escape};
 use crate::verdict::{Severity, Verdict};
 
 pub(super) static CHECK: Check = Check {
@@ -31,9 +31,9 @@ fn rule(user: &User<'_>, _: &Context<'_>) -> Source<Verdict> {
     let Some(info) = row.additional_credentials() else {
         return Ok(Verdict::passed("The report names no credentials of the user that it does not show."));
     };
-    let info = inert(info);
+    let info = escape(info);
     let message =
-        format!("{} has credentials that are not in the report, which says: {}", inert(&user.name), cut(&info, 200));
+        format!("{} has credentials that are not in the report, which says: {}", escape(&user.name), cut(&info, 200));
     Ok(Verdict::failed(message, evidence(row, &[Column::AdditionalCredentialsInfo])))
 }
 

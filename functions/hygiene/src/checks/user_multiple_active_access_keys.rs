@@ -5,7 +5,7 @@ use crate::remediation::{Argument, Remediation, Step};
 use crate::report::{AccessKey, Column};
 use crate::requirements;
 use crate::source::{Source, SourceId};
-use crate::text::{age, age_beyond, inert, moment};
+use crate::text::{age, age_beyond, escape, moment};
 use crate::verdict::{Severity, Verdict};
 
 pub(super) static CHECK: Check = Check {
@@ -50,7 +50,7 @@ fn rule(user: &User<'_>, context: &Context<'_>) -> Source<Verdict> {
     let younger = one.created()?.max(two.created()?);
     let message = format!(
         "Both access keys of {} are active, and the younger was created on {}, {} ago; the grace period for a rotation is {}.",
-        inert(&user.name),
+        escape(&user.name),
         moment(younger),
         age_beyond(grace, context.age(younger)),
         age(grace)

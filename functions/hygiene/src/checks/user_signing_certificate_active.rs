@@ -4,7 +4,7 @@ use crate::commands::{self, aws};
 use crate::remediation::{Argument, Remediation};
 use crate::report::Column;
 use crate::source::{Source, SourceId};
-use crate::text::{age, counted, inert, moment};
+use crate::text::{age, counted, escape, moment};
 use crate::verdict::{Severity, Verdict};
 
 pub(super) static CHECK: Check = Check {
@@ -40,7 +40,7 @@ fn rule(user: &User<'_>, context: &Context<'_>) -> Source<Verdict> {
         format!(", the oldest of {}, {} ago", moment(oldest), age(context.age(oldest)))
     });
     let message =
-        format!("{} has {}{since}.", inert(&user.name), counted(active.len() as u64, "active signing certificate"));
+        format!("{} has {}{since}.", escape(&user.name), counted(active.len() as u64, "active signing certificate"));
     let columns = [Column::Cert1Active, Column::Cert1LastRotated, Column::Cert2Active, Column::Cert2LastRotated];
     Ok(Verdict::failed(message, evidence(row, &columns)))
 }

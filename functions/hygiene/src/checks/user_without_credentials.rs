@@ -5,7 +5,7 @@ use crate::remediation::{Remediation, Step};
 use crate::report::{CellError, Column};
 use crate::service_credential::State;
 use crate::source::{Source, SourceId, Unavailable};
-use crate::text::{age, inert, moment};
+use crate::text::{age, escape, moment};
 use crate::verdict::{Severity, Verdict};
 
 pub(super) static CHECK: Check = Check {
@@ -72,7 +72,7 @@ fn rule(user: &User<'_>, context: &Context<'_>) -> Source<Verdict> {
     let message = format!(
         "{} was created on {}, {} ago, and has no password, no active access key{has_none}. {unseen} are not in any list: \
          look before you delete.",
-        inert(&user.name),
+        escape(&user.name),
         moment(created),
         age(context.age(created))
     );
