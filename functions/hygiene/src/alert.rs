@@ -1,32 +1,32 @@
-//! What of an outcome is reported to people, and whether it is worth a message.
+//! Selects the parts of an outcome that are reported to people, and decides whether to send a message.
 
 use crate::decision::{AlertOn, AlertStatus, CloseReason, Closing, Decision, Failing, Hub};
 use crate::memory::Workflow;
 use crate::outcome::Outcome;
 use crate::verdict::Severity;
 
-/// What of an outcome is reported.
+/// The parts of an outcome that are reported.
 #[derive(Debug)]
 pub struct Alert<'a> {
-    /// What was decided.
+    /// The decision.
     pub decision: &'a Decision,
-    /// What went wrong, each with every cause, in the order of the steps.
+    /// The errors, each with all its causes, in the order of the steps.
     pub errors: Vec<String>,
     /// Findings that are reported as new, worst first.
     pub new: Vec<&'a Failing>,
-    /// How many findings that fail are suppressed.
+    /// The number of failing findings that are suppressed.
     pub suppressed: usize,
-    /// Findings that could not be written, with the reason.
+    /// Findings that could not be imported into Security Hub, with the reason.
     pub unwritten: Vec<(&'a Failing, &'a str)>,
     /// Findings that are reported as resolved.
     pub resolved: Vec<&'a Closing>,
-    /// Findings whose check is gone or disabled.
+    /// Findings whose check was removed or disabled.
     pub unchecked: Vec<&'a Closing>,
     source_failed: bool,
 }
 
 impl<'a> Alert<'a> {
-    /// Chooses what is reported.
+    /// Selects the reported parts.
     pub fn of(outcome: &'a Outcome) -> Self {
         let decision = &outcome.decision;
         let is_reported = |closing: &&Closing| {
@@ -53,10 +53,10 @@ impl<'a> Alert<'a> {
         }
     }
 
-    /// Whether the run is worth a message.
+    /// Whether to send a message.
     pub fn is_due(&self) -> bool {
         let change = !(self.new.is_empty() && self.resolved.is_empty() && self.unchecked.is_empty());
-        // Of an event that is held people know, and nothing can be done about it any more.
+        // A held event was already reported, and can no longer be fixed.
         let fails =
             || self.still_open().any(|failing| !failing.held && self.decision.is_reportable(failing.severity()));
         self.is_blind()
@@ -69,17 +69,17 @@ impl<'a> Alert<'a> {
             }
     }
 
-    /// Whether the run could not look where it matters.
+    /// Whether a source failed, or a reportable open finding could not be evaluated.
     fn is_blind(&self) -> bool {
         self.source_failed || self.decision.is_blind
     }
 
-    /// The worst that is reported as new.
+    /// The highest severity of the findings that are reported as new.
     pub fn max_severity(&self) -> Option<Severity> {
         self.new.iter().map(|failing| failing.severity()).max()
     }
 
-    /// What fails, is not reported as new, and is not suppressed.
+    /// Failing findings that are neither reported as new nor suppressed.
     pub fn still_open(&self) -> impl Iterator<Item = &'a Failing> {
         let decision = self.decision;
         decision.failing.iter().filter(|failing| match failing.alert {
@@ -108,7 +108,7 @@ mod tests {
         Outcome { decision, receipts: Receipts::default() }
     }
 
-    /// Whether there is a message in each mode, at each threshold, about an account with one MEDIUM finding.
+    /// Whether a message about an account with one MEDIUM finding is sent, in each mode and at each threshold.
     fn due(table: &str, reported_before: bool, min_severity: Severity) -> [bool; 3] {
         AlertOn::ALL.map(|on| Alert::of(&outcome(table, reported_before, AlertRules { on, min_severity })).is_due())
     }
@@ -139,7 +139,7 @@ user
             let id = outcome.decision.failing[0].id.clone();
             outcome.receipts.meanwhile = meanwhile(&id);
             outcome.receipts.refused = [(id, "InvalidInput".to_owned())].into();
-            // Another process may send the message.
+            // The message may be sent by another process.
             let outcome: Outcome = serde_json::from_str(&serde_json::to_string(&outcome).unwrap()).unwrap();
             let alert = Alert::of(&outcome);
             let told = (alert.is_due(), alert.new.len(), alert.unwritten.len(), alert.suppressed);

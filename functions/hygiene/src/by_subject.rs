@@ -1,4 +1,4 @@
-//! Findings by subject, for people: root, the account, and each user together with that user's access keys and credentials.
+//! Findings by subject, for display: root, the account, and each user with the user's access keys and credentials.
 
 use std::borrow::Cow;
 use std::cmp::Reverse;
@@ -10,7 +10,7 @@ use crate::subject::Subject;
 use crate::text::{cut, escape};
 use crate::verdict::{Fact, Severity};
 
-/// What a group of findings is on.
+/// The owner of a group of findings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Owner<'a> {
     /// The root user.
@@ -32,7 +32,7 @@ impl<'a> Owner<'a> {
     }
 }
 
-/// As it can be shown anywhere: `root user`, `account`, `user alice`.
+/// Escaped for display: `root user`, `account`, `user alice`.
 impl fmt::Display for Owner<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -46,7 +46,7 @@ impl fmt::Display for Owner<'_> {
 /// The findings on one owner, worst first.
 #[derive(Debug)]
 pub struct Group<'a, T> {
-    /// What they are on.
+    /// The owner.
     pub owner: Owner<'a>,
     /// The highest severity.
     pub worst: Severity,
@@ -70,7 +70,7 @@ pub fn grouped<'a, T>(items: impl IntoIterator<Item = T>, finding: impl Fn(&T) -
     groups
 }
 
-/// The findings' messages, in their order. A detail that an earlier one of them has is not repeated.
+/// The findings' messages, in order. A detail that an earlier message has is not repeated.
 pub fn messages<'a>(findings: impl IntoIterator<Item = &'a Finding>) -> Vec<Cow<'a, str>> {
     let mut known: BTreeSet<&str> = BTreeSet::new();
     let message = |finding: &'a Finding| {
@@ -87,8 +87,8 @@ pub fn messages<'a>(findings: impl IntoIterator<Item = &'a Finding>) -> Vec<Cow<
     findings.into_iter().map(message).collect()
 }
 
-/// The evidence of findings on one owner, each fact once: what describes the owner, then, for each subject that has other values
-/// under the same names, what describes that subject.
+/// The evidence of findings on one owner, each fact once: first the facts of the owner, then the facts of each subject
+/// whose values differ from those of other subjects.
 pub fn evidence<'a>(findings: impl IntoIterator<Item = &'a Finding>) -> Vec<(Option<&'a Subject>, Vec<&'a Fact>)> {
     let mut subjects: Vec<(&Subject, Vec<&Fact>)> = Vec::new();
     let mut values: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
@@ -98,7 +98,7 @@ pub fn evidence<'a>(findings: impl IntoIterator<Item = &'a Finding>) -> Vec<(Opt
             subjects.push((subject, Vec::new()));
             subjects.len() - 1
         });
-        // The time of the report is shown once, for all of them.
+        // The time of the report is shown once for all findings.
         for fact in finding.evidence().iter().filter(|fact| fact.name != "GeneratedTime") {
             values.entry(&fact.name).or_default().insert(&fact.value);
             if !subjects[place].1.contains(&fact) {

@@ -1,4 +1,4 @@
-//! A closed finding as the contract's JSON has it.
+//! A closed finding, serialized as the contract's JSON.
 
 use std::cmp::Reverse;
 
@@ -36,19 +36,19 @@ impl<'a> ClosedJson<'a> {
     }
 }
 
-/// The contract's spelling.
+/// The label in the contract's JSON.
 fn label(reason: &CloseReason) -> &'static str {
     match reason {
         CloseReason::Passed(_) | CloseReason::InUse(_) => "passed",
         CloseReason::NotApplicable(_) => "not_applicable",
         CloseReason::Expired(_) => "expired",
         CloseReason::Gone(_) => "gone",
-        // A key that is known by its date again is not reported.
+        // A key that is identified by its date again is not reported.
         CloseReason::NotChecked | CloseReason::KnownByDate => "not_checked",
     }
 }
 
-/// Every closed finding that is reported, worst first: the resolved ones and those whose check is disabled or gone.
+/// Every closed finding that is reported, worst first: resolved ones and those whose check is disabled or removed.
 pub fn closed<'a>(alerts: &[Alert<'a>]) -> Vec<&'a Closing> {
     let mut closed: Vec<&Closing> =
         alerts.iter().flat_map(|alert| alert.resolved.iter().chain(&alert.unchecked)).copied().collect();

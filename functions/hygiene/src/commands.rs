@@ -1,4 +1,4 @@
-//! AWS CLI v2 commands that several checks share. What cannot be undone comes last, after a deactivation and a wait.
+//! AWS CLI v2 commands that several checks share. Irreversible commands come last, after a deactivation and a wait.
 
 use std::borrow::Cow;
 
@@ -24,7 +24,7 @@ pub(crate) fn of_user(target: &Target<'_>, operation: &'static str) -> Step {
 
 pub(crate) const INACTIVE: Argument = Argument::Value("--status", Cow::Borrowed("Inactive"));
 
-/// The access key whose id an earlier step has assigned.
+/// The id of the access key, as assigned by an earlier step.
 pub(crate) const KEY_ID: Argument = Argument::Variable("--access-key-id", "KEY_ID");
 
 /// Deactivates one credential, then deletes it.
@@ -41,14 +41,14 @@ pub(crate) fn retire_each(list: impl Fn(&str) -> Command, deactivate: Command, d
     ]
 }
 
-/// Deactivates the access key, then deletes it; looks its id up first where that is not known.
+/// Deactivates the access key, then deletes it. Looks up its id first if it is not known.
 pub(crate) fn retire_key(target: &Target<'_>) -> Vec<Step> {
     let (mut steps, id) = key_id(target);
     steps.extend(retire(deactivate_key(target, id.clone()), delete_key(target, id)));
     steps
 }
 
-/// Deletes an access key that is inactive already.
+/// Deletes an access key that is already inactive.
 pub(crate) fn delete_inactive_key(target: &Target<'_>) -> Vec<Step> {
     let (mut steps, id) = key_id(target);
     steps.push(Step::Run(delete_key(target, id)));
@@ -63,7 +63,7 @@ pub(crate) fn delete_key(target: &Target<'_>, id: Argument) -> Command {
     aws("iam delete-access-key", [user(target), id])
 }
 
-/// What has to be run before to have the key's id, and the id.
+/// The steps to look up the key's id, and the argument with the id.
 fn key_id(target: &Target<'_>) -> (Vec<Step>, Argument) {
     if let Some(id) = target.access_key_id {
         return (Vec::new(), Argument::Value("--access-key-id", id.to_owned().into()));
@@ -86,8 +86,8 @@ fn key_id(target: &Target<'_>) -> (Vec<Step>, Argument) {
     (lookup, KEY_ID)
 }
 
-/// Creates another service-specific credential for the same service, with an expiration date where it can have one, then
-/// deactivates and deletes this one. `better` says what to prefer to that.
+/// Creates another service-specific credential for the same service, with an expiration date if the service supports
+/// it, then deactivates and deletes this one. `better` describes the preferred alternative.
 pub(crate) fn rotate_service_credential(target: &Target<'_>, better: &'static str) -> Remediation {
     let service = target.subject.service_credential().map_or("", |credential| &credential.service);
     let mut create = vec![user(target), Argument::Value("--service-name", service.to_owned().into())];
@@ -104,7 +104,7 @@ pub(crate) fn rotate_service_credential(target: &Target<'_>, better: &'static st
     Remediation::Shell(steps)
 }
 
-/// Deletes a service-specific credential that cannot be used any more.
+/// Deletes a service-specific credential that can no longer be used.
 pub(crate) fn delete_service_credential(target: &Target<'_>) -> Command {
     aws("iam delete-service-specific-credential", [user(target), service_credential_id(target)])
 }
@@ -114,7 +114,7 @@ fn service_credential_id(target: &Target<'_>) -> Argument {
     Argument::Value("--service-specific-credential-id", id.to_owned().into())
 }
 
-/// Takes the password, and with it the console, from a user. The user and the access keys stay.
+/// Deletes the user's password, and with it console access. The user and the access keys remain.
 pub(crate) fn delete_password(target: &Target<'_>) -> Command {
     aws("iam delete-login-profile", [user(target)])
 }

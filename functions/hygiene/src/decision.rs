@@ -1,6 +1,6 @@
-//! All that a run will do, as data: what is written, reported, marked, held back and closed, and what stays as it is.
+//! All actions of a run, as data: findings to import, report, mark, hold and close, and findings that stay open.
 //!
-//! It can be carried out in another process, on another day or from another account than it was made: nothing else is needed.
+//! A decision is complete: another process can execute it, on another day or from another account.
 
 use std::fmt;
 
@@ -16,13 +16,13 @@ use crate::source::SourceId;
 use crate::text::escape;
 use crate::verdict::{ReportedEvidence, Severity};
 
-/// The version of a [`Decision`]'s form. A decision of another one is refused: carried out by halves it would do harm.
+/// The version of a [`Decision`]'s format. Any other version is rejected: partial execution would do damage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct Version(u32);
 
 impl Version {
-    /// This version's.
+    /// The current version.
     pub const CURRENT: Self = Self(1);
 }
 
@@ -39,14 +39,14 @@ impl<'de> Deserialize<'de> for Version {
     }
 }
 
-/// All that a run will do about one account.
+/// All actions of a run for one account.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Decision {
-    /// The version of its form.
+    /// The version of the format.
     pub version: Version,
     /// The account's 12 digits, if they are known.
     pub account_id: Option<String>,
-    /// What people call the account. Hostile text wherever it is shown.
+    /// The account's display name. Untrusted text: escape it where it is shown.
     #[serde(default)]
     pub account_name: Option<String>,
     /// The partition; an unknown one counts as `aws`.
@@ -57,72 +57,72 @@ pub struct Decision {
     pub report_was_read: bool,
     /// When the credential report was made.
     pub report_generated_at: Option<DateTime<Utc>>,
-    /// How many verdicts there are of each status.
+    /// The number of verdicts by status.
     pub counts: Counts,
-    /// Where findings are written.
+    /// Whether and where findings are imported.
     pub hub: Hub,
-    /// What occasions a message, and about what.
+    /// The rules for sending a message.
     pub rules: AlertRules,
-    /// What went wrong so far.
+    /// Errors of the run so far.
     pub problems: Problems,
-    /// Every FAILED finding, worst first. All of them are written.
+    /// Every FAILED finding, worst first. All of them are imported.
     pub failing: Vec<Failing>,
-    /// What to mark before anything is written.
+    /// Workflow statuses to set before findings are imported.
     pub marks: Vec<Mark>,
-    /// What to mark when the message is out.
+    /// Workflow statuses to set after the message is sent.
     pub marks_when_sent: Vec<Mark>,
-    /// Open findings to close when people know.
+    /// Open findings to close after they are reported.
     pub closings: Vec<Closing>,
-    /// Open findings on which this run has no verdict: they stay as they are.
+    /// Open findings without a verdict in this run. They stay open.
     pub not_evaluated: Vec<Stored>,
-    /// Open findings whose source this run did not ask for: they stay as they are, and nobody is notified of that.
+    /// Open findings whose source was not requested in this run. They stay open, and this is not reported.
     pub not_asked: Vec<Stored>,
-    /// The UNKNOWN findings, in the evaluation's order, but for those whose source was not asked for.
+    /// The UNKNOWN findings, in the evaluation's order, without those whose source was not requested.
     pub unknown: Vec<Finding>,
-    /// Whether an open finding that matters could not be evaluated, for a reason that no finding reports.
+    /// Whether a reportable open finding could not be evaluated, for a reason that no finding reports.
     pub is_blind: bool,
 }
 
-/// Security Hub's part in the run.
+/// The state of Security Hub in the run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Hub {
-    /// Our findings in it were read; it is in this region.
+    /// credwarden's findings were read from Security Hub in this region.
     Read {
         /// The region.
         region: String,
     },
-    /// It is not used: there is no memory of earlier runs.
+    /// Security Hub is not used: there is no memory of earlier runs.
     Off,
-    /// Our findings in it could not be read: no memory in this run, and nothing is written.
+    /// credwarden's findings could not be read: this run has no memory, and nothing is imported.
     Unread,
 }
 
-/// When a message is sent, and about what.
+/// The rules for sending a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AlertRules {
-    /// The occasion.
+    /// The condition for a message.
     pub on: AlertOn,
-    /// Milder findings are published but not reported.
+    /// Findings with a lower severity are published but not reported.
     pub min_severity: Severity,
 }
 
-/// What occasions a message. A run that could not read something sends one whatever is set here.
+/// The condition for a message. A run that could not read a source always sends one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AlertOn {
-    /// Something is new, resolved, or no longer checked.
+    /// A finding is new, resolved or no longer checked.
     Changes,
-    /// Anything fails.
+    /// A finding fails.
     Failures,
     /// Every run.
     Always,
 }
 
 impl AlertOn {
-    /// All of them.
+    /// All values.
     pub const ALL: [Self; 3] = [Self::Changes, Self::Failures, Self::Always];
 
-    /// As the setting spells it.
+    /// Returns the name in the settings.
     pub fn name(self) -> &'static str {
         match self {
             Self::Changes => "changes",
@@ -132,89 +132,89 @@ impl AlertOn {
     }
 }
 
-/// A finding to write.
+/// A finding to import.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Failing {
     /// Its identity.
     pub id: String,
     /// The finding.
     pub finding: Finding,
-    /// The access key's id, where it is known.
+    /// The access key's id, if it is known.
     pub access_key_id: Option<String>,
-    /// Whether it is about an event that the report no longer shows: it is written as it is stored.
+    /// Whether the finding is on an event that the report no longer shows. It is imported as it is stored.
     pub held: bool,
-    /// Whether people know.
+    /// Whether the finding is to be reported.
     pub alert: AlertStatus,
-    /// `CreatedAt`: the first run that ever found it.
+    /// `CreatedAt`: the first run that found it.
     pub created_at: DateTime<Utc>,
     /// `FirstObservedAt`: the first run that found it since it was last resolved.
     pub first_observed_at: DateTime<Utc>,
     /// `UpdatedAt`: later than the stored one, or Security Hub ignores the update without an error.
     pub updated_at: DateTime<Utc>,
-    /// What is to be stored of what is reported.
+    /// The record to store with the finding.
     pub record: Record,
-    /// When that may be stored.
+    /// When the record may be stored.
     pub storing: Storing,
 }
 
-/// What the next run compares with.
+/// The data with which the next run compares.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
     /// The severity.
     pub severity: Severity,
     /// The evidence.
     pub evidence: ReportedEvidence,
-    /// When the credential report was made that the finding rests on.
+    /// The time of the credential report on which the finding is based.
     pub generated_at: Option<DateTime<Utc>>,
-    /// When the user was created that the finding is on.
+    /// The creation time of the finding's user.
     pub user_created_at: Option<DateTime<Utc>>,
-    /// The access key's id, where it is known: by it the next run tells a key from another one of the same second.
+    /// The access key's id, if it is known. It distinguishes keys that were created in the same second.
     pub access_key_id: Option<String>,
 }
 
-/// When the record of a finding may be stored. A record that is stored while people do not know of it hides from all later
-/// runs that there is something new.
+/// When the record of a finding may be stored. If a record is stored before its evidence is reported, no later run
+/// reports that evidence.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Storing {
     /// With the finding.
     AtOnce,
-    /// With the finding, if it could be marked before; else this one stays stored.
+    /// With the finding, if its workflow status could be set before. Otherwise this earlier record stays stored.
     IfMarked(Record),
-    /// When the message is out; until then this one stays stored.
+    /// After the message is sent. Until then this earlier record stays stored.
     WhenSent(Record),
 }
 
-/// Whether people know of a failing finding.
+/// Whether a failing finding is to be reported.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum AlertStatus {
     /// It is to be reported, for this reason.
     New(Reason),
-    /// It was reported, and nothing that matters has changed.
+    /// It was reported, and there is no new evidence.
     Reported,
-    /// It is not to be reported: a person's decision.
+    /// It is not reported, because a person suppressed it.
     Suppressed,
 }
 
-/// Why a finding is to be reported.
+/// The reason to report a finding.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Reason {
     /// Security Hub does not have it.
     FirstSeen,
-    /// Earlier runs found it, but none reported it.
+    /// Earlier runs found it, but did not report it.
     NotYetReported,
-    /// It was closed, and the problem is back.
+    /// It was closed, and fails again.
     CameBack,
     /// It was closed while its check was disabled.
     CheckedAgain,
-    /// The finding that Security Hub has is on an earlier user of the same name.
+    /// The finding in Security Hub is on an earlier user of the same name.
     AnotherUser,
-    /// The finding that Security Hub has may be on another access key, which was created in the same second and is gone.
+    /// The finding in Security Hub may be on another access key, created in the same second and deleted since.
     AnotherKey,
-    /// A person resolved it, and the problem is still there.
+    /// A person resolved it, but it still fails.
     NotResolved,
-    /// It has evidence that was not reported, in words.
+    /// It has evidence that is not yet reported, rendered as text.
     NewEvidence(String),
-    /// It has evidence, in words, that is later than what a person suppressed. It stays suppressed.
+    /// It has evidence, rendered as text, that is later than the suppression. It stays suppressed.
     NewWhileSuppressed(String),
 }
 
@@ -232,44 +232,44 @@ pub struct Mark {
 /// An open finding to close.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Closing {
-    /// What is closed.
+    /// The finding.
     pub stored: Stored,
-    /// Why.
+    /// The reason.
     pub reason: CloseReason,
-    /// When the credential report was made that closes it.
+    /// The time of the credential report that closes it.
     pub generated_at: Option<DateTime<Utc>>,
     /// `UpdatedAt`
     pub updated_at: DateTime<Utc>,
-    /// The finding without whose mark it must stay open: it shows that the other one has to be reported anew.
+    /// It is closed only if this finding is marked: until then it shows that the other is to be reported again.
     pub only_with_mark: Option<String>,
 }
 
-/// Why a finding is closed.
+/// The reason to close a finding.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum CloseReason {
-    /// This run's verdict is PASSED; its sentence.
+    /// This run's verdict is PASSED, with its message.
     Passed(String),
-    /// This run's verdict on a check of disuse is PASSED: the credential is in use, and nobody fixed anything; its sentence.
+    /// This run's verdict on an unused credential is PASSED, since it is in use again; not a fix. With its message.
     InUse(String),
-    /// This run's verdict is `NOT_APPLICABLE`; its sentence.
+    /// This run's verdict is `NOT_APPLICABLE`, with its message.
     NotApplicable(String),
-    /// This run's verdict on an event check is PASSED: the event is older than the limit; its sentence.
+    /// This run's verdict on an event check is PASSED: the event is older than the limit. With its message.
     Expired(String),
-    /// The user or the key is gone: this is its own source, which was read whole and does not have it.
+    /// The user or key no longer exists: this source, which lists it, was read completely and does not have it.
     Gone(SourceId),
-    /// The check is disabled, or this version does not have it. Nobody fixed anything.
+    /// The check is disabled, or not in this version. It was not fixed.
     NotChecked,
-    /// The access key was known by its slot, and is known by its date again.
+    /// The access key was identified by its slot, and is identified by its date again.
     KnownByDate,
 }
 
 impl Decision {
-    /// How many findings are open when it is carried out: new ones, known ones, those that could not be evaluated.
+    /// The number of open findings after execution: new, known and not evaluated.
     pub fn open(&self) -> usize {
         self.failing.len() + self.not_evaluated.len() + self.not_asked.len()
     }
 
-    /// How many of the open findings were suppressed when they were recalled.
+    /// The number of open findings that were suppressed when they were recalled.
     pub fn suppressed(&self) -> usize {
         let is_failing = |failing: &&Failing| {
             matches!(failing.alert, AlertStatus::Suppressed | AlertStatus::New(Reason::NewWhileSuppressed(_)))
@@ -285,14 +285,14 @@ impl Decision {
         self.failing.iter().filter(|failing| failing.is_new() && self.is_reportable(failing.severity()))
     }
 
-    /// Whether a severity is high enough to be reported.
+    /// Whether findings of this severity are reported.
     pub fn is_reportable(&self, severity: Severity) -> bool {
         self.rules.min_severity <= severity
     }
 }
 
 impl Failing {
-    /// Whether people have to be notified.
+    /// Whether the finding is to be reported.
     pub fn is_new(&self) -> bool {
         matches!(self.alert, AlertStatus::New(_))
     }
@@ -302,14 +302,14 @@ impl Failing {
         self.finding.severity()
     }
 
-    /// What to do about it.
+    /// The remediation.
     pub fn remediation(&self) -> Remediation {
         self.finding.remediation(self.access_key_id.as_deref())
     }
 }
 
 impl Closing {
-    /// Whether the problem is solved, as opposed to no longer looked for.
+    /// Whether the problem is solved, and not only no longer checked.
     pub fn is_resolved(&self) -> bool {
         match self.reason {
             CloseReason::Passed(_)
@@ -322,7 +322,7 @@ impl Closing {
     }
 }
 
-/// A line for each finding, for tests. It names users, so it is never logged.
+/// One line for each finding, for tests. It has user names, so it is never logged.
 impl fmt::Display for Decision {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         for Failing { id, finding, alert, held, .. } in &self.failing {
@@ -374,7 +374,7 @@ impl fmt::Display for CloseReason {
                 formatter.write_str(message)
             }
             Self::InUse(message) => write!(formatter, "{message} Make sure that it is its owner who uses it again."),
-            // Who was renamed is in the account.
+            // A renamed user is still in the account.
             Self::Gone(SourceId::CredentialReport) => {
                 formatter.write_str("It is no longer in the credential report, where a renamed user has another name.")
             }

@@ -1,4 +1,4 @@
-//! A check's page of the documentation, in Markdown that reads well as it is: on a terminal and in the repository.
+//! The documentation page of a check, in Markdown that is readable as text: on a terminal and in the repository.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -88,7 +88,7 @@ fn option(parameter: &str) -> String {
     option
 }
 
-/// Whom the commands are for.
+/// The subject in the example commands.
 fn example(check: &Check) -> Subject {
     let user = UserSubject { name: "alice".to_owned(), arn: None, created: None };
     match check.rule {
@@ -107,10 +107,10 @@ fn example(check: &Check) -> Subject {
     }
 }
 
-/// What the check maps to, a line a catalogue, benchmarks first; each with who says so: a number from AWS's documentation
-/// weighs more than somebody's reading.
+/// The check's mappings, one line per catalogue, benchmarks first. Each line has its source: a number from AWS's
+/// documentation weighs more than an interpretation.
 pub fn mappings(check: &Check) -> Vec<String> {
-    // NIST's and PCI's are AWS's mapping of its control; where it has none for this, of the nearest one.
+    // NIST's and PCI's are from AWS's mapping of its own control or, without one, of the nearest control.
     let control = |mapping: &Mapping| mapping.catalogue == Catalogue::SecurityHub && mapping.source == Source::Aws;
     let by_control = if check.mappings.iter().any(control) { Source::Aws.name() } else { SIMILAR };
     let families = [
@@ -133,7 +133,7 @@ const SIMILAR: &str = "interpretation: ours, from AWS's mapping of a similar con
 const CIS_SOURCE: &str =
     "the benchmark's own numbers: of v1.2.0 from AWS's documentation, of later ones from Prowler's files";
 
-/// `1.12 in v1.2.0; 1.4 in v1.4.0, v1.5.0`: the numbers in their order, with the versions that have them.
+/// `1.12 in v1.2.0; 1.4 in v1.4.0, v1.5.0`: the numbers in order, with the versions that have them.
 fn grouped<'a>(items: impl Iterator<Item = (&'a str, &'a str)>) -> String {
     let items: Vec<_> = items.collect();
     if items.iter().all(|(version, _)| version.is_empty()) {
@@ -158,8 +158,8 @@ mod tests {
     use crate::checks::{CHECKS, find};
     use crate::remediation::Step;
 
-    /// An interactive zsh (macOS) knows no comments: it takes such a line for a command that it does not find, and would run
-    /// what is behind a `;`, and take what follows a quote for its text.
+    /// An interactive zsh (macOS) does not support comments: it runs such a line as a command, also runs the text after
+    /// a `;`, and parses quotes in it.
     #[test]
     fn comments_in_scripts_do_nothing_where_the_shell_has_none() {
         for check in CHECKS {

@@ -17,7 +17,7 @@ use crate::verdict::{Fact, Failure, Severity, Status, Verdict};
 pub struct Finding {
     /// The check.
     pub check: &'static Check,
-    /// What the verdict is on, shared by the subject's findings.
+    /// The subject, shared by all its findings.
     pub subject: Arc<Subject>,
     /// The verdict.
     pub verdict: Verdict,
@@ -33,12 +33,12 @@ impl Finding {
         }
     }
 
-    /// Which kind of verdict it is.
+    /// The status of the verdict.
     pub fn status(&self) -> Status {
         self.verdict.status()
     }
 
-    /// The problem, if there is one.
+    /// The failure, if the finding fails.
     pub fn failure(&self) -> Option<&Failure> {
         match &self.verdict {
             Verdict::Failed(failure) => Some(failure),
@@ -46,12 +46,12 @@ impl Finding {
         }
     }
 
-    /// How bad it is: the check's severity, unless the evidence says otherwise.
+    /// The severity: the check's, unless the evidence changes it.
     pub fn severity(&self) -> Severity {
         self.failure().and_then(|failure| failure.severity).unwrap_or(self.check.severity)
     }
 
-    /// The finding with no severity above that one: a source that could not be read makes nothing worse than it was.
+    /// Limits the severity: a source that could not be read must not raise it.
     #[must_use]
     pub fn at_most(mut self, highest: Severity) -> Self {
         let severity = self.severity().min(highest);
@@ -61,44 +61,44 @@ impl Finding {
         self
     }
 
-    /// A sentence: what is wrong, why nothing is, or why there is no verdict.
+    /// One sentence: the problem, or the reason why it passes or has no verdict.
     pub fn message(&self) -> &str {
         self.verdict.message()
     }
 
-    /// What the verdict rests on; only a problem has evidence.
+    /// The evidence; only a failing finding has any.
     pub fn evidence(&self) -> &[Fact] {
         self.failure().map_or(&[], |failure| &failure.evidence)
     }
 
-    /// Whether a value of that source is in the evidence.
+    /// Whether the evidence has a value of that source.
     pub fn rests_on(&self, source: SourceId) -> bool {
         self.evidence().iter().any(|fact| fact.source == source)
     }
 
-    /// Whether there is no verdict only because a source was not asked for, for which nobody is to blame.
+    /// Whether there is no verdict only because a source was not requested, which is not an error.
     pub fn not_given(&self) -> bool {
         matches!(self.verdict, Verdict::Unknown(Unavailable::NotAsked(_)))
     }
 
-    /// Whether it is about what could not be read, not about a credential.
+    /// Whether the finding is about unreadable data, not about a credential.
     pub fn is_blind_spot(&self) -> bool {
         matches!(self.check.rule, Rule::BlindSpots(_))
     }
 
-    /// What to do about it: console steps for root, AWS CLI commands for users, with the access key's id where it is known.
+    /// The remediation: console steps for root, AWS CLI commands for users, with the access key's id if it is known.
     pub fn remediation(&self, access_key_id: Option<&str>) -> Remediation {
         (self.check.remediation)(&Target { subject: &self.subject, access_key_id })
     }
 
-    /// Worst first; among equals root first, then users by name, a user before the keys; then in the checks' order, if the
-    /// sort is stable.
+    /// The sort key: worst first, then root, then users by name, a user before the keys; a stable sort keeps the
+    /// checks' order.
     pub fn urgency(&self) -> impl Ord + use<> {
         (Reverse(self.severity()), !self.subject.is_root(), self.subject.id().to_string())
     }
 }
 
-/// A finding as the contract's JSON has it.
+/// A finding, serialized as the contract's JSON.
 #[derive(Debug, Serialize)]
 pub struct FindingJson<'a> {
     id: String,
@@ -115,7 +115,7 @@ pub struct FindingJson<'a> {
 }
 
 impl<'a> FindingJson<'a> {
-    /// The finding of that account, with the access key's id where it is known.
+    /// The account's finding, with the access key's id if it is known.
     pub fn new(finding: &'a Finding, account_id: Option<&str>, access_key_id: Option<&'a str>) -> Self {
         Self {
             id: finding.id(account_id).to_string(),

@@ -1,5 +1,5 @@
-//! The alert as a person reads it at seven in the morning: what is new, how bad and on whom, what to type, what is no longer
-//! wrong, what could not be read. Plain text, as SNS sends no other.
+//! The alert as a person reads it at seven in the morning: new findings with severity, subject and commands, then
+//! resolved findings and failed sources. Plain text, the only format that SNS sends by mail.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -13,13 +13,13 @@ use crate::subject::SubjectId;
 use crate::text::{WIDTH, age, capitalized, counted, cut, escape, grouped, moment, paragraph};
 use crate::verdict::Severity;
 
-/// How many lines a list has at the most, but for the new findings, which are cut by length.
+/// The maximum number of lines of a list. Only the new findings are limited by length instead.
 const LIST: usize = 25;
 
-/// How long a subject can be: SNS refuses 100 characters.
+/// The maximum length of a subject: SNS rejects 100 characters.
 const SUBJECT: usize = 99;
 
-/// The subject: ASCII, under 100 characters, and no user names, since SNS does not encrypt it.
+/// The subject: ASCII, less than 100 characters, and without user names, since SNS does not encrypt it.
 pub fn subject(alerts: &[Alert<'_>]) -> String {
     let account = match alerts {
         [alert] => alert.decision.account_id.clone().unwrap_or_else(|| "unknown account".to_owned()),
@@ -52,7 +52,7 @@ pub fn subject(alerts: &[Alert<'_>]) -> String {
     subject(&name.map_or_else(String::new, |name| format!(" ({name})")))
 }
 
-/// The name in printable ASCII, in at most so many characters; none if nothing of it can be read then.
+/// Returns the name in printable ASCII, truncated to `room` characters; `None` if nothing readable remains.
 fn ascii(name: &str, room: usize) -> Option<String> {
     const ELLIPSIS: &str = "...";
     let printable = |character: char| if (' '..='~').contains(&character) { character } else { '?' };
@@ -69,7 +69,7 @@ fn sum(alerts: &[Alert<'_>], count: impl Fn(&Alert<'_>) -> usize) -> usize {
     alerts.iter().map(count).sum()
 }
 
-/// The first lines: enough for a phone, and the start of the mail.
+/// The first lines: a summary for a phone, and the start of the mail.
 pub fn summary(alerts: &[Alert<'_>]) -> String {
     let mut text = String::new();
     if let [alert] = alerts {
@@ -91,7 +91,7 @@ pub fn summary(alerts: &[Alert<'_>]) -> String {
     text
 }
 
-/// `account 123456789012`, with its name, and the partition where it is not the commercial one.
+/// `account 123456789012`, with its name, and with the partition if it is not `aws`.
 fn called(alert: &Alert<'_>) -> String {
     format!("account {}", number_and_name(alert))
 }
@@ -136,7 +136,7 @@ fn counts(text: &mut String, alerts: &[Alert<'_>]) {
     }
 }
 
-/// Whose findings are new: as many lines as a phone shows with the counts.
+/// Lists the owners of new findings, in as many lines as a phone shows together with the counts.
 fn worst_owners(text: &mut String, alert: &Alert<'_>) {
     const OWNERS: usize = 3;
     let groups = groups(alert);
@@ -148,7 +148,7 @@ fn worst_owners(text: &mut String, alert: &Alert<'_>) {
     }
 }
 
-/// A line for each account that has something to report, worst first.
+/// Writes one line for each account with something to report, worst first.
 fn accounts(text: &mut String, alerts: &[Alert<'_>]) {
     let mut due: Vec<&Alert<'_>> = alerts.iter().filter(|alert| alert.is_due()).collect();
     due.sort_by_key(|alert| std::cmp::Reverse((alert.max_severity(), alert.new.len())));
@@ -162,7 +162,7 @@ fn accounts(text: &mut String, alerts: &[Alert<'_>]) {
     more(text, due.len());
 }
 
-/// The whole mail, in at most about `limit` bytes.
+/// The complete mail, limited to about `limit` bytes.
 pub fn text(alerts: &[Alert<'_>], limit: usize) -> String {
     let mut text = summary(alerts);
     if let [alert] = alerts {
@@ -186,10 +186,10 @@ pub fn text(alerts: &[Alert<'_>], limit: usize) -> String {
     text
 }
 
-/// Less of an account says nothing.
+/// The minimum number of bytes for an account; less would be of no use.
 const SMALLEST: usize = 1000;
 
-/// What there is to say of an account below the first lines.
+/// Writes the sections of an account that follow the first lines.
 fn details(text: &mut String, alert: &Alert<'_>, limit: usize) {
     errors(text, alert);
     let after = {
@@ -220,7 +220,7 @@ fn data_age(alert: &Alert<'_>) -> String {
     }
 }
 
-/// The findings in the Security Hub console of the right partition and region.
+/// The link to the findings in the Security Hub console of the account's partition and region.
 fn console_link(alert: &Alert<'_>) -> Option<String> {
     let Hub::Read { region } = &alert.decision.hub else { return None };
     let domain = match alert.decision.partition.as_str() {
@@ -229,7 +229,7 @@ fn console_link(alert: &Alert<'_>) -> Option<String> {
         "aws-cn" => "console.amazonaws.cn",
         _ => return None,
     };
-    // The console encodes its own filter language twice.
+    // The console's filter language is URL-encoded twice.
     let filter = |field: &str, comparison: &str, value: &str| {
         format!("{field}%3D%255Coperator%255C%253A{comparison}%255C%253A{value}")
     };
@@ -259,7 +259,7 @@ fn errors(text: &mut String, alert: &Alert<'_>) {
     }
 }
 
-/// One paragraph for each user, root or the account.
+/// Writes one paragraph for each user, root or the account.
 fn new_findings(text: &mut String, alert: &Alert<'_>, limit: usize) {
     if alert.new.is_empty() {
         return;
@@ -291,10 +291,10 @@ fn groups<'a>(alert: &Alert<'a>) -> Vec<Group<'a, &'a Failing>> {
     by_subject::grouped(alert.new.iter().copied(), |failing| &failing.finding)
 }
 
-/// As many failing findings fit into a dry run's answer, which Lambda limits to 6 MB, whatever is in them.
+/// The number of failing findings that always fit into the response of a dry run, which Lambda limits to 6 MB.
 const ANSWERED: usize = 2_000;
 
-/// A scheduled run returns its result to nobody, so a mail never refers to that.
+/// A mail never refers to the result of a scheduled run: Lambda discards it.
 fn where_the_rest_is(alert: &Alert<'_>) -> &'static str {
     match alert.decision.hub {
         Hub::Read { .. } if alert.unwritten.is_empty() => "They are in Security Hub.",
@@ -352,8 +352,8 @@ fn new_group(text: &mut String, group: &Group<'_, &Failing>, alert: &Alert<'_>) 
     }
 }
 
-/// Since when the finding is open and why it is reported now. None for one that is seen for the first time, and where there is no
-/// memory of earlier runs.
+/// How long the finding has been open and why it is reported now. `None` for a finding that is seen for the first time,
+/// and without memory of earlier runs.
 fn since(failing: &Failing, alert: &Alert<'_>) -> Option<String> {
     let AlertStatus::New(reason) = &failing.alert else {
         return Some(format!("Open since {}", moment(failing.first_observed_at)));
@@ -388,7 +388,7 @@ fn unwritten(text: &mut String, alert: &Alert<'_>) {
     more(text, alert.unwritten.len());
 }
 
-/// What is resolved, by what that means: who reads that a thing is resolved takes it for repaired.
+/// Resolved findings by the kind of resolution, since readers take "resolved" for "repaired".
 fn endings<'a>(alert: &Alert<'a>) -> [(&'static str, Vec<&'a Closing>); 3] {
     let is_repaired = |reason: &CloseReason| !is_not_applicable(reason) && !is_in_use(reason);
     [
@@ -431,7 +431,7 @@ fn closings(text: &mut String, title: &str, closings: &[&Closing]) {
     more(text, closings.len());
 }
 
-/// What a finding that is closed was on.
+/// The subject of a closed finding.
 fn whose(Closing { stored, .. }: &Closing) -> String {
     match stored.subject() {
         SubjectId::Root => "the root user".to_owned(),
@@ -445,7 +445,7 @@ fn whose(Closing { stored, .. }: &Closing) -> String {
     }
 }
 
-/// By reason: one unreadable source leaves many verdicts open, and one line says so.
+/// Groups findings by reason: one unreadable source leaves many findings without a verdict, and one line reports it.
 fn not_evaluated(text: &mut String, alert: &Alert<'_>) {
     let mut reasons: BTreeMap<&str, (BTreeSet<&str>, BTreeSet<String>)> = BTreeMap::new();
     for finding in &alert.decision.unknown {
@@ -808,7 +808,7 @@ alice          | true             | false      | 2026-11-18T06:00:00Z | true    
     fn hostile_names_cannot_act_or_lay_out_the_mail() {
         let table = "user | password_enabled\n<root_account> | false\neve\u{202e}\u{1b}[2J | true";
         let mut account = account(table);
-        // IAM makes no such name, and a live row with one is damaged. Others may.
+        // IAM rejects such a name, so a live row with one is damaged. A report in a file can have one.
         account.report.as_mut().unwrap().credentials =
             CredentialReport::parse_from(testing::csv(table).as_bytes(), Origin::File).unwrap();
         let (subject, text) =

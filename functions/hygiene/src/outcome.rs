@@ -1,4 +1,4 @@
-//! A decision, and what came of it so far.
+//! A decision and its results so far.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,27 +7,27 @@ use serde::{Deserialize, Serialize};
 use crate::decision::{AlertStatus, Closing, Decision, Failing, Storing};
 use crate::problems::{Problems, Step};
 
-/// What Security Hub took of a decision, and what it did not.
+/// The results of executing a decision in Security Hub.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Receipts {
-    /// How many findings were written.
+    /// The number of imported findings.
     pub imported: usize,
-    /// Why the others were not, by identity.
+    /// The reasons for rejected findings, by identity.
     pub refused: BTreeMap<String, String>,
-    /// Findings that could not be marked before they were written.
+    /// Findings that could not be marked before the import.
     pub unmarked: BTreeSet<String>,
-    /// What was suppressed while the others were written.
+    /// New findings that were suppressed during the import.
     pub meanwhile: Meanwhile,
-    /// What went wrong.
+    /// Errors.
     pub problems: Problems,
 }
 
-/// Which of the new findings a person or a rule of Security Hub suppressed after they were recalled.
+/// New findings that a person or an automation rule of Security Hub suppressed after they were recalled.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Meanwhile {
-    /// These: they are neither reported nor marked.
+    /// These findings are neither reported nor marked.
     Suppressed(BTreeSet<String>),
-    /// It could not be read: all are reported, and none is marked, so that the next run reports them again.
+    /// They could not be read: all findings are reported, but not marked, so that the next run reports them again.
     Unread,
 }
 
@@ -37,7 +37,7 @@ impl Default for Meanwhile {
     }
 }
 
-/// What became of the alert.
+/// The delivery of the alert.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Delivery {
@@ -47,21 +47,21 @@ pub enum Delivery {
     NotNeeded,
     /// No topic is set.
     Off,
-    /// It could not be sent; the next run reports it.
+    /// It could not be sent. The next run reports the findings.
     Failed,
 }
 
-/// A decision, and what Security Hub took of it.
+/// A decision, and the results in Security Hub.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Outcome {
     /// The decision.
     pub decision: Decision,
-    /// What Security Hub took of it.
+    /// The results in Security Hub.
     pub receipts: Receipts,
 }
 
 impl Outcome {
-    /// What went wrong so far.
+    /// The errors so far.
     pub fn problems(&self) -> Problems {
         self.decision.problems.followed_by(&self.receipts.problems)
     }
@@ -76,7 +76,7 @@ impl Outcome {
         self.decision.reported_as_new().filter(|failing| !self.was_suppressed_meanwhile(failing))
     }
 
-    /// Whether the finding is not to be reported: it was suppressed before the run, or was meanwhile.
+    /// Whether the finding is not to be reported, because it was suppressed before or during the run.
     pub fn is_suppressed(&self, failing: &Failing) -> bool {
         failing.alert == AlertStatus::Suppressed || self.was_suppressed_meanwhile(failing)
     }
@@ -88,13 +88,13 @@ impl Outcome {
         }
     }
 
-    /// Whether the finding can be closed: not while what shows that another one is new could not be marked so.
+    /// Whether the finding can be closed: not while the finding in `only_with_mark` could not be marked.
     pub fn can_be_closed(&self, closing: &Closing) -> bool {
         closing.only_with_mark.as_ref().is_none_or(|id| !self.receipts.unmarked.contains(id))
     }
 
-    /// Whether the finding can be marked as reported: what is stored of it is what is reported of it, and the mark overwrites no
-    /// suppression.
+    /// Whether the finding can be marked as reported: the stored evidence is the reported evidence, and the mark does
+    /// not overwrite a suppression.
     pub fn can_be_marked(&self, failing: &Failing) -> bool {
         let stays = match failing.storing {
             Storing::AtOnce | Storing::WhenSent(_) => false,

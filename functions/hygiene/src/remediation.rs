@@ -1,5 +1,5 @@
-//! How to fix a finding, as data, with the two ways to show it: numbered steps for a person, a script for bash and zsh. A value
-//! is quoted here and nowhere else, so no check can forget it.
+//! How to fix a finding, as data, rendered as numbered steps for the console or as a script for bash and zsh. Values
+//! are quoted only here, so no check can forget it.
 
 use std::borrow::Cow;
 use std::fmt::{self, Write as _};
@@ -9,11 +9,11 @@ use crate::text::is_escaped;
 /// How to fix a finding. [`Display`](fmt::Display) renders it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Remediation {
-    /// What a person does in the console. All of it is constant, so no name of an account can be in it.
+    /// Steps in the console. All text is constant, so it cannot contain a name from the account.
     Console {
-        /// In this order; the renderer numbers them.
+        /// The steps, in order; the renderer numbers them.
         steps: &'static [&'static str],
-        /// What to know besides, on a line without a number.
+        /// A note, on a line without a number.
         note: Option<&'static str>,
     },
     /// A script to paste into bash or zsh.
@@ -23,21 +23,21 @@ pub enum Remediation {
 /// A step of a script. Comments and the names of variables, files and functions are constant; data is only in commands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
-    /// What the reader has to know, each line commented out.
+    /// Notes for the reader, each line commented out.
     Comment(&'static str),
     /// Runs the command.
     Run(Command),
-    /// Shows the command, commented out: whether to run it is a person's decision.
+    /// Shows the command, commented out: a person decides whether to run it.
     Offer(Command),
     /// Assigns the command's output to the variable.
     Assign(&'static str, Command),
     /// Writes the command's output to the file.
     Save(&'static str, Command),
-    /// Runs a command for each id that another one lists; the id is the variable `id`.
+    /// Runs a command for each id that another command lists; the id is the variable `id`.
     ForEach {
         /// Lists the ids.
         list: Command,
-        /// What is run for each.
+        /// The command to run for each id.
         run: Command,
     },
     /// Defines a function that runs the command; the function's arguments are the variables `1`, `2` and so on.
@@ -49,7 +49,7 @@ pub enum Step {
 pub struct Command {
     /// The service and its command: `iam delete-access-key`.
     pub operation: &'static str,
-    /// What follows it, in this order.
+    /// The arguments, in order.
     pub arguments: Vec<Argument>,
 }
 
@@ -62,7 +62,7 @@ pub enum Argument {
     Variable(&'static str, &'static str),
     /// A `JMESPath` query whose result is printed as text.
     Query(Cow<'static, str>),
-    /// Continues the command on the next line: it would be too long to read.
+    /// Continues the command on the next line, for readability.
     NextLine,
 }
 
@@ -81,7 +81,7 @@ fn console(steps: &[&str], note: Option<&str>) -> String {
 }
 
 fn script(steps: &[Step]) -> String {
-    // Nearly every script fits, so that it is not moved while it grows.
+    // Most scripts fit, so the string is not reallocated.
     let mut script = String::with_capacity(1024);
     for step in steps {
         match step {
@@ -116,12 +116,12 @@ fn script(steps: &[Step]) -> String {
     script
 }
 
-/// Adds the command, each of its lines after the prefix. A line break is never in a value: [`word`] writes that as `\x0a`.
+/// Appends the command, with the prefix before each line. Values have no line breaks: [`word`] escapes them as `\x0a`.
 fn push(script: &mut String, prefix: &str, command: &Command) {
     script.extend([prefix, "aws ", command.operation]);
     for argument in &command.arguments {
         match argument {
-            // IAM allows a name that begins with `-`. The AWS CLI takes it for a value only after `=`.
+            // IAM allows names that begin with `-`. The AWS CLI accepts such a value only after `=`.
             Argument::Value(option, value) if value.starts_with('-') => script.extend([" ", option, "=", &word(value)]),
             Argument::Value(option, value) => script.extend([" ", option, " ", &word(value)]),
             Argument::Variable(option, variable) => script.extend([" ", option, " \"$", variable, "\""]),
@@ -131,7 +131,7 @@ fn push(script: &mut String, prefix: &str, command: &Command) {
     }
 }
 
-/// A value as one word of the shell, whatever is in it.
+/// Quotes any value as one word of the shell.
 fn word(value: &str) -> Cow<'_, str> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_+=,.@-/:".contains(&byte);
     // zsh expands a word that begins with `=`.
@@ -141,7 +141,7 @@ fn word(value: &str) -> Cow<'_, str> {
     if !value.contains(is_escaped) {
         return Cow::Owned(format!("'{}'", value.replace('\'', r"'\''")));
     }
-    // A raw control character would act on the terminal it is pasted into; `$'…'` names its bytes (bash, zsh, ksh).
+    // The terminal would interpret a raw control character when it is pasted; `$'…'` escapes bytes (bash, zsh, ksh).
     let mut word = String::from("$'");
     for byte in value.bytes() {
         if plain(byte) {
@@ -154,7 +154,7 @@ fn word(value: &str) -> Cow<'_, str> {
     Cow::Owned(word)
 }
 
-/// A query as one word of the shell: in double quotes where its strings have single ones, as a person would write it.
+/// Quotes a query as one word of the shell: in double quotes if its strings have single quotes, for readability.
 fn query_word(query: &str) -> Cow<'_, str> {
     // An interactive shell expands `!` in double quotes, but not before `=`.
     let is_interpreted = query.contains(['"', '$', '`', '\\']) || query.replace("!=", "").contains('!');
@@ -177,7 +177,7 @@ mod tests {
         assert_eq!(of(Some("Or not.")), "1. Sign in.\n2. Sign out.\nOr not.");
     }
 
-    /// A script with the name in every place where data can be.
+    /// A script with the name in every place for data.
     fn script_on(name: &str) -> String {
         let user = || Argument::Value("--user-name", name.to_owned().into());
         let command = |argument| Command { operation: "iam do", arguments: vec![user(), Argument::NextLine, argument] };
@@ -220,7 +220,7 @@ mod tests {
     }
 
     proptest! {
-        /// A script has the same lines for any name, up to the first value in each: no value ends a comment or a command.
+        /// The lines are the same for any name, up to the first value of each: no value ends a comment or command.
         #[test]
         fn a_value_stays_in_its_line(name in "(?s).{0,12}|[-#='\"$`\\\\\r\n;]{0,12}") {
             let start = |line: &str| line.split(" --user-name").next().map(str::to_owned);

@@ -1,5 +1,5 @@
-//! What fixes the findings on one user, root or the account, each command once. Only the ends of scripts are joined: each
-//! check's script is still there, word for word and in its order, in the parts that name the check.
+//! The remediation of all findings on one user, root or the account, each command once. Only the ends of scripts are
+//! joined: the parts that name a check contain its complete script, unchanged and in order.
 
 use std::collections::BTreeSet;
 
@@ -9,12 +9,12 @@ use crate::remediation::{Argument, Command, Remediation, Step};
 use crate::subject::Subject;
 use crate::text::escape;
 
-/// A part of what fixes findings.
+/// A part of the remediation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Part {
-    /// The checks whose findings need it, with the access key or the credential where several of them have findings.
+    /// The checks of the part, each with the access key or credential if several of them have findings.
     pub checks: Vec<String>,
-    /// Whether a later part has the rest of it.
+    /// Whether a later part continues it.
     pub continues: bool,
     /// The steps or commands.
     pub remediation: Remediation,
@@ -28,8 +28,8 @@ impl Part {
     }
 }
 
-/// What fixes those findings on one owner, in the order in which one would run it: what deletes nothing, what deletes, what needs
-/// a free place for a new credential, what deletes the user. Each finding has the access key's id where it is known.
+/// The remediation of findings on one owner, in the order to run it: scripts without deletions, deletions, creation of
+/// a credential (which needs a free slot), deletion of the user. Each finding has its access key's id if it is known.
 pub fn parts<'a>(findings: impl IntoIterator<Item = (&'a Finding, Option<&'a str>)>) -> Vec<Part> {
     let findings: Vec<_> = findings.into_iter().collect();
     let credentials: Vec<&Subject> =
@@ -46,7 +46,7 @@ pub fn parts<'a>(findings: impl IntoIterator<Item = (&'a Finding, Option<&'a str
     joined(wanted)
 }
 
-/// What tells a credential from the others of its user.
+/// The label that distinguishes a credential from the user's others.
 fn label(subject: &Subject) -> Option<String> {
     match subject {
         Subject::Root { .. } | Subject::Account | Subject::User(_) => None,
@@ -76,11 +76,11 @@ fn joined(wanted: impl IntoIterator<Item = (String, Remediation)>) -> Vec<Part> 
     parts
 }
 
-/// A script, or the end of several.
+/// A script, or the common end of several.
 struct Script {
     checks: Vec<String>,
     steps: Vec<Step>,
-    /// What some of the checks need before.
+    /// Steps that only some of the checks need, to run before.
     before: Vec<Script>,
 }
 
@@ -113,7 +113,7 @@ fn insert(scripts: &mut Vec<Script>, check: &str, mut steps: Vec<Step>) {
     scripts.push(Script { checks: vec![check.to_owned()], steps, before: Vec::new() });
 }
 
-/// How many of the last steps are the same in both scripts and do the same in both.
+/// The number of steps at the end of both scripts that are equal and have the same effect.
 fn common_end(one: &[Step], other: &[Step]) -> usize {
     let same = one.iter().rev().zip(other.iter().rev()).take_while(|(one, other)| one == other).count();
     let is_whole = |length: usize| length == one.len() && length == other.len();
@@ -124,13 +124,13 @@ fn common_end(one: &[Step], other: &[Step]) -> usize {
     (1..=same).rev().find(is_joined).unwrap_or(0)
 }
 
-/// A command that is only offered is one of the ways that its own script gives a choice of.
+/// Whether the step runs. An offered command is one of several alternatives in its own script.
 fn is_run(step: &Step) -> bool {
     !matches!(step, Step::Comment(_) | Step::Offer(_))
 }
 
-/// Whether the steps assign every variable that they use: the same words with a variable of an earlier step can act on another
-/// credential.
+/// Whether the steps assign every variable that they use: equal text with a variable of an earlier step can affect
+/// another credential.
 fn is_closed(steps: &[Step]) -> bool {
     let mut assigned: BTreeSet<&str> = BTreeSet::new();
     for step in steps {
@@ -161,7 +161,7 @@ fn variables(command: &Command) -> impl Iterator<Item = &'static str> {
 }
 
 impl Script {
-    /// Its place among the scripts of one user: whether it deletes the user, deletes anything, creates anything.
+    /// The sort key among one user's scripts: whether it deletes the user, deletes anything, creates anything.
     fn place(&self) -> (bool, bool, bool) {
         let own = (
             self.runs(|operation| operation == "iam delete-user"),
@@ -305,7 +305,7 @@ mod tests {
     }
 
     proptest! {
-        /// No step is dropped, moved or put under a variable of another script.
+        /// No step is dropped, reordered or moved below an assignment of another script.
         #[test]
         fn each_checks_script_is_in_the_parts_that_name_it(scripts in prop::collection::vec(steps(), 1..6)) {
             let wanted = scripts.iter().enumerate().map(|(check, steps)| (check.to_string(), Remediation::Shell(steps.clone())));

@@ -1,14 +1,14 @@
-//! The settings: the function's environment, the template's parameters and, for the limits, options of the command line. This is
-//! the list; what follows from it is compared with it by tests.
+//! The settings: the function's environment, the template's parameters and, for the limits, options of the command
+//! line. Tests compare these with the list in this module.
 
 /// A setting.
 #[derive(Debug)]
 pub struct Variable {
     /// The environment variable; the template's parameter has the same name in `PascalCase` without the prefix.
     pub name: &'static str,
-    /// What an unset or empty variable means.
+    /// The default, for an unset or empty variable.
     pub default: &'static str,
-    /// What it is.
+    /// The description.
     pub meaning: &'static str,
 }
 

@@ -1,4 +1,4 @@
-//! Dates, ages and hostile names, as people read them.
+//! Renders dates, durations and untrusted names for people.
 
 use std::borrow::Cow;
 
@@ -11,7 +11,7 @@ pub fn moment(time: DateTime<Utc>) -> String {
     time.format("%Y-%m-%d %H:%M UTC").to_string()
 }
 
-/// A duration in its largest whole unit: `1,979 days`, `1 hour`, `40 minutes`, `less than a minute`. For people only:
+/// A duration in its largest whole unit: `1,979 days`, `1 hour`, `40 minutes`, `less than a minute`. Only for display:
 /// verdicts compare exact durations.
 pub fn age(age: TimeDelta) -> String {
     let units = [(age.num_days(), "day"), (age.num_hours(), "hour"), (age.num_minutes(), "minute")];
@@ -21,7 +21,7 @@ pub fn age(age: TimeDelta) -> String {
     }
 }
 
-/// An age that is beyond a limit, so that one sees it: where it would read like the limit, `45 days and 3 hours`.
+/// An age beyond a limit. If both would be rendered alike, shows the difference: `45 days and 3 hours`.
 pub fn age_beyond(limit: TimeDelta, exact: TimeDelta) -> String {
     let (shown, limit_shown) = (age(exact), age(limit));
     if shown != limit_shown {
@@ -55,8 +55,8 @@ pub fn grouped(count: u64) -> String {
     text
 }
 
-/// The text with control, bidirectional and invisible characters escaped, as `\u{202e}`. IAM refuses such names, but a report
-/// is a file, and files can say anything.
+/// Escapes control, bidirectional and invisible characters, as `\u{202e}`. IAM rejects such names, but a report file
+/// can have any content.
 pub fn escape(text: &str) -> Cow<'_, str> {
     if !text.contains(is_escaped) {
         return Cow::Borrowed(text);
@@ -74,12 +74,12 @@ pub fn escape(text: &str) -> Cow<'_, str> {
 
 /// Whether a character has no appearance of its own, by Unicode's properties: <https://www.unicode.org/reports/tr44/>.
 ///
-/// Controls, format characters and line separators change how the text around them is shown. Default-ignorable characters,
-/// among them fillers and variation selectors, are shown as nothing at all. Private-use and unassigned characters are shown as
-/// the same box each, and a later version of Unicode can make an unassigned one invisible. (Surrogates are no `char`.) Spaces
-/// other than U+0020 are kept: they are seen.
+/// Controls, format characters and line separators change how the text around them is shown. Default-ignorable
+/// characters, such as fillers and variation selectors, are invisible. Private-use and unassigned characters are all
+/// shown as the same box, and a later version of Unicode can make an unassigned one invisible. (Surrogates are no
+/// `char`.) Spaces other than U+0020 are kept: they are visible.
 pub(crate) fn is_escaped(character: char) -> bool {
-    // Nearly all text is ASCII, and needs no table.
+    // Most text is ASCII and needs no table lookup.
     if character.is_ascii() {
         return character.is_ascii_control();
     }
@@ -87,12 +87,12 @@ pub(crate) fn is_escaped(character: char) -> bool {
     ESCAPED_CATEGORIES.contains(category) || CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(character)
 }
 
-/// `Other` is controls, format characters, private use, unassigned (and surrogates).
+/// `Other` includes controls, format characters, private use, unassigned (and surrogates).
 const ESCAPED_CATEGORIES: GeneralCategoryGroup = GeneralCategoryGroup::Other
     .union(GeneralCategoryGroup::LineSeparator)
     .union(GeneralCategoryGroup::ParagraphSeparator);
 
-/// At most `limit` characters, the last one an ellipsis where something was cut.
+/// Truncates the text to `limit` characters, the last one an ellipsis if something was removed.
 pub fn cut(text: &str, limit: usize) -> Cow<'_, str> {
     if text.len() <= limit || text.chars().count() <= limit {
         return Cow::Borrowed(text);
@@ -101,10 +101,10 @@ pub fn cut(text: &str, limit: usize) -> Cow<'_, str> {
     Cow::Owned(kept + "…")
 }
 
-/// How wide text for people is: a mail reader shows no more without wrapping it again.
+/// The width of text for people: a mail reader wraps longer lines again.
 pub(crate) const WIDTH: usize = 78;
 
-/// Wraps prose; a word longer than the line (a link, an ARN) stays whole.
+/// Wraps prose. A word longer than the line (a link, an ARN) is not split.
 pub(crate) fn paragraph(text: &mut String, indent: &str, prose: &str) {
     let mut line = indent.to_owned();
     let mut length = indent.chars().count();
@@ -129,7 +129,7 @@ pub(crate) fn paragraph(text: &mut String, indent: &str, prose: &str) {
     text.push('\n');
 }
 
-/// A cause as a sentence: `could not read it` is `Could not read it.`
+/// Renders an error as a sentence: `could not read it` becomes `Could not read it.`
 pub fn sentence(text: &str) -> String {
     let end = if text.ends_with('.') { "" } else { "." };
     capitalized(text) + end
