@@ -1,4 +1,4 @@
-//! The function's environment, read once. A bad value stops the function at start-up: at the first deployment, not one day.
+//! The function's environment, read once. An invalid value is an error at start-up, so the first deployment reports it.
 
 use chrono::TimeDelta;
 use hygiene::checks::{CHECKS, find};
@@ -16,19 +16,19 @@ use aws::environment::is_endpoint;
 /// The settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
-    /// Where alerts go; none: nowhere.
+    /// The topic for alerts. Without one no alert is sent.
     pub topic_arn: Option<TopicArn>,
     /// Whether findings are published to Security Hub.
     pub security_hub: bool,
     /// When alerts are sent.
     pub alert: AlertRules,
-    /// The limits, and the disabled checks.
+    /// The limits and the disabled checks.
     pub policy: Policy,
-    /// What people call the account.
+    /// The account's display name.
     pub account_name: Option<String>,
 }
 
-/// How many characters the account's name has at the most: subjects and headings have to hold it.
+/// The maximum length of the account's name, in characters: it has to fit into subjects and headings.
 const ACCOUNT_NAME_LENGTH: usize = 64;
 
 /// An SNS topic.
@@ -40,7 +40,7 @@ pub struct TopicArn {
     pub region: String,
 }
 
-/// Where the function's calls go, if not to AWS.
+/// The variables that set the endpoints of AWS calls.
 const ENDPOINTS: [&str; 5] = [
     "AWS_ENDPOINT_URL",
     "AWS_ENDPOINT_URL_IAM",
@@ -49,17 +49,17 @@ const ENDPOINTS: [&str; 5] = [
     "AWS_ENDPOINT_URL_STS",
 ];
 
-/// Every setting that cannot be used.
+/// All settings that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}", .0.join("\n"))]
 pub struct ConfigError(pub Vec<String>);
 
 impl Config {
-    /// Reads the settings through `variable`; an empty value is an unset one.
+    /// Reads the settings through `variable`. An empty value counts as unset.
     ///
     /// # Errors
     ///
-    /// Every bad value, with what is allowed.
+    /// Every invalid value, with the allowed values.
     pub fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         let mut reader = Reader { variable, errors: Vec::new() };
         let config = Self {
@@ -142,7 +142,7 @@ impl<V: Fn(&str) -> Option<String>> Reader<V> {
         }
     }
 
-    /// The SDK's variables for endpoints, which nobody sets but to test or to use a VPC endpoint.
+    /// The SDK's variables for endpoints, which are only set for tests or VPC endpoints.
     fn check_endpoints(&mut self) {
         for name in ENDPOINTS {
             let value = self.value(name);

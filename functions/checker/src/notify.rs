@@ -1,4 +1,4 @@
-//! The one SNS message of a run: text for people, the result for machines, attributes for filter policies.
+//! The SNS message of a run: text for people, the result for machines, attributes for filter policies.
 
 use std::cmp::Reverse;
 
@@ -21,7 +21,7 @@ use crate::summary::Summary;
 use aws::error::CallError;
 use aws::retry::{Retry, with_retry};
 
-/// What sending the message needs.
+/// The permissions to send the message.
 pub const PERMISSIONS: &[Permission] = &[
     Permission { action: "sns:Publish", resource: "the topic", purpose: "sends the alert", condition: None },
     Permission {
@@ -38,15 +38,15 @@ pub const PERMISSIONS: &[Permission] = &[
     },
 ];
 
-/// SNS takes 262,144 bytes, attributes included; the rest is room for its own envelope.
+/// SNS accepts 262,144 bytes, including attributes. The difference is room for its own envelope.
 const MESSAGE_BYTES: usize = 248_000;
-/// What a person can be asked to read.
+/// The maximum length of a mail that a person can be expected to read.
 const MAIL_BYTES: usize = 80_000;
-/// What each list of the machine-readable result has at the most.
+/// The maximum number of items of each list in the machine-readable result.
 const LISTED: usize = 100;
-/// How often a message is sent once more when it is not known whether SNS took it.
+/// The maximum number of retries when it is unknown whether SNS accepted the message.
 const TRIES_AFTER_A_LOST_ANSWER: u32 = 2;
-/// The protocols that get it.
+/// The number of protocols that receive the machine-readable result.
 const MACHINES: usize = 4;
 
 /// The alert could not be sent.
@@ -54,10 +54,10 @@ const MACHINES: usize = 4;
 #[error("could not send the alert")]
 pub struct NotifyError(#[source] CallError);
 
-/// A message as SNS takes it.
+/// A message in the form that SNS accepts.
 #[derive(Debug)]
 pub struct Message {
-    /// For mail: ASCII, under 100 characters.
+    /// The subject of a mail: ASCII, less than 100 characters.
     pub subject: String,
     /// A JSON object with one string for each protocol.
     pub body: String,
@@ -76,7 +76,7 @@ struct Body<'a> {
     https: &'a str,
 }
 
-/// The message about those outcomes; none where there is nothing to report.
+/// The message about the outcomes. `None` if there is nothing to report.
 pub fn message(outcomes: &[Outcome]) -> Option<Message> {
     let alerts: Vec<Alert<'_>> = outcomes.iter().map(Alert::of).collect();
     if !alerts.iter().any(Alert::is_due) {
@@ -95,12 +95,12 @@ pub fn message(outcomes: &[Outcome]) -> Option<Message> {
     Some(Message { subject: mail::subject(&alerts), body: body(&alerts, summary), attributes })
 }
 
-/// People's text has what it needs, and the machines' result what is left.
+/// The text for people is rendered first; the result for machines gets the remaining room.
 fn body(alerts: &[Alert<'_>], summary: Summary) -> String {
     let default = mail::summary(alerts);
     let room = MESSAGE_BYTES.saturating_sub(escaped_length(&default));
     let bare = MACHINES * bare_length(&summary);
-    // What a mail has to escape may double its length.
+    // Escaping may double the length of the mail.
     let mail_room = room.saturating_sub(bare);
     let email = mail::text(alerts, MAIL_BYTES.min(mail_room / 2));
     let email = cut_escaped(&email, mail_room);
@@ -109,7 +109,7 @@ fn body(alerts: &[Alert<'_>], summary: Summary) -> String {
     serde_json::to_string(&body).unwrap_or_default()
 }
 
-/// The result, with as many new findings as there is room for, then as many closed ones.
+/// The result, with as many new findings as fit, then as many closed findings as fit.
 fn machine(alerts: &[Alert<'_>], summary: Summary, room: usize) -> String {
     let mut left = room.saturating_sub(bare_length(&summary));
     let json = |(failing, account): (&Failing, Option<&str>)| {
@@ -128,7 +128,7 @@ fn machine(alerts: &[Alert<'_>], summary: Summary, room: usize) -> String {
     serde_json::to_string(&summary).unwrap_or_default()
 }
 
-/// As many as are listed at the most and fit into the bytes that are left.
+/// Serializes at most `LISTED` items, as many as fit into the remaining bytes.
 fn listed(all: impl Iterator<Item = serde_json::Result<Box<RawValue>>>, left: &mut usize) -> Vec<Box<RawValue>> {
     let mut listed = Vec::new();
     for one in all.take(LISTED) {
@@ -140,7 +140,7 @@ fn listed(all: impl Iterator<Item = serde_json::Result<Box<RawValue>>>, left: &m
     listed
 }
 
-/// The new findings with their accounts.
+/// The new findings with their accounts, worst first.
 fn worst_first<'a>(alerts: &'a [Alert<'a>]) -> impl Iterator<Item = (&'a Failing, Option<&'a str>)> {
     let of_one =
         |alert: &'a Alert<'a>| alert.new.iter().map(|failing| (*failing, alert.decision.account_id.as_deref()));
@@ -151,13 +151,13 @@ fn worst_first<'a>(alerts: &'a [Alert<'a>]) -> impl Iterator<Item = (&'a Failing
     all.into_iter()
 }
 
-/// How long the result is with empty lists, as a string in JSON.
+/// The length of the result with empty lists, as a JSON string.
 fn bare_length(summary: &Summary) -> usize {
     const LISTS: usize = 200;
     escaped_length(&serde_json::to_string(summary).unwrap_or_default()) + LISTS
 }
 
-/// How long a text is as a string in JSON.
+/// The length of a text as a JSON string.
 fn escaped_length(text: &str) -> usize {
     2 + text.chars().map(escaped_character).sum::<usize>()
 }
@@ -170,7 +170,7 @@ fn escaped_character(character: char) -> usize {
     }
 }
 
-/// As much of a text as fits into so many bytes of JSON.
+/// Truncates a text so that it fits into this many bytes of JSON.
 fn cut_escaped(text: &str, room: usize) -> &str {
     let mut length = 2;
     let end = text.char_indices().find(|(_, character)| {
@@ -182,7 +182,7 @@ fn cut_escaped(text: &str, room: usize) -> &str {
 
 /// Sends the message.
 pub async fn send(sns: &Client, topic: &TopicArn, message: &Message, until: Instant) -> Result<(), NotifyError> {
-    // Each try after an answer that was lost may be one more message to everybody.
+    // Each retry after a lost response may send the message again to all subscribers.
     let retry = Retry { after_ambiguous: Some(TRIES_AFTER_A_LOST_ANSWER), ..Retry::from(until) };
     let sent = with_retry("Publish", retry, async || {
         let mut request = sns

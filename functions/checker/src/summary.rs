@@ -1,4 +1,4 @@
-//! The answer of a run, which is also its log line and what machines get of its message.
+//! The result of a run: the response, the log line and the message for machines.
 
 use std::collections::BTreeMap;
 
@@ -13,47 +13,47 @@ use hygiene::verdict::Status;
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 
-/// What a run did.
+/// The result of a run.
 #[derive(Debug, Clone, Serialize)]
 pub struct Summary {
-    /// The account's 12 digits; `null` when they could not be found out, or there are several.
+    /// The account's 12 digits; `null` if they are unknown, or if there are several accounts.
     pub account_id: Option<String>,
-    /// What people call the account; `null` when it has no name, or there are several accounts.
+    /// The account's display name; `null` if it has no name, or if there are several accounts.
     pub account_name: Option<String>,
     /// The partition.
     pub partition: String,
-    /// When the credential report was made.
+    /// The time of the credential report.
     pub report_generated_at: Option<String>,
-    /// How many verdicts there are of each status.
+    /// The number of verdicts by status.
     pub counts: Counts,
     /// Findings reported as new.
     pub new: usize,
     /// Findings reported as resolved.
     pub resolved: usize,
-    /// Findings open after the run, new ones and suppressed ones included.
+    /// Findings open after the run, including new and suppressed ones.
     pub open: usize,
-    /// Findings written to Security Hub, closed ones included.
+    /// Findings imported into Security Hub, including closed ones.
     pub imported: usize,
-    /// What became of the alert.
+    /// The delivery of the alert.
     pub alert: Delivery,
-    /// What went wrong, in the order of the steps.
+    /// The errors, in the order of the steps.
     pub errors: Vec<String>,
-    /// In a dry run every verdict; in an alert those that are reported. Each in the contract's JSON.
+    /// In a dry run all findings, in an alert the reported ones, in the contract's JSON.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub findings: Option<Vec<Box<RawValue>>>,
-    /// How many findings there was no room for.
+    /// The number of findings that did not fit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub truncated: Option<usize>,
-    /// In an alert the closed findings that are reported, worst first, in the contract's JSON.
+    /// In an alert the reported closed findings, worst first, in the contract's JSON.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub closed: Option<Vec<Box<RawValue>>>,
-    /// How many closed findings there was no room for.
+    /// The number of closed findings that did not fit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub closed_truncated: Option<usize>,
 }
 
 impl Summary {
-    /// The summary of what is reported of accounts, if there are any; `imported` is how many findings were written so far.
+    /// The summary of all accounts' alerts, if any; `imported` is the number of findings imported so far.
     pub fn of(alerts: &[Alert<'_>], imported: usize, delivery: Delivery) -> Option<Self> {
         let (first, others) = alerts.split_first()?;
         let mut summary = Self::new(first, imported, delivery);
@@ -71,7 +71,7 @@ impl Summary {
         Some(summary)
     }
 
-    /// The summary of what is reported of an account; `imported` is how many findings were written so far.
+    /// The summary of one account's alert; `imported` is the number of findings imported so far.
     pub fn new(alert: &Alert<'_>, imported: usize, delivery: Delivery) -> Self {
         let decision = alert.decision;
         Self {
@@ -93,7 +93,7 @@ impl Summary {
         }
     }
 
-    /// The run's one line at INFO: all of the summary but the findings, which name users.
+    /// Logs one line at INFO: the summary without findings, which have user names.
     pub fn log(&self) {
         let account_name = self.account_name.as_deref().map(|name| escape(name).into_owned());
         let summary = Self { findings: None, account_name, ..self.clone() };
@@ -102,11 +102,11 @@ impl Summary {
     }
 }
 
-/// Lambda answers 6 MB at the most; this leaves room for the rest.
+/// Lambda limits a response to 6 MB; this leaves room for the rest.
 const ANSWER_BYTES: usize = 5_500_000;
 
-/// The verdicts of the evaluation as the contract's JSON, and how many there is no room for in an answer: what fails and what
-/// could not be judged is kept before what passes.
+/// The findings of the evaluation in the contract's JSON, and the number of those that do not fit into a response.
+/// Failing and UNKNOWN findings come before passing ones.
 pub fn findings(evaluation: &Evaluation, enrichment: &Enrichment) -> (Vec<Box<RawValue>>, usize) {
     let account = evaluation.account_id.as_deref();
     let mut order: Vec<usize> = (0..evaluation.findings.len()).collect();
