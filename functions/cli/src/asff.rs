@@ -1,4 +1,4 @@
-//! What the function would import into Security Hub.
+//! The findings that the function would import into Security Hub.
 
 use std::io::{self, Write};
 
@@ -11,12 +11,12 @@ use hygiene::evaluate::Evaluation;
 use hygiene::memory::Memory;
 use hygiene::verdict::Severity;
 
-/// There is no such finding without the account's number.
+/// The format requires the account's number, which is not known.
 #[derive(Debug, thiserror::Error)]
 #[error("--format asff needs the account's number, which the root user's row of the credential report has")]
 pub struct NoAccount;
 
-/// Whose Security Hub the findings are for.
+/// The product, account and region of the findings.
 ///
 /// # Errors
 ///
@@ -36,8 +36,8 @@ pub fn product(
     Ok(Product { region: region.to_owned(), account_id, partition })
 }
 
-/// Writes what the first run would import: a JSON list, which `aws securityhub batch-import-findings --findings` takes a
-/// hundred at a time. It is the decision of a run without a memory, before anything is published.
+/// Writes the imports of a first run, without memory, as a JSON list. `aws securityhub batch-import-findings
+/// --findings` takes up to a hundred of them at a time.
 pub fn write(evaluation: Evaluation, enrichment: &Enrichment, product: &Product, to: &mut dyn Write) -> io::Result<()> {
     let rules = AlertRules { on: AlertOn::Changes, min_severity: Severity::Informational };
     let decision = decide(evaluation, Memory::Off, enrichment, rules);
@@ -50,7 +50,7 @@ pub fn write(evaluation: Evaluation, enrichment: &Enrichment, product: &Product,
     to.write_all(if separator == "[\n" { b"[]\n" } else { b"\n]\n" })
 }
 
-/// The region of IAM itself in a partition, where one looks for its findings if nobody says otherwise.
+/// IAM's home region in a partition, the default region of its findings.
 fn home(partition: &str) -> &'static str {
     match partition {
         "aws-cn" => "cn-north-1",

@@ -1,4 +1,4 @@
-//! `credwarden check`: reads, judges, writes, and says how it ends.
+//! `credwarden check`: reads the account, evaluates it, writes the findings and returns the exit status.
 
 use std::io;
 use std::path::Path;
@@ -24,7 +24,7 @@ use crate::table::Screen;
 use crate::view::View;
 use crate::{json, page, spreadsheet, table};
 
-/// Why there is no verdict.
+/// The reason why there are no findings.
 #[derive(Debug, thiserror::Error)]
 pub enum CheckError {
     /// A file cannot be used.
@@ -36,10 +36,10 @@ pub enum CheckError {
     /// A setting of the environment or of a configuration file cannot be used.
     #[error(transparent)]
     Configuration(#[from] ConfigurationError),
-    /// The live account cannot be asked.
+    /// The live account cannot be read.
     #[error(transparent)]
     Start(#[from] StartError),
-    /// The moment that was asked for is before what the report says.
+    /// `--now` is before the newest date in the report.
     #[error(
         "--now is {}, more than five minutes before the newest date in the credential report, {}",
         to_last_digit(*.now),
@@ -51,7 +51,7 @@ pub enum CheckError {
         /// The report's newest date.
         newest: DateTime<Utc>,
     },
-    /// The output would take the place of the evidence.
+    /// The output would overwrite an input file.
     #[error("--output is the file {0} itself, which would be gone")]
     OverInput(String),
     /// The findings cannot be rendered in this format.
@@ -65,25 +65,24 @@ pub enum CheckError {
 /// The exit status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {
-    /// Nothing fails that matters.
+    /// No finding fails at or above the threshold.
     Clean = 0,
-    /// Something does.
+    /// A finding fails at or above the threshold.
     Failing = 1,
     /// The command line or the input is wrong.
     Wrong = 2,
-    /// Nothing fails, but something that was asked for could not be read.
+    /// No finding fails, but a requested source could not be read.
     Unread = 3,
 }
 
-/// A file without a date of its own whose newest date is older than this may be older than its reader thinks.
+/// If the newest date of a file without its own date is older than this, the file may be older than the user expects.
 const RECENT: TimeDelta = TimeDelta::days(7);
 
-/// Judges what is asked for. `clock` is the present, `variables` the environment, `note` takes what is worth a line on standard
-/// error.
+/// Runs the checks. `clock` is the current time, `variables` the environment; `note` prints a line on standard error.
 ///
 /// # Errors
 ///
-/// When the input is wrong or the output cannot be written; then nothing was shown.
+/// When the input is invalid or the output cannot be written; then nothing is printed.
 pub fn check(
     arguments: &CheckArguments,
     clock: DateTime<Utc>,
@@ -118,24 +117,24 @@ pub fn check(
         Judged { account, evaluation, enrichment, unread: !errors.is_empty() }
     };
     for doubt in &judged.evaluation.doubts {
-        // The age of a saved report is not an error: its verdicts are as of its own time.
+        // The age of a saved report is not an error: its verdicts are as of the report's time.
         if !files.are_given() || matches!(doubt, Doubt::FewerUsers { .. }) {
             note(&doubt.to_string());
         }
     }
     let ending = ending(&judged.evaluation, arguments.fail_on, judged.unread);
-    // Rendered whole before the first byte is written: an error while rendering leaves an old file alone.
+    // Rendered completely before the first byte is written: an error while rendering does not change an old file.
     let rendered = render(arguments, &policy, judged, output.is_some(), note)?;
     deliver(&rendered, output)?;
     Ok(ending)
 }
 
-/// An account, and what is known and said of it.
+/// An account with its evaluation and enrichment.
 struct Judged {
     account: Account,
     evaluation: Evaluation,
     enrichment: Enrichment,
-    /// Whether a source that was asked for could not be read.
+    /// Whether a requested source could not be read.
     unread: bool,
 }
 
@@ -171,7 +170,7 @@ fn render(
     Ok(rendered)
 }
 
-/// Refuses a moment before the report's newest date: nothing can be said of a time at which that had not happened yet.
+/// Rejects a time before the report's newest date: the report has data that is later than that time.
 fn not_before(now: Option<DateTime<Utc>>, account: &Account) -> Result<(), CheckError> {
     match now.zip(account.report.as_ref().ok().and_then(Report::newest_time)) {
         Some((now, newest)) if newest - now > CLOCK_SKEW => Err(CheckError::BeforeReport { now, newest }),
@@ -179,7 +178,7 @@ fn not_before(now: Option<DateTime<Utc>>, account: &Account) -> Result<(), Check
     }
 }
 
-/// The time to judge a saved report by: its own where it says, else the present.
+/// The time at which a saved report is evaluated: its own if it has one, otherwise the current time.
 fn present(account: &Account, clock: DateTime<Utc>, note: &mut dyn FnMut(&str)) -> DateTime<Utc> {
     if let Some(generated) = account.report_generated_at() {
         return generated;
@@ -197,7 +196,7 @@ fn present(account: &Account, clock: DateTime<Utc>, note: &mut dyn FnMut(&str)) 
 fn ending(evaluation: &Evaluation, FailOn(threshold): FailOn, unread: bool) -> Ending {
     let Some(threshold) = threshold else { return Ending::Clean };
     let failing = || evaluation.findings.iter().filter(|finding| finding.status() == Status::Failed);
-    // What could not be read is not what fails.
+    // Unreadable data is not a failing finding.
     let fails = failing().any(|finding| !finding.is_blind_spot() && threshold <= finding.severity());
     let unjudged = failing().any(Finding::is_blind_spot)
         || evaluation.findings.iter().any(|finding| finding.status() == Status::Unknown && !finding.not_given());

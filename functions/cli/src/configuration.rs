@@ -1,5 +1,5 @@
-//! The AWS CLI's settings: the environment's variables and the two configuration files. Whatever cannot be used is refused here,
-//! in one line that names the variable, or the file and the line, before anything is called.
+//! The AWS CLI's settings: environment variables and the two configuration files. Invalid settings are reported before
+//! any call, in one line with the variable, or with the file and the line.
 
 use std::collections::{BTreeSet, HashMap};
 use std::ffi::OsString;
@@ -20,14 +20,14 @@ use rustls_pki_types::pem::PemObject as _;
 
 use crate::arguments::region;
 
-/// The environment's variables. An empty variable is an unset one: `main` has unset it.
+/// The environment variables. Empty variables count as unset: `main` removes them.
 #[derive(Clone, Copy)]
 pub struct Variables<'a>(pub &'a dyn Fn(&str) -> Option<OsString>);
 
 /// A setting that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigurationError {
-    /// A variable of the environment.
+    /// An environment variable.
     #[error("{0} {1}")]
     Variable(&'static str, String),
     /// A configuration file, or a file that a setting names.
@@ -35,17 +35,17 @@ pub enum ConfigurationError {
     File {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it, and the line where it is known.
+        /// The problem, with the line if it is known.
         what: String,
     },
-    /// A profile that is asked for and is in no file.
+    /// A requested profile that is in no file.
     #[error("there is no profile {profile} ({origin}) in {files}")]
     UnknownProfile {
         /// Its name, quoted.
         profile: String,
-        /// Who asks for it: an option, a variable, or another profile.
+        /// The origin of the request: an option, a variable, or another profile.
         origin: String,
-        /// The files, in words.
+        /// The files, as text.
         files: String,
     },
     /// A setting of a profile.
@@ -55,19 +55,19 @@ pub enum ConfigurationError {
         profile: String,
         /// The setting.
         setting: &'static str,
-        /// What is wrong with it.
+        /// The problem.
         what: String,
     },
-    /// A profile from which there can be no credentials.
+    /// A profile that cannot have credentials.
     #[error("{0}")]
     Profile(String),
     /// An endpoint, by a variable `AWS_ENDPOINT_URL…` or by a profile.
     #[error("the endpoint URL {0} is not one such as http://localhost:4566")]
     Endpoint(String),
-    /// Profiles that refer to each other in a circle.
+    /// A circle of profiles that refer to each other.
     #[error("the profile {0} is its own source_profile by way of {1}")]
     Circle(String, String),
-    /// The operating system has no certificate authorities that TLS could rely on.
+    /// The operating system has no certificate authorities for TLS.
     #[error("the system has no certificate authorities{0}; SSL_CERT_FILE or AWS_CA_BUNDLE names a file of them")]
     NoAuthorities(String),
 }
@@ -75,41 +75,41 @@ pub enum ConfigurationError {
 /// The settings of one run.
 #[derive(Debug)]
 pub struct Configuration {
-    /// The profile: the one that was asked for, or `default`.
+    /// The requested profile, or `default`.
     pub profile: String,
-    /// Where its credentials come from.
+    /// The source of the credentials.
     pub source: Source,
     /// Every profile of both files.
     pub profiles: EnvConfigSections,
-    /// The files' contents, as the SDK takes them.
+    /// The files' contents, in the form that the SDK requires.
     pub files: EnvConfigFiles,
-    /// The AWS region, where one is configured.
+    /// The AWS region, if one is configured.
     pub region: Option<String>,
-    /// The certificate authorities that connections are verified against.
+    /// The certificate authorities with which connections are verified.
     pub trusted: TrustStore,
 }
 
-/// Where the credentials of a run come from.
+/// The source of a run's credentials.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Source {
     /// The environment's access key.
     EnvironmentKey,
-    /// The environment's web identity, by the file of its token.
+    /// The environment's web identity, with the file of its token.
     WebIdentity(PathBuf),
-    /// The profile, or the machine where the profile has none.
+    /// The profile, or the machine if the profile has no credentials.
     Profile,
 }
 
-/// The variables and the keys of the files that hold credentials.
+/// The environment variables and the keys of the files that hold credentials.
 const KEY_VARIABLES: [&str; 3] = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"];
 const KEY_PROPERTIES: [&str; 3] = ["aws_access_key_id", "aws_secret_access_key", "aws_session_token"];
 
 impl Configuration {
-    /// Reads the environment and the files. `profile` and `region` are the command line's.
+    /// Reads the environment and the files. `profile` and `region` are from the command line.
     ///
     /// # Errors
     ///
-    /// When a setting that this run would use cannot be used.
+    /// When this run would use an invalid setting.
     pub fn read(
         profile: Option<&str>,
         region: Option<&str>,
@@ -135,7 +135,7 @@ impl Configuration {
         let configuration = Self {
             region: region_of(region, profiles.get_profile(&name), variables)?,
             trusted: trusted(profiles.get_profile(&name), variables)?,
-            // With `--profile` the environment's credentials do not count, as with the AWS CLI.
+            // With `--profile` the environment's credentials are ignored, as in the AWS CLI.
             source: match profile {
                 Some(_) => Source::Profile,
                 None => Source::of(profiles.get_profile(&name), variables)?,
@@ -149,8 +149,8 @@ impl Configuration {
         Ok(configuration)
     }
 
-    /// The profile that is used and those that it gets its credentials from, in this order; empty where the environment has the
-    /// credentials, or there is no such profile.
+    /// The profile, followed by the profiles from which it gets credentials; empty if the environment has the
+    /// credentials, or if there is no such profile.
     pub fn chain(&self) -> Vec<&Profile> {
         let mut chain: Vec<&Profile> = Vec::new();
         let mut next = self.profiles.get_profile(&self.profile).filter(|_| self.source == Source::Profile);
@@ -161,7 +161,7 @@ impl Configuration {
         chain
     }
 
-    /// Checks the credentials that this run would use, as far as that can be done without using them.
+    /// Validates the credentials that this run would use, without using them.
     fn check_credentials(&self, files: &[&File], variables: Variables<'_>) -> Result<(), ConfigurationError> {
         match &self.source {
             Source::EnvironmentKey => return variables.check_keys(),
@@ -184,7 +184,7 @@ impl Configuration {
             variables.check_keys()?;
         }
         if let Some(last) = chain.last() {
-            // Without a role the AWS CLI does not look there, and the SDK would.
+            // Without a role the AWS CLI ignores it, but the SDK would use it.
             let has_source = last.get("role_arn").is_none() && last.get("credential_source").is_some();
             if has_source && last.get("aws_access_key_id").is_none() {
                 return Err(ConfigurationError::Setting {
@@ -204,7 +204,7 @@ impl Configuration {
 }
 
 impl Source {
-    /// Without `--profile`. A web identity comes before what the profile has of its own, but after a role that the profile assumes.
+    /// Without `--profile`. A web identity has precedence over the profile's own credentials, but not over its role.
     fn of(profile: Option<&Profile>, variables: Variables<'_>) -> Result<Self, ConfigurationError> {
         let is_set = |name| (variables.0)(name).is_some();
         if is_set("AWS_ACCESS_KEY_ID") {
@@ -235,7 +235,7 @@ fn readable(path: &Path) -> Result<(), ConfigurationError> {
     std::fs::File::open(path).map(drop).map_err(error)
 }
 
-/// The profile that a profile with a role gets its credentials from. Without a role the setting means nothing.
+/// The profile from which a profile with a role gets its credentials. Without a role the setting is ignored.
 fn source_of(profile: &Profile) -> Option<&str> {
     profile.get("role_arn").and(profile.get("source_profile"))
 }
@@ -245,17 +245,17 @@ fn source_of(profile: &Profile) -> Option<&str> {
 struct File {
     kind: EnvConfigFileKind,
     path: PathBuf,
-    /// Without byte order mark, and without settings that are empty: those are unset, as with the AWS CLI.
+    /// Without byte order mark and without empty settings, which are unset, as in the AWS CLI.
     contents: String,
     unusable: Vec<UnusableLine>,
-    /// The names of profiles that the AWS CLI would take, and the SDK does not: with a space in it, say.
+    /// The names of profiles that the AWS CLI accepts and the SDK does not, such as names with a space.
     foreign: Vec<String>,
 }
 
-/// A larger file is no configuration.
+/// The maximum size of a file.
 const LARGEST: u64 = 32 * 1024 * 1024;
 
-/// A line that would make a request that cannot be sent. It matters only when its profile is used.
+/// A line with which no request could be sent. It is only an error if its profile is used.
 #[derive(Debug)]
 struct UnusableLine {
     profile: String,
@@ -264,7 +264,7 @@ struct UnusableLine {
 }
 
 impl File {
-    /// Reads a file. `stored` are the profiles of the credentials file, whose keys come before a `credential_process`.
+    /// Reads a file. `stored` is the credentials file, whose keys have precedence over a `credential_process`.
     fn read(
         kind: EnvConfigFileKind,
         variables: Variables<'_>,
@@ -282,7 +282,7 @@ impl File {
         match read {
             Ok(_) if bytes.len() as u64 > LARGEST => return Err(file.error("is larger than 32 MiB".to_owned())),
             Ok(_) => {}
-            // Neither has to be there.
+            // Both files are optional.
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(file),
             Err(error) => return Err(file.error(format!("cannot be read: {error}"))),
         }
@@ -302,7 +302,7 @@ impl File {
         ConfigurationError::File { path: self.path.clone(), what }
     }
 
-    /// Takes over the text, line by line.
+    /// Reads the text line by line.
     fn take(&mut self, text: &str, stored: Option<&EnvConfigSections>) {
         let (mut profile, mut is_credential, mut defaults) = (String::new(), false, BTreeSet::new());
         let mut lines = text.lines().enumerate().peekable();
@@ -349,19 +349,19 @@ impl File {
     }
 }
 
-/// The profile of a section's header, without its first bracket.
+/// The name of the profile in a section header without its opening bracket.
 fn section(header: &str) -> &str {
     let name = header.trim_end().trim_end_matches(']').trim();
     let profile = name.strip_prefix("profile").filter(|rest| rest.starts_with([' ', '\t']));
     profile.map_or(name, str::trim)
 }
 
-/// What the SDK takes in the name of a profile.
+/// The characters that the SDK accepts in the name of a profile.
 fn is_name_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"_-/.%@:+".contains(&byte)
 }
 
-/// A line without its comment, as the SDK takes it: a comment begins the line, or follows white space.
+/// A line without its comment, as in the SDK: a comment is at the start of the line, or after white space.
 fn without_comment(line: &str) -> &str {
     if line.starts_with(['#', ';']) {
         return "";
@@ -370,7 +370,7 @@ fn without_comment(line: &str) -> &str {
     comment.map_or(line, |start| &line[..start])
 }
 
-/// Visible ASCII: what a request's headers can hold.
+/// Whether the text is visible ASCII, as required in the headers of a request.
 pub(crate) fn is_header_text(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_graphic())
 }
@@ -384,7 +384,7 @@ fn parsed(files: &[&File]) -> Result<EnvConfigSections, ConfigurationError> {
         builder = builder.with_file(file.kind, &path);
         contents.insert(path, file.contents.clone().into_bytes());
     }
-    // With these shims nothing is read but what is given.
+    // With these shims only the given contents are read.
     let (fs, env, paths) = (Fs::from_map(contents), Env::from_slice(&[]), builder.build());
     let loaded = aws_config::profile::load(&fs, &env, &paths, None).now_or_never();
     let Some(loaded) = loaded else { return Ok(EnvConfigSections::default()) };
@@ -397,7 +397,7 @@ fn parsed(files: &[&File]) -> Result<EnvConfigSections, ConfigurationError> {
     })
 }
 
-/// The files for the SDK, which then reads none itself.
+/// The files' contents for the SDK, which then reads no file.
 fn inline(files: &[&File]) -> EnvConfigFiles {
     let builder = files
         .iter()
@@ -424,7 +424,7 @@ impl Variables<'_> {
         path.strip_prefix("~").map_or_else(|_| path.to_owned(), |rest| home.join(rest))
     }
 
-    /// The first of the variables that is set, and its value.
+    /// The first of the variables that is set, with its value.
     fn first(self, names: &[&'static str]) -> Result<Option<(&'static str, String)>, ConfigurationError> {
         for name in names {
             if let Some(value) = self.text(name)? {
@@ -434,7 +434,7 @@ impl Variables<'_> {
         Ok(None)
     }
 
-    /// Checks that the environment's credentials can be sent.
+    /// Checks that requests can be sent with the environment's credentials.
     fn check_keys(self) -> Result<(), ConfigurationError> {
         for name in KEY_VARIABLES {
             let value = self.text(name)?.unwrap_or_default();
@@ -470,7 +470,7 @@ fn region_of(
     })
 }
 
-/// The system's certificate authorities, and those of `AWS_CA_BUNDLE` or the profile's `ca_bundle`.
+/// The certificate authorities of the system, and those of `AWS_CA_BUNDLE` or the profile's `ca_bundle`.
 fn trusted(profile: Option<&Profile>, variables: Variables<'_>) -> Result<TrustStore, ConfigurationError> {
     let bundle = variables.text("AWS_CA_BUNDLE")?.or_else(|| Some(profile?.get("ca_bundle")?.to_owned()));
     let system = rustls_native_certs::load_native_certs();
@@ -496,7 +496,7 @@ fn trusted(profile: Option<&Profile>, variables: Variables<'_>) -> Result<TrustS
     Ok(trusted.with_pem_certificate(pem))
 }
 
-/// A proxy that the HTTP client could not use would be left out: the request would go past it.
+/// Rejects an invalid proxy: the HTTP client would ignore it and connect without a proxy.
 fn check_proxies(variables: Variables<'_>) -> Result<(), ConfigurationError> {
     let proxies = [["HTTPS_PROXY", "https_proxy"], ["HTTP_PROXY", "http_proxy"], ["ALL_PROXY", "all_proxy"]];
     for names in proxies {
@@ -504,7 +504,7 @@ fn check_proxies(variables: Variables<'_>) -> Result<(), ConfigurationError> {
         let uri = value.parse::<http::Uri>().ok().filter(|uri| uri.authority().is_some());
         let is_usable = uri.is_some_and(|uri| matches!(uri.scheme_str(), None | Some("http" | "https")));
         if !is_usable {
-            // Its text may have a password in it.
+            // The value may contain a password.
             let what = "is not a proxy such as http://proxy.example.com:3128".to_owned();
             return Err(ConfigurationError::Variable(name, what));
         }
@@ -512,7 +512,7 @@ fn check_proxies(variables: Variables<'_>) -> Result<(), ConfigurationError> {
     Ok(())
 }
 
-/// Checks an endpoint that is configured for a service: the SDK takes one without a scheme for a path.
+/// Checks the endpoint of a service: the SDK takes a URL without a scheme for a path.
 ///
 /// # Errors
 ///

@@ -1,4 +1,4 @@
-//! The live account's credentials: where the AWS CLI would get them from, in its order.
+//! The live account's credentials, from the same sources and in the same order as in the AWS CLI.
 
 use std::error::Error;
 use std::io::{self, IsTerminal as _, Write as _};
@@ -25,11 +25,10 @@ use hygiene::text::escape;
 
 use crate::configuration::{Configuration, Source, is_header_text};
 
-/// Everything that credentials can come from. `sdk` is the configuration that they are asked for with: Region, HTTP client,
-/// endpoints.
+/// The chain of all sources of credentials. `sdk` is the configuration for requests: Region, HTTP client, endpoints.
 ///
-/// Without `--profile`: the environment's key, its web identity, the profile, the container, the instance. A profile that
-/// `--profile` names comes before the environment, which then does not count.
+/// Without `--profile`: the environment's key, its web identity, the profile, the container, the instance. A profile of
+/// `--profile` has precedence over the environment, which is then ignored.
 pub fn provider(configuration: &Configuration, sdk: &SdkConfig) -> SharedCredentialsProvider {
     let config = provider_config(sdk, sdk.http_client());
     let machine = Machine { config: provider_config(sdk, Some(direct_http_client(configuration.trusted.clone()))) };
@@ -66,8 +65,8 @@ fn provider_config(sdk: &SdkConfig, http_client: Option<SharedHttpClient>) -> Pr
     }
 }
 
-/// The credentials of the container or the instance that the command line runs on. They are not asked for through a proxy, which
-/// would see them and the token that gets them.
+/// The credentials of the container or instance that runs the command line. They are requested without a proxy, since a
+/// proxy could read them and the token to get them.
 struct Machine {
     config: ProviderConfig,
 }
@@ -82,20 +81,20 @@ impl Machine {
     }
 }
 
-/// The credentials of the profile. The SDK does all that it knows of; what it does not know is a role that wants an MFA code.
+/// The credentials of the profile. The SDK handles all profiles but roles with an MFA code.
 #[derive(Debug)]
 struct ProfileProvider {
     sdk: SdkConfig,
-    /// The credentials that the first of the roles is assumed with.
+    /// The credentials with which the first role is assumed.
     base: Base,
-    /// The roles to be assumed, in order, from the first that wants an MFA code on.
+    /// The roles to assume, in order, starting with the first that requires an MFA code.
     roles: Vec<Role>,
 }
 
 #[derive(Debug)]
 enum Base {
     Sdk(Box<ProfileFileCredentialsProvider>),
-    /// A profile that is its own `source_profile`: its keys.
+    /// The keys of a profile that is its own `source_profile`.
     Keys(Credentials),
     Environment(EnvironmentVariableCredentialsProvider),
     EcsContainer(Box<EcsCredentialsProvider>),
@@ -103,7 +102,7 @@ enum Base {
     Invalid(String),
 }
 
-/// A role that a profile names, with what `AssumeRole` takes from the profile.
+/// A role of a profile, with the profile's settings for `AssumeRole`.
 #[derive(Debug)]
 struct Role {
     profile: String,
@@ -132,7 +131,7 @@ impl ProfileProvider {
     fn new(configuration: &Configuration, sdk: &SdkConfig, config: &ProviderConfig, machine: &Machine) -> Self {
         let chain = configuration.chain();
         let wants_code = |profile: &&Profile| profile.get("role_arn").is_some() && profile.get("mfa_serial").is_some();
-        // What is below the last profile that wants a code is the SDK's.
+        // The SDK handles the profiles below the last one that requires a code.
         let last = chain.iter().rposition(wants_code);
         let of = |name: &str| {
             let provider = ProfileFileCredentialsProvider::builder()
@@ -143,7 +142,7 @@ impl ProfileProvider {
         };
         let base = match last.map(|last| (chain[last], chain.get(last + 1))) {
             None => match (chain.as_slice(), chain.last().and_then(|last| incomplete(last))) {
-                // What is left of a sign-in does not count beside a key.
+                // An incomplete sign-in is ignored if the profile has a key.
                 ([only], Some(_)) if has_keys_alone(only) => keys(only).map_or_else(Base::Invalid, Base::Keys),
                 (_, Some(what)) => Base::Invalid(what),
                 (_, None) => Base::Sdk(of(&configuration.profile)),
@@ -175,7 +174,7 @@ impl ProfileProvider {
             Base::Invalid(what) => Err(CredentialsError::invalid_configuration(what.clone())),
         };
         for role in &self.roles {
-            // Of a profile nothing may be left out: what comes next would be another account's credentials.
+            // This error ends the search: the next source may have another account's credentials.
             let source = credentials.map_err(CredentialsError::provider_error)?;
             credentials = self.assume(role, source).await;
         }
@@ -215,7 +214,7 @@ impl ProvideCredentials for ProfileProvider {
     }
 }
 
-/// What a profile lacks for which the SDK would go on to the next source of credentials, and the AWS CLI stops.
+/// The missing setting of a profile, without which the SDK tries the next source of credentials and the AWS CLI fails.
 fn incomplete(profile: &Profile) -> Option<String> {
     let missing = ["sso_account_id", "sso_role_name"].into_iter().find(|key| profile.get(key).is_none())?;
     signs_in(profile).then(|| format!("profile `{}` has no {missing}", escape(profile.name())))
@@ -226,7 +225,7 @@ fn signs_in(profile: &Profile) -> bool {
     profile.get("sso_session").or(profile.get("sso_start_url")).is_some()
 }
 
-/// Whether the profile has a key, and no account and role to sign in to.
+/// Whether the profile has a key, but no account and role for a sign-in.
 fn has_keys_alone(profile: &Profile) -> bool {
     let has = |key| profile.get(key).is_some();
     has("aws_access_key_id") && !has("sso_account_id") && !has("sso_role_name")
@@ -245,7 +244,7 @@ fn keys(profile: &Profile) -> Result<Credentials, String> {
     Ok(Credentials::new(id, secret, text("aws_session_token"), None, "Profile"))
 }
 
-/// Asks for the code of an MFA device, where somebody is there to be asked.
+/// Prompts for the code of an MFA device, if there is a terminal.
 fn mfa_code(profile: &str, serial: &str) -> Result<String, CredentialsError> {
     let (profile, serial) = (escape(profile), escape(serial));
     if !(io::stdin().is_terminal() && io::stderr().is_terminal()) {
@@ -263,8 +262,8 @@ fn mfa_code(profile: &str, serial: &str) -> Result<String, CredentialsError> {
     Ok(code.trim().to_owned())
 }
 
-/// Credentials that were fetched already, for the first who asks: fetching can mean running a program, or asking for a code
-/// that works once. When they have expired the provider is asked again.
+/// Credentials that were already fetched, for the first request: fetching may run a program, or prompt for a code that
+/// works only once. When they have expired, they are fetched again.
 #[derive(Debug)]
 struct Fetched {
     first: Mutex<Option<Credentials>>,
@@ -283,20 +282,20 @@ impl ProvideCredentials for Fetched {
     }
 }
 
-/// Why there are no credentials, in one line.
+/// The reason why there are no credentials, in one line.
 #[derive(Debug)]
 pub enum NoCredentials {
-    /// A profile is wrong.
+    /// A profile is invalid.
     Settings(String),
-    /// Nobody has them, or who has them does not give them.
+    /// No source has credentials, or the source does not return them.
     Unavailable(String),
 }
 
-/// Fetches the credentials; returns what provides them from now on.
+/// Fetches the credentials, and returns a provider for them.
 ///
 /// # Errors
 ///
-/// When there are none.
+/// When there are no credentials.
 pub async fn fetch(
     configuration: &Configuration,
     provider: SharedCredentialsProvider,
@@ -315,13 +314,13 @@ pub async fn fetch(
     Ok(SharedCredentialsProvider::new(Fetched { first, provider }))
 }
 
-/// Why there are no credentials, and what can be done.
+/// The reason why there are no credentials, with advice.
 fn reason(configuration: &Configuration, error: &CredentialsError) -> String {
     if matches!(error, CredentialsError::CredentialsNotLoaded(_)) {
         return NOT_FOUND.to_owned();
     }
     let mut cause: &(dyn Error + 'static) = error;
-    // Each of a profile's roles adds one more that says nothing.
+    // Each role of a profile wraps the error once more, without information.
     while let Some(source) = cause.source().filter(|_| cause.is::<CredentialsError>()) {
         cause = source;
     }
@@ -331,7 +330,7 @@ fn reason(configuration: &Configuration, error: &CredentialsError) -> String {
         return one_line(said);
     }
     let profiles = configuration.chain();
-    // Nothing else has credentials, so it is the machine that was asked for them.
+    // There is no profile with credentials, so the error is from the machine.
     let Some(base) = profiles.last() else { return format!("{NOT_FOUND}: {}", one_line(said)) };
     if base.get("credential_process").is_some() && base.get("role_arn").is_none() {
         return failed_process(said);
@@ -350,15 +349,15 @@ fn reason(configuration: &Configuration, error: &CredentialsError) -> String {
     format!("{}; `{sign_in} --profile {}` signs in anew", one_line(said), escape(base.name()))
 }
 
-/// Nothing has credentials: neither a setting nor the machine.
+/// No credentials in the settings or from the machine.
 pub const NOT_FOUND: &str = "none in the environment, in a profile or from the machine";
 
-/// Whether the call did not reach anybody, so that signing in again would not help.
+/// Whether the connection failed, so that another sign-in would not help.
 fn is_network(error: &(dyn Error + 'static)) -> bool {
     std::iter::successors(Some(error), |error| (*error).source()).any(<dyn Error>::is::<ConnectorError>)
 }
 
-/// What a `credential_process` wrote last, which is where programs say what went wrong.
+/// The last line that a `credential_process` wrote to standard error, which usually has the error message.
 fn failed_process(said: &str) -> String {
     let Some((failure, written)) = said.split_once(". Stderr: ") else { return one_line(said) };
     let last = written.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("it wrote nothing to standard error");

@@ -1,4 +1,4 @@
-//! Reads saved files. Nothing here calls anything.
+//! Reads saved files, without any call to AWS.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -24,10 +24,10 @@ use serde_json::Value;
 
 use crate::wrong_output::{Format, Output};
 
-/// The largest file that is read. An account has 5,000 users at the most, whose report takes 6 MB, or 8 MB in base64.
+/// The maximum size of a file. An account has at most 5,000 users, whose report has 6 MB, or 8 MB in base64.
 const LARGEST: u64 = 32 * 1024 * 1024;
 
-/// Whether root's MFA device is a virtual one only the live account says.
+/// Only the live account shows whether root's MFA device is virtual.
 pub fn not_in_files() -> Unavailable {
     Unavailable::NotAsked("The virtual MFA devices are in none of the files.".to_owned())
 }
@@ -41,7 +41,7 @@ pub struct InputError {
     what: What,
 }
 
-/// What is wrong with a file.
+/// The reason why a file cannot be used.
 #[derive(Debug, thiserror::Error)]
 enum What {
     #[error("cannot be read")]
@@ -88,7 +88,7 @@ enum What {
     Garbled(&'static str, String),
 }
 
-/// The files that are given.
+/// The input files.
 #[derive(Debug, Clone, Copy)]
 pub struct Files<'a> {
     /// The credential report.
@@ -109,18 +109,18 @@ impl Files<'_> {
         [self.credential_report, self.account_summary, self.service_credentials].into_iter().flatten()
     }
 
-    /// The input that the path leads to as well, links followed.
+    /// Returns the input file to which the path leads too, with links followed.
     pub fn same_as(&self, path: &Path) -> Option<&Path> {
         let place = path.canonicalize().ok()?;
         let mut files = self.inputs().filter(|input| !is_standard_input(input));
         files.find(|input| input.is_file() && input.canonicalize().is_ok_and(|input| input == place))
     }
 
-    /// Reads them.
+    /// Reads the files.
     ///
     /// # Errors
     ///
-    /// When a file cannot be read, or is not what it should be; a cell that cannot be understood is no error.
+    /// When a file cannot be read or has the wrong content. A cell that cannot be parsed is not an error.
     pub fn read(&self) -> Result<Account, InputError> {
         if let Some(again) = self.inputs().filter(|path| is_standard_input(path)).nth(1) {
             return Err(What::StandardInputTwice.of(&name(again)));
@@ -143,7 +143,7 @@ impl Files<'_> {
         })
     }
 
-    /// What people should know of the files, a line each.
+    /// Notes about the files, one line each.
     pub fn notes(&self, account: &Account) -> Vec<String> {
         let report = self.credential_report.zip(account.report.as_ref().ok());
         let notes = report.map(|(path, report)| (name(path), report.credentials.notes()));
@@ -154,7 +154,7 @@ impl Files<'_> {
     }
 }
 
-/// The credential report in a file's bytes: the CSV, or what `aws iam get-credential-report` prints.
+/// Parses a credential report: the CSV, or the output of `aws iam get-credential-report`.
 ///
 /// # Errors
 ///
@@ -163,7 +163,7 @@ pub fn report(file: &str, bytes: &[u8]) -> Result<Report, InputError> {
     saved_report(&utf8(bytes)).map_err(|what| what.of(file))
 }
 
-/// The account summary in a file's bytes: what `aws iam get-account-summary` prints.
+/// Parses an account summary: the output of `aws iam get-account-summary`.
 ///
 /// # Errors
 ///
@@ -172,11 +172,11 @@ pub fn summary(file: &str, bytes: &[u8]) -> Result<AccountSummary, InputError> {
     saved_summary(&utf8(bytes)).map_err(|what| what.of(file))
 }
 
-/// The service-specific credentials in a file's bytes: what `aws iam list-service-specific-credentials --all-users` prints.
+/// Parses service-specific credentials: the output of `aws iam list-service-specific-credentials --all-users`.
 ///
 /// # Errors
 ///
-/// When it is something else, or a part of the list.
+/// When it is something else, or only a part of the list.
 pub fn service_credentials(file: &str, bytes: &[u8]) -> Result<Vec<ServiceCredential>, InputError> {
     saved_credentials(&utf8(bytes)).map_err(|what| what.of(file))
 }
@@ -213,7 +213,7 @@ fn read(path: &Path) -> Result<Vec<u8>, What> {
     Ok(bytes)
 }
 
-/// Without byte order mark, and in UTF-8: what `>` of Windows PowerShell wrote is UTF-16.
+/// Removes the byte order mark and converts to UTF-8: `>` in Windows PowerShell writes UTF-16.
 fn utf8(bytes: &[u8]) -> Cow<'_, [u8]> {
     let decoded = |units: fn([u8; 2]) -> u16, bytes: &[u8]| {
         let units = bytes.as_chunks().0.iter().map(|unit| units(*unit));
@@ -228,7 +228,7 @@ fn utf8(bytes: &[u8]) -> Cow<'_, [u8]> {
     }
 }
 
-/// What the AWS CLI prints. What else is in it does not matter.
+/// The output of the AWS CLI. Other members are ignored.
 #[derive(Deserialize)]
 struct ReportAnswer {
     #[serde(rename = "Content")]
@@ -296,12 +296,12 @@ fn in_place_of_credentials(output: Output) -> String {
     }
 }
 
-/// The report in those bytes.
+/// Parses the report.
 fn credentials(bytes: &[u8], origin: Origin) -> Result<CredentialReport, What> {
     let report = CredentialReport::parse_from(bytes, origin)?;
     let garbled = match origin {
         Origin::Live | Origin::Answer => report.garbled_column(),
-        // People add columns to a file, and leave some out.
+        // People add columns to a file, and omit some.
         Origin::File => None,
     };
     if let Some((missing, garbled)) = garbled {
@@ -323,7 +323,7 @@ fn time(text: &str) -> Result<DateTime<Utc>, What> {
     rfc3339(text).ok_or_else(no_time)
 }
 
-/// What `aws iam get-account-summary` prints.
+/// The output of `aws iam get-account-summary`.
 #[derive(Deserialize)]
 #[serde(expecting = "a map")]
 struct SummaryAnswer {
@@ -333,7 +333,7 @@ struct SummaryAnswer {
     others: BTreeMap<String, Value>,
 }
 
-/// A JSON object none of whose members is there twice: which one would count?
+/// A JSON object without duplicate members: it would be unclear which one counts.
 struct Members(BTreeMap<String, Value>);
 
 impl<'de> Deserialize<'de> for Members {
@@ -389,7 +389,7 @@ fn saved_summary(bytes: &[u8]) -> Result<AccountSummary, What> {
     Ok(AccountSummary::of(|key| map.get(key).and_then(number)))
 }
 
-/// What `aws iam list-service-specific-credentials` prints.
+/// The output of `aws iam list-service-specific-credentials`.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase", expecting = "a map")]
 struct CredentialsAnswer {

@@ -56,8 +56,8 @@ mod signals {
         }
     }
 
-    /// The signals that the process was started with ignored, as by `nohup`, a bit each; a handler would undo that. Only Linux
-    /// shows them to safe code.
+    /// The signals that were ignored at the start of the process, as by `nohup`, one bit each; a handler would undo
+    /// that. Only Linux shows them to safe code.
     fn ignored() -> u64 {
         let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
         let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));

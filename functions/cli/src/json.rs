@@ -9,7 +9,7 @@ use serde_json::ser::{CompactFormatter, Formatter};
 
 use crate::view::View;
 
-/// What is written.
+/// The document.
 #[derive(Serialize)]
 struct Document<'a> {
     account_id: Option<&'a str>,
@@ -37,7 +37,7 @@ pub fn write(view: &View<'_>, to: &mut dyn Write) -> io::Result<()> {
     to.flush()
 }
 
-/// The findings to show, made one at a time: all of them at once would be the largest thing in memory.
+/// Serializes the findings one at a time: a list of all of them would be the largest object in memory.
 struct Each<'a>(&'a View<'a>);
 
 impl Serialize for Each<'_> {
@@ -47,7 +47,7 @@ impl Serialize for Each<'_> {
     }
 }
 
-/// Compact JSON, but for a line for each item of the outermost list.
+/// Compact JSON, except that each item of the outermost list has its own line.
 #[derive(Default)]
 struct Lines {
     depth: usize,

@@ -1,12 +1,12 @@
-//! credwarden's command line: the same rules and the same hands as the function, on a saved report or on the live account.
+//! credwarden's command line: the function's checks and AWS I/O, for a saved report or the live account.
 //!
 //! # Layout
 //!
-//! - [`arguments`] is what can be said, [`input`] reads files ([`wrong_output`] names one that is something else), [`live`]
-//!   reads the account, with the settings of [`configuration`] and the [`credentials`] that they lead to
-//! - [`check`] judges and says how it ends; [`view`] is what there is to show
-//! - [`output`] is where it is written
-//! - one module a format: [`table`], [`json`], [`spreadsheet`], [`asff`], [`page`]
+//! - [`arguments`] parses the command line, [`input`] reads files ([`wrong_output`] detects wrong ones), [`live`] reads
+//!   the account, with the settings of [`configuration`] and the [`credentials`] that they lead to
+//! - [`check`] evaluates and returns the exit status; [`view`] has the data to show
+//! - [`output`] writes the result
+//! - one module per format: [`table`], [`json`], [`spreadsheet`], [`asff`], [`page`]
 
 pub mod arguments;
 pub mod asff;

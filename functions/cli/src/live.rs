@@ -1,4 +1,4 @@
-//! Reads the live account, with the AWS CLI's own credentials, through the function's own hands.
+//! Reads the live account with the AWS CLI's credentials, using the same code as the function.
 
 use std::error::Error as _;
 use std::io;
@@ -26,15 +26,15 @@ use tokio::time::Instant;
 use crate::configuration::{Configuration, ConfigurationError, check_endpoint};
 use crate::credentials::{self, NoCredentials};
 
-/// How long the sources are waited for: IAM takes seconds for a report, and longer for one of thousands of users.
+/// The timeout of reading all sources: IAM needs seconds for a report, and longer for thousands of users.
 const PATIENCE: Duration = Duration::from_mins(2);
-/// How long the keys' ids are: with thousands of failing keys it is a call a user.
+/// The timeout of looking up key ids: with thousands of failing keys there is one call per user.
 const NAMING: Duration = Duration::from_mins(10);
 
-/// How often an endpoint is tried that cannot be reached: whoever sits before a terminal can see to the network.
+/// The maximum number of tries if an endpoint cannot be reached: a person at a terminal can check the network.
 const REACHING: u32 = 3;
 
-/// IAM is the same from every region of a partition; this one signs where none is configured.
+/// IAM is the same from every region of a partition; this region signs if none is configured.
 const ANY_REGION: &str = "us-east-1";
 
 /// The live account.
@@ -42,40 +42,40 @@ const ANY_REGION: &str = "us-east-1";
 pub struct Live {
     runtime: Runtime,
     clients: Clients,
-    /// The region that signed.
+    /// The region of the signatures.
     region: String,
     unreadable: Option<String>,
 }
 
-/// What was read of the live account.
+/// The data of the live account, with errors.
 #[derive(Debug)]
 pub struct Read {
-    /// What was read.
+    /// The account, as far as it could be read.
     pub account: Account,
-    /// Why the rest could not be read, a line each.
+    /// The errors of sources that could not be read, one line each.
     pub errors: Vec<String>,
-    /// What went wrong although everything was read, a line each.
+    /// Errors although everything was read, one line each.
     pub notes: Vec<String>,
 }
 
-/// Why the live account is not asked.
+/// The reason why the live account is not read.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// There can be no runtime.
+    /// The runtime could not be started.
     #[error("could not start")]
     Runtime(#[from] io::Error),
-    /// A setting cannot be used.
+    /// A setting is invalid.
     #[error(transparent)]
     Configuration(#[from] ConfigurationError),
 }
 
 impl Live {
-    /// The account whose credentials the configuration has. Fetching them may ask for the code of an MFA device.
+    /// The account of the configured credentials. Fetching them may prompt for the code of an MFA device.
     ///
     /// # Errors
     ///
-    /// When there can be no runtime, or a configured endpoint is not a URL. Missing credentials are not an error: then
-    /// nothing is known of the account.
+    /// When the runtime cannot be started, or a configured endpoint is not a URL. Missing credentials are not an error:
+    /// then no source can be read.
     pub fn new(configuration: &Configuration) -> Result<Self, StartError> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let region = configuration.region.clone().map_or(Region::from_static(ANY_REGION), Region::new);
@@ -96,7 +96,7 @@ impl Live {
         Ok(Self { runtime, clients: Clients::new(&sdk), region, unreadable })
     }
 
-    /// Reads all sources; the report's age is as of `now`.
+    /// Reads all sources. The age of the report is computed at `now`.
     pub fn read(&self, now: DateTime<Utc>) -> Read {
         if let Some(reason) = &self.unreadable {
             return nothing(reason);
@@ -114,7 +114,7 @@ impl Live {
         Read { account: collected.account, errors, notes: collected.notes.iter().map(|note| chain(note)).collect() }
     }
 
-    /// Says once what all calls would say, and what can be done.
+    /// Renders the error that all calls have in common once, with advice.
     fn refusal(&self, error: &CallError) -> String {
         let cause = chain(&error.cause);
         let region = &self.region;
@@ -128,7 +128,7 @@ impl Live {
         format!("AWS refuses the credentials: {}{advice}", cause.trim_end_matches('.'))
     }
 
-    /// Looks up the ids of the keys that fail; returns what went wrong too. A key without an id is reported all the same.
+    /// Looks up the ids of failing keys, and returns errors. A key without an id is reported without it.
     pub fn enrich(&self, evaluation: &Evaluation) -> (Enrichment, Vec<String>) {
         let progress = spinner("Looking up the ids of the access keys …");
         let retry = retry(Instant::now() + NAMING, &progress);
@@ -138,7 +138,7 @@ impl Live {
     }
 }
 
-/// Checks the endpoints that the environment or the profile sets for what is called.
+/// Checks the endpoints of the environment or the profile for the services that are called.
 fn check_endpoints(sdk: &SdkConfig) -> Result<(), ConfigurationError> {
     let services = ["IAM", "STS"].map(|service| {
         let key = ServiceConfigKey::builder().service_id(service).env("AWS_ENDPOINT_URL").profile("endpoint_url");
@@ -147,7 +147,7 @@ fn check_endpoints(sdk: &SdkConfig) -> Result<(), ConfigurationError> {
     services.into_iter().flatten().try_for_each(|endpoint| check_endpoint(&endpoint))
 }
 
-/// The codes with which AWS refuses the credentials themselves, whatever is called.
+/// The error codes with which AWS rejects the credentials themselves, for any operation.
 const REFUSALS: [&str; 6] = [
     "InvalidClientTokenId",
     "UnrecognizedClientException",
@@ -157,7 +157,7 @@ const REFUSALS: [&str; 6] = [
     "IncompleteSignature",
 ];
 
-/// The refusal of the credentials, where every call had the same.
+/// The rejection of the credentials, if every call has the same.
 fn refused(errors: &[CollectError]) -> Option<&CallError> {
     let mut calls = errors.iter().map(|error| error.source().and_then(|cause| cause.downcast_ref::<CallError>()));
     let first = calls.next()??;
@@ -165,7 +165,7 @@ fn refused(errors: &[CollectError]) -> Option<&CallError> {
     calls.all(|call| call.is_some_and(|call| call.code() == Some(code))).then_some(first)
 }
 
-/// What is known of an account without credentials for it.
+/// The result when there are no credentials.
 fn nothing(reason: &str) -> Read {
     let unread = Unavailable::Unreadable(format!("There are no AWS credentials: {}.", reason.trim_end_matches('.')));
     let advice = if reason.starts_with(credentials::NOT_FOUND) {
@@ -176,14 +176,14 @@ fn nothing(reason: &str) -> Read {
     Read { account: Account::unread(&unread), errors: vec![format!("{unread}{advice}")], notes: Vec::new() }
 }
 
-/// Tries a few times to reach an endpoint, and until then whatever else may pass; says so on a terminal.
+/// Retries an unreachable endpoint a few times, other temporary errors until the deadline; shown on a terminal.
 fn retry(until: Instant, progress: &ProgressBar) -> Retry {
     let progress = progress.clone();
     let on_retry = move |error: &CallError| progress.set_message(format!("{}; trying again …", chain(error)));
     Retry { unreachable: Some(REACHING), on_retry: Some(Arc::new(on_retry)), ..Retry::from(until) }
 }
 
-/// Something to look at on a terminal; nothing where standard error is none.
+/// Shows progress on a terminal. Does nothing if standard error is not a terminal.
 fn spinner(message: &'static str) -> ProgressBar {
     let progress = ProgressBar::new_spinner().with_message(message);
     if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} {elapsed}") {

@@ -1,4 +1,4 @@
-//! `credwarden`. The clock is read here, and nowhere else.
+//! `credwarden`. Only this module reads the clock.
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -53,7 +53,7 @@ fn checked(arguments: &CheckArguments) -> ExitCode {
     }
 }
 
-/// Every check, a line each.
+/// Lists every check, one per line.
 fn list() -> String {
     let id = CHECKS.iter().map(|check| check.id.len()).max().unwrap_or_default();
     let line = |check: &&Check| format!("{:id$}  {:13}  {}", check.id, check.severity, check.title);
@@ -71,7 +71,7 @@ fn man(command: Option<&str>) -> String {
     }
 }
 
-/// Prints help or version. An error of the arguments is one line on standard error.
+/// Prints help or version. Other errors of the arguments are reported as one line on standard error.
 fn refused(error: &clap::Error) -> ExitCode {
     if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
         let is_coloured = AutoStream::choice(&io::stdout()) != ColorChoice::Never;
@@ -82,14 +82,14 @@ fn refused(error: &clap::Error) -> ExitCode {
     let lines = text.lines().map(str::trim).take_while(|line| !line.starts_with("Usage:"));
     let mut lines: Vec<_> =
         lines.filter(|line| !line.is_empty() && !line.starts_with("For more information")).collect();
-    // Where it is clear what was meant, the list of everything else is noise.
+    // With a tip, the list of possible values is not needed.
     if lines.iter().any(|line| line.starts_with("tip:")) {
         lines.retain(|line| !line.starts_with("[possible values:"));
     }
     failed(&format!("{} (see --help)", lines.join(" ").trim_start_matches("error: ")))
 }
 
-/// Prints to standard output, and says how that ends.
+/// Prints to standard output, and returns the exit code.
 fn print(text: &str) -> ExitCode {
     match deliver(text.as_bytes(), None) {
         Ok(()) => ExitCode::SUCCESS,
@@ -102,12 +102,12 @@ fn failed(message: &str) -> ExitCode {
     ExitCode::from(Ending::Wrong as u8)
 }
 
-/// One line on standard error.
+/// Prints one line to standard error.
 fn complain(message: &str) {
     let _ = writeln!(io::stderr(), "credwarden: {}", escape(message));
 }
 
-/// The present, to the second: nobody wants to read more, and the report has no more.
+/// The current time, to the second, as in the report.
 #[expect(clippy::disallowed_methods, reason = "the one place that reads the clock")]
 fn clock() -> DateTime<Utc> {
     DateTime::from(SystemTime::now()).trunc_subsecs(0)

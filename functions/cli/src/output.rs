@@ -1,4 +1,4 @@
-//! Where the output goes: standard output, a stream, or a file that is whole or not there.
+//! Writes the output to standard output, to a stream, or to a file that is either complete or absent.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write as _};
@@ -6,10 +6,10 @@ use std::path::{MAIN_SEPARATOR, Path, PathBuf};
 
 use crate::interrupt;
 
-/// The output could not be delivered.
+/// The output could not be written.
 #[derive(Debug, thiserror::Error)]
 pub enum OutputError {
-    /// Nothing was written to a file, or perhaps a part to a stream.
+    /// Nothing was written to a file; a part may have been written to a stream.
     #[error("could not write {name}")]
     Write {
         /// The output.
@@ -24,17 +24,17 @@ pub enum OutputError {
     Incomplete {
         /// The output.
         name: String,
-        /// Why it could not be replaced.
+        /// The reason why the file could not be replaced.
         refusal: io::Error,
         /// The reason.
         source: io::Error,
     },
 }
 
-/// Writes the whole output, to standard output where no path is given. A reader that has gone (`| head`) is no error.
+/// Writes the complete output, to standard output if there is no path. A closed pipe (`| head`) is not an error.
 ///
-/// A regular file is replaced, when everything is written, by a new file with the same permissions, so it is never incomplete.
-/// Devices, pipes, sockets and descriptors such as `/dev/stdout` are written directly and never replaced.
+/// A regular file is replaced, after everything is written, by a new file with the same permissions, so it is never
+/// incomplete. Devices, pipes, sockets and descriptors such as `/dev/stdout` are written directly and never replaced.
 pub fn deliver(bytes: &[u8], path: Option<&Path>) -> Result<(), OutputError> {
     let Some(path) = path else {
         let name = "standard output".to_owned();
@@ -52,7 +52,7 @@ pub fn deliver(bytes: &[u8], path: Option<&Path>) -> Result<(), OutputError> {
     }
 }
 
-/// What a path leads to, links followed.
+/// The destination of a path, with links followed.
 enum Destination {
     /// An open file of this process.
     Descriptor(u32),
@@ -67,12 +67,12 @@ enum Destination {
     File(PathBuf),
 }
 
-/// Links that are followed one after the other; Linux follows as many.
+/// The maximum number of links to follow, as on Linux.
 const LINKS: usize = 40;
 
 impl Destination {
     fn of(path: &Path) -> io::Result<Self> {
-        // The target of a link may be missing, and so may a descriptor.
+        // The target of a link may be missing, and a descriptor too.
         if let Err(error) = fs::metadata(path)
             && error.kind() != ErrorKind::NotFound
         {
@@ -113,7 +113,7 @@ impl Destination {
         match metadata.is_file() {
             true if shared => Self::Shared(path),
             true => Self::File(path),
-            // A folder too: opening it is refused in the system's words.
+            // Also for a folder: opening it returns the system's error.
             false => Self::Stream(path),
         }
     }
@@ -124,7 +124,7 @@ fn is_folder_name(path: &Path) -> bool {
     text.ends_with(&[MAIN_SEPARATOR as u8]) || text.ends_with(b"/") || text.ends_with(b"/.")
 }
 
-/// Whether a folder of descriptors is this process's own.
+/// Whether a folder of descriptors belongs to this process.
 fn is_own(folder: &Path) -> bool {
     // On macOS `/dev/fd` itself.
     folder == Path::new("/dev/fd") || fs::canonicalize("/proc/self").is_ok_and(|own| folder.starts_with(own))
@@ -189,7 +189,7 @@ fn inherited(number: u32) -> io::Result<File> {
     OpenOptions::new().write(true).open(format!("/dev/fd/{number}"))
 }
 
-/// Writes a regular file: replaces it, or writes it in place where that is refused.
+/// Writes a regular file: replaces it, or writes it in place if replacing is refused.
 fn filed(bytes: &[u8], path: &Path, name: &str) -> Result<(), OutputError> {
     let failed = |source| OutputError::Write { name: name.to_owned(), source };
     // A file that this user may not write is not replaced either. Opening it does not truncate it.

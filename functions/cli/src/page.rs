@@ -1,4 +1,4 @@
-//! One page for people: nothing is loaded from elsewhere, and nothing of the report can act in it.
+//! One HTML page for people: it loads nothing from elsewhere, and all data from the report is escaped.
 
 mod chart;
 
@@ -28,7 +28,7 @@ const STYLE: &str = include_str!("../templates/page.css");
 const SCRIPT: &str = include_str!("../templates/page.js");
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// The findings' columns: what they sort by, and their heads.
+/// The columns of findings: sort key and heading.
 const COLUMNS: [(&str, &str); 4] =
     [("severity", "Severity"), ("subject", "On"), ("title", "Finding"), ("check", "Check")];
 
@@ -55,17 +55,17 @@ struct Page<'a> {
     checks: Vec<&'static Check>,
 }
 
-/// How many findings of a severity fail.
+/// The number of failing findings of a severity.
 struct Tile {
     label: &'static str,
     count: usize,
     shown_count: String,
 }
 
-/// What the view by subject shows of a user, root or the account besides the findings.
+/// The data of a user, root or the account in the view by subject, without the findings.
 struct Card {
     name: String,
-    /// What fixes all that fails; empty where at most one finding does, which has it.
+    /// The joined remediation; empty if at most one finding fails, since the finding has it.
     parts: Vec<Part>,
 }
 
@@ -80,7 +80,7 @@ impl<'a> Page<'a> {
         let statuses: BTreeSet<Status> = view.findings.iter().map(|finding| finding.status()).collect();
         let findings = view.ordered();
         let mut groups = by_owner(findings.iter().copied(), |finding| finding);
-        // What could not be judged is as bad as nothing that fails.
+        // UNKNOWN findings rank below all failing ones.
         let worst = |findings: &[&Finding]| findings.iter().map(|finding| View::group(finding)).min();
         groups.sort_by_key(|group| (group.owner != Owner::Root, worst(&group.findings)));
         let card = |owner: &Owner<'_>, findings: &[&'a Finding]| {
@@ -110,12 +110,12 @@ impl<'a> Page<'a> {
         self.view.name()
     }
 
-    /// How many findings the page has.
+    /// The number of findings in the page.
     fn total(&self) -> String {
         grouped(self.findings.len() as u64)
     }
 
-    /// What the finding counts as: its severity if it fails, else its status.
+    /// The badge of the finding: its severity if it fails, otherwise its status.
     #[expect(clippy::unused_self, reason = "the template calls it")]
     fn badge(&self, finding: &Finding) -> &'static str {
         if finding.status() == Status::Failed { finding.severity().label() } else { finding.status().label() }
@@ -131,12 +131,12 @@ impl<'a> Page<'a> {
         View::subject(finding)
     }
 
-    /// The place of the card of what the finding is on.
+    /// The index of the owner's card.
     fn owner(&self, finding: &Finding) -> usize {
         self.places.get(&Owner::of(&finding.subject)).copied().unwrap_or_default()
     }
 
-    /// The problem, and nothing that looks like it where it is not there.
+    /// The heading: the problem if the finding fails, otherwise a text that cannot be mistaken for one.
     #[expect(clippy::unused_self, reason = "the template calls it")]
     fn heading(&self, finding: &Finding) -> String {
         let title = finding.check.title;
@@ -148,7 +148,7 @@ impl<'a> Page<'a> {
         }
     }
 
-    /// A text of the registry in its parts, and whether each is code.
+    /// Splits a text of the registry into parts, each with whether it is code.
     #[expect(clippy::unused_self, reason = "the template calls it")]
     fn marked<'t>(&self, text: &'t str) -> Vec<(&'t str, bool)> {
         text.split('`').enumerate().map(|(place, part)| (part, place % 2 == 1)).collect()
@@ -186,7 +186,7 @@ impl<'a> Page<'a> {
     }
 }
 
-/// A source for the content security policy: this very text and no other.
+/// A hash source for the content security policy, which allows exactly this text.
 fn hash(text: &str) -> String {
     format!("sha256-{}", STANDARD.encode(Sha256::digest(text)))
 }

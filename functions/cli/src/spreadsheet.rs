@@ -1,4 +1,4 @@
-//! CSV for spreadsheets. They take a cell that begins like a formula for one, and run it: such a cell gets an apostrophe.
+//! CSV for spreadsheets. A spreadsheet runs a cell that begins like a formula, so such a cell gets an apostrophe.
 
 use std::borrow::Cow;
 use std::io::{self, Write};
@@ -30,7 +30,7 @@ const HEADER: [&str; 18] = [
     "report_generated_at",
 ];
 
-/// Writes a row a verdict.
+/// Writes one row per finding.
 pub fn write(view: &View<'_>, to: impl Write) -> io::Result<()> {
     let mut writer = csv::Writer::from_writer(to);
     writer.write_record(HEADER).map_err(io_error)?;
@@ -41,7 +41,7 @@ pub fn write(view: &View<'_>, to: impl Write) -> io::Result<()> {
     writer.flush()
 }
 
-/// The error itself, not one that only contains it: who reads from the pipe may have gone, which is none.
+/// Returns the I/O error itself, not an error that wraps it: the caller recognizes a closed pipe by its kind.
 fn io_error(error: csv::Error) -> io::Error {
     match error.into_kind() {
         csv::ErrorKind::Io(error) => error,
@@ -76,13 +76,13 @@ fn cells(finding: &Finding, view: &View<'_>) -> [String; HEADER.len()] {
     ]
 }
 
-/// The text as a cell that no spreadsheet runs, and in which nothing acts but line breaks.
+/// Renders text safe for CSV: no formula, and escaped except for line breaks.
 fn harmless(text: &str) -> Cow<'_, str> {
     let shown = match escape(text) {
         Cow::Owned(_) if text.contains('\n') => Cow::Owned(text.split('\n').map(escape).collect::<Vec<_>>().join("\n")),
         shown => shown,
     };
-    // The wide forms count too where the locale is Japanese or Chinese.
+    // The full-width forms also begin a formula in Japanese and Chinese locales.
     let begins_a_formula = |text: &str| text.trim_start().starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠']);
     if shown.split('\n').any(begins_a_formula) { Cow::Owned(format!("'{shown}")) } else { shown }
 }

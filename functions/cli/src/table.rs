@@ -1,4 +1,4 @@
-//! For people at a terminal: what fails, by subject, root first, then the worst; as wide as the terminal is.
+//! For people at a terminal: failing findings by subject, root first, then worst first, as wide as the terminal.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, IsTerminal as _, Write};
@@ -13,21 +13,21 @@ use textwrap::{Options, WordSeparator, WordSplitter};
 
 use crate::view::View;
 
-/// Nothing can be laid out below this, and longer lines are hard to read.
+/// The range of widths: narrower text has no room for the layout, and longer lines are hard to read.
 const WIDTHS: std::ops::RangeInclusive<usize> = 40..=140;
 const INDENT: usize = 2;
-/// Between what a finding is on and what it says.
+/// The space between the subject of a finding and its text.
 const GAP: usize = 2;
 
 const BOLD: Style = Style::new().bold();
 const DIM: Style = Style::new().dimmed();
 
-/// What the table is shown on.
+/// The output device of the table.
 #[derive(Debug, Clone, Copy)]
 pub struct Screen {
-    /// Its width; none for a file or a pipe, where a finding is a line.
+    /// Its width; `None` for a file or a pipe, with one line per finding.
     pub width: Option<usize>,
-    /// Whether it has colours, and nobody has said no to them.
+    /// Whether it supports colours, and they are not disabled.
     pub colour: bool,
 }
 
@@ -35,7 +35,7 @@ impl Screen {
     /// A file.
     pub const NONE: Self = Self { width: None, colour: false };
 
-    /// Standard output. `NO_COLOR` and its like are respected.
+    /// Standard output. `NO_COLOR` and similar variables are respected.
     pub fn of_standard_output() -> Self {
         let stdout = io::stdout();
         let width = stdout.is_terminal().then(|| textwrap::termwidth().clamp(*WIDTHS.start(), *WIDTHS.end()));
@@ -73,7 +73,7 @@ struct Entry {
     checks: String,
 }
 
-/// An entry for each finding that does not fail; what could not be judged has one for each reason.
+/// An entry for each finding that does not fail. UNKNOWN findings have one entry for each reason.
 fn entries(findings: &[&Finding]) -> Vec<Entry> {
     let mut places: BTreeMap<&str, usize> = BTreeMap::new();
     let mut reasons: Vec<Vec<&Finding>> = Vec::new();
@@ -117,7 +117,7 @@ impl Table<'_> {
         self.prose(&judged, DIM)
     }
 
-    /// What fails on one user, root or the account.
+    /// The failing findings on one user, root or the account.
     fn paragraph(&mut self, view: &View<'_>, group: &Group<'_, &Finding>) -> io::Result<()> {
         let owner = self.paint(BOLD, &format!("{}:", capitalized(&group.owner.to_string())));
         writeln!(self.to, "{owner} {}", self.paint(colour(group.worst), group.worst.label()))?;
@@ -223,7 +223,7 @@ fn colour(severity: Severity) -> Style {
     }
 }
 
-/// Lines that break between words only: an id or an ARN that is torn cannot be copied.
+/// Breaks lines only between words, so that ids and ARNs can be copied.
 fn wrapped(text: &str, width: usize) -> Vec<String> {
     let options = Options::new(width)
         .word_separator(WordSeparator::AsciiSpace)

@@ -1,4 +1,4 @@
-//! What there is to show, which is the same in every format.
+//! The data to show, the same in every format.
 
 use std::cmp::Reverse;
 
@@ -14,11 +14,11 @@ use hygiene::verdict::{Severity, Status};
 /// An account and the verdicts on it.
 #[derive(Debug)]
 pub struct View<'a> {
-    /// What was read.
+    /// The account.
     pub account: &'a Account,
     /// All verdicts.
     pub evaluation: &'a Evaluation,
-    /// What else is known of their subjects.
+    /// Additional data on their subjects.
     pub enrichment: &'a Enrichment,
     /// The limits.
     pub policy: &'a Policy,
@@ -27,7 +27,7 @@ pub struct View<'a> {
 }
 
 impl<'a> View<'a> {
-    /// The verdicts of those statuses.
+    /// Selects the verdicts with these statuses.
     pub fn new(
         account: &'a Account,
         evaluation: &'a Evaluation,
@@ -44,7 +44,7 @@ impl<'a> View<'a> {
         self.evaluation.account_id.as_deref()
     }
 
-    /// What to call the account.
+    /// The name of the account for display.
     pub fn name(&self) -> String {
         match (self.account_id(), self.evaluation.partition.as_str()) {
             (Some(account), "aws") => format!("AWS account {account}"),
@@ -53,14 +53,14 @@ impl<'a> View<'a> {
         }
     }
 
-    /// The verdicts to show, as people want them: worst first, root first.
+    /// The verdicts to show, worst first, then root first.
     pub fn ordered(&self) -> Vec<&'a Finding> {
         let mut findings = self.findings.clone();
         findings.sort_by_cached_key(|finding| (Self::group(finding), finding.urgency()));
         findings
     }
 
-    /// What stands together, and where: failures by severity, then what could not be judged, then the rest.
+    /// The group of a finding, in order: failures by severity, then UNKNOWN, then the others.
     pub fn group(finding: &Finding) -> (u8, Reverse<Option<Severity>>) {
         match finding.status() {
             Status::Failed => (0, Reverse(Some(finding.severity()))),
@@ -70,7 +70,7 @@ impl<'a> View<'a> {
         }
     }
 
-    /// What the finding is on, as short as can be.
+    /// The subject of the finding, as short as possible.
     pub fn subject(finding: &Finding) -> String {
         match &*finding.subject {
             Subject::Root { .. } => "root user".to_owned(),
@@ -83,12 +83,12 @@ impl<'a> View<'a> {
         }
     }
 
-    /// The finding as the contract's JSON has it.
+    /// The finding in the contract's JSON.
     pub fn json(&self, finding: &'a Finding) -> FindingJson<'a> {
         FindingJson::new(finding, self.account_id(), self.enrichment.access_key_id(finding))
     }
 
-    /// How many fail, of each severity that has any, worst first.
+    /// The number of failing findings by severity, worst first, without zeros.
     pub fn failing(&self) -> Vec<(Severity, usize)> {
         let failing = |severity| {
             let fails = |finding: &&Finding| finding.status() == Status::Failed && finding.severity() == severity;
@@ -97,7 +97,7 @@ impl<'a> View<'a> {
         Severity::ALL.into_iter().rev().map(failing).filter(|(_, count)| *count != 0).collect()
     }
 
-    /// What was read and how old it is, a sentence a source.
+    /// The sources and their age, one sentence per source.
     pub fn sources(&self) -> Vec<String> {
         let Account { report, summary, virtual_mfa_users, service_credentials, .. } = self.account;
         let report = match report {

@@ -1,5 +1,5 @@
-//! Recognizes outputs of the AWS CLI that are not the file that was asked for. They are named, not read: only one output of
-//! each operation is public interface.
+//! Recognizes outputs of the AWS CLI that are not the requested file. They are named in the error but not parsed: only
+//! one output of each operation is public interface.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use hygiene::report::is_report;
 /// The start of every report, in base64: `user,arn,`.
 const CONTENT: &[u8] = b"dXNlcixhcm4s";
 
-/// A file that was given in place of another one.
+/// A file that was given in place of the requested one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Output {
     /// The output of `aws iam get-credential-report`.
@@ -41,12 +41,12 @@ pub enum Format {
 }
 
 impl Output {
-    /// The output in those bytes, which are not JSON of the expected kind.
+    /// The output in those bytes, which are not the expected JSON.
     pub fn of(bytes: &[u8]) -> Option<Self> {
         Self::of_cli(bytes).or_else(|| is_report(bytes).then_some(Self::Csv))
     }
 
-    /// The output with that member, in any format that has names.
+    /// The output with that member, in any format with member names.
     pub fn with_member(name: &str, format: Format) -> Option<Self> {
         match name {
             "Content" | "GeneratedTime" | "ReportFormat" => Some(Self::Report(format)),
@@ -57,7 +57,7 @@ impl Output {
         }
     }
 
-    /// The output of the AWS CLI that begins like those bytes.
+    /// The output of the AWS CLI that starts like those bytes.
     fn of_cli(bytes: &[u8]) -> Option<Self> {
         let mut lines = bytes.trim_ascii_start().split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii_end);
         let first = lines.next()?;

@@ -1,4 +1,4 @@
-//! Two histograms: how old the active access keys are, and when credentials were last used, each against its limit.
+//! Two histograms, each with its limit: the age of active access keys, and the time since the last use of credentials.
 
 use std::fmt::Write as _;
 
@@ -9,12 +9,12 @@ use hygiene::time::Time;
 
 use crate::view::View;
 
-/// The drawing's measures, in its own units.
+/// The drawing's dimensions, in its own units.
 const WIDTH: usize = 560;
 const FLOOR: usize = 150;
 const TALLEST: usize = 110;
 
-/// A histogram; without bars there is nothing to draw, and the caption says why.
+/// A histogram. If there is no data it has no bars, and the caption gives the reason.
 #[derive(Debug)]
 pub(super) struct Chart {
     pub(super) id: &'static str,
@@ -26,7 +26,7 @@ pub(super) struct Chart {
     pub(super) limit: Option<LimitLine>,
 }
 
-/// How many are in a bucket.
+/// The number of items in a bucket.
 #[derive(Debug)]
 pub(super) struct Bar {
     pub(super) label: String,
@@ -40,14 +40,14 @@ pub(super) struct Bar {
     pub(super) middle: usize,
 }
 
-/// Where the limit is.
+/// The position of the limit.
 #[derive(Debug)]
 pub(super) struct LimitLine {
     pub(super) x: usize,
     pub(super) label: String,
 }
 
-/// What is counted: an age, or `None` for never; and what could not be counted.
+/// The ages to count, `None` for never, and the number of unreadable values.
 #[derive(Debug, Default)]
 struct Ages {
     ages: Vec<Option<TimeDelta>>,
@@ -65,7 +65,7 @@ pub(super) fn all(view: &View<'_>) -> Vec<Chart> {
     let damaged_root = report.and_then(CredentialReport::damaged_root);
 
     let used = |cell: &Cell<Option<Time>>| cell.as_ref().map(|used| used.map(age)).map_err(|_| ());
-    // A damaged row can have two access keys, and a user's a password.
+    // A damaged row can have two access keys, and a user's row also a password.
     let mut key_ages = Ages { unreadable: 2 * damaged, ..Ages::default() };
     for key in root.into_iter().chain(users).flat_map(active_keys) {
         key_ages.add(key.and_then(|key| key.created().map(|created| Some(age(created))).map_err(|_| ())));
@@ -106,7 +106,7 @@ pub(super) fn all(view: &View<'_>) -> Vec<Chart> {
     ]
 }
 
-/// The keys that are active, and an error for each of which the report does not say.
+/// The active keys, and an error for each key with unreadable status.
 fn active_keys(row: &Row) -> impl Iterator<Item = Result<&AccessKey, ()>> {
     row.access_keys.iter().filter_map(|key| match key.active {
         Ok(true) => Some(Ok(key)),
@@ -115,7 +115,7 @@ fn active_keys(row: &Row) -> impl Iterator<Item = Result<&AccessKey, ()>> {
     })
 }
 
-/// A chart's words and its limit.
+/// A chart's texts and its limit.
 #[derive(Clone, Copy)]
 struct Plan<'a> {
     id: &'static str,
@@ -197,7 +197,7 @@ impl Ages {
         let first_beyond = buckets.iter().position(|(_, class, _)| *class == "beyond").unwrap_or(buckets.len());
         chart.limit = Some(LimitLine { x: slot * first_beyond, label: format!("limit: {limit}") });
         let bar = |(place, (label, class, count)): (usize, (String, &'static str, usize))| {
-            // What is there can be seen, however few it is.
+            // Every bar with items is visible, however few they are.
             let height = if count == 0 { 0 } else { (count * TALLEST / most).max(2) };
             let x = slot * place + (slot - width) / 2;
             let (y, middle) = (FLOOR - height, slot * place + slot / 2);
@@ -208,7 +208,7 @@ impl Ages {
     }
 }
 
-/// The buckets' upper ends in whole days: thirds of the limit, the limit, and its doubles.
+/// The upper bounds of the buckets in whole days: thirds of the limit, the limit, and its doubles.
 fn borders(limit: TimeDelta) -> Vec<i64> {
     let days = limit.num_days();
     let mut borders: Vec<i64> = [days / 3, days * 2 / 3, days, days * 2, days * 4, days * 8].into();
