@@ -89,8 +89,13 @@ def hostile(tmp_path: Path) -> Path:
 
 def checked(run: Run, report: Path, *options: str | Path) -> str:
     done = run("check", "--credential-report", report, "--now", NOW, *options)
-    note = f"{report}: lines 3, 4 and 7 to 17: IAM does not allow such a user name; each row is judged all the same\n"
-    assert (done.status, done.errors) == (1, f"credwarden: {note}" if report.stem == "hostile" else "")
+    notes = []
+    if report.stem == "hostile":
+        lines = "lines 3, 4 and 7 to 17"
+        notes.append(f"{report}: {lines}: IAM does not allow such a user name; each row is judged all the same")
+        if "--account-summary" in options:
+            notes.append("the credential report has 15 users, and the account 20")
+    assert (done.status, done.errors) == (1, "".join(f"credwarden: {note}\n" for note in notes))
     return done.output
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta, timezone
 
 import pytest
 
@@ -22,7 +22,7 @@ def check(credwarden: Callable[..., Ended]) -> Callable[..., Ended]:
     def run(age: timedelta, *options: str) -> Ended:
         with Aws(AKIAMINE=ACCOUNT) as aws:
             aws.refusals["GenerateCredentialReport"] = (403, "AccessDenied", "not authorized")
-            aws.generated = (datetime.now(UTC) - age).strftime("%Y-%m-%dT%H:%M:%SZ")
+            aws.generated = (datetime.now(timezone.utc) - age).strftime("%Y-%m-%dT%H:%M:%SZ")
             ended = credwarden(
                 "check",
                 "--now",

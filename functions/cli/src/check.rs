@@ -116,11 +116,9 @@ pub fn check(
         notes.iter().chain(&errors).chain(&unnamed).for_each(|error| note(error));
         Judged { account, evaluation, enrichment, unread: !errors.is_empty() }
     };
-    for doubt in &judged.evaluation.doubts {
-        // The age of a saved report is not an error: its verdicts are as of the report's time.
-        if !files.are_given() || matches!(doubt, Doubt::FewerUsers { .. }) {
-            note(&doubt.to_string());
-        }
+    // The age of a report is its own matter: a saved one is judged as of its time, a live one that is too old is an error.
+    for doubt in judged.evaluation.doubts.iter().filter(|doubt| matches!(doubt, Doubt::FewerUsers { .. })) {
+        note(&doubt.to_string());
     }
     let ending = ending(&judged.evaluation, arguments.fail_on, judged.unread);
     // Rendered completely before the first byte is written: an error while rendering does not change an old file.
