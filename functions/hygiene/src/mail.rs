@@ -100,7 +100,7 @@ fn number_and_name(alert: &Alert<'_>) -> String {
     let Decision { account_id, account_name, partition, .. } = alert.decision;
     let account = account_id.as_deref().unwrap_or("unknown");
     let name = account_name.as_deref().map(|name| cut(&escape(name), 64).into_owned());
-    let partition = Some(partition.clone()).filter(|partition| partition != "aws");
+    let partition = Some(escape(partition).into_owned()).filter(|partition| partition != "aws");
     let beside: Vec<String> = name.into_iter().chain(partition).collect();
     if beside.is_empty() { account.to_owned() } else { format!("{account} ({})", beside.join(", ")) }
 }
