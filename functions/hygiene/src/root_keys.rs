@@ -1,14 +1,14 @@
 //! Functions shared by the checks on the root user's access keys.
 
 use crate::account::Account;
-use crate::check::Context;
+use crate::check::{Context, evidence};
 use crate::remediation::Remediation;
 use crate::report::{AccessKey, Column, Row};
 use crate::source::Unavailable;
 use crate::subject::{KeyTag, stamp};
 use crate::text::{age, cut, escape, moment};
 use crate::uses::Uses;
-use crate::verdict::ReportedEvidence;
+use crate::verdict::{Failure, ReportedEvidence, Verdict};
 
 /// The steps to delete a root access key.
 pub(crate) const REMEDIATION: Remediation = Remediation::Console {
@@ -24,6 +24,30 @@ pub(crate) const REMEDIATION: Remediation = Remediation::Console {
          without signing in: IAM console, Root access management.",
     ),
 };
+
+/// The verdict that these root keys of the report have the problem, with their dates and with a note if the account summary
+/// shows no key.
+pub(crate) fn failed(
+    account: &Account,
+    root: &Row,
+    keys: &[&AccessKey],
+    problem: &str,
+    context: &Context<'_>,
+) -> Verdict {
+    let details: Vec<_> = keys.iter().map(|key| history(root, key, context)).collect();
+    let described = keys.iter().zip(&details).map(|(key, history)| format!("key {}, {history}", key.slot));
+    let described = described.collect::<Vec<_>>().join("; ");
+    let note = not_in_summary(account, context).unwrap_or_default();
+    let columns: Vec<_> = keys.iter().flat_map(|key| columns(key)).collect();
+    Verdict::Failed(Failure {
+        severity: None,
+        message: format!("{problem}: {described}.{note}"),
+        details,
+        evidence: evidence(root, &columns),
+        reportable: reportable(root, keys),
+        is_live: false,
+    })
+}
 
 /// Describes the dates of a root key. The report does not have its id, and no call outside a root session returns it.
 pub(crate) fn history(root: &Row, key: &AccessKey, context: &Context<'_>) -> String {
@@ -69,7 +93,7 @@ pub(crate) fn only_in_summary(account: &Account, root: &Row, context: &Context<'
 }
 
 /// Returns a sentence to add to a message on keys that the report shows and the account summary does not.
-pub(crate) fn not_in_summary(account: &Account, context: &Context<'_>) -> Option<String> {
+fn not_in_summary(account: &Account, context: &Context<'_>) -> Option<String> {
     let none = account.summary.as_ref().is_ok_and(|summary| summary.account_access_keys_present == Some(0));
     none.then(|| {
         format!(

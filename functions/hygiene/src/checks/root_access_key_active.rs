@@ -1,9 +1,9 @@
 use crate::account::Account;
-use crate::check::{Check, Context, Kind, Rule, evidence};
+use crate::check::{Check, Context, Kind, Rule};
 use crate::report::Column;
 use crate::source::SourceId;
 use crate::text::counted;
-use crate::verdict::{Failure, Severity, Verdict};
+use crate::verdict::{Severity, Verdict};
 use crate::{requirements, root_keys};
 
 pub(super) static CHECK: Check = Check {
@@ -39,22 +39,8 @@ fn rule(account: &Account, context: &Context<'_>) -> Verdict {
             None => Verdict::passed("The root user has no active access key."),
         };
     }
-    let details: Vec<_> = active.iter().map(|key| root_keys::history(root, key, context)).collect();
-    let keys = active.iter().zip(&details).map(|(key, history)| format!("key {}, {history}", key.slot));
-    let keys = keys.collect::<Vec<_>>().join("; ");
-    let note = root_keys::not_in_summary(account, context).unwrap_or_default();
-    let count = counted(active.len() as u64, "active access key");
-    let message = format!("The root user has {count}: {keys}.{note}");
-    let columns: Vec<_> = active.iter().flat_map(|key| root_keys::columns(key)).collect();
-    let reportable = root_keys::reportable(root, &active);
-    Verdict::Failed(Failure {
-        severity: None,
-        message,
-        details,
-        evidence: evidence(root, &columns),
-        reportable,
-        is_live: false,
-    })
+    let problem = format!("The root user has {}", counted(active.len() as u64, "active access key"));
+    root_keys::failed(account, root, &active, &problem, context)
 }
 
 #[cfg(test)]

@@ -1,9 +1,9 @@
 use crate::account::Account;
-use crate::check::{Check, Context, Kind, Rule, evidence};
+use crate::check::{Check, Context, Kind, Rule};
 use crate::report::{CellError, Column};
 use crate::source::{SourceId, Unavailable};
 use crate::text::age;
-use crate::verdict::{Failure, Severity, Verdict};
+use crate::verdict::{Severity, Verdict};
 use crate::{requirements, root_keys};
 
 pub(super) static CHECK: Check = Check {
@@ -62,21 +62,8 @@ fn rule(account: &Account, context: &Context<'_>) -> Verdict {
             None => Verdict::not_applicable("The root user has no active access key."),
         };
     }
-    let details: Vec<_> = old.iter().map(|key| root_keys::history(root, key, context)).collect();
-    let keys = old.iter().zip(&details).map(|(key, history)| format!("key {}, {history}", key.slot));
-    let keys = keys.collect::<Vec<_>>().join("; ");
-    let note = root_keys::not_in_summary(account, context).unwrap_or_default();
-    let message = format!("The root user has an active access key older than {}: {keys}.{note}", age(limit));
-    let shown: Vec<_> = old.iter().flat_map(|key| root_keys::columns(key)).collect();
-    let reportable = root_keys::reportable(root, &old);
-    Verdict::Failed(Failure {
-        severity: None,
-        message,
-        details,
-        evidence: evidence(root, &shown),
-        reportable,
-        is_live: false,
-    })
+    let problem = format!("The root user has an active access key older than {}", age(limit));
+    root_keys::failed(account, root, &old, &problem, context)
 }
 
 #[cfg(test)]
