@@ -3,7 +3,6 @@
 
 use std::collections::BTreeSet;
 
-use crate::check::Target;
 use crate::finding::Finding;
 use crate::remediation::{Argument, Command, Remediation, Step};
 use crate::subject::Subject;
@@ -40,8 +39,7 @@ pub fn parts<'a>(findings: impl IntoIterator<Item = (&'a Finding, Option<&'a str
             Some(label) => format!("{} ({label})", finding.check.id),
             None => finding.check.id.to_owned(),
         };
-        let target = Target { subject: &finding.subject, access_key_id: *access_key_id };
-        (check, (finding.check.remediation)(&target))
+        (check, finding.remediation(*access_key_id))
     });
     joined(wanted)
 }
