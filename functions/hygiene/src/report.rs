@@ -800,7 +800,7 @@ impl Columns {
             Ordering::Greater if cells.iter().rev().take(surplus).all(str::is_empty) => {
                 (cells.iter().take(self.header.len()).collect(), true)
             }
-            Ordering::Greater => (self.rejoin(&cells).ok_or_else(miscounted)?, false),
+            Ordering::Greater => (self.rejoin(&cells, surplus).ok_or_else(miscounted)?, false),
         };
         // Trimming copies the record, and few reports need it.
         if cells.iter().any(|cell| cell.len() != cell.trim().len()) {
@@ -831,8 +831,7 @@ impl Columns {
         }
     }
 
-    fn rejoin(&self, cells: &StringRecord) -> Option<StringRecord> {
-        let surplus = cells.len() - self.header.len();
+    fn rejoin(&self, cells: &StringRecord, surplus: usize) -> Option<StringRecord> {
         let (user, arn) = (self.place(Column::User)?, self.place(Column::Arn)?);
         if arn != user + 1 {
             return None;
