@@ -591,6 +591,20 @@ def test_filters_select(hub: Any, filters: dict, expected: int) -> None:
     assert len(hub.get_findings(Filters=filters)["Findings"]) == expected
 
 
+TEN_FIELDS = (
+    "ProductArn",
+    "AwsAccountId",
+    "Id",
+    "GeneratorId",
+    "Region",
+    "Type",
+    "Title",
+    "Description",
+    "RecordState",
+    "ProductName",
+)
+
+
 def string(value: str = "x", comparison: str = "EQUALS") -> dict:
     return {"Value": value, "Comparison": comparison}
 
@@ -600,43 +614,8 @@ def string(value: str = "x", comparison: str = "EQUALS") -> dict:
     [
         ({"Id": [string()] * 20}, True),
         ({"Id": [string()] * 21}, False),
-        (
-            {
-                name: [string()]
-                for name in (
-                    "ProductArn",
-                    "AwsAccountId",
-                    "Id",
-                    "GeneratorId",
-                    "Region",
-                    "Type",
-                    "Title",
-                    "Description",
-                    "RecordState",
-                    "ProductName",
-                )
-            },
-            True,
-        ),
-        (
-            {
-                name: [string()]
-                for name in (
-                    "ProductArn",
-                    "AwsAccountId",
-                    "Id",
-                    "GeneratorId",
-                    "Region",
-                    "Type",
-                    "Title",
-                    "Description",
-                    "RecordState",
-                    "ProductName",
-                    "CompanyName",
-                )
-            },
-            False,
-        ),
+        ({name: [string()] for name in TEN_FIELDS}, True),
+        ({name: [string()] for name in (*TEN_FIELDS, "CompanyName")}, False),
         ({"Id": [string(), string("y", "NOT_EQUALS")]}, False),
         ({"Id": [string("y", "PREFIX"), string("y", "NOT_EQUALS")]}, True),
         ({"Title": [string("x", "CONTAINS")]}, False),
