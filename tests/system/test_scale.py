@@ -88,8 +88,9 @@ def test_thirty_runs_in_one_process_take_the_memory_of_ten(deploy: Callable[...,
         sizes.append(memory(function(emulator)))
         processes.add(function(emulator))
     assert len(processes) == 1 and stack.finished_runs() == 30
-    # It goes up and down by two megabytes from run to run. What a leak of a run's findings would add is eight times that.
-    assert sizes[-1] - max(sizes[:10]) < 2 * 1024 * 1024, sizes
+    # The allocator holds two to four megabytes more or less from run to run. What leaks is in every sample after it,
+    # so in the smallest of the last ten too: ten runs' findings more than in the largest of the first ten, 8 MB.
+    assert min(sizes[20:]) - max(sizes[:10]) < 2 * 1024 * 1024, sizes
 
 
 def kept_rates(emulator: Emulator) -> None:
