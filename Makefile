@@ -133,13 +133,13 @@ local-invoke: ## a dry run in a container on this machine, with your AWS credent
 
 .PHONY: bench
 bench: $(VENV)/ready ## parts of a run, then the function as it is deployed: instructions, memory, calls, size
-	cargo bench --package hygiene --package aws --features aws/hub
+	cargo bench --package credwarden-rules --package credwarden-aws --features credwarden-aws/hub
 	$(MAKE) build ARCHITECTURE=$(HERE)
 	cd tests && exec ../$(VENV)/bin/python -m emulator.bench ../.aws-sam/build/CheckerFunction/bootstrap $(BENCH_ARGS)
 
 .PHONY: bench-peers
 bench-peers: $(VENV)/ready $(VENV)/peers/ready ## beside Prowler, Cloud Custodian and the AWS CLI: the same account, the same endpoint
-	cargo build --release --package cli
+	cargo build --release --package credwarden
 	cd tests && exec ../$(VENV)/bin/python -m emulator.peers $(TARGET)/release/credwarden ../$(VENV)/peers
 
 .PHONY: smoke
@@ -162,9 +162,9 @@ audit: $(TOOLS)/ready ## licences, sources, bans and known flaws of what is comp
 sbom: $(TOOLS)/cargo-cyclonedx-$(CARGO_CYCLONEDX) ## what is in the function and in the command line (and what tests add to the same crates), as CycloneDX
 	$(TOOLS)/bin/cargo-cyclonedx cyclonedx --format json --spec-version 1.5 --no-build-deps --target all
 	mkdir -p $(TARGET)/sbom
-	mv functions/checker/checker.cdx.json functions/cli/cli.cdx.json $(TARGET)/sbom/
-	rm -f functions/hygiene/hygiene.cdx.json tests/credwarden-tests.cdx.json
-	@echo "$(TARGET)/sbom/checker.cdx.json $(TARGET)/sbom/cli.cdx.json"
+	mv functions/checker/credwarden-checker.cdx.json functions/cli/credwarden.cdx.json $(TARGET)/sbom/
+	rm -f functions/*/*.cdx.json tests/*.cdx.json
+	@echo "$(TARGET)/sbom/credwarden-checker.cdx.json $(TARGET)/sbom/credwarden.cdx.json"
 
 .PHONY: notices
 notices: $(TOOLS)/cargo-about-$(CARGO_ABOUT) ## the licenses of what is in the function and in the command line, as HTML

@@ -10,12 +10,12 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 
 def function() -> Path:
     """The function's: CREDWARDEN_BOOTSTRAP, or what `cargo build` makes."""
-    return _binary("CREDWARDEN_BOOTSTRAP", "checker", "checker")
+    return _binary("CREDWARDEN_BOOTSTRAP", "checker", "credwarden-checker")
 
 
 def command_line() -> Path:
     """The command line's: CREDWARDEN_BINARY, or what `cargo build` makes."""
-    return _binary("CREDWARDEN_BINARY", "credwarden", "cli")
+    return _binary("CREDWARDEN_BINARY", "credwarden", "credwarden")
 
 
 def target() -> Path:

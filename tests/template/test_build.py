@@ -37,9 +37,9 @@ def test_the_sdk_is_compiled_once_for_builds_and_tests() -> None:
 
 def test_the_command_line_links_only_what_it_calls() -> None:
     """It never alerts, writes to Security Hub or runs in Lambda, and those crates take minutes to compile."""
-    names = {name.split()[0] for name in packages("--package", "cli", "--edges", "normal,build")}
-    assert {"hygiene", "aws", "aws-sdk-iam"} <= names
-    assert not names & {"lambda_runtime", "aws-sdk-sns", "aws-sdk-securityhub", "checker"}
+    names = {name.split()[0] for name in packages("--package", "credwarden", "--edges", "normal,build")}
+    assert {"credwarden-rules", "credwarden-aws", "aws-sdk-iam"} <= names
+    assert not names & {"lambda_runtime", "aws-sdk-sns", "aws-sdk-securityhub", "credwarden-checker"}
 
 
 def make(*arguments: str, **environment: str) -> str:
