@@ -43,7 +43,7 @@ CFN_GUARD := 3.2.1
 SAM_VENV := $(VENV)/sam
 SAM := PATH="$(CURDIR)/$(SAM_VENV)/bin:$$PATH" SAM_CLI_TELEMETRY=0 $(SAM_VENV)/bin/sam
 
-# Where sources lie is told by panics, and differs from machine to machine: without it the same commit is the same bytes.
+# Panic messages contain the paths of sources, which differ between machines: without them the same commit gives the same bytes.
 REPRODUCIBLE := --remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)=/cargo --remap-path-prefix=$(CURDIR)=/credwarden
 
 # Where cargo builds. Absolute, since the SAM CLI calls cargo in the function's folder and the tests run in theirs.
@@ -68,7 +68,7 @@ help: ## this list
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
-demo: $(VENV)/ready ## a day of credwarden on this machine, in an emulator (PORT=4566 for a fixed port)
+demo: $(VENV)/ready ## what a daily run does, on this machine in an emulator (PORT=4566 for a fixed port)
 	@echo "Compiling the function. The first time that takes a few minutes, for the AWS SDK."
 	@cargo build --quiet --workspace
 	@cd tests && exec ../$(VENV)/bin/python -m emulator.demo --port $(PORT)
@@ -143,7 +143,7 @@ bench-peers: $(VENV)/ready $(VENV)/peers/ready ## beside Prowler, Cloud Custodia
 	cd tests && exec ../$(VENV)/bin/python -m emulator.peers $(TARGET)/release/credwarden ../$(VENV)/peers
 
 .PHONY: smoke
-smoke: $(VENV)/ready ## what your account answers beside what the emulator does, with your credentials: reads, and shows no values
+smoke: $(VENV)/ready ## compares your account with the emulator, with your credentials: only reads, and prints no values
 	cd tests && exec ../$(VENV)/bin/python -m emulator.smoke $(SMOKE_ARGS)
 
 .PHONY: fuzz

@@ -32,3 +32,21 @@ def as_json(csv: str, generated: str = "2026-11-20T05:59:00+00:00") -> str:
     """A report as `aws iam get-credential-report` prints it."""
     content = base64.b64encode(csv.encode()).decode()
     return json.dumps({"Content": content, "ReportFormat": "text/csv", "GeneratedTime": generated}, indent=4) + "\n"
+
+
+SEVERITIES = ["CRITICAL", "HIGH", "MEDIUM", "LOW", "INFORMATIONAL"]
+
+
+def joined_fixes(findings: list[dict]) -> dict[str, str]:
+    """Returns the remediation of each failing finding as it is shown beside the others of its user: a key that is old and unused
+    is deleted, not replaced."""
+    failing = [one for one in findings if one["status"] == "FAILED"]
+
+    def key(one: dict) -> tuple:
+        return tuple(one["subject"][name] for name in ("type", "user", "slot"))
+
+    unused = {key(one): one for one in failing if one["check"] in ("access-key-unused", "access-key-never-used")}
+    return {
+        one["id"]: (unused.get(key(one), one) if one["check"] == "access-key-not-rotated" else one)["remediation"]
+        for one in failing
+    }

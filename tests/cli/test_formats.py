@@ -22,11 +22,10 @@ from emulator import binaries
 from emulator.launcher import ACCOUNT
 from processes import shown_on
 from remediation import with_codes
-from saved import NOW, Ended, account, as_json
+from saved import NOW, SEVERITIES, Ended, account, as_json, joined_fixes
 
 Run = Callable[..., Ended]
 SCHEMA = binaries.ROOT / "functions" / "cli" / "findings.schema.json"
-SEVERITIES = ["CRITICAL", "HIGH", "MEDIUM", "LOW", "INFORMATIONAL"]
 # Each would act somewhere: in a page, a terminal, a spreadsheet or a shell.
 HOSTILE = [
     "<script>alert(1)",
@@ -271,10 +270,15 @@ ESCAPE = re.compile(r"\033\[[0-9;]*m")
 
 
 @pytest.mark.parametrize("width", [40, 60, 80, 120, 300])
-def test_the_table_is_as_wide_as_the_terminal(binary: Path, report: Path, width: int) -> None:
+def test_the_table_is_as_wide_as_the_terminal(binary: Path, credwarden: Run, report: Path, width: int) -> None:
     text = on_a_terminal(binary, width, "check", "--credential-report", report, "--now", NOW)
     assert ESCAPE.search(text)
-    lines = ESCAPE.sub("", text).split("\n")
+    shown = ESCAPE.sub("", text).split("\n")
+    # A wrapped command could not be copied.
+    fixes = joined_fixes(in_json(credwarden, report)["findings"]).values()
+    commands = {f"    {line}" for fix in fixes if "aws iam" in fix for line in fix.split("\n")}
+    lines = [line for line in shown if line not in commands]
+    assert commands <= set(shown) and len(lines) > len(commands)
     # What is one word is never torn: an id or a name can be longer than a narrow terminal.
     assert [line for line in lines if len(line) > max(width, 40) and len(line.split()) > 4] == []
     assert max(map(len, lines)) <= 140
@@ -296,13 +300,15 @@ def test_the_table_has_a_paragraph_for_each_subject_root_first_and_then_the_wors
     findings = in_json(credwarden, report, *files)["findings"]
     failed = [one for one in findings if one["status"] == "FAILED"]
     paragraphs = {}
-    title = ""
-    for line in text.split("\n\n")[1].split("\n"):
-        if line.startswith("  "):
-            paragraphs[title].append(line[2:])
-        else:
-            title = line
-            assert paragraphs.setdefault(title, []) == []
+    for block in text.split("\n\n")[1:]:
+        title, *lines = block.split("\n")
+        if not title.startswith(("User ", "Root user")):
+            break
+        assert title not in paragraphs
+        # The findings, then what fixes them.
+        paragraphs[title] = [line[2:] for line in lines if line.startswith("  ") and line.split()[0] in SEVERITIES]
+        fixes = lines[len(paragraphs[title]) :]
+        assert fixes[0].startswith("  To fix ") and all(line.startswith(("    ", "  To fix ")) for line in fixes)
     owners = {f"User {one['subject']['user']}" if one["subject"]["user"] else "Root user" for one in failed}
     assert {title.rpartition(": ")[0] for title in paragraphs} == owners
     worst = [SEVERITIES.index(title.rpartition(": ")[2]) for title in paragraphs]
@@ -359,3 +365,15 @@ def test_commands_are_one_word_for_each_hostile_name(credwarden: Run, hostile: P
         name = one["subject"]["user"]
         assert name in words or f"--user-name={name}" in words, (name, one["remediation"], done.stderr)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["bin", "hostile.csv"]
+
+
+def test_the_name_of_the_account_is_shown_beside_its_number(credwarden: Run, report: Path, tmp_path: Path) -> None:
+    name = "Zahlungen <b>K\u00f6ln\u202e"
+    shown = "AWS account 111122223333 (Zahlungen <b>K\u00f6ln\\u{202e})"
+    assert shown in checked(credwarden, report, "--account-name", f" {name} ")
+    document = in_json(credwarden, report, "--account-name", name)
+    assert document["account_name"] == name
+    jsonschema.validate(document, json.loads(SCHEMA.read_text()))
+    assert "account_name" not in in_json(credwarden, report)
+    page = checked(credwarden, report, "--account-name", name, "--format", "html")
+    assert f"<h1>{shown.replace('<', '&#60;').replace('>', '&#62;')}</h1>" in page

@@ -18,7 +18,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from emulator.launcher import ACCOUNT
-from saved import NOW, Ended, account
+from saved import NOW, Ended, account, joined_fixes
 
 Run = Callable[..., Ended]
 HOSTILE = [
@@ -237,19 +237,21 @@ def test_by_subject_the_commands_are_there_once(opened: Callable[..., Page], cre
     page = opened(report, permissions=["clipboard-read", "clipboard-write"])
     page.get_by_label("By subject").check()
     page.get_by_role("button", name="Expand all").click()
+    shown = findings(credwarden, report)
+    fixes = joined_fixes(shown)
     for body in page.locator(".findings > tbody").all():
         ids = set(body.locator("details > .small code").all_text_contents())
-        own = [one for one in findings(credwarden, report) if one["id"] in ids and one["remediation"]]
+        own = [one for one in shown if one["id"] in ids and one["remediation"]]
         codes = [code.text_content() for code in body.locator(".fix code").all() if code.is_visible()]
         # A script is in the parts that name its check.
         parts = [part for part in body.locator(".fix").all() if part.is_visible()]
         for one in own:
             named = [part for part in parts if len(own) == 1 or one["check"] in part.locator("p").text_content()]
             text = "\n".join(part.locator("code").text_content() for part in named)
-            assert all(line in text.split("\n") for line in one["remediation"].split("\n")), one["id"]
+            assert all(line in text.split("\n") for line in fixes[one["id"]].split("\n")), one["id"]
         assert len(codes) == len(set(codes)) == len(parts)
     old = page.locator(".findings > tbody", has=page.get_by_text("User metrics"))
-    assert old.get_by_text("To fix access-key-not-rotated (key 1), first:").is_visible()
+    assert old.get_by_text("To fix access-key-not-rotated (key 1), access-key-unused (key 1):").is_visible()
     last = old.locator(".commands .fix").last
     last.get_by_role("button", name="Copy").click()
     last.get_by_role("button", name="Copied").wait_for()

@@ -89,7 +89,7 @@ def spoil_transport(template: dict) -> None:
 
 
 SPOILT: dict[str, Callable[[dict], Any]] = {
-    "nobody_from_outside_can_call_the_function": lambda template: template["Resources"].update(
+    "only_the_schedule_calls_the_function": lambda template: template["Resources"].update(
         Url={"Type": "AWS::Lambda::Url", "Properties": {"AuthType": "NONE"}}
     ),
     "no_secret_is_in_the_environment": lambda template: properties(template, "CheckerFunction")["Environment"][

@@ -6,7 +6,7 @@ use hygiene::decision::{AlertOn, AlertRules};
 use hygiene::policy::Policy;
 use hygiene::settings::{
     ACCESS_KEY_MAX_AGE_DAYS, ACCOUNT_NAME, ALERT_MIN_SEVERITY, ALERT_ON, CREDENTIAL_UNUSED_DAYS, DISABLED_CHECKS,
-    NEW_CREDENTIAL_GRACE_DAYS, ROOT_USED_WITHIN_DAYS, SECURITY_HUB, TOPIC_ARN, variable,
+    MAX_ACCOUNT_NAME_CHARS, NEW_CREDENTIAL_GRACE_DAYS, ROOT_USED_WITHIN_DAYS, SECURITY_HUB, TOPIC_ARN, variable,
 };
 use hygiene::text;
 use hygiene::verdict::Severity;
@@ -27,9 +27,6 @@ pub struct Config {
     /// The account's display name.
     pub account_name: Option<String>,
 }
-
-/// The maximum length of the account's name, in characters: it has to fit into subjects and headings.
-const ACCOUNT_NAME_LENGTH: usize = 64;
 
 /// An SNS topic.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -155,8 +152,8 @@ impl<V: Fn(&str) -> Option<String>> Reader<V> {
     fn account_name(&mut self) -> Option<String> {
         let value = self.value(ACCOUNT_NAME);
         let length = value.chars().count();
-        if ACCOUNT_NAME_LENGTH < length {
-            let allowed = format!("allowed are at most {ACCOUNT_NAME_LENGTH} characters, and these are {length}");
+        if MAX_ACCOUNT_NAME_CHARS < length {
+            let allowed = format!("allowed are at most {MAX_ACCOUNT_NAME_CHARS} characters, and these are {length}");
             self.refuse(ACCOUNT_NAME, &value, &allowed);
         }
         Some(value).filter(|value| !value.is_empty())

@@ -103,7 +103,7 @@ impl Summary {
 }
 
 /// Lambda limits a response to 6 MB; this leaves room for the rest.
-const ANSWER_BYTES: usize = 5_500_000;
+const MAX_RESPONSE_BYTES: usize = 5_500_000;
 
 /// The findings of the evaluation in the contract's JSON, and the number of those that do not fit into a response.
 /// Failing and UNKNOWN findings come before passing ones.
@@ -115,7 +115,7 @@ pub fn findings(evaluation: &Evaluation, enrichment: &Enrichment) -> (Vec<Box<Ra
         Status::Unknown => 1,
         Status::Passed | Status::NotApplicable => 2,
     });
-    let mut left = ANSWER_BYTES;
+    let mut left = MAX_RESPONSE_BYTES;
     let mut kept = BTreeMap::new();
     for place in order {
         let finding = &evaluation.findings[place];

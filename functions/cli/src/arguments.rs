@@ -9,6 +9,7 @@ use clap_complete::Shell;
 use hygiene::check::Check;
 use hygiene::checks::{CHECKS, find};
 use hygiene::policy::Policy;
+use hygiene::settings::MAX_ACCOUNT_NAME_CHARS;
 use hygiene::time::rfc3339;
 use hygiene::verdict::{Severity, Status};
 
@@ -22,19 +23,19 @@ use hygiene::verdict::{Severity, Status};
     arg_required_else_help = false
 )]
 pub struct Arguments {
-    /// What to do.
+    /// The command.
     #[command(subcommand)]
     pub command: Command,
 }
 
-/// What to do.
+/// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Check an account: a saved credential report, or the live account
     ///
-    /// With --credential-report, --account-summary or --service-credentials those files are read and nothing is called; what is
-    /// not given is not judged. With none of them, the live account is read, with the credentials that the AWS CLI would use, and
-    /// nothing in it is changed.
+    /// With --credential-report, --account-summary or --service-credentials, only those files are read and AWS is not called; checks
+    /// on a source without a file are UNKNOWN. Without any of them, the live account is read with the credentials that the AWS CLI
+    /// would use. Nothing in the account is changed.
     Check(Box<CheckArguments>),
     /// List the checks
     Checks,
@@ -51,7 +52,7 @@ pub enum Command {
     },
     /// Print a man page, in roff
     Man {
-        /// The command it is about: that of `credwarden` itself where none is named
+        /// The command to describe [default: `credwarden` itself]
         #[arg(value_name = "COMMAND", value_parser = ["check", "checks", "explain", "completions", "man"])]
         command: Option<String>,
     },
@@ -72,9 +73,9 @@ Examples:
 
 Exit status:
   0  nothing fails at or above --fail-on
-  1  something does
+  1  a finding fails at or above --fail-on
   2  the command line or the input is wrong, or the output cannot be written
-  3  nothing fails, but something that was asked for could not be read";
+  3  nothing fails, but a requested source could not be read";
 
 /// `credwarden check`
 #[derive(Debug, Args)]
@@ -94,30 +95,33 @@ pub struct CheckArguments {
     #[arg(long, value_name = "NAME", help_heading = "Input",
         conflicts_with_all = ["credential_report", "account_summary", "service_credentials"])]
     pub profile: Option<String>,
-    /// AWS region; of files only that of `--format asff`
+    /// AWS Region. With input files, only `--format asff` uses it
     #[arg(long, value_name = "REGION", help_heading = "Input", value_parser = region)]
     pub region: Option<String>,
-    /// Judge as of this moment [default: the report's GeneratedTime where the file has it, else the present]
+    /// Time of the evaluation [default: the report's GeneratedTime if the file has it, otherwise the current time]
     #[arg(long, value_name = "RFC3339", help_heading = "Input", value_parser = moment)]
     pub now: Option<DateTime<Utc>>,
 
-    /// What to write
+    /// Output format
     #[arg(long, value_enum, default_value_t = Format::Table, help_heading = "Output")]
     pub format: Format,
-    /// Where to write it; `-` is standard output, the default
+    /// Output file; `-` is standard output, the default
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Output")]
     pub output: Option<PathBuf>,
-    /// Show only findings of this status; repeatable [default: FAILED and UNKNOWN in a table or page, all in json and csv]
+    /// Name of the account for display, beside its number; at most 64 characters
+    #[arg(long, value_name = "NAME", help_heading = "Output", value_parser = account_name)]
+    pub account_name: Option<String>,
+    /// Show only findings with this status; repeatable [default: FAILED and UNKNOWN in table and html, all in json and csv]
     #[arg(long, value_name = "STATUS", help_heading = "Output", ignore_case = true, value_parser = status_parser())]
     pub status: Vec<Status>,
-    /// Exit with 1 when something of this severity or worse fails
+    /// Exit with 1 if a finding of this severity or worse fails
     #[arg(long, value_name = "SEVERITY", default_value = "LOW", help_heading = "Output", ignore_case = true,
         value_parser = fail_on_parser())]
     pub fail_on: FailOn,
 
     #[command(flatten)]
     limits: Limits,
-    /// Leave out this check; repeatable. `credwarden checks` lists them
+    /// Disable this check; repeatable. `credwarden checks` lists the ids
     #[arg(long, value_name = "CHECK", help_heading = "Checks", value_delimiter = ',', hide_possible_values = true,
         value_parser = check_parser())]
     pub disable: Vec<&'static Check>,
@@ -141,22 +145,22 @@ struct Limits {
     new_credential_grace_days: i64,
 }
 
-/// What is written.
+/// The output formats.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Format {
     /// For people at a terminal
     Table,
-    /// Every verdict, for programs
+    /// For programs: all verdicts
     Json,
-    /// Every verdict, for spreadsheets
+    /// For spreadsheets: all verdicts
     Csv,
-    /// What the function would import into Security Hub: a JSON list of AWS Security Finding Format
+    /// What the function would import into Security Hub: a JSON list in the AWS Security Finding Format
     Asff,
-    /// A page for people: one file, nothing loaded from elsewhere
+    /// A page for people: one file that loads nothing else
     Html,
 }
 
-/// The severity from which on a failure is one of the whole; none: never.
+/// The lowest severity that sets the exit status to 1; `None`: never.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FailOn(pub Option<Severity>);
 
@@ -201,6 +205,17 @@ fn fail_on_parser() -> impl TypedValueParser<Value = FailOn> {
         .map(|name| FailOn(Severity::from_label(&name.to_ascii_uppercase())))
 }
 
+fn account_name(text: &str) -> Result<String, String> {
+    let name = text.trim();
+    match name.chars().count() {
+        0 => Err("a name is wanted".to_owned()),
+        length if MAX_ACCOUNT_NAME_CHARS < length => {
+            Err(format!("allowed are at most {MAX_ACCOUNT_NAME_CHARS} characters, and these are {length}"))
+        }
+        _ => Ok(name.to_owned()),
+    }
+}
+
 fn days() -> clap::builder::RangedI64ValueParser<i64> {
     clap::value_parser!(i64).range(1..=i64::from(u16::MAX))
 }
@@ -218,7 +233,7 @@ pub(crate) fn region(text: &str) -> Result<String, &'static str> {
     if is_region { Ok(text.to_owned()) } else { Err("a region such as eu-central-1 is wanted") }
 }
 
-/// What the function's setting means.
+/// Returns the description of the function's setting.
 fn meaning(setting: &str) -> &'static str {
     let variable = hygiene::settings::variable(&format!("CREDWARDEN_{setting}"));
     variable.map_or("", |variable| variable.meaning.trim_end_matches('.'))
@@ -286,7 +301,7 @@ mod tests {
 
     #[test]
     fn nonsense_is_refused() {
-        let nonsense: [&[&str]; 11] = [
+        let nonsense: [&[&str]; 13] = [
             &["--access-key-max-age-days", "0"],
             &["--access-key-max-age-days", "-3"],
             &["--credential-unused-days", "65536"],
@@ -297,6 +312,8 @@ mod tests {
             &["--now", "0000-01-01T00:00:00+18:00"],
             &["--status", "OPEN"],
             &["--region", "Frankfurt"],
+            &["--account-name", " "],
+            &["--account-name", &"\u{f6}".repeat(65)],
             &["--credential-report", "r.csv", "--profile", "audit"],
         ];
         for arguments in nonsense {

@@ -99,13 +99,13 @@ pub fn check(
         return Err(CheckError::OverInput(escape(&input.to_string_lossy()).into_owned()));
     }
     let policy = arguments.policy();
-    let judged = if files.are_given() {
+    let evaluated = if files.are_given() {
         let account = files.read()?;
         not_before(arguments.now, &account)?;
         files.notes(&account).iter().for_each(|line| note(line));
         let now = arguments.now.unwrap_or_else(|| present(&account, clock, note));
         let evaluation = evaluate(&account, &policy, &Scope::All, now);
-        Judged { account, evaluation, enrichment: Enrichment::default(), unread: false }
+        Evaluated { account, evaluation, enrichment: Enrichment::default(), unread: false }
     } else {
         let (profile, region) = (arguments.profile.as_deref(), arguments.region.as_deref());
         let live = Live::new(&Configuration::read(profile, region, variables)?)?;
@@ -114,21 +114,21 @@ pub fn check(
         let evaluation = evaluate(&account, &policy, &Scope::All, arguments.now.unwrap_or(clock));
         let (enrichment, unnamed) = live.enrich(&evaluation);
         notes.iter().chain(&errors).chain(&unnamed).for_each(|error| note(error));
-        Judged { account, evaluation, enrichment, unread: !errors.is_empty() }
+        Evaluated { account, evaluation, enrichment, unread: !errors.is_empty() }
     };
-    // The age of a report is its own matter: a saved one is judged as of its time, a live one that is too old is an error.
-    for doubt in judged.evaluation.doubts.iter().filter(|doubt| matches!(doubt, Doubt::FewerUsers { .. })) {
+    // The age of a report is its own matter: a saved one is evaluated as of its time, a live one that is too old is an error.
+    for doubt in evaluated.evaluation.doubts.iter().filter(|doubt| matches!(doubt, Doubt::FewerUsers { .. })) {
         note(&doubt.to_string());
     }
-    let ending = ending(&judged.evaluation, arguments.fail_on, judged.unread);
+    let ending = ending(&evaluated.evaluation, arguments.fail_on, evaluated.unread);
     // Rendered completely before the first byte is written: an error while rendering does not change an old file.
-    let rendered = render(arguments, &policy, judged, output.is_some(), note)?;
+    let rendered = render(arguments, &policy, evaluated, output.is_some(), note)?;
     deliver(&rendered, output)?;
     Ok(ending)
 }
 
 /// An account with its evaluation and enrichment.
-struct Judged {
+struct Evaluated {
     account: Account,
     evaluation: Evaluation,
     enrichment: Enrichment,
@@ -139,13 +139,14 @@ struct Judged {
 fn render(
     arguments: &CheckArguments,
     policy: &Policy,
-    Judged { account, evaluation, enrichment, .. }: Judged,
+    Evaluated { account, evaluation, enrichment, .. }: Evaluated,
     to_file: bool,
     note: &mut dyn FnMut(&str),
 ) -> Result<Vec<u8>, CheckError> {
     let mut rendered = Vec::new();
     let account = account.as_of(evaluation.evaluated_at);
     let view = View::new(&account, &evaluation, &enrichment, policy, arguments.statuses());
+    let view = View { account_name: arguments.account_name.as_deref(), ..view };
     let done = match arguments.format {
         Format::Table => {
             let screen = if to_file { Screen::NONE } else { Screen::of_standard_output() };

@@ -13,6 +13,8 @@ use crate::view::View;
 #[derive(Serialize)]
 struct Document<'a> {
     account_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    account_name: Option<&'a str>,
     partition: &'a str,
     evaluated_at: DateTime<Utc>,
     report_generated_at: Option<DateTime<Utc>>,
@@ -25,6 +27,7 @@ pub fn write(view: &View<'_>, to: &mut dyn Write) -> io::Result<()> {
     let evaluation = view.evaluation;
     let document = Document {
         account_id: view.account_id(),
+        account_name: view.account_name,
         partition: &evaluation.partition,
         evaluated_at: evaluation.evaluated_at,
         report_generated_at: evaluation.report_generated_at,

@@ -27,12 +27,12 @@ use crate::configuration::{Configuration, ConfigurationError, check_endpoint};
 use crate::credentials::{self, NoCredentials};
 
 /// The timeout of reading all sources: IAM needs seconds for a report, and longer for thousands of users.
-const PATIENCE: Duration = Duration::from_mins(2);
+const READ_TIMEOUT: Duration = Duration::from_mins(2);
 /// The timeout of looking up key ids: with thousands of failing keys there is one call per user.
-const NAMING: Duration = Duration::from_mins(10);
+const LOOK_UP_TIMEOUT: Duration = Duration::from_mins(10);
 
 /// The maximum number of tries if an endpoint cannot be reached: a person at a terminal can check the network.
-const REACHING: u32 = 3;
+const MAX_UNREACHABLE: u32 = 3;
 
 /// IAM is the same from every region of a partition; this region signs if none is configured.
 const ANY_REGION: &str = "us-east-1";
@@ -103,8 +103,8 @@ impl Live {
         }
         let progress = spinner("Reading the account; IAM is making the credential report …");
         let collected = self.runtime.block_on(async {
-            let until = Instant::now() + PATIENCE;
-            collect(&self.clients, &Expected::Any, now, retry(until, &progress), until + PATIENCE / 4).await
+            let until = Instant::now() + READ_TIMEOUT;
+            collect(&self.clients, &Expected::Any, now, retry(until, &progress), until + READ_TIMEOUT / 4).await
         });
         progress.finish_and_clear();
         let errors = match refused(&collected.errors) {
@@ -116,7 +116,7 @@ impl Live {
 
     /// Renders the error that all calls have in common once, with advice.
     fn refusal(&self, error: &CallError) -> String {
-        let cause = chain(&error.cause);
+        let message = chain(&error.cause);
         let region = &self.region;
         let advice = match error.code() {
             Some("InvalidClientTokenId" | "UnrecognizedClientException") => format!(
@@ -125,13 +125,13 @@ impl Live {
             ),
             _ => String::new(),
         };
-        format!("AWS refuses the credentials: {}{advice}", cause.trim_end_matches('.'))
+        format!("AWS refuses the credentials: {}{advice}", message.trim_end_matches('.'))
     }
 
     /// Looks up the ids of failing keys, and returns errors. A key without an id is reported without it.
     pub fn enrich(&self, evaluation: &Evaluation) -> (Enrichment, Vec<String>) {
         let progress = spinner("Looking up the ids of the access keys …");
-        let retry = retry(Instant::now() + NAMING, &progress);
+        let retry = retry(Instant::now() + LOOK_UP_TIMEOUT, &progress);
         let looked_up = self.runtime.block_on(access_keys::look_up(&self.clients.iam, evaluation, &Memory::Off, retry));
         progress.finish_and_clear();
         looked_up
@@ -180,7 +180,7 @@ fn nothing(reason: &str) -> Read {
 fn retry(until: Instant, progress: &ProgressBar) -> Retry {
     let progress = progress.clone();
     let on_retry = move |error: &CallError| progress.set_message(format!("{}; trying again …", chain(error)));
-    Retry { unreachable: Some(REACHING), on_retry: Some(Arc::new(on_retry)), ..Retry::from(until) }
+    Retry { unreachable: Some(MAX_UNREACHABLE), on_retry: Some(Arc::new(on_retry)), ..Retry::from(until) }
 }
 
 /// Shows progress on a terminal. Does nothing if standard error is not a terminal.

@@ -36,7 +36,7 @@ pub fn write(view: &View<'_>, to: impl Write) -> io::Result<()> {
     writer.write_record(HEADER).map_err(io_error)?;
     for finding in &view.findings {
         let cells = cells(finding, view);
-        writer.write_record(cells.iter().map(|cell| harmless(cell).into_owned())).map_err(io_error)?;
+        writer.write_record(cells.iter().map(|cell| safe_cell(cell).into_owned())).map_err(io_error)?;
     }
     writer.flush()
 }
@@ -77,7 +77,7 @@ fn cells(finding: &Finding, view: &View<'_>) -> [String; HEADER.len()] {
 }
 
 /// Renders text safe for CSV: no formula, and escaped except for line breaks.
-fn harmless(text: &str) -> Cow<'_, str> {
+fn safe_cell(text: &str) -> Cow<'_, str> {
     let shown = match escape(text) {
         Cow::Owned(_) if text.contains('\n') => Cow::Owned(text.split('\n').map(escape).collect::<Vec<_>>().join("\n")),
         shown => shown,
@@ -108,7 +108,7 @@ mod tests {
             ("2026-11-20T06:00:00Z", "2026-11-20T06:00:00Z"),
         ];
         for (text, cell) in cells {
-            assert_eq!(harmless(text), cell);
+            assert_eq!(safe_cell(text), cell);
         }
     }
 }

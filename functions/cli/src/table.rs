@@ -1,4 +1,5 @@
-//! For people at a terminal: failing findings by subject, root first, then worst first, as wide as the terminal.
+//! For people at a terminal: failing findings by subject, root first, then worst first, with the commands that fix
+//! them, as wide as the terminal.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, IsTerminal as _, Write};
@@ -6,6 +7,8 @@ use std::io::{self, IsTerminal as _, Write};
 use anstyle::{AnsiColor, Style};
 use hygiene::by_subject::{self, Group, messages};
 use hygiene::finding::Finding;
+use hygiene::remediation::Remediation;
+use hygiene::scripts::{Part, parts};
 use hygiene::text::{capitalized, counted, escape, grouped, moment};
 use hygiene::verdict::{Severity, Status};
 use textwrap::core::display_width;
@@ -54,9 +57,6 @@ pub fn write(view: &View<'_>, screen: Screen, to: &mut dyn Write) -> io::Result<
     let column = widest.min(screen.width.map_or(28, |width| width / 4));
     let mut table = Table { screen, column, to };
     table.head(view)?;
-    if !failing.is_empty() {
-        writeln!(table.to)?;
-    }
     for group in by_subject::grouped(failing, |finding| finding) {
         table.paragraph(view, &group)?;
     }
@@ -119,6 +119,7 @@ impl Table<'_> {
 
     /// The failing findings on one user, root or the account.
     fn paragraph(&mut self, view: &View<'_>, group: &Group<'_, &Finding>) -> io::Result<()> {
+        writeln!(self.to)?;
         let owner = self.paint(BOLD, &format!("{}:", capitalized(&group.owner.to_string())));
         writeln!(self.to, "{owner} {}", self.paint(colour(group.worst), group.worst.label()))?;
         for (finding, message) in group.findings.iter().zip(messages(group.findings.iter().copied())) {
@@ -141,6 +142,22 @@ impl Table<'_> {
                     Some(_) | None => writeln!(self.to, "{:INDENT$}{:INDENT$}{line}", "", "")?,
                 }
             }
+        }
+        let with_key_ids = group.findings.iter().map(|finding| (*finding, view.enrichment.access_key_id(finding)));
+        parts(with_key_ids).iter().try_for_each(|part| self.part(part))
+    }
+
+    /// A part of the remediation. Commands are not wrapped, so that they can be copied.
+    fn part(&mut self, part: &Part) -> io::Result<()> {
+        let width = self.screen.width.map(|width| width.saturating_sub(2 * INDENT));
+        let wrap = |text: &str| width.map_or_else(|| vec![text.to_owned()], |width| wrapped(text, width));
+        for line in wrap(&part.heading()) {
+            writeln!(self.to, "{:INDENT$}{}", "", self.paint(DIM, &line))?;
+        }
+        let is_prose = matches!(part.remediation, Remediation::Console { .. });
+        for line in part.remediation.to_string().lines() {
+            let lines = if is_prose { wrap(line) } else { vec![line.to_owned()] };
+            lines.iter().try_for_each(|line| writeln!(self.to, "{:INDENT$}{:INDENT$}{line}", "", ""))?;
         }
         Ok(())
     }
@@ -197,7 +214,7 @@ impl Table<'_> {
         let failed = counted(counts.failed as u64, "finding");
         self.prose(&format!("{failed} failed{failing}; {rest}"), BOLD)?;
         if counts.failed != 0 {
-            let hint = "`credwarden explain CHECK` says why it matters; `--format html` has the evidence and the commands that fix it.";
+            let hint = "`credwarden explain CHECK` says why it matters; `--format html` has the evidence.";
             self.prose(hint, DIM)?;
         }
         Ok(())
@@ -223,9 +240,11 @@ fn colour(severity: Severity) -> Style {
     }
 }
 
-/// Breaks lines only between words, so that ids and ARNs can be copied.
+/// Breaks lines only between words, so that ids and ARNs can be copied. A numbered step keeps its lines indented.
 fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let is_step = text.split_once(". ").is_some_and(|(number, _)| number.parse::<u8>().is_ok());
     let options = Options::new(width)
+        .subsequent_indent(if is_step { "   " } else { "" })
         .word_separator(WordSeparator::AsciiSpace)
         .word_splitter(WordSplitter::NoHyphenation)
         .break_words(false);

@@ -22,6 +22,8 @@ pub struct View<'a> {
     pub enrichment: &'a Enrichment,
     /// The limits.
     pub policy: &'a Policy,
+    /// The account's display name. Untrusted text: escape it where it is shown.
+    pub account_name: Option<&'a str>,
     /// The verdicts to show, in the evaluation's order.
     pub findings: Vec<&'a Finding>,
 }
@@ -36,7 +38,7 @@ impl<'a> View<'a> {
         statuses: &[Status],
     ) -> Self {
         let findings = evaluation.findings.iter().filter(|finding| statuses.contains(&finding.status())).collect();
-        Self { account, evaluation, enrichment, policy, findings }
+        Self { account, evaluation, enrichment, policy, account_name: None, findings }
     }
 
     /// The account's number.
@@ -46,10 +48,14 @@ impl<'a> View<'a> {
 
     /// The name of the account for display.
     pub fn name(&self) -> String {
-        match (self.account_id(), self.evaluation.partition.as_str()) {
-            (Some(account), "aws") => format!("AWS account {account}"),
-            (Some(account), partition) => format!("AWS account {account} ({})", escape(partition)),
-            (None, _) => "AWS account of unknown number".to_owned(),
+        let account = self.account_id().unwrap_or("of unknown number");
+        let partition = Some(self.evaluation.partition.as_str()).filter(|partition| *partition != "aws");
+        let partition = partition.filter(|_| self.account_id().is_some());
+        let beside: Vec<_> = self.account_name.into_iter().chain(partition).map(escape).collect();
+        if beside.is_empty() {
+            format!("AWS account {account}")
+        } else {
+            format!("AWS account {account} ({})", beside.join(", "))
         }
     }
 

@@ -142,9 +142,9 @@ user
             // The message may be sent by another process.
             let outcome: Outcome = serde_json::from_str(&serde_json::to_string(&outcome).unwrap()).unwrap();
             let alert = Alert::of(&outcome);
-            let told = (alert.is_due(), alert.new.len(), alert.unwritten.len(), alert.suppressed);
+            let reported = (alert.is_due(), alert.new.len(), alert.unwritten.len(), alert.suppressed);
             let outcome = Outcome { receipts: Receipts { refused: BTreeMap::new(), ..outcome.receipts }, ..outcome };
-            (told, outcome.can_be_marked(&outcome.decision.failing[0]))
+            (reported, outcome.can_be_marked(&outcome.decision.failing[0]))
         };
         let suppressed = |id: &str| Meanwhile::Suppressed([id.to_owned()].into());
         let nothing = |_: &str| Meanwhile::default();
@@ -162,7 +162,7 @@ user
     }
 
     #[test]
-    fn what_could_not_be_read_or_written_is_always_told() {
+    fn what_could_not_be_read_or_written_is_always_reported() {
         let rules = AlertRules { on: AlertOn::Changes, min_severity: Severity::Low };
         let read = || Hub::Read { region: "eu-central-1".to_owned() };
         let due = |hub, refused: &BTreeMap<String, String>, source_failed| {

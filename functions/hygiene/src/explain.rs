@@ -139,9 +139,9 @@ fn grouped<'a>(items: impl Iterator<Item = (&'a str, &'a str)>) -> String {
     if items.iter().all(|(version, _)| version.is_empty()) {
         return items.iter().map(|(_, number)| *number).collect::<Vec<_>>().join(", ");
     }
-    let mut told = BTreeSet::new();
+    let mut seen = BTreeSet::new();
     let mut groups: Vec<(Vec<&str>, Vec<&str>)> = Vec::new();
-    for (_, number) in items.iter().filter(|(_, number)| told.insert(*number)) {
+    for (_, number) in items.iter().filter(|(_, number)| seen.insert(*number)) {
         let versions = items.iter().filter(|(_, other)| other == number).map(|(version, _)| *version).collect();
         match groups.iter_mut().find(|(_, known)| *known == versions) {
             Some((numbers, _)) => numbers.push(number),

@@ -39,9 +39,16 @@ pub fn parts<'a>(findings: impl IntoIterator<Item = (&'a Finding, Option<&'a str
             Some(label) => format!("{} ({label})", finding.check.id),
             None => finding.check.id.to_owned(),
         };
-        (check, finding.remediation(*access_key_id))
+        (check, unused_too(finding, &findings).unwrap_or(finding).remediation(*access_key_id))
     });
     joined(wanted)
+}
+
+/// For a key to rotate that nobody uses: the finding about the missing use. The key is deleted, not replaced.
+fn unused_too<'a>(old: &Finding, findings: &[(&'a Finding, Option<&str>)]) -> Option<&'a Finding> {
+    let is_unused = |finding: &Finding| ["access-key-unused", "access-key-never-used"].contains(&finding.check.id);
+    let of_key = |finding: &&Finding| finding.subject == old.subject && is_unused(finding);
+    findings.iter().map(|(finding, _)| *finding).filter(|_| old.check.id == "access-key-not-rotated").find(of_key)
 }
 
 /// The label that distinguishes a credential from the user's others.
@@ -223,13 +230,9 @@ mod tests {
         <root_account> | false | false | false | N/A | N/A | false | N/A | N/A\n";
 
     #[test]
-    fn an_old_and_unused_key_is_retired_by_the_same_commands() {
+    fn an_old_and_unused_key_is_deleted_and_not_replaced() {
         let key = "alice | false | false | true | 2021-06-20T05:16:50Z | 2022-01-02T03:04:05Z | false | N/A | N/A";
         insta::assert_snapshot!(of(&format!("{HEAD}{key}")), @r#"
-        To fix access-key-not-rotated, first:
-        # Better than a new key: a role. If it must be a key (delete an unused one first, two are the limit):
-        aws iam create-access-key --user-name alice
-        # When everything uses the new key:
         To fix access-key-not-rotated, access-key-unused:
         # The credential report has no key ids. This finds it by its date. Two ids: choose one.
         KEY_ID=$(aws iam list-access-keys --user-name alice --query "AccessKeyMetadata[?Status=='Active' && starts_with(CreateDate, '2021-06-20T05:16:50')].AccessKeyId" --output text)

@@ -32,6 +32,9 @@ names! {
     DISABLED_CHECKS
 }
 
+/// The maximum length of the account's name, in characters: it has to fit into subjects and headings.
+pub const MAX_ACCOUNT_NAME_CHARS: usize = 64;
+
 /// Every setting.
 pub const VARIABLES: &[Variable] = &[
     Variable {
@@ -50,25 +53,28 @@ pub const VARIABLES: &[Variable] = &[
         meaning: "`changes`, `failures` (whenever anything fails) or `always`. A run that could not read a source alerts in any case.",
     },
     Variable { name: ALERT_MIN_SEVERITY, default: "LOW", meaning: "Findings below it are published, not alerted." },
-    Variable { name: ACCESS_KEY_MAX_AGE_DAYS, default: "90", meaning: "How old an access key may get." },
-    Variable { name: CREDENTIAL_UNUSED_DAYS, default: "45", meaning: "How long a key or a password may go unused." },
     Variable {
-        name: ROOT_USED_WITHIN_DAYS,
-        default: "30",
-        meaning: "How long a use of the root user stays a finding.",
+        name: ACCESS_KEY_MAX_AGE_DAYS,
+        default: "90",
+        meaning: "Maximum age of an access key or service-specific credential.",
     },
+    Variable {
+        name: CREDENTIAL_UNUSED_DAYS,
+        default: "45",
+        meaning: "Maximum time that an access key or a password may be unused.",
+    },
+    Variable { name: ROOT_USED_WITHIN_DAYS, default: "30", meaning: "How long a use of the root user is reported." },
     Variable {
         name: NEW_CREDENTIAL_GRACE_DAYS,
         default: "7",
-        meaning: "How long a new user, key or pair of keys is left in peace.",
+        meaning: "Grace period for new users, keys and pairs of keys, before checks apply.",
     },
     Variable {
         name: ACCOUNT_NAME,
         default: "",
-        meaning: "A name for the account, at most 64 characters. It stands beside the number in alerts (in their subject in ASCII) and is \
-            `account_name` in the JSON.",
+        meaning: "A name for the account, at most 64 characters. It stands beside the account's number, and is `account_name` in JSON.",
     },
-    Variable { name: DISABLED_CHECKS, default: "", meaning: "Comma-separated ids of checks that are not done." },
+    Variable { name: DISABLED_CHECKS, default: "", meaning: "Comma-separated ids of checks that are switched off." },
 ];
 
 /// The setting of that name.

@@ -161,16 +161,16 @@ mod tests {
     }
 
     #[test]
-    fn ages_are_told_in_their_largest_whole_unit() {
-        let tellings = [
+    fn an_age_is_rendered_in_its_largest_whole_unit() {
+        let cases = [
             (TimeDelta::zero(), "less than a minute"),
             (TimeDelta::seconds(60), "1 minute"),
             (TimeDelta::minutes(119), "1 hour"),
             (TimeDelta::hours(24), "1 day"),
             (TimeDelta::days(1979), "1,979 days"),
         ];
-        for (duration, telling) in tellings {
-            assert_eq!(age(duration), telling);
+        for (duration, text) in cases {
+            assert_eq!(age(duration), text);
         }
     }
 

@@ -39,7 +39,7 @@ pub enum RecallError {
     #[error("could not read what was suppressed meanwhile, so that nothing is marked as reported")]
     Reread(#[source] CallError),
     /// The account's number is not known, and without it the findings cannot be filtered.
-    #[error("our findings in Security Hub cannot be told apart without the account's number")]
+    #[error("credwarden's findings in Security Hub cannot be identified without the account's number")]
     NoAccount,
 }
 
