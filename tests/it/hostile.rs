@@ -107,6 +107,11 @@ async fn text_of_aws_is_escaped_everywhere() {
         for protocol in ["default", "email"] {
             assert_escaped(message[protocol].as_str().unwrap());
         }
+        let chat: Value = serde_json::from_str(message["https"].as_str().unwrap()).unwrap();
+        for text in ["title", "description"].map(|name| chat["content"][name].as_str().unwrap()) {
+            assert_escaped(text);
+            assert!(!text.contains(['<', '>', '[', '`']), "{text}");
+        }
         assert_eq!(world.results()[0]["account_name"], hostile, "machines get it as it is");
         let errors = &world.results()[0]["errors"];
         errors.as_array().unwrap().iter().for_each(|error| assert_escaped(error.as_str().unwrap()));

@@ -69,6 +69,22 @@ fn the_accounts_name_is_in_the_result_and_null_without_one() {
     assert!(parts(&two)["email"].contains("\nACCOUNT 123456789012 (web)\n"), "{}", parts(&two)["email"]);
 }
 
+/// What a custom notification needs: <https://docs.aws.amazon.com/chatbot/latest/adminguide/custom-notifs.html>
+#[test]
+fn http_subscribers_get_the_result_as_a_custom_notification_for_chat() {
+    let message = message(&[outcome(decided(evaluated(&[ROOT]), &BTreeMap::new()))]).unwrap();
+    let parts = parts(&message);
+    assert_eq!(parts["http"], parts["https"]);
+    let [mut http, sqs] = ["http", "sqs"].map(|protocol| serde_json::from_str::<Value>(&parts[protocol]).unwrap());
+    let members = http.as_object_mut().unwrap();
+    let [version, source, content] = ["version", "source", "content"].map(|name| members.remove(name).unwrap());
+    assert_eq!((version, source), ("1.0".into(), "custom".into()));
+    assert_eq!(content["textType"], "client-markdown");
+    assert!(content["title"].as_str().unwrap().contains("123456789012: 4 new (worst: CRITICAL)"), "{content}");
+    assert!(content["description"].as_str().unwrap().starts_with("*Root user: CRITICAL*\n"), "{content}");
+    assert_eq!(http, sqs);
+}
+
 /// An open finding of an earlier run, by its check and subject.
 fn open(check: &str, subject: &str, severity: Severity) -> (String, Stored) {
     let id = format!("credwarden/{check}/123456789012/{subject}");

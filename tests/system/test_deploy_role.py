@@ -25,7 +25,7 @@ from emulator.stack import FUNCTION, ROOT, architecture, template
 
 NAME = "credwarden"
 DEPLOY_ROLE = ROOT / "infra" / "deploy-role.yaml"
-ALARMS = ["RunFailedAlarm", "RunNotStartedAlarm", "NoSuccessfulRunAlarm"]
+ALARMS = ["RunFailedAlarm", "RunNotStartedAlarm", "NoSuccessfulRunAlarm", "AlertNotDeliveredAlarm"]
 
 # Granted, but used only for what these deployments do not have: stack tags.
 NOT_USED = {"cloudformation:TagResource", "cloudformation:UntagResource"}

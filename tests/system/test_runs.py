@@ -569,7 +569,15 @@ def test_programs_receive_the_result_and_attributes_to_filter_by(deploy: Deploy,
     assert stack.receive(nothing) == []
     (message,) = emulator.published()
     assert {"default", "email", "sqs", "lambda", "http", "https"} <= message["variants"].keys()
-    assert message["variants"]["sqs"] == message["variants"]["lambda"] == message["variants"]["https"]
+    assert message["variants"]["sqs"] == message["variants"]["lambda"]
+    assert message["variants"]["http"] == message["variants"]["https"]
+    chat = json.loads(message["variants"]["https"])
+    assert (chat.pop("version"), chat.pop("source"), chat.pop("content")["textType"]) == (
+        "1.0",
+        "custom",
+        "client-markdown",
+    )
+    assert chat == json.loads(message["variants"]["sqs"])
 
 
 def test_the_mail_is_for_people(deploy: Deploy, emulator: Emulator) -> None:
@@ -727,7 +735,9 @@ def test_marks_wait_for_what_was_just_imported(deploy: Deploy, emulator: Emulato
     assert emulator.calls()["securityhub:BatchUpdateFindings"]["count"] > 1
 
 
-@pytest.mark.parametrize("alarm", ["RunFailedAlarm", "RunNotStartedAlarm", "NoSuccessfulRunAlarm"])
+@pytest.mark.parametrize(
+    "alarm", ["RunFailedAlarm", "RunNotStartedAlarm", "NoSuccessfulRunAlarm", "AlertNotDeliveredAlarm"]
+)
 def test_an_alarm_reaches_the_same_people(deploy: Deploy, emulator: Emulator, alarm: str) -> None:
     stack = deploy()
     emulator.client("cloudwatch").set_alarm_state(

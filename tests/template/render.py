@@ -150,7 +150,7 @@ class Rendered:
 
     def _attribute(self, name: str, attribute: str) -> str:
         resource = self.resources[name]
-        if attribute == "QueueName":
+        if attribute in ("QueueName", "TopicName"):
             return resource.name
         assert attribute == "Arn" and resource.arn, (name, attribute)
         return f"{resource.arn}:*" if resource.type == "AWS::Logs::LogGroup" else resource.arn

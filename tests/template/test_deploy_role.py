@@ -358,7 +358,7 @@ OTHER_ALARM_ACTIONS = [
     *(f"arn:aws:sns:eu-central-1:{ACCOUNT}:{name}-AlertTopic-{ENDING}" for name in OTHERS),
 ]
 
-ALARMS = ["RunFailedAlarm", "RunNotStartedAlarm", "NoSuccessfulRunAlarm"]
+ALARMS = ["RunFailedAlarm", "RunNotStartedAlarm", "NoSuccessfulRunAlarm", "AlertNotDeliveredAlarm"]
 
 
 def put_alarm(role: Role, alarm: str, *actions: str) -> str | None:

@@ -304,7 +304,7 @@ def test_every_alarm_goes_to_its_topic_and_says_what_to_do(topic: str, alarm_top
     deployed = stack(TopicArn=topic, AlarmTopicArn=alarm_topic)
     alarms = deployed.of_type("AWS::CloudWatch::Alarm")
     alert_topic = topic or deployed.resources["AlertTopic"].arn
-    assert len(alarms) == 3
+    assert len(alarms) == (3 if topic else 4)
     assert (deployed.outputs["TopicArn"], deployed.outputs["AlarmTopicArn"]) == (
         alert_topic,
         alarm_topic or alert_topic,
@@ -358,6 +358,33 @@ def test_alarm_on_no_successful_run() -> None:
     )
     assert alarm["OKActions"] == alarm["AlarmActions"]
     assert "for 50 hours" in alarm["AlarmDescription"]
+
+
+@pytest.mark.parametrize(("published", "delivered", "alarm"), [(0, 0, 0), (1, 0, 1), (1, 1, 0), (2, 1, 0), (0, 3, 0)])
+def test_alarm_on_an_alert_that_reaches_nobody(published: int, delivered: int, alarm: int) -> None:
+    deployed = stack()
+    properties = deployed.resources["AlertNotDeliveredAlarm"].properties
+    expression, *metrics = properties["Metrics"]
+    for metric, name in zip(metrics, ("NumberOfMessagesPublished", "NumberOfNotificationsDelivered"), strict=True):
+        topic = [{"Name": "TopicName", "Value": deployed.resources["AlertTopic"].name}]
+        assert metric["MetricStat"] == {
+            "Metric": {"Namespace": "AWS/SNS", "MetricName": name, "Dimensions": topic},
+            "Stat": "Sum",
+            "Period": 3600,
+        }
+    assert [metric["ReturnData"] for metric in properties["Metrics"]] == [True, False, False]
+    condition = re.fullmatch(r"IF\((.*), 1, 0\)", expression["Expression"])[1]
+    # A metric without data points is filled with 0.
+    values = {"published": published, "delivered": delivered}
+    parts = [re.fullmatch(r"FILL\((\w+), 0\) ([<>]) (\d)", part).groups() for part in condition.split(" AND ")]
+    holds = [values[name] < int(limit) if sign == "<" else values[name] > int(limit) for name, sign, limit in parts]
+    assert len(parts) == 2 and int(all(holds)) == alarm
+    assert (properties["ComparisonOperator"], properties["Threshold"]) == ("GreaterThanOrEqualToThreshold", 1)
+
+
+def test_the_topic_of_others_has_no_alarm_on_deliveries() -> None:
+    """Its metrics are in its own account and Region, and its other messages would count."""
+    assert "AlertNotDeliveredAlarm" not in stack(TopicArn=TOPIC).resources
 
 
 # All of it

@@ -6,6 +6,7 @@ use aws::permission::Permission;
 use aws_sdk_sns::Client;
 use aws_sdk_sns::types::MessageAttributeValue;
 use hygiene::alert::Alert;
+use hygiene::chat::{self, Content};
 use hygiene::closed::{ClosedJson, closed};
 use hygiene::decision::Failing;
 use hygiene::finding::FindingJson;
@@ -49,6 +50,11 @@ const TRIES_AFTER_A_LOST_ANSWER: u32 = 2;
 /// The number of protocols that receive the machine-readable result.
 const MACHINES: usize = 4;
 
+/// How many of them are HTTP.
+const HTTP: usize = 2;
+/// The length of the members that only HTTP subscribers get, without the text.
+const HTTP_MEMBERS: usize = 100;
+
 /// The alert could not be sent.
 #[derive(Debug, thiserror::Error)]
 #[error("could not send the alert")]
@@ -76,6 +82,16 @@ struct Body<'a> {
     https: &'a str,
 }
 
+/// The result for HTTP subscribers, which is a custom notification of Amazon Q Developer in chat applications too.
+#[derive(Debug, Serialize)]
+struct Http<'a> {
+    version: &'static str,
+    source: &'static str,
+    content: &'a Content,
+    #[serde(flatten)]
+    summary: &'a Summary,
+}
+
 /// The message about the outcomes. `None` if there is nothing to report.
 pub fn message(outcomes: &[Outcome]) -> Option<Message> {
     let alerts: Vec<Alert<'_>> = outcomes.iter().map(Alert::of).collect();
@@ -98,19 +114,25 @@ pub fn message(outcomes: &[Outcome]) -> Option<Message> {
 /// The text for people is rendered first; the result for machines gets the remaining room.
 fn body(alerts: &[Alert<'_>], summary: Summary) -> String {
     let default = mail::summary(alerts);
+    let content = chat::content(alerts);
     let room = MESSAGE_BYTES.saturating_sub(escaped_length(&default));
+    let chat = escaped_length(&serde_json::to_string(&content).unwrap_or_default()) + HTTP_MEMBERS;
+    let room = room.saturating_sub(HTTP * chat);
     let bare = MACHINES * bare_length(&summary);
     // Escaping may double the length of the mail.
     let mail_room = room.saturating_sub(bare);
     let email = mail::text(alerts, MAIL_BYTES.min(mail_room / 2));
     let email = cut_escaped(&email, mail_room);
-    let machine = machine(alerts, summary, room.saturating_sub(escaped_length(email)) / MACHINES);
-    let body = Body { default: &default, email, sqs: &machine, lambda: &machine, http: &machine, https: &machine };
+    let summary = with_lists(alerts, summary, room.saturating_sub(escaped_length(email)) / MACHINES);
+    let machine = serde_json::to_string(&summary).unwrap_or_default();
+    let http = Http { version: "1.0", source: "custom", content: &content, summary: &summary };
+    let http = serde_json::to_string(&http).unwrap_or_default();
+    let body = Body { default: &default, email, sqs: &machine, lambda: &machine, http: &http, https: &http };
     serde_json::to_string(&body).unwrap_or_default()
 }
 
 /// The result, with as many new findings as fit, then as many closed findings as fit.
-fn machine(alerts: &[Alert<'_>], summary: Summary, room: usize) -> String {
+fn with_lists(alerts: &[Alert<'_>], summary: Summary, room: usize) -> Summary {
     let mut left = room.saturating_sub(bare_length(&summary));
     let json = |(failing, account): (&Failing, Option<&str>)| {
         to_raw_value(&FindingJson::new(&failing.finding, account, failing.access_key_id.as_deref()))
@@ -118,14 +140,13 @@ fn machine(alerts: &[Alert<'_>], summary: Summary, room: usize) -> String {
     let findings = listed(worst_first(alerts).map(json), &mut left);
     let all_closed = closed(alerts);
     let closed = listed(all_closed.iter().map(|closing| to_raw_value(&ClosedJson::new(closing))), &mut left);
-    let summary = Summary {
+    Summary {
         truncated: Some(summary.new - findings.len()),
         findings: Some(findings),
         closed_truncated: Some(all_closed.len() - closed.len()),
         closed: Some(closed),
         ..summary
-    };
-    serde_json::to_string(&summary).unwrap_or_default()
+    }
 }
 
 /// Serializes at most `LISTED` items, as many as fit into the remaining bytes.

@@ -14,7 +14,7 @@
 //!   creation second), adds the [`enrichment`], and returns the [`decision`]: the findings to import, report, mark and
 //!   close
 //! - [`outcome`] is the decision with the results of Security Hub; [`alert`] selects the findings to report, [`mail`]
-//!   renders them; [`closed`] is the machine-readable list of closed findings
+//!   and [`chat`] render them; [`closed`] is the machine-readable list of closed findings
 //! - [`remediation`] describes how to fix a finding: console steps or a script, as data that is rendered later
 //! - [`by_subject`] groups findings by subject; [`scripts`] joins the remediation of a group's findings
 //! - [`explain`] renders a check's documentation page; [`settings`] lists the settings
@@ -26,6 +26,7 @@ pub mod account;
 pub mod alert;
 pub mod blind_spots;
 pub mod by_subject;
+pub mod chat;
 pub mod check;
 pub mod checks;
 pub mod closed;

@@ -221,7 +221,7 @@ fn data_age(alert: &Alert<'_>) -> String {
 }
 
 /// The link to the findings in the Security Hub console of the account's partition and region.
-fn console_link(alert: &Alert<'_>) -> Option<String> {
+pub(crate) fn console_link(alert: &Alert<'_>) -> Option<String> {
     let Hub::Read { region } = &alert.decision.hub else { return None };
     let domain = match alert.decision.partition.as_str() {
         "aws" => "console.aws.amazon.com",
@@ -295,7 +295,7 @@ fn groups<'a>(alert: &Alert<'a>) -> Vec<Group<'a, &'a Failing>> {
 const ANSWERED: usize = 2_000;
 
 /// A mail never refers to the result of a scheduled run: Lambda discards it.
-fn where_the_rest_is(alert: &Alert<'_>) -> &'static str {
+pub(crate) fn where_the_rest_is(alert: &Alert<'_>) -> &'static str {
     match alert.decision.hub {
         Hub::Read { .. } if alert.unwritten.is_empty() => "They are in Security Hub.",
         Hub::Read { .. } | Hub::Off | Hub::Unread if alert.new.len() <= ANSWERED => {
