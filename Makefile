@@ -90,6 +90,7 @@ check: ## formatters, clippy, rustdoc, linters of templates and workflows, scann
 	@$(MAKE) $(TOOLS)/ready
 	cargo fmt --all --check
 	$(VENV)/bin/cfn-lint template.yaml infra/deploy-role.yaml
+	$(VENV)/bin/typos
 	$(VENV)/bin/ruff check --quiet tests
 	$(VENV)/bin/ruff format --check --quiet tests
 	$(VENV)/bin/zizmor --offline --pedantic --no-progress --quiet .github

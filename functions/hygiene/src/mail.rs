@@ -341,12 +341,19 @@ fn new_group(text: &mut String, group: &Group<'_, &Failing>, alert: &Alert<'_>) 
         }
         is_new_script = !part.continues;
         paragraph(text, "  ", &part.heading());
-        let prose = matches!(part.remediation, Remediation::Console { .. });
-        for line in part.remediation.to_string().lines() {
-            if prose {
-                paragraph(text, "    ", line);
-            } else {
-                let _ = writeln!(text, "    {line}");
+        match &part.remediation {
+            Remediation::Console { steps, note } => {
+                for (number, step) in (1..).zip(*steps) {
+                    paragraph(text, &format!("    {number}. "), step);
+                }
+                for note in note {
+                    paragraph(text, "    ", note);
+                }
+            }
+            Remediation::Shell(_) => {
+                for line in part.remediation.to_string().lines() {
+                    let _ = writeln!(text, "    {line}");
+                }
             }
         }
     }
