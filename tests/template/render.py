@@ -22,6 +22,7 @@ from samtranslator.yaml_helper import yaml_parse
 ROOT = Path(__file__).resolve().parent.parent.parent
 TEMPLATE = ROOT / "template.yaml"
 DEPLOY_ROLE = ROOT / "infra" / "deploy-role.yaml"
+PREVENT = ROOT / "infra" / "prevent.yaml"
 
 ACCOUNT = "111122223333"
 ENDING = "1A2B3C4D5E6FG"
@@ -66,10 +67,14 @@ class Rendered:
     def __post_init__(self) -> None:
         self.region = REGIONS[self.partition]
         written = parse(self.path)
-        self.values = {name: str(declared["Default"]) for name, declared in written["Parameters"].items()}
-        unknown = set(self.parameters) - set(self.values)
+        parameters = written["Parameters"]
+        unknown = set(self.parameters) - set(parameters)
         assert not unknown, f"no such parameters: {unknown}"
-        self.values |= self.parameters
+        defaults = {name: str(one["Default"]) for name, one in parameters.items() if "Default" in one}
+        self.values = defaults | self.parameters
+        missing = set(parameters) - set(self.values)
+        assert not missing, f"parameters without a value: {missing}"
+        self._lists = {name for name, one in parameters.items() if one["Type"] == "CommaDelimitedList"}
         self._template = _transformed(written, self.values, self.region)
         self._conditions = {name: self._work_out(body) for name, body in self._template.get("Conditions", {}).items()}
         declared = {
@@ -124,6 +129,7 @@ class Rendered:
             "AWS::Logs::LogGroup": f"logs:{here}:log-group:",
             "AWS::CloudWatch::Alarm": f"cloudwatch:{here}:alarm:",
             "AWS::Scheduler::Schedule": f"scheduler:{here}:schedule/default/",
+            "AWS::Organizations::Policy": f"organizations::{ACCOUNT}:policy/o-a1b2c3d4e5/service_control_policy/",
         }.get(resource.type)
         resource.arn = f"arn:{self.partition}:{tail}{resource.name}" if tail else ""
 
@@ -139,6 +145,8 @@ class Rendered:
         }
         if name in pseudo:
             return pseudo[name]
+        if name in self._lists:
+            return self.values[name].split(",")
         if name in self.values:
             return self.values[name]
         resource = self.resources[name]
@@ -180,6 +188,8 @@ class Rendered:
                 return (re.sub(r"\$\{([^}]+)\}", lambda found: self._substitute(found[1]), argument),)
             case "Fn::If":
                 return (self._work_out(argument[1 if self._conditions[argument[0]] else 2]),)
+            case "Fn::Join":
+                return (argument[0].join(self._work_out(argument[1])),)
             case "Fn::Equals":
                 left, right = map(self._work_out, argument)
                 return (left == right,)
