@@ -1,4 +1,5 @@
-# What one can do here: `make` lists it. Rust and Python 3.10 or later are all that has to be there; the rest goes into .venv.
+# What one can do here: `make` lists it. Rust, Python 3.10 or later, and for the tests Node.js 18 or later have to be there; the
+# rest goes into .venv.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .SUFFIXES:
@@ -76,9 +77,10 @@ demo: $(VENV)/ready ## what a daily run does, on this machine in an emulator (PO
 # The tests spend most of their time waiting for deadlines and rate limits, so twice as many run as there are processors.
 .PHONY: test
 test: ## every test but those of `make check`: units, adapters, template, the whole system in the emulator
-	@$(MAKE) --jobs built $(VENV)/ready $(SAM_VENV)/ready
+	@$(MAKE) --jobs built $(VENV)/ready $(SAM_VENV)/ready $(VENV)/simulator/ready
 	cargo test --workspace
-	$(PYTEST) --numprocesses $(TEST_WORKERS) --dist worksteal tests/template tests/cli tests/system --ignore $(SCANNERS)
+	$(PYTEST) --numprocesses $(TEST_WORKERS) --dist worksteal tests/template tests/prevention tests/cli tests/system \
+		--ignore $(SCANNERS)
 
 .PHONY: built
 built:
@@ -89,7 +91,7 @@ check: ## formatters, clippy, rustdoc, linters of templates and workflows, scann
 	@$(MAKE) --jobs clippy rustdoc $(VENV)/ready $(SAM_VENV)/ready $(VENV)/checkov/ready
 	@$(MAKE) $(TOOLS)/ready
 	cargo fmt --all --check
-	$(VENV)/bin/cfn-lint template.yaml infra/deploy-role.yaml
+	$(VENV)/bin/cfn-lint template.yaml infra/deploy-role.yaml infra/prevent.yaml
 	$(VENV)/bin/typos
 	$(VENV)/bin/ruff check --quiet tests
 	$(VENV)/bin/ruff format --check --quiet tests
@@ -208,6 +210,14 @@ $(VENV)/checkov/ready: tests/template/checkov.txt | $(UV)
 	@echo "Installing checkov into $(VENV)/checkov."
 	@$(call environment,$(VENV)/checkov)
 	@$(UV) pip install --quiet --python $(VENV)/checkov --requirement $<
+	@touch $@
+
+# The IAM policy simulator. Nothing of it is in a release.
+$(VENV)/simulator/ready: tests/prevention/package.json tests/prevention/package-lock.json
+	@echo "Installing the IAM policy simulator into $(VENV)/simulator."
+	@mkdir -p $(VENV)/simulator
+	@cp $^ $(VENV)/simulator/
+	@npm ci --prefix $(VENV)/simulator --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null
 	@touch $@
 
 # What people use today, each in an environment of its own: they pin what others want in other versions.
