@@ -104,6 +104,17 @@ pub(crate) fn rotate_service_credential(target: &Target<'_>, better: &'static st
     Remediation::Shell(steps)
 }
 
+/// Deactivates the service-specific credential if it is active, then deletes it.
+pub(crate) fn retire_service_credential(target: &Target<'_>, is_active: bool) -> Vec<Step> {
+    if !is_active {
+        return vec![Step::Run(delete_service_credential(target))];
+    }
+    let this = [user(target), service_credential_id(target), INACTIVE];
+    let mut steps = vec![Step::Comment("First give a role, or a short-term API key, to what uses it. Then:")];
+    steps.extend(retire(aws("iam update-service-specific-credential", this), delete_service_credential(target)));
+    steps
+}
+
 /// Deletes a service-specific credential that can no longer be used.
 pub(crate) fn delete_service_credential(target: &Target<'_>) -> Command {
     aws("iam delete-service-specific-credential", [user(target), service_credential_id(target)])

@@ -17,6 +17,8 @@
 //!   and [`chat`] render them; [`closed`] is the machine-readable list of closed findings
 //! - [`remediation`] describes how to fix a finding: console steps or a script, as data that is rendered later
 //! - [`by_subject`] groups findings by subject; [`scripts`] joins the remediation of a group's findings
+//! - [`event`] parses CloudTrail events; [`readiness`] says which statements of a service control policy the account is
+//!   ready for
 //! - [`explain`] renders a check's documentation page; [`settings`] lists the settings
 //!
 //! Checks share `commands` (AWS CLI), [`requirements`] (compliance) and `root_keys`. Messages share [`text`]: dates,
@@ -36,6 +38,7 @@ pub mod decision;
 mod dialect;
 pub mod enrichment;
 pub mod evaluate;
+pub mod event;
 pub mod explain;
 pub mod finding;
 mod local_boolean;
@@ -45,6 +48,7 @@ pub mod memory;
 pub mod outcome;
 pub mod policy;
 pub mod problems;
+pub mod readiness;
 pub mod remediation;
 pub mod report;
 pub mod requirements;

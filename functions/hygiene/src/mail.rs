@@ -346,7 +346,7 @@ fn new_group(text: &mut String, group: &Group<'_, &Failing>, alert: &Alert<'_>) 
                 for (number, step) in (1..).zip(*steps) {
                     paragraph(text, &format!("    {number}. "), step);
                 }
-                for note in note {
+                if let Some(note) = note {
                     paragraph(text, "    ", note);
                 }
             }
