@@ -43,7 +43,7 @@ pub struct InputError {
 
 /// The reason why a file cannot be used.
 #[derive(Debug, thiserror::Error)]
-enum What {
+pub(crate) enum What {
     #[error("cannot be read")]
     Io(#[from] io::Error),
     #[error("larger than 32 MiB; the credential report of the largest account has a quarter of that")]
@@ -72,6 +72,12 @@ enum What {
     NoReportAnswer(String),
     #[error("not what `aws iam get-account-summary` prints: {0}")]
     NoSummaryAnswer(String),
+    #[error("not what `{0}` prints: {1}")]
+    Unexpected(&'static str, String),
+    #[error("the list is not whole (\"NextToken\"); `aws cloudtrail lookup-events` without --max-items is")]
+    PartOfEvents,
+    #[error("the record of event {0} cannot be read as JSON")]
+    Record(usize, #[source] serde_json::Error),
     #[error("\"Content\" is not base64")]
     Base64(#[from] base64::DecodeError),
     #[error("\"Content\"")]
@@ -182,7 +188,7 @@ pub fn service_credentials(file: &str, bytes: &[u8]) -> Result<Vec<ServiceCreden
 }
 
 impl What {
-    fn of(self, file: &str) -> InputError {
+    pub(crate) fn of(self, file: &str) -> InputError {
         InputError { file: file.to_owned(), what: self }
     }
 }
@@ -191,11 +197,11 @@ fn is_standard_input(path: &Path) -> bool {
     path == Path::new("-")
 }
 
-fn name(path: &Path) -> String {
+pub(crate) fn name(path: &Path) -> String {
     if is_standard_input(path) { "standard input".to_owned() } else { escape(&path.to_string_lossy()).into_owned() }
 }
 
-fn bytes(path: &Path) -> Result<Vec<u8>, InputError> {
+pub(crate) fn bytes(path: &Path) -> Result<Vec<u8>, InputError> {
     read(path).map_err(|what| what.of(&name(path)))
 }
 
@@ -214,7 +220,7 @@ fn read(path: &Path) -> Result<Vec<u8>, What> {
 }
 
 /// Removes the byte order mark and converts to UTF-8: `>` in Windows PowerShell writes UTF-16.
-fn utf8(bytes: &[u8]) -> Cow<'_, [u8]> {
+pub(crate) fn utf8(bytes: &[u8]) -> Cow<'_, [u8]> {
     let decoded = |units: fn([u8; 2]) -> u16, bytes: &[u8]| {
         let units = bytes.as_chunks().0.iter().map(|unit| units(*unit));
         let text: String = char::decode_utf16(units).map(|unit| unit.unwrap_or(char::REPLACEMENT_CHARACTER)).collect();

@@ -21,5 +21,6 @@ pub mod output;
 pub mod page;
 pub mod spreadsheet;
 pub mod table;
+pub mod trail;
 pub mod view;
 pub mod wrong_output;

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
@@ -172,9 +173,24 @@ struct SessionContext {
     assumed_root: Text,
 }
 
+/// A record is a map. Without the visitor, serde would also read a list, whose items are the members in order.
+struct RecordVisitor;
+
+impl<'de> Visitor<'de> for RecordVisitor {
+    type Value = Record;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a map")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<Record, A::Error> {
+        Record::deserialize(MapAccessDeserializer::new(members))
+    }
+}
+
 impl<'de> Deserialize<'de> for Event {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let record = Record::deserialize(deserializer)?;
+        let record = deserializer.deserialize_map(RecordVisitor)?;
         let identity = record.user_identity.unwrap_or_default();
         let assumed_root = identity.session_context.and_then(|context| context.assumed_root.0);
         Ok(Self {

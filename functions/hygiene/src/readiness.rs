@@ -92,6 +92,18 @@ pub enum Membership {
     None,
 }
 
+impl Membership {
+    /// The account's place in an organization with that management account. An organization that only consolidates billing has no
+    /// service control policies.
+    pub fn of(account: &str, management_account: &str, has_policies: bool) -> Self {
+        match (has_policies, account == management_account) {
+            (false, _) => Self::None,
+            (true, true) => Self::Management,
+            (true, false) => Self::Member,
+        }
+    }
+}
+
 /// An SSH public key of a user, for AWS `CodeCommit`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SshKey {
