@@ -1,1 +1,1 @@
-//! Nothing: `it` is what this package is for.
+//! Empty: the tests are in `it`.

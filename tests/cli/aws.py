@@ -1,4 +1,4 @@
-"""What `credwarden check` calls of AWS, on loopback: it knows the account by who signed, and keeps every request."""
+"""The AWS APIs that `credwarden check` calls, on loopback: the access key gives the account, and requests are recorded."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NOW = "2026-11-20T05:59:00Z"
 
 @dataclass
 class Request:
-    """One request, as it came."""
+    """One request, as received."""
 
     action: str
     access_key: str
@@ -31,8 +31,8 @@ class Request:
 
 
 class Aws(Server):
-    """IAM, STS and IAM Identity Center. `accounts` has the account of each access key; others are unknown to it. A context
-    manager."""
+    """IAM, STS and IAM Identity Center. `accounts` has the account of each access key; other keys are refused. A
+    context manager."""
 
     def __init__(self, **accounts: str) -> None:
         self.accounts = accounts
@@ -45,14 +45,14 @@ class Aws(Server):
         return [request.action for request in self.requests]
 
     def assumed(self) -> list[dict[str, str]]:
-        """What each AssumeRole asked for."""
+        """Returns the parameters of each AssumeRole."""
         return [request.parameters for request in self.requests if request.action.startswith("AssumeRole")]
 
     async def connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while True:
                 _, path, headers, body = await read_request(reader)
-                # Clients ask a proxy for the whole address.
+                # Clients send the whole URL to a proxy.
                 status, kind, answer = self._answer(path.removeprefix(self.url), headers, body.decode())
                 reply = (
                     f"HTTP/1.1 {status} OK\r\ncontent-type: {kind}\r\ncontent-length: {len(answer.encode())}\r\n\r\n"
@@ -109,7 +109,7 @@ class Aws(Server):
         return 200, "text/xml", self._iam(action, self.accounts[access_key])
 
     def _assume(self, role: str, action: str) -> tuple[int, str, str]:
-        """The role's name is the access key of its session."""
+        """Returns a session whose access key is made of the role's name."""
         key = "ASIA" + role.rpartition("/")[2].upper()
         self.accounts.setdefault(key, role.split(":")[4])
         return (
@@ -145,7 +145,7 @@ class Aws(Server):
                 return _result(action, "<IsTruncated>false</IsTruncated><VirtualMFADevices/>")
             case "ListServiceSpecificCredentials":
                 return _result(action, "<IsTruncated>false</IsTruncated><ServiceSpecificCredentials/>")
-        raise AssertionError(f"nobody expects {action}")
+        raise AssertionError(f"unexpected action {action}")
 
 
 def _result(action: str, body: str) -> str:
@@ -167,7 +167,7 @@ def _refused(status: int, code: str, message: str) -> tuple[int, str, str]:
 
 
 class Secured(Server):
-    """That AWS by TLS, under those names, with a certificate of its own `authority`. A context manager."""
+    """That AWS by TLS, with these host names and its own certificate `authority`. A context manager."""
 
     def __init__(self, aws: Aws, *names: str) -> None:
         authority = trustme.CA()
@@ -178,7 +178,7 @@ class Secured(Server):
 
 
 def config(**sections: dict[str, Any]) -> str:
-    """A configuration file with those profiles; `sso_session__name` is the section of a sign-in."""
+    """Returns a configuration file with these profiles; `sso_session__name` is an sso-session section."""
 
     def header(name: str) -> str:
         kind, separator, rest = name.partition("__")

@@ -22,7 +22,7 @@ def binary() -> Path:
 
 @pytest.fixture
 def credwarden(binary: Path, tmp_path: Path) -> Callable[..., Ended]:
-    """Run `credwarden` in an empty directory, without AWS configuration."""
+    """Runs `credwarden` in an empty directory, without AWS configuration."""
 
     def run(*arguments: str | Path, input: bytes = b"", **environment: str) -> Ended:
         home = {"HOME": str(tmp_path), "PATH": os.environ["PATH"], "AWS_EC2_METADATA_DISABLED": "true"}
@@ -58,7 +58,7 @@ def summary(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def credentials(tmp_path: Path) -> Path:
-    """An account without service-specific credentials, as `aws iam list-service-specific-credentials --all-users` prints it."""
+    """An empty list, as `aws iam list-service-specific-credentials --all-users` prints it."""
     path = tmp_path / "credentials.json"
     path.write_text(json.dumps({"ServiceSpecificCredentials": [], "IsTruncated": False}, indent=4))
     return path

@@ -1,4 +1,4 @@
-"""The sample account's report as people save it, and how a run of the command line ends."""
+"""The sample account's report in the formats in which people save it, and the result of the command line."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from datetime import datetime
 from emulator import sample
 from emulator.account import Account
 
-# The present of every test that does not say another.
+# The default time of the tests.
 NOW = "2026-11-20T06:00:00Z"
 
 
 @dataclass(frozen=True)
 class Ended:
-    """How a run ended."""
+    """The result of a run."""
 
     status: int
     output: str
@@ -24,12 +24,12 @@ class Ended:
 
 
 def account(name: str = "sample") -> Account:
-    """One of the emulator's accounts, as of NOW."""
+    """Returns one of the emulator's accounts, as of NOW."""
     return sample.named(name).anchored(datetime.fromisoformat(NOW.replace("Z", "+00:00")))
 
 
 def as_json(csv: str, generated: str = "2026-11-20T05:59:00+00:00") -> str:
-    """A report as `aws iam get-credential-report` prints it."""
+    """Returns a report as `aws iam get-credential-report` prints it."""
     content = base64.b64encode(csv.encode()).decode()
     return json.dumps({"Content": content, "ReportFormat": "text/csv", "GeneratedTime": generated}, indent=4) + "\n"
 

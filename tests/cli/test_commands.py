@@ -1,5 +1,5 @@
-"""The commands of a finding are the AWS CLI's: each names an operation of the service and options that it has, and what
-cannot be undone comes after what can."""
+"""The commands of a finding are valid for the AWS CLI: each names an operation of the service and its options, and commands
+that cannot be undone come last."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from remediation import ENABLE, with_codes
 from saved import NOW, Ended
 
 PAGES = sorted((binaries.ROOT / "functions" / "hygiene" / "docs").glob("*.md"))
-# Options of the AWS CLI itself: it writes the image that a virtual device is set up with to a file.
+# Options of the AWS CLI itself: it writes the QR code of a virtual device to a file.
 GLOBAL = {"--query", "--output"}
 OWN = {"create-virtual-mfa-device": {"--outfile", "--bootstrap-method"}}
 
 
-# It keeps what it is called with, and answers every question with one id.
+# It records its arguments, and prints the same id for every query.
 _PROGRAM = """#!/bin/sh
 for argument; do printf '%s\\0' "$argument" >>calls; done
 printf '\\n' >>calls
@@ -37,7 +37,7 @@ echo AKIAIOSFODNN7EXAMPLE
 
 
 class Shell:
-    """A shell in which `aws` only writes down what it is called with."""
+    """A shell in which `aws` only records its arguments."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -48,7 +48,7 @@ class Shell:
         self._environment = {"PATH": f"{folder}:{os.environ['PATH']}"}
 
     def calls(self, commands: str) -> list[tuple[str, str, list[str]]]:
-        """Service, command and the rest of each call that the commands make."""
+        """Returns service, command and the other arguments of each call that the commands make."""
         self._kept.write_text("")
         subprocess.run(
             ["bash", "-euo", "pipefail", "-c", with_codes(commands)],
@@ -63,7 +63,7 @@ class Shell:
         return self._made()
 
     def pasted(self, shell: list[str], lines: str, bracketed: bool) -> tuple[list[tuple[str, str, list[str]]], str]:
-        """The calls that an interactive shell makes of lines that are pasted into its terminal, and what it shows."""
+        """Pastes the lines into the terminal of an interactive shell; returns its calls and its output."""
         self._kept.write_text("")
         leader, follower = pty.openpty()
         shown: list[str] = []
@@ -80,7 +80,7 @@ class Shell:
             writer = os.dup(leader)
             reader = threading.Thread(target=lambda: shown.append(shown_on(leader)))
             reader.start()
-            # Without the marks (older shells and terminals), a program that reads from the terminal gets the pasted lines.
+            # Without bracketed paste (older shells and terminals), a program that reads the terminal gets the pasted lines.
             paste = f"\033[200~{lines}\033[201~" if bracketed else lines
             os.write(writer, f"{paste}\n{ENABLE}\nexit\n".encode())
             try:
@@ -161,7 +161,7 @@ def test_pasted_commands_leave_the_next_line_to_the_shell(
     credwarden: Callable[..., Ended], shell: Shell, report: Path, name: str, bracketed: bool
 ) -> None:
     if not shutil.which(name):
-        pytest.skip(f"there is no {name} on this machine")
+        pytest.skip(f"{name} is not installed")
     done = credwarden("check", "--credential-report", report, "--now", NOW, "--format", "json", "--status", "FAILED")
     commands = {
         one["check"]: one["remediation"]

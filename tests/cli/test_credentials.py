@@ -1,5 +1,5 @@
-"""Whose account is judged: the credentials, the Region and the endpoints are those that the AWS CLI would use, or a line says
-which variable, file or profile is in the way."""
+"""Credentials, Region and endpoints are those that the AWS CLI would use, or one line names the wrong variable, file or
+profile."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ def aws() -> Iterator[Aws]:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Where the configuration files are."""
+    """The folder of the configuration files."""
     folder = tmp_path / ".aws"
     folder.mkdir()
     return folder
 
 
 @pytest.fixture
-def judged(credwarden: Callable[..., Ended], aws: Aws) -> Callable[..., str]:
-    """The account that a run judges."""
+def account_id(credwarden: Callable[..., Ended], aws: Aws) -> Callable[..., str]:
+    """Returns the account that a run evaluates."""
 
     def run(*options: str, **environment: str) -> str:
         ended = credwarden(
@@ -55,7 +55,7 @@ def judged(credwarden: Callable[..., Ended], aws: Aws) -> Callable[..., str]:
 
 @pytest.fixture
 def refused(credwarden: Callable[..., Ended], aws: Aws) -> Callable[..., str]:
-    """The one line with which a run is refused, that printed and called nothing."""
+    """Returns the only line of a run that is refused without output and calls."""
 
     def run(*options: str, **environment: str) -> str:
         ended = credwarden("check", *options, **{"AWS_ENDPOINT_URL": aws.url} | environment)
@@ -66,8 +66,8 @@ def refused(credwarden: Callable[..., Ended], aws: Aws) -> Callable[..., str]:
 
 
 @pytest.fixture
-def unread(credwarden: Callable[..., Ended], aws: Aws) -> Callable[..., str]:
-    """The one line of a run that had no credentials, and judged nothing."""
+def failed(credwarden: Callable[..., Ended], aws: Aws) -> Callable[..., str]:
+    """Returns the only line of a run without credentials, which evaluated nothing."""
 
     def run(*options: str, **environment: str) -> str:
         ended = credwarden(
@@ -82,16 +82,16 @@ def unread(credwarden: Callable[..., Ended], aws: Aws) -> Callable[..., str]:
 
 def one_line(ended: Ended) -> str:
     assert ended.errors.startswith("credwarden: ") and ended.errors.count("\n") == 1, ended.errors
-    # Neither a panic, nor a Rust value in Debug form.
+    # Neither a panic nor a Rust value in Debug format.
     assert not re.search(r"panicked|\w \{ |Some\(|Err\(|\\u\{a\}", ended.errors), ended.errors
     return ended.errors.removeprefix("credwarden: ").rstrip("\n")
 
 
-def test_what_could_not_be_judged_for_one_reason_is_one_line_of_the_table(credwarden: Callable[..., Ended]) -> None:
+def test_unknown_verdicts_with_one_reason_share_a_line_of_the_table(credwarden: Callable[..., Ended]) -> None:
     ended = credwarden("check")
     assert ended.status == 3
     checks = json.loads(credwarden("check", "--format", "json").output)["findings"]
-    # At the top it says so of the sources.
+    # The first line is about the sources.
     _top, line = [line for line in ended.output.splitlines() if "There are no AWS credentials" in line]
     assert line.startswith("  root user and 1 more  There are no AWS credentials: ")
     ids = line.rpartition("(")[2].removesuffix(")").split(", ")
@@ -101,54 +101,54 @@ def test_what_could_not_be_judged_for_one_reason_is_one_line_of_the_table(credwa
 # Which credentials
 
 
-def test_the_environment_comes_before_the_default_profile(judged: Callable, folder: Path) -> None:
+def test_the_environment_comes_before_the_default_profile(account_id: Callable, folder: Path) -> None:
     (folder / "config").write_text(config(default=STATIC))
-    assert judged(**KEYS) == MINE
-    assert judged() == OTHER
+    assert account_id(**KEYS) == MINE
+    assert account_id() == OTHER
 
 
-def test_an_explicit_profile_comes_before_the_environment(judged: Callable, folder: Path) -> None:
+def test_an_explicit_profile_comes_before_the_environment(account_id: Callable, folder: Path) -> None:
     (folder / "config").write_text(config(audit=STATIC))
-    assert judged("--profile", "audit", **KEYS) == OTHER
-    assert judged(AWS_PROFILE="audit", **KEYS) == MINE, "as in the AWS CLI, only --profile does"
+    assert account_id("--profile", "audit", **KEYS) == OTHER
+    assert account_id(AWS_PROFILE="audit", **KEYS) == MINE, "as in the AWS CLI, only --profile does"
 
 
-def test_the_credentials_file_is_read(judged: Callable, folder: Path) -> None:
+def test_the_credentials_file_is_read(account_id: Callable, folder: Path) -> None:
     (folder / "credentials").write_text("[audit]\n" + "".join(f"{key} = {value}\n" for key, value in STATIC.items()))
-    assert judged("--profile", "audit") == OTHER
+    assert account_id("--profile", "audit") == OTHER
 
 
 @pytest.mark.parametrize(
     ("options", "environment", "origin"),
     [
-        (["--profile", "nobody"], {}, "--profile"),
-        (["--profile", "nobody"], KEYS, "--profile"),
+        (["--profile", "missing"], {}, "--profile"),
+        (["--profile", "missing"], KEYS, "--profile"),
         (["--profile", ""], KEYS, "--profile"),
-        ([], {"AWS_PROFILE": "nobody"}, "AWS_PROFILE"),
-        ([], {"AWS_DEFAULT_PROFILE": "nobody", **KEYS}, "AWS_DEFAULT_PROFILE"),
+        ([], {"AWS_PROFILE": "missing"}, "AWS_PROFILE"),
+        ([], {"AWS_DEFAULT_PROFILE": "missing", **KEYS}, "AWS_DEFAULT_PROFILE"),
     ],
 )
 def test_an_unknown_profile_is_refused_by_name(
     refused: Callable, aws: Aws, folder: Path, options: list[str], environment: dict[str, str], origin: str
 ) -> None:
     (folder / "config").write_text(config(default=STATIC))
-    name = "" if "" in options else "nobody"
+    name = "" if "" in options else "missing"
     assert refused(*options, **environment) == (
         f"there is no profile `{name}` ({origin}) in {folder}/config or {folder}/credentials"
     )
     assert aws.requests == []
 
 
-def test_aws_profile_comes_before_aws_default_profile(judged: Callable, folder: Path) -> None:
+def test_aws_profile_comes_before_aws_default_profile(account_id: Callable, folder: Path) -> None:
     (folder / "config").write_text(config(audit=STATIC, mine={**STATIC, "aws_access_key_id": "AKIAMINE"}))
-    assert judged(AWS_DEFAULT_PROFILE="audit") == OTHER
-    assert judged(AWS_DEFAULT_PROFILE="audit", AWS_PROFILE="mine") == MINE
+    assert account_id(AWS_DEFAULT_PROFILE="audit") == OTHER
+    assert account_id(AWS_DEFAULT_PROFILE="audit", AWS_PROFILE="mine") == MINE
 
 
-def test_other_files_are_read_where_variables_name_them(judged: Callable, tmp_path: Path) -> None:
+def test_files_named_by_variables_are_read(account_id: Callable, tmp_path: Path) -> None:
     (tmp_path / "elsewhere").write_text(config(audit=STATIC))
-    assert judged("--profile", "audit", AWS_CONFIG_FILE=str(tmp_path / "elsewhere")) == OTHER
-    assert judged("--profile", "audit", AWS_CONFIG_FILE="~/elsewhere") == OTHER
+    assert account_id("--profile", "audit", AWS_CONFIG_FILE=str(tmp_path / "elsewhere")) == OTHER
+    assert account_id("--profile", "audit", AWS_CONFIG_FILE="~/elsewhere") == OTHER
 
 
 def test_an_access_key_without_its_secret_is_refused(refused: Callable, folder: Path) -> None:
@@ -162,11 +162,11 @@ def test_an_access_key_without_its_secret_is_refused(refused: Callable, folder: 
 @pytest.mark.parametrize(
     "source", [{"source_profile": "base"}, {"source_profile": "middle"}, {"credential_source": "Environment"}]
 )
-def test_a_role_is_assumed(judged: Callable, aws: Aws, folder: Path, source: dict[str, str]) -> None:
+def test_a_role_is_assumed(account_id: Callable, aws: Aws, folder: Path, source: dict[str, str]) -> None:
     middle = {"role_arn": f"arn:aws:iam::{OTHER}:role/middle", "source_profile": "base"}
     role = {"role_arn": ROLE, "external_id": "x-1", "role_session_name": "me", **source}
     (folder / "config").write_text(config(base=STATIC, middle=middle, audit=role))
-    assert judged("--profile", "audit", **KEYS) == THIRD
+    assert account_id("--profile", "audit", **KEYS) == THIRD
     assert aws.assumed()[-1]["RoleArn"] == ROLE
     assert (aws.assumed()[-1]["ExternalId"], aws.assumed()[-1]["RoleSessionName"]) == ("x-1", "me")
     signed = [request.access_key for request in aws.requests if request.action == "AssumeRole"]
@@ -175,14 +175,14 @@ def test_a_role_is_assumed(judged: Callable, aws: Aws, folder: Path, source: dic
     )
 
 
-def test_a_role_s_profile_needs_no_region(judged: Callable, folder: Path) -> None:
+def test_a_role_s_profile_needs_no_region(account_id: Callable, folder: Path) -> None:
     (folder / "config").write_text(config(audit={"role_arn": ROLE, "source_profile": "base"}, base=STATIC))
-    assert judged("--profile", "audit") == THIRD
+    assert account_id("--profile", "audit") == THIRD
 
 
-def test_a_web_identity_needs_no_region(judged: Callable, tmp_path: Path) -> None:
+def test_a_web_identity_needs_no_region(account_id: Callable, tmp_path: Path) -> None:
     (tmp_path / "token").write_text("jwt")
-    assert judged(AWS_ROLE_ARN=ROLE, AWS_WEB_IDENTITY_TOKEN_FILE=str(tmp_path / "token")) == THIRD
+    assert account_id(AWS_ROLE_ARN=ROLE, AWS_WEB_IDENTITY_TOKEN_FILE=str(tmp_path / "token")) == THIRD
 
 
 def web_identity(tmp_path: Path) -> dict[str, str]:
@@ -191,18 +191,18 @@ def web_identity(tmp_path: Path) -> dict[str, str]:
 
 
 def test_a_web_identity_comes_before_the_profile_s_own_credentials(
-    judged: Callable, aws: Aws, folder: Path, tmp_path: Path
+    account_id: Callable, aws: Aws, folder: Path, tmp_path: Path
 ) -> None:
     own = {"role_arn": f"arn:aws:iam::{OTHER}:role/own", "web_identity_token_file": str(tmp_path / "token")}
     assumed = {"role_arn": f"arn:aws:iam::{OTHER}:role/own", "source_profile": "default"}
     (folder / "config").write_text(config(default=STATIC, own=own, assumed=assumed))
     environment = web_identity(tmp_path)
-    assert judged(**environment) == THIRD
-    assert judged(AWS_PROFILE="own", **environment) == THIRD
-    assert judged(**KEYS, **environment) == MINE
-    assert judged("--profile", "default", **environment) == OTHER
-    assert judged("--profile", "own", **environment) == OTHER
-    assert judged(AWS_PROFILE="assumed", **environment) == OTHER, (
+    assert account_id(**environment) == THIRD
+    assert account_id(AWS_PROFILE="own", **environment) == THIRD
+    assert account_id(**KEYS, **environment) == MINE
+    assert account_id("--profile", "default", **environment) == OTHER
+    assert account_id("--profile", "own", **environment) == OTHER
+    assert account_id(AWS_PROFILE="assumed", **environment) == OTHER, (
         "a role that is assumed comes first, as in the AWS CLI"
     )
 
@@ -220,33 +220,35 @@ def process(folder: Path, script: str) -> str:
     return str(program)
 
 
-def test_a_credential_process_runs_once(judged: Callable, tmp_path: Path, folder: Path) -> None:
+def test_a_credential_process_runs_once(account_id: Callable, tmp_path: Path, folder: Path) -> None:
     answer = json.dumps({"Version": 1, "AccessKeyId": "AKIAOTHER", "SecretAccessKey": "s", "Expiration": LATER})
     program = process(tmp_path, f"echo run >> {tmp_path}/runs\necho '{answer}'")
     (folder / "config").write_text(config(audit={"credential_process": program}))
-    assert judged("--profile", "audit") == OTHER
+    assert account_id("--profile", "audit") == OTHER
     assert (tmp_path / "runs").read_text() == "run\n"
 
 
-def test_a_key_in_the_credentials_file_comes_before_a_process(judged: Callable, tmp_path: Path, folder: Path) -> None:
+def test_a_key_in_the_credentials_file_comes_before_a_process(
+    account_id: Callable, tmp_path: Path, folder: Path
+) -> None:
     program = process(tmp_path, "exit 3")
     (folder / "config").write_text(config(audit={"credential_process": program}))
     (folder / "credentials").write_text("[audit]\n" + "".join(f"{key} = {value}\n" for key, value in STATIC.items()))
-    assert judged("--profile", "audit") == OTHER
+    assert account_id("--profile", "audit") == OTHER
 
 
-def test_a_role_is_assumed_once(judged: Callable, aws: Aws, folder: Path) -> None:
+def test_a_role_is_assumed_once(account_id: Callable, aws: Aws, folder: Path) -> None:
     (folder / "config").write_text(config(audit={"role_arn": ROLE, "source_profile": "base"}, base=STATIC))
-    judged("--profile", "audit")
+    account_id("--profile", "audit")
     assert aws.actions().count("AssumeRole") == 1
 
 
 def test_the_last_line_of_a_credential_process_that_fails_is_shown(
-    unread: Callable, tmp_path: Path, folder: Path
+    failed: Callable, tmp_path: Path, folder: Path
 ) -> None:
     program = process(tmp_path, "echo 'Looking for the vault ...' >&2\necho 'vault: sealed' >&2\necho >&2\nexit 3")
     (folder / "config").write_text(config(audit={"credential_process": program}))
-    line = unread("--profile", "audit", **KEYS)
+    line = failed("--profile", "audit", **KEYS)
     assert line.endswith("exit status: 3: vault: sealed."), line
 
 
@@ -262,7 +264,7 @@ def test_a_web_identity_without_its_token_is_named(
 
 
 def sso(folder: Path, token: str | None, expires: str = LATER) -> dict[str, dict[str, str]]:
-    """A profile by IAM Identity Center, and what `aws sso login` left of it."""
+    """Writes a profile of IAM Identity Center, and the cached token of `aws sso login`."""
     if token:
         cache = folder / "sso" / "cache"
         cache.mkdir(parents=True)
@@ -283,19 +285,19 @@ def sso(folder: Path, token: str | None, expires: str = LATER) -> dict[str, dict
     }
 
 
-def test_a_session_of_identity_center_is_used(judged: Callable, folder: Path) -> None:
+def test_a_session_of_identity_center_is_used(account_id: Callable, folder: Path) -> None:
     (folder / "config").write_text(config(**sso(folder, "signed-in")))
-    assert judged("--profile", "audit", **KEYS) == THIRD
+    assert account_id("--profile", "audit", **KEYS) == THIRD
 
 
 @pytest.mark.parametrize(
     ("token", "expires"), [(None, ""), ("signed-in", "2020-01-01T00:00:00Z"), ("signed-out", LATER)]
 )
-def test_without_a_session_the_command_that_signs_in_is_said(
-    unread: Callable, folder: Path, token: str | None, expires: str
+def test_without_a_session_the_sign_in_command_is_shown(
+    failed: Callable, folder: Path, token: str | None, expires: str
 ) -> None:
     (folder / "config").write_text(config(**sso(folder, token, expires)))
-    assert "`aws sso login --profile audit`" in unread("--profile", "audit", **KEYS)
+    assert "`aws sso login --profile audit`" in failed("--profile", "audit", **KEYS)
 
 
 def test_a_sign_in_without_an_account_is_refused_and_nothing_else_is_tried(
@@ -308,11 +310,11 @@ def test_a_sign_in_without_an_account_is_refused_and_nothing_else_is_tried(
     assert aws.requests == []
 
 
-def test_what_is_left_of_a_sign_in_does_not_count_beside_a_key(judged: Callable, folder: Path) -> None:
+def test_an_incomplete_sign_in_is_ignored_beside_a_key(account_id: Callable, folder: Path) -> None:
     (folder / "config").write_text(
         config(audit={**STATIC, "sso_session": "corp"}, sso_session__corp={"sso_region": "x-y"})
     )
-    assert judged("--profile", "audit") == OTHER
+    assert account_id("--profile", "audit") == OTHER
 
 
 @pytest.mark.parametrize(
@@ -354,17 +356,17 @@ def test_two_default_profiles_in_one_file_are_refused(refused: Callable, folder:
 
 
 @pytest.mark.parametrize("header", ['[profile "my prof"]', "[profile my prof]", "[profile 'my prof']"])
-def test_a_profile_s_name_that_cannot_be_used_is_said(refused: Callable, folder: Path, header: str) -> None:
+def test_an_invalid_profile_name_is_reported(refused: Callable, folder: Path, header: str) -> None:
     (folder / "config").write_text(f"{header}\nregion = eu-north-1\n")
     assert refused("--profile", "my prof") == (
         f"{folder}/config: the profile `my prof` (--profile) can be named with letters, digits and _-/.%@:+ only here"
     )
 
 
-def test_the_container_is_asked_without_the_proxy(judged: Callable, aws: Aws) -> None:
-    # A proxy that nobody listens at.
+def test_container_credentials_bypass_the_proxy(account_id: Callable, aws: Aws) -> None:
+    # A proxy that does not listen.
     assert (
-        judged(
+        account_id(
             AWS_CONTAINER_CREDENTIALS_FULL_URI=f"{aws.url}/container",
             AWS_CONTAINER_AUTHORIZATION_TOKEN="secret",
             HTTP_PROXY="http://127.0.0.1:1",
@@ -390,9 +392,9 @@ def test_profiles_that_refer_to_each_other_are_refused(refused: Callable, folder
     assert refused("--profile", "one") == "the profile `one` is its own source_profile by way of `two`"
 
 
-def test_a_profile_that_is_its_own_source_is_not_a_circle(judged: Callable, aws: Aws, folder: Path) -> None:
+def test_a_profile_that_is_its_own_source_is_not_a_circle(account_id: Callable, aws: Aws, folder: Path) -> None:
     (folder / "config").write_text(config(audit={**STATIC, "role_arn": ROLE, "source_profile": "audit"}))
-    assert judged("--profile", "audit") == THIRD
+    assert account_id("--profile", "audit") == THIRD
     assert aws.requests[0].access_key == "AKIAOTHER"
 
 
@@ -401,18 +403,18 @@ def test_a_profile_that_is_its_own_source_is_not_a_circle(judged: Callable, aws:
 SERIAL = f"arn:aws:iam::{OTHER}:mfa/alice"
 
 
-def test_without_a_terminal_a_profile_that_wants_mfa_says_so(unread: Callable, aws: Aws, folder: Path) -> None:
+def test_without_a_terminal_a_profile_that_requires_mfa_is_reported(failed: Callable, aws: Aws, folder: Path) -> None:
     (folder / "config").write_text(
         config(audit={"role_arn": ROLE, "source_profile": "base", "mfa_serial": SERIAL}, base=STATIC)
     )
-    line = unread("--profile", "audit", **KEYS)
+    line = failed("--profile", "audit", **KEYS)
     assert f"profile `audit` wants a code of the MFA device {SERIAL}" in line
     assert "aws configure export-credentials --profile audit" in line
     assert aws.requests == []
 
 
 @pytest.mark.parametrize("source", ["base", "audit"])
-def test_on_a_terminal_the_code_is_asked_for_once(
+def test_on_a_terminal_the_code_is_requested_once(
     aws: Aws, binary: Path, tmp_path: Path, folder: Path, source: str
 ) -> None:
     role = {"role_arn": ROLE, "source_profile": source, "mfa_serial": SERIAL, "duration_seconds": "900", **STATIC}
@@ -440,8 +442,8 @@ def test_on_a_terminal_the_code_is_asked_for_once(
 # Refusals of AWS
 
 
-def test_credentials_that_aws_refuses_are_one_line(unread_live: Callable) -> None:
-    line = unread_live(AWS_ACCESS_KEY_ID="AKIAGOVCLOUD", AWS_SECRET_ACCESS_KEY="s", AWS_REGION="eu-central-1")
+def test_credentials_that_aws_refuses_are_one_line(failed_live: Callable) -> None:
+    line = failed_live(AWS_ACCESS_KEY_ID="AKIAGOVCLOUD", AWS_SECRET_ACCESS_KEY="s", AWS_REGION="eu-central-1")
     assert line == (
         "AWS refuses the credentials: InvalidClientTokenId: The security token included in the request is invalid; "
         "the keys of another partition need a Region of theirs (this run used eu-central-1): "
@@ -450,28 +452,28 @@ def test_credentials_that_aws_refuses_are_one_line(unread_live: Callable) -> Non
 
 
 @pytest.fixture
-def unread_live(unread: Callable) -> Callable:
-    return unread
+def failed_live(failed: Callable) -> Callable:
+    return failed
 
 
-def test_a_role_that_is_refused_is_told_in_awss_words(unread: Callable, aws: Aws, folder: Path) -> None:
+def test_a_refused_role_is_reported_with_the_message_of_aws(failed: Callable, aws: Aws, folder: Path) -> None:
     aws.refusals["AssumeRole"] = (403, "AccessDenied", "User: alice is not authorized to perform: sts:AssumeRole")
     (folder / "config").write_text(config(audit={"role_arn": ROLE, "source_profile": "base"}, base=STATIC))
-    assert "AccessDenied: User: alice is not authorized to perform: sts:AssumeRole" in unread("--profile", "audit")
+    assert "AccessDenied: User: alice is not authorized to perform: sts:AssumeRole" in failed("--profile", "audit")
 
 
-def test_a_web_identity_that_is_refused_is_shown_in_awss_words(unread: Callable, aws: Aws, tmp_path: Path) -> None:
+def test_a_refused_web_identity_is_reported_with_the_message_of_aws(failed: Callable, aws: Aws, tmp_path: Path) -> None:
     aws.refusals["AssumeRoleWithWebIdentity"] = (403, "ExpiredTokenException", "Token expired: current date/time")
-    line = unread(**web_identity(tmp_path))
+    line = failed(**web_identity(tmp_path))
     assert "ExpiredTokenException: Token expired: current date/time" in line
     assert "none in the environment" not in line
 
 
-# What is empty is unset
+# Empty values are treated as unset
 
 
 @pytest.mark.parametrize("empty", ["", "  "])
-def test_empty_variables_are_unset(judged: Callable, folder: Path, empty: str) -> None:
+def test_empty_variables_are_treated_as_unset(account_id: Callable, folder: Path, empty: str) -> None:
     (folder / "config").write_text(config(default=STATIC))
     names = [
         "AWS_PROFILE",
@@ -497,29 +499,29 @@ def test_empty_variables_are_unset(judged: Callable, folder: Path, empty: str) -
         "ALL_PROXY",
         "NO_PROXY",
     ]
-    assert judged(**dict.fromkeys(names, empty)) == OTHER
+    assert account_id(**dict.fromkeys(names, empty)) == OTHER
 
 
-def test_an_empty_endpoint_leaves_that_of_the_profile(judged: Callable, aws: Aws, folder: Path) -> None:
+def test_an_empty_endpoint_falls_back_to_the_profile(account_id: Callable, aws: Aws, folder: Path) -> None:
     (folder / "config").write_text(config(default={**STATIC, "endpoint_url": aws.url}))
-    assert judged(AWS_ENDPOINT_URL="", AWS_ENDPOINT_URL_IAM="") == OTHER
+    assert account_id(AWS_ENDPOINT_URL="", AWS_ENDPOINT_URL_IAM="") == OTHER
 
 
-def test_an_empty_region_is_the_profile_s(judged: Callable, aws: Aws, folder: Path) -> None:
+def test_an_empty_region_is_the_profile_s(account_id: Callable, aws: Aws, folder: Path) -> None:
     (folder / "config").write_text(config(default={**STATIC, "region": "eu-north-1"}))
-    judged(AWS_REGION="")
+    account_id(AWS_REGION="")
     assert {request.region for request in aws.requests} == {"eu-north-1"}
 
 
-def test_an_empty_token_in_a_file_is_none(judged: Callable, aws: Aws, folder: Path) -> None:
+def test_an_empty_token_in_a_file_is_treated_as_unset(account_id: Callable, aws: Aws, folder: Path) -> None:
     (folder / "credentials").write_text(
         "[default]\naws_access_key_id = AKIAOTHER\naws_secret_access_key = s\naws_session_token =\n"
     )
-    assert judged() == OTHER
+    assert account_id() == OTHER
     assert {request.token for request in aws.requests} == {None}
 
 
-# What cannot be used
+# Invalid values
 
 
 @pytest.mark.parametrize("name", ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"])
@@ -533,13 +535,13 @@ def test_an_empty_token_in_a_file_is_none(judged: Callable, aws: Aws, folder: Pa
     ],
 )
 def test_a_variable_that_cannot_be_sent_is_named(
-    refused: Callable, aws: Aws, folder: Path, judged: Callable, name: str, value: str, what: str
+    refused: Callable, aws: Aws, folder: Path, account_id: Callable, name: str, value: str, what: str
 ) -> None:
     environment = {**KEYS, name: value}
     assert refused(**environment) == f"{name} {what}"
     assert aws.requests == []
     (folder / "config").write_text(config(audit=STATIC))
-    assert judged("--profile", "audit", **environment) == OTHER, "it is not used then"
+    assert account_id("--profile", "audit", **environment) == OTHER, "the variable is not used"
 
 
 def test_a_variable_that_is_not_unicode_is_named(binary: Path, tmp_path: Path) -> None:
@@ -584,11 +586,11 @@ def test_a_file_that_cannot_be_used_is_named_with_its_line(
     assert aws.requests == []
 
 
-def test_a_line_of_another_profile_does_not_matter(judged: Callable, folder: Path) -> None:
+def test_a_line_of_another_profile_does_not_matter(account_id: Callable, folder: Path) -> None:
     (folder / "credentials").write_bytes(
         b"[broken]\naws_access_key_id = A\rB\n[default]\naws_access_key_id = AKIAOTHER\naws_secret_access_key = s\n"
     )
-    assert judged() == OTHER
+    assert account_id() == OTHER
 
 
 def test_a_file_that_cannot_be_read_is_named(refused: Callable, folder: Path) -> None:
@@ -597,10 +599,10 @@ def test_a_file_that_cannot_be_read_is_named(refused: Callable, folder: Path) ->
 
 
 @pytest.mark.parametrize("line_end", ["\n", "\r\n"])
-def test_a_byte_order_mark_is_skipped(judged: Callable, folder: Path, line_end: str) -> None:
+def test_a_byte_order_mark_is_skipped(account_id: Callable, folder: Path, line_end: str) -> None:
     text = "\ufeff" + config(default=STATIC).replace("\n", line_end)
     (folder / "config").write_bytes(text.encode())
-    assert judged() == OTHER
+    assert account_id() == OTHER
 
 
 @pytest.mark.parametrize(
@@ -636,16 +638,21 @@ def test_a_byte_order_mark_is_skipped(judged: Callable, folder: Path, line_end: 
     ],
 )
 def test_a_setting_that_cannot_be_used_is_refused_at_once(
-    refused: Callable, judged: Callable, aws: Aws, options: list[str], environment: dict[str, str], what: str | None
+    refused: Callable,
+    account_id: Callable,
+    aws: Aws,
+    options: list[str],
+    environment: dict[str, str],
+    what: str | None,
 ) -> None:
     if what is None:
-        assert judged(**KEYS, **environment) == MINE
+        assert account_id(**KEYS, **environment) == MINE
     else:
         assert refused(*options, **KEYS, **environment) == what
         assert aws.requests == []
 
 
-def test_the_region_of_a_profile_that_is_none_is_refused(refused: Callable, folder: Path) -> None:
+def test_an_invalid_region_in_a_profile_is_refused(refused: Callable, folder: Path) -> None:
     (folder / "config").write_text(config(default={**STATIC, "region": "eu central 1"}))
     assert refused() == "region of profile `default` is `eu central 1`: a region such as eu-central-1 is wanted"
 
@@ -654,7 +661,7 @@ def test_the_region_of_a_profile_that_is_none_is_refused(refused: Callable, fold
 
 
 def test_the_region_is_the_option_s_the_environment_s_or_the_profile_s(
-    judged: Callable, aws: Aws, folder: Path
+    account_id: Callable, aws: Aws, folder: Path
 ) -> None:
     (folder / "config").write_text(config(default={**STATIC, "region": "eu-north-1"}))
     for options, environment, region in [
@@ -664,7 +671,7 @@ def test_the_region_is_the_option_s_the_environment_s_or_the_profile_s(
         ([], {}, "eu-north-1"),
     ]:
         aws.requests.clear()
-        judged(*options, **environment)
+        account_id(*options, **environment)
         assert {request.region for request in aws.requests} == {region}
 
 
@@ -689,8 +696,10 @@ def proxy(secured: Secured) -> Iterator[Proxy]:
 
 
 @pytest.fixture
-def through(credwarden: Callable[..., Ended], secured: Secured, proxy: Proxy, tmp_path: Path) -> Callable[..., Ended]:
-    """A run against AWS's own endpoints, through the proxy."""
+def run_through_proxy(
+    credwarden: Callable[..., Ended], secured: Secured, proxy: Proxy, tmp_path: Path
+) -> Callable[..., Ended]:
+    """Runs against AWS's own endpoints, through the proxy."""
     (tmp_path / "authority.pem").write_text(secured.authority)
 
     def run(*options: str, **environment: str) -> Ended:
@@ -711,50 +720,52 @@ def through(credwarden: Callable[..., Ended], secured: Secured, proxy: Proxy, tm
     ],
 )
 def test_awss_endpoints_are_reached_through_the_proxy(
-    through: Callable[..., Ended], proxy: Proxy, environment: dict[str, str], host: str
+    run_through_proxy: Callable[..., Ended], proxy: Proxy, environment: dict[str, str], host: str
 ) -> None:
-    ended = through(**environment)
+    ended = run_through_proxy(**environment)
     assert (ended.status, ended.errors) == (0, "")
     assert set(proxy.hosts) == {host}
 
 
-def test_the_profile_says_fips_and_certificates_too(
-    through: Callable[..., Ended], proxy: Proxy, folder: Path, tmp_path: Path
+def test_the_profile_can_set_fips_and_certificates(
+    run_through_proxy: Callable[..., Ended], proxy: Proxy, folder: Path, tmp_path: Path
 ) -> None:
     profile = {**STATIC, "use_fips_endpoint": "true", "ca_bundle": tmp_path / "authority.pem"}
     (folder / "config").write_text(config(audit=profile))
-    ended = through("--profile", "audit", AWS_CA_BUNDLE="")
+    ended = run_through_proxy("--profile", "audit", AWS_CA_BUNDLE="")
     assert (ended.status, ended.errors) == (0, "")
     assert set(proxy.hosts) == {"iam-fips.amazonaws.com:443"}
 
 
 def test_a_role_is_assumed_by_the_fips_endpoint_through_the_proxy(
-    through: Callable[..., Ended], proxy: Proxy, folder: Path
+    run_through_proxy: Callable[..., Ended], proxy: Proxy, folder: Path
 ) -> None:
     (folder / "config").write_text(config(audit={"role_arn": ROLE, "source_profile": "base"}, base=STATIC))
-    ended = through("--profile", "audit", AWS_USE_FIPS_ENDPOINT="true", AWS_REGION="us-east-1")
+    ended = run_through_proxy("--profile", "audit", AWS_USE_FIPS_ENDPOINT="true", AWS_REGION="us-east-1")
     assert (ended.status, ended.errors) == (0, "")
     assert set(proxy.hosts) == {"sts-fips.us-east-1.amazonaws.com:443", "iam-fips.amazonaws.com:443"}
 
 
-def test_the_proxy_gets_its_password(through: Callable[..., Ended], proxy: Proxy) -> None:
-    ended = through(HTTPS_PROXY=proxy.url.replace("http://", "http://me:open@"))
+def test_the_proxy_password_is_sent(run_through_proxy: Callable[..., Ended], proxy: Proxy) -> None:
+    ended = run_through_proxy(HTTPS_PROXY=proxy.url.replace("http://", "http://me:open@"))
     assert ended.status == 0, ended.errors
     assert set(proxy.authorizations) == {"Basic bWU6b3Blbg=="}
 
 
-def test_hosts_that_no_proxy_names_are_reached_without_it(
-    through: Callable[..., Ended], secured: Secured, proxy: Proxy
+def test_hosts_in_no_proxy_bypass_the_proxy(
+    run_through_proxy: Callable[..., Ended], secured: Secured, proxy: Proxy
 ) -> None:
-    ended = through(AWS_ENDPOINT_URL=f"https://localhost:{secured.port}", NO_PROXY="localhost")
+    ended = run_through_proxy(AWS_ENDPOINT_URL=f"https://localhost:{secured.port}", NO_PROXY="localhost")
     assert (ended.status, ended.errors) == (0, "")
     assert proxy.hosts == []
 
 
 @pytest.mark.parametrize("variable", ["AWS_CA_BUNDLE", "SSL_CERT_FILE"])
-def test_certificates_beside_the_systems(through: Callable[..., Ended], tmp_path: Path, variable: str) -> None:
+def test_certificates_can_be_added_to_the_systems(
+    run_through_proxy: Callable[..., Ended], tmp_path: Path, variable: str
+) -> None:
     environment = {"AWS_CA_BUNDLE": "", variable: str(tmp_path / "authority.pem")}
-    assert through(**environment).status == 0
+    assert run_through_proxy(**environment).status == 0
 
 
 @pytest.mark.parametrize(
@@ -776,7 +787,7 @@ def test_a_bundle_that_cannot_be_used_is_refused(
     assert refused(**KEYS, AWS_CA_BUNDLE=str(bundle)).startswith(f"{bundle}: {what}")
 
 
-def test_a_system_without_authorities_is_said(refused: Callable, tmp_path: Path) -> None:
+def test_a_system_without_authorities_is_reported(refused: Callable, tmp_path: Path) -> None:
     assert refused(**KEYS, SSL_CERT_FILE=str(tmp_path / "nothing")).startswith(
         "the system has no certificate authorities ("
     )
@@ -790,7 +801,7 @@ def test_files_need_no_configuration(credwarden: Callable[..., Ended], report: P
         report,
         "--format",
         "json",
-        AWS_PROFILE="nobody",
+        AWS_PROFILE="missing",
         AWS_REGION="x y",
         AWS_ENDPOINT_URL="nonsense",
         AWS_ACCESS_KEY_ID="a\r",

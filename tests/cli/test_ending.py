@@ -1,4 +1,4 @@
-"""How a run ends: its exit status, its notes, where it writes, and what it leaves alone."""
+"""The result of a run: its exit status, its notes and its output file."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ FORMATS = ["table", "json", "csv", "asff", "html"]
 
 
 def changed(cells: dict[tuple[str, str], str], name: str = "clean") -> str:
-    """The account's report with some cells changed, by user and column."""
+    """Returns the account's report with some cells changed, by user and column."""
     rows = list(csv.reader(io.StringIO(account(name).report(ACCOUNT))))
     for (user, column), cell in cells.items():
         (row,) = [row for row in rows if row[0] == user]
@@ -45,27 +45,32 @@ UNREADABLE = {("ci-deploy", "access_key_1_last_used_date"): "a while ago"}
 ENDINGS = [
     ("nothing fails", {}, [], 0),
     ("HIGH fails", NO_MFA, [], 1),
-    ("HIGH fails, and HIGH is wanted", NO_MFA, ["--fail-on", "HIGH"], 1),
-    ("HIGH fails, and only CRITICAL is wanted", NO_MFA, ["--fail-on", "CRITICAL"], 0),
-    ("HIGH fails, and nothing is wanted", NO_MFA, ["--fail-on", "never"], 0),
+    ("HIGH fails with --fail-on HIGH", NO_MFA, ["--fail-on", "HIGH"], 1),
+    ("HIGH fails with --fail-on CRITICAL", NO_MFA, ["--fail-on", "CRITICAL"], 0),
+    ("HIGH fails with --fail-on never", NO_MFA, ["--fail-on", "never"], 0),
     ("LOW fails", CERTIFICATE, [], 1),
-    ("LOW fails, and MEDIUM is wanted", CERTIFICATE, ["--fail-on", "medium"], 0),
+    ("LOW fails with --fail-on medium", CERTIFICATE, ["--fail-on", "medium"], 0),
     ("INFORMATIONAL fails", PASSWORD, [], 0),
-    ("INFORMATIONAL fails, and is wanted", PASSWORD, ["--fail-on", "INFORMATIONAL"], 1),
-    ("what fails is left out", CERTIFICATE, ["--disable", "user-signing-certificate-active"], 0),
-    ("what fails is not shown", CERTIFICATE, ["--status", "PASSED"], 1),
-    ("a cell cannot be read", UNREADABLE, [], 3),
-    ("a cell cannot be read, and only CRITICAL is wanted", UNREADABLE, ["--fail-on", "CRITICAL"], 3),
-    ("a cell cannot be read, and nothing is wanted", UNREADABLE, ["--fail-on", "never"], 0),
-    ("a cell cannot be read, and LOW fails", {**UNREADABLE, **CERTIFICATE}, [], 1),
+    ("INFORMATIONAL fails with --fail-on INFORMATIONAL", PASSWORD, ["--fail-on", "INFORMATIONAL"], 1),
+    ("the failing check is disabled", CERTIFICATE, ["--disable", "user-signing-certificate-active"], 0),
+    ("the failed finding is not shown", CERTIFICATE, ["--status", "PASSED"], 1),
+    ("an unreadable cell", UNREADABLE, [], 3),
+    ("an unreadable cell with --fail-on CRITICAL", UNREADABLE, ["--fail-on", "CRITICAL"], 3),
+    ("an unreadable cell with --fail-on never", UNREADABLE, ["--fail-on", "never"], 0),
+    ("an unreadable cell, and LOW fails", {**UNREADABLE, **CERTIFICATE}, [], 1),
     (
-        "a cell cannot be read, and LOW fails below what is wanted",
+        "an unreadable cell, and LOW fails with --fail-on HIGH",
         {**UNREADABLE, **CERTIFICATE},
         ["--fail-on", "HIGH"],
         3,
     ),
-    ("what cannot be read is left out", UNREADABLE, ["--disable", "access-key-unused,access-key-never-used"], 0),
-    ("a cell of root cannot be read", {("<root_account>", "access_key_2_active"): "perhaps"}, [], 3),
+    (
+        "the checks on the unreadable cell are disabled",
+        UNREADABLE,
+        ["--disable", "access-key-unused,access-key-never-used"],
+        0,
+    ),
+    ("an unreadable cell of root", {("<root_account>", "access_key_2_active"): "perhaps"}, [], 3),
 ]
 
 
@@ -73,7 +78,7 @@ ENDINGS = [
     ("cells", "options", "status"), [ending[1:] for ending in ENDINGS], ids=[one[0] for one in ENDINGS]
 )
 @pytest.mark.parametrize("format", ["json", "table"])
-def test_the_exit_status_says_how_it_ended(
+def test_the_exit_status_shows_the_outcome(
     credwarden: Run, tmp_path: Path, cells: dict, options: list[str], status: int, format: str
 ) -> None:
     path = tmp_path / "report.csv"
@@ -83,7 +88,7 @@ def test_the_exit_status_says_how_it_ended(
     assert done.output
 
 
-def test_a_source_that_is_not_given_fails_nothing(credwarden: Run, tmp_path: Path) -> None:
+def test_a_source_that_is_not_given_does_not_fail_the_run(credwarden: Run, tmp_path: Path) -> None:
     report, summary = tmp_path / "report.csv", tmp_path / "summary.json"
     report.write_text(changed({}))
     summary.write_text(json.dumps({"SummaryMap": account("clean").summary_map(ACCOUNT)}))
@@ -96,7 +101,7 @@ def test_a_source_that_is_not_given_fails_nothing(credwarden: Run, tmp_path: Pat
         assert (done.status, done.errors) == (0, "")
         assert json.loads(done.output)["counts"]["UNKNOWN"] > 0
     summary.write_text('{"SummaryMap": {"Users": 2}}')
-    assert credwarden("check", "--account-summary", summary).status == 3, "given, and what it should have is not there"
+    assert credwarden("check", "--account-summary", summary).status == 3, "a given summary lacks its entries"
 
 
 def test_limits_are_inclusive_to_the_second(credwarden: Run, tmp_path: Path) -> None:
@@ -106,10 +111,12 @@ def test_limits_are_inclusive_to_the_second(credwarden: Run, tmp_path: Path) -> 
         done = credwarden("check", "--credential-report", path, "--now", NOW, "--access-key-max-age-days", "7")
         assert done.status == status
     path.write_text(changed({("ci-deploy", "access_key_1_last_rotated"): "2026-11-20T06:05:00Z"}))
-    assert credwarden("check", "--credential-report", path, "--now", NOW).status == 0, "five minutes ahead are age 0"
+    assert credwarden("check", "--credential-report", path, "--now", NOW).status == 0, (
+        "a date up to five minutes ahead has age 0"
+    )
 
 
-def test_a_report_that_says_when_it_was_made_is_judged_as_of_then(credwarden: Run, tmp_path: Path) -> None:
+def test_a_report_with_generated_time_is_evaluated_as_of_that_time(credwarden: Run, tmp_path: Path) -> None:
     path = tmp_path / "report.json"
     path.write_text(as_json(changed({}), "2026-11-20T05:59:00+00:00"))
     done = credwarden("check", "--credential-report", path, "--format", "json")
@@ -123,7 +130,7 @@ def test_a_report_that_says_when_it_was_made_is_judged_as_of_then(credwarden: Ru
     assert json.loads(later.output)["evaluated_at"] == "2027-11-20T03:59:00Z" and later.status == 1
 
 
-def test_an_old_report_that_does_not_say_is_told(credwarden: Run, tmp_path: Path) -> None:
+def test_an_old_report_without_generated_time_is_noted(credwarden: Run, tmp_path: Path) -> None:
     path = tmp_path / "report.csv"
     path.write_text(changed({}).replace("2026-", "2020-"))
     done = credwarden("check", "--credential-report", path, "--format", "json")
@@ -134,11 +141,11 @@ def test_an_old_report_that_does_not_say_is_told(credwarden: Run, tmp_path: Path
 
 WRONG = {
     "no command": ([], "requires a subcommand"),
-    "another command": (["scan"], "unrecognized subcommand 'scan'"),
-    "another option": (["check", "--report", "x.csv"], "unexpected argument '--report'"),
-    "another check": (["check", "--disable", "root-mfa"], "a similar value exists: 'root-mfa-disabled'"),
-    "another check to explain": (["explain", "iam-9"], "invalid value 'iam-9'"),
-    "another severity": (
+    "an unknown command": (["scan"], "unrecognized subcommand 'scan'"),
+    "an unknown option": (["check", "--report", "x.csv"], "unexpected argument '--report'"),
+    "an unknown check": (["check", "--disable", "root-mfa"], "a similar value exists: 'root-mfa-disabled'"),
+    "an unknown check to explain": (["explain", "iam-9"], "invalid value 'iam-9'"),
+    "an unknown severity": (
         ["check", "--fail-on", "SEVERE"],
         "[possible values: CRITICAL, HIGH, MEDIUM, LOW, INFORMATIONAL, never]",
     ),
@@ -152,16 +159,16 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize(("arguments", "told"), WRONG.values(), ids=WRONG)
-def test_a_wrong_command_line_is_refused_in_one_line(credwarden: Run, arguments: list[str], told: str) -> None:
+@pytest.mark.parametrize(("arguments", "message"), WRONG.values(), ids=WRONG)
+def test_a_wrong_command_line_is_refused_in_one_line(credwarden: Run, arguments: list[str], message: str) -> None:
     done = credwarden(*arguments)
     assert (done.status, done.output) == (2, "")
-    assert done.errors.startswith("credwarden: ") and told in done.errors
+    assert done.errors.startswith("credwarden: ") and message in done.errors
     assert done.errors.count("\n") == 1 and done.errors.endswith("\n")
 
 
 @pytest.mark.parametrize("format", FORMATS)
-def test_a_file_gets_what_standard_output_would(credwarden: Run, report: Path, tmp_path: Path, format: str) -> None:
+def test_a_file_has_the_content_of_standard_output(credwarden: Run, report: Path, tmp_path: Path, format: str) -> None:
     options = ["check", "--credential-report", report, "--now", NOW, "--format", format, "--region", "eu-central-1"]
     expected = credwarden(*options).output
     assert expected
@@ -183,7 +190,7 @@ def current_umask() -> int:
     return mask
 
 
-def test_a_pipe_gets_it_too(binary: Path, report: Path, tmp_path: Path) -> None:
+def test_the_output_can_be_a_named_pipe(binary: Path, report: Path, tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     read: list[str] = []
@@ -196,7 +203,7 @@ def test_a_pipe_gets_it_too(binary: Path, report: Path, tmp_path: Path) -> None:
     assert "CRITICAL" in read[0]
 
 
-def test_what_cannot_be_written_is_told(credwarden: Run, report: Path, tmp_path: Path) -> None:
+def test_a_write_error_is_reported(credwarden: Run, report: Path, tmp_path: Path) -> None:
     for path, reason in ((tmp_path / "no" / "out", "No such file or directory"), (tmp_path, "Is a directory")):
         done = credwarden("check", "--credential-report", report, "--output", path)
         assert (done.status, done.output) == (2, "")
@@ -207,7 +214,7 @@ def test_what_cannot_be_written_is_told(credwarden: Run, report: Path, tmp_path:
     assert done.status == 2 and "No space left on device" in done.errors
 
 
-def test_wrong_input_leaves_an_old_file_alone(credwarden: Run, tmp_path: Path) -> None:
+def test_wrong_input_leaves_an_old_file_unchanged(credwarden: Run, tmp_path: Path) -> None:
     (tmp_path / "out").write_text("last year's")
     (tmp_path / "report.csv").write_text("no report")
     assert credwarden("check", "--credential-report", "report.csv", "--output", "out").status == 2
@@ -217,14 +224,14 @@ def test_wrong_input_leaves_an_old_file_alone(credwarden: Run, tmp_path: Path) -
 
 @pytest.fixture(scope="module")
 def crowd(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The largest account there can be, of which every user fails."""
+    """The report of the largest possible account, in which every user fails."""
     path = tmp_path_factory.mktemp("crowd") / "report.csv"
     path.write_text(account("failing:5000").report(ACCOUNT))
     return path
 
 
 @pytest.mark.parametrize("format", FORMATS)
-def test_a_reader_who_has_seen_enough_is_no_error(binary: Path, crowd: Path, format: str) -> None:
+def test_a_reader_that_closes_the_pipe_is_no_error(binary: Path, crowd: Path, format: str) -> None:
     with subprocess.Popen(
         [binary, "check", "--credential-report", crowd, "--now", NOW, "--format", format, "--region", "eu-central-1"],
         stdout=subprocess.PIPE,
@@ -236,7 +243,7 @@ def test_a_reader_who_has_seen_enough_is_no_error(binary: Path, crowd: Path, for
         assert process.wait(60) == 1
 
 
-def test_the_largest_account_is_judged_whole(credwarden: Run, crowd: Path) -> None:
+def test_the_largest_account_is_evaluated_completely(credwarden: Run, crowd: Path) -> None:
     options = [
         "check",
         "--credential-report",
@@ -258,7 +265,7 @@ def test_the_largest_account_is_judged_whole(credwarden: Run, crowd: Path) -> No
 
 
 def test_a_saved_report_needs_neither_network_nor_configuration(credwarden: Run, report: Path, tmp_path: Path) -> None:
-    """Whoever opened these files, or called this endpoint, would never come back."""
+    """These files and this endpoint block anyone who opens or calls them."""
     config, credentials = tmp_path / "config", tmp_path / "credentials"
     for path in (config, credentials):
         os.mkfifo(path)
@@ -294,7 +301,7 @@ def test_a_now_before_the_newest_date_is_refused(credwarden: Run, tmp_path: Path
     text = changed({("ci-deploy", "access_key_1_last_used_date"): "2026-11-20T05:55:00Z"})
     path.write_text(as_json(text) if form == "JSON" else text)
     options = ["check", "--credential-report", path, "--format", "json", "--output", "out"]
-    assert credwarden(*options, "--now", "2026-11-20T05:50:00Z").status == 0, "five minutes are a clock's"
+    assert credwarden(*options, "--now", "2026-11-20T05:50:00Z").status == 0, "clocks may differ by five minutes"
     (tmp_path / "out").unlink()
     done = credwarden(*options, "--now", "2026-11-20T07:49:59+02:00")
     assert (done.status, done.output) == (2, "") and not (tmp_path / "out").exists()
@@ -304,7 +311,7 @@ def test_a_now_before_the_newest_date_is_refused(credwarden: Run, tmp_path: Path
     )
 
 
-def test_a_date_after_generated_time_is_not_the_newest(credwarden: Run, tmp_path: Path) -> None:
+def test_a_date_after_generated_time_is_not_the_newest_date(credwarden: Run, tmp_path: Path) -> None:
     path = tmp_path / "report"
     cells = {("ci-deploy", "access_key_1_last_used_date"): "2036-01-01T00:00:00Z"}
     path.write_text(as_json(changed(cells)))
@@ -314,7 +321,7 @@ def test_a_date_after_generated_time_is_not_the_newest(credwarden: Run, tmp_path
     assert done.status == 2 and "2036-01-01T00:00:00Z" in done.errors, "without GeneratedTime every date counts"
 
 
-def test_the_next_rotation_is_ahead_and_not_the_newest(credwarden: Run, tmp_path: Path) -> None:
+def test_the_next_rotation_is_not_the_newest_date(credwarden: Run, tmp_path: Path) -> None:
     path = tmp_path / "report.csv"
     path.write_text(changed({("ci-deploy", "password_next_rotation"): "2027-01-01T00:00:00Z"}))
     assert credwarden("check", "--credential-report", path, "--now", NOW).status == 0
@@ -329,8 +336,8 @@ def test_the_next_rotation_is_ahead_and_not_the_newest(credwarden: Run, tmp_path
     ],
     ids=["a name", "a port", "a proxy"],
 )
-def test_an_endpoint_that_cannot_be_reached_is_given_up(credwarden: Run, setting: dict[str, str], why: str) -> None:
-    """Long before the two minutes that IAM may take to make a report, which is as long as the run would be waited for."""
+def test_an_unreachable_endpoint_is_retried_only_briefly(credwarden: Run, setting: dict[str, str], why: str) -> None:
+    """It fails long before the two minutes that IAM may take to generate a report."""
     done = credwarden("check", AWS_ACCESS_KEY_ID="AKIAIOSFODNN7EXAMPLE", AWS_SECRET_ACCESS_KEY="none", **setting)
     assert done.status == 3
     lines = done.errors.splitlines()

@@ -1,4 +1,4 @@
-"""What each format promises, on the sample account and on hostile names."""
+"""Each output format, on the sample account and on hostile names."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from saved import NOW, SEVERITIES, Ended, account, as_json, joined_fixes
 
 Run = Callable[..., Ended]
 SCHEMA = binaries.ROOT / "functions" / "cli" / "findings.schema.json"
-# Each would act somewhere: in a page, a terminal, a spreadsheet or a shell.
+# Each would be interpreted somewhere: in a page, a terminal, a spreadsheet or a shell.
 HOSTILE = [
     "<script>alert(1)",
     "=cmd|' C calc'!A0",
@@ -103,7 +103,7 @@ def in_json(run: Run, report: Path, *options: str | Path) -> dict:
 
 
 @pytest.mark.parametrize("which", ["report", "hostile"])
-def test_json_is_what_the_schema_says(
+def test_json_conforms_to_the_schema(
     credwarden: Run, summary: Path, which: str, request: pytest.FixtureRequest
 ) -> None:
     schema = json.loads(SCHEMA.read_text())
@@ -164,13 +164,13 @@ def test_json_has_every_check_on_every_subject_of_its_kind(credwarden: Run, repo
         "user": (on["user"] + on["all"]) * len(users),
         "access_key": on["access_key"] * len(keys),
         "account": on["account"] + on["all"],
-    }, "without a list of service-specific credentials their checks are the account's"
+    }, "without a list of service-specific credentials their checks apply to the account"
     assert len({one["id"] for one in answer["findings"]}) == len(answer["findings"]) == sum(answer["counts"].values())
     for status, count in answer["counts"].items():
         assert sum(one["status"] == status for one in answer["findings"]) == count
 
 
-def test_what_fails_has_evidence_a_sentence_and_a_remedy(credwarden: Run, tmp_path: Path) -> None:
+def test_a_failed_finding_has_evidence_a_message_and_a_remediation(credwarden: Run, tmp_path: Path) -> None:
     path = tmp_path / "report.json"
     path.write_text(as_json(account().report(ACCOUNT)))
     for one in in_json(credwarden, path)["findings"]:
@@ -191,7 +191,7 @@ def test_a_status_filters_the_findings_and_nothing_else(credwarden: Run, report:
 
 
 @pytest.mark.parametrize("which", ["report", "hostile"])
-def test_csv_has_the_same_findings_and_no_formula(credwarden: Run, which: str, request: pytest.FixtureRequest) -> None:
+def test_csv_has_the_same_findings_and_no_formulas(credwarden: Run, which: str, request: pytest.FixtureRequest) -> None:
     path = request.getfixturevalue(which)
     rows = list(csv.DictReader(io.StringIO(checked(credwarden, path, "--format", "csv"), newline="")))
     findings = in_json(credwarden, path)["findings"]
@@ -206,7 +206,7 @@ def test_csv_has_the_same_findings_and_no_formula(credwarden: Run, which: str, r
             assert not any(ord(character) < 32 and character != "\n" for character in cell), cell
 
 
-def test_asff_is_what_would_be_imported(credwarden: Run, report: Path, summary: Path) -> None:
+def test_asff_has_the_failed_findings_as_imported(credwarden: Run, report: Path, summary: Path) -> None:
     options = ["--account-summary", summary, "--format", "asff", "--region", "eu-central-1"]
     findings = json.loads(checked(credwarden, report, *options))
     failed = [
@@ -223,7 +223,7 @@ def test_asff_is_what_would_be_imported(credwarden: Run, report: Path, summary: 
     assert json.loads(checked(credwarden, report, *options, "--status", "PASSED")) == []
 
 
-def test_asff_needs_the_account_and_says_whose_region_it_takes(credwarden: Run, report: Path, summary: Path) -> None:
+def test_asff_needs_the_account_and_notes_the_default_region(credwarden: Run, report: Path, summary: Path) -> None:
     done = credwarden("check", "--account-summary", summary, "--now", NOW, "--format", "asff")
     assert (done.status, done.output) == (2, "") and done.errors.count("\n") == 1
     assert "root user's row" in done.errors
@@ -235,7 +235,7 @@ def test_asff_needs_the_account_and_says_whose_region_it_takes(credwarden: Run, 
 
 
 def on_a_terminal(binary: Path, width: int, *arguments: str | Path, **environment: str) -> str:
-    """What `credwarden` writes to a terminal of that width."""
+    """Returns the output of `credwarden` on a terminal of that width."""
     leader, follower = pty.openpty()
     fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 50, width, 0, 0))
     with subprocess.Popen(
@@ -251,7 +251,7 @@ def on_a_terminal(binary: Path, width: int, *arguments: str | Path, **environmen
     return written.replace("\r\n", "\n")
 
 
-def test_on_a_terminal_it_says_that_it_tries_again(binary: Path, tmp_path: Path) -> None:
+def test_retries_are_shown_on_a_terminal(binary: Path, tmp_path: Path) -> None:
     keys = {"AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE", "AWS_SECRET_ACCESS_KEY": "none"}
     text = on_a_terminal(
         binary,
@@ -279,14 +279,14 @@ def test_the_table_is_as_wide_as_the_terminal(binary: Path, credwarden: Run, rep
     commands = {f"    {line}" for fix in fixes if "aws iam" in fix for line in fix.split("\n")}
     lines = [line for line in shown if line not in commands]
     assert commands <= set(shown) and len(lines) > len(commands)
-    # What is one word is never torn: an id or a name can be longer than a narrow terminal.
+    # Words are not broken: an id or a name can be longer than a narrow terminal.
     assert [line for line in lines if len(line) > max(width, 40) and len(line.split()) > 4] == []
     assert max(map(len, lines)) <= 140
     assert width < 60 or max(map(len, lines)) > min(width, 140) - 25
 
 
 @pytest.mark.parametrize("environment", [{"NO_COLOR": "1"}, {"TERM": "dumb"}], ids=["NO_COLOR", "dumb"])
-def test_who_wants_no_colour_gets_none(binary: Path, report: Path, environment: dict[str, str]) -> None:
+def test_colour_can_be_turned_off(binary: Path, report: Path, environment: dict[str, str]) -> None:
     text = on_a_terminal(binary, 80, "check", "--credential-report", report, "--now", NOW, **environment)
     assert "\033" not in text and "CRITICAL" in text
 
@@ -323,7 +323,7 @@ def test_the_table_has_a_paragraph_for_each_subject_root_first_and_then_the_wors
             for title, lines in paragraphs.items()
             if title.startswith(f"User {name}: " if name else "Root user: ")
         )
-        # What a paragraph of the root user says of a key it says once.
+        # The root user's paragraph has the details of a key once.
         assert f"{one['severity']} {one['message']} ({one['check']})" in lines or any(
             line.startswith(f"{one['severity']} ") and line.endswith(f" ({one['check']})")
             for line in lines
@@ -334,7 +334,7 @@ def test_the_table_has_a_paragraph_for_each_subject_root_first_and_then_the_wors
     assert "Account summary read." in text and "its newest date is 2026-11-20 05:55 UTC" in text
 
 
-def test_hostile_names_do_nothing_to_a_terminal(binary: Path, hostile: Path) -> None:
+def test_hostile_names_are_escaped_on_a_terminal(binary: Path, hostile: Path) -> None:
     for text in (
         on_a_terminal(binary, 100, "check", "--credential-report", hostile, "--now", NOW),
         on_a_terminal(binary, 100, "check", "--credential-report", hostile, "--now", NOW, "--status", "PASSED"),
@@ -344,8 +344,8 @@ def test_hostile_names_do_nothing_to_a_terminal(binary: Path, hostile: Path) -> 
         assert r"rtl\u{202e}gnp" in left and r"filler\u{3164}" in left and "\u3164" not in left
 
 
-def test_commands_are_one_word_for_each_hostile_name(credwarden: Run, hostile: Path, tmp_path: Path) -> None:
-    """The shell hands the name on as it is; nothing in it runs."""
+def test_a_hostile_name_is_one_word_of_the_commands(credwarden: Run, hostile: Path, tmp_path: Path) -> None:
+    """The shell passes the name unchanged, and runs nothing in it."""
     shim = tmp_path / "bin" / "aws"
     shim.parent.mkdir()
     shim.write_text("#!/bin/sh\nfor argument; do printf '%s\\0' \"$argument\"; done\n")

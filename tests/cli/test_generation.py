@@ -1,4 +1,4 @@
-"""Where no new report can be generated, the one that is there is judged; an old one counts as not read."""
+"""If no new report can be generated, the existing one is evaluated; an old one counts as not read."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ REFUSED = "GenerateCredentialReport failed: AccessDenied: not authorized"
 
 @pytest.fixture
 def check(credwarden: Callable[..., Ended]) -> Callable[..., Ended]:
-    """Judge as of `NOW` a report of that age, where generation is refused."""
+    """Evaluates a report of that age as of `NOW`, if generation is refused."""
 
     def run(age: timedelta, *options: str) -> Ended:
         with Aws(AKIAMINE=ACCOUNT) as aws:

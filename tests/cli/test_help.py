@@ -1,4 +1,4 @@
-"""What the command line says of itself."""
+"""Help, explanations, shell completions and man pages."""
 
 from __future__ import annotations
 
@@ -16,38 +16,38 @@ Run = Callable[..., Ended]
 PAGES = {page.stem: page.read_text() for page in (binaries.ROOT / "functions" / "hygiene" / "docs").glob("*.md")}
 
 
-def said(run: Run, *arguments: str) -> str:
+def output_of(run: Run, *arguments: str) -> str:
     done = run(*arguments)
     assert (done.status, done.errors) == (0, "")
     return done.output
 
 
 def test_every_check_is_listed(credwarden: Run) -> None:
-    lines = said(credwarden, "checks").splitlines()
+    lines = output_of(credwarden, "checks").splitlines()
     assert sorted(line.split()[0] for line in lines) == sorted(PAGES)
     assert len({line.index(line.split()[1]) for line in lines}) == 1, "in columns"
 
 
 @pytest.mark.parametrize("check", PAGES)
 def test_a_check_is_explained_as_in_its_page(credwarden: Run, check: str) -> None:
-    assert said(credwarden, "explain", check) == PAGES[check]
+    assert output_of(credwarden, "explain", check) == PAGES[check]
 
 
 def test_help_has_examples_and_the_exit_statuses(credwarden: Run) -> None:
-    text = said(credwarden, "check", "--help")
+    text = output_of(credwarden, "check", "--help")
     assert "aws iam get-credential-report > report.json" in text
     assert "credwarden check --credential-report report.json --format html --output report.html" in text
     assert all(f"\n  {status}  " in text for status in range(4))
     assert max(map(len, text.splitlines())) <= 100
-    assert said(credwarden, "--version").startswith("credwarden ")
+    assert output_of(credwarden, "--version").startswith("credwarden ")
     assert all(
-        command in said(credwarden, "--help") for command in ("check", "checks", "explain", "completions", "man")
+        command in output_of(credwarden, "--help") for command in ("check", "checks", "explain", "completions", "man")
     )
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_completions_are_what_the_shell_can_read(credwarden: Run, tmp_path: Path, shell: str) -> None:
-    script = said(credwarden, "completions", shell)
+def test_completions_are_valid_in_the_shell(credwarden: Run, tmp_path: Path, shell: str) -> None:
+    script = output_of(credwarden, "completions", shell)
     assert "credential-report" in script and "root-mfa-disabled" in script
     path = tmp_path / "script"
     path.write_text(script)
@@ -56,7 +56,7 @@ def test_completions_are_what_the_shell_can_read(credwarden: Run, tmp_path: Path
 
 
 def test_bash_completes_checks_and_options(credwarden: Run, tmp_path: Path) -> None:
-    (tmp_path / "script").write_text(said(credwarden, "completions", "bash"))
+    (tmp_path / "script").write_text(output_of(credwarden, "completions", "bash"))
 
     def completed(*words: str) -> set[str]:
         program = (
@@ -76,7 +76,7 @@ def test_bash_completes_checks_and_options(credwarden: Run, tmp_path: Path) -> N
 
 @pytest.mark.parametrize("command", [[], ["check"], ["checks"], ["explain"], ["completions"], ["man"]], ids=" ".join)
 def test_man_pages_are_roff(credwarden: Run, tmp_path: Path, command: list[str]) -> None:
-    page = said(credwarden, "man", *command)
+    page = output_of(credwarden, "man", *command)
     name = "-".join(["credwarden", *command])
     assert f".TH {name}" in page.replace("\\-", "-") and ".SH NAME" in page
     if shutil.which("groff"):

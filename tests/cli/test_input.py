@@ -1,4 +1,4 @@
-"""Every form in which people save a report is read; what is no report is refused in one line, with the place."""
+"""Every format in which people save a report is read; other files are refused in one line with the error's place."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Run = Callable[..., Ended]
 SAMPLE = account().report(ACCOUNT)
 HEADER, *ROWS = SAMPLE.split("\n")
 COLUMNS = HEADER.split(",")
-# More than a run may take, and far less than the files below.
+# More memory than a run needs, and far less than the files below.
 MEMORY = 500 * 1024 * 1024
 
 
@@ -33,7 +33,7 @@ def verdicts(run: Run, path: Path | str, input: bytes = b"") -> dict:
 
 
 def rewritten(change: Callable[[list[list[str]]], list[list[str]]], **format: object) -> str:
-    """The sample with its cells changed, written as `csv` writes with that format."""
+    """Returns the sample with its cells changed, written by `csv` in that format."""
     text = io.StringIO()
     csv.writer(text, **{"lineterminator": "\n", **format}).writerows(change(list(csv.reader(io.StringIO(SAMPLE)))))
     return text.getvalue()
@@ -92,7 +92,7 @@ def test_every_form_gives_the_same_verdicts(
     assert found == expected
 
 
-def test_the_old_dialect_gives_the_same_verdicts_on_users(credwarden: Run, report: Path, tmp_path: Path) -> None:
+def test_the_old_format_gives_the_same_verdicts_on_users(credwarden: Run, report: Path, tmp_path: Path) -> None:
     old = SAMPLE.replace("Z,", "+00:00,").replace("Z\n", "+00:00\n")
     rows = old.split("\n")
     root = rows[1].split(",")
@@ -109,7 +109,7 @@ def test_the_old_dialect_gives_the_same_verdicts_on_users(credwarden: Run, repor
     found = verdicts(credwarden, path)
     assert of_users(found) == of_users(verdicts(credwarden, report))
     (mfa,) = [one for one in found["findings"] if one["check"] == "root-mfa-disabled"]
-    # The report does not say whether there is a password, but when it was used.
+    # The report does not say whether there is a password, but it has the date of its last use.
     assert mfa["status"] == "FAILED" and "has a password and an active access key" in mfa["message"]
 
 
@@ -131,7 +131,7 @@ def test_a_comma_in_a_name_is_part_of_it(credwarden: Run, tmp_path: Path, quote:
     assert users == {(None, f"arn:aws:iam::{ACCOUNT}:root"), (name, arn), (None, None)}
 
 
-def test_a_missing_column_costs_the_checks_on_it(credwarden: Run, tmp_path: Path) -> None:
+def test_a_missing_column_makes_its_checks_unknown(credwarden: Run, tmp_path: Path) -> None:
     place = COLUMNS.index("mfa_active")
     path = tmp_path / "report.csv"
     path.write_text(rewritten(lambda rows: [row[:place] + row[place + 1 :] for row in rows]))
@@ -176,17 +176,17 @@ def test_only_an_account_summary_judges_root(credwarden: Run, summary: Path) -> 
 
 
 def refused(run: Run, content: bytes, folder: Path, *options: str) -> str:
-    """The one line that the content is refused with, from a file, without the file's name; the same from standard input."""
+    """Returns the error for this content, without the file's name; it is the same for a file and for standard input."""
     path = folder / "saved"
     path.write_bytes(content)
-    told = set()
+    errors = set()
     for name, source, given in (("saved", "saved", b""), ("standard input", "-", content)):
         done = run("check", "--credential-report", source, "--now", NOW, *options, input=given)
         assert (done.status, done.output) == (2, "")
         start = f"credwarden: {name}: "
         assert done.errors.startswith(start) and done.errors.endswith("\n") and done.errors.count("\n") == 1
-        told.add(done.errors.removeprefix(start)[:-1])
-    (line,) = told
+        errors.add(done.errors.removeprefix(start)[:-1])
+    (line,) = errors
     return line
 
 
@@ -273,18 +273,20 @@ BAD = {
 }
 
 
-@pytest.mark.parametrize(("content", "told"), BAD.values(), ids=BAD)
-def test_what_is_no_report_is_refused_in_one_line(credwarden: Run, tmp_path: Path, content: bytes, told: str) -> None:
-    assert refused(credwarden, content, tmp_path).startswith(told)
+@pytest.mark.parametrize(("content", "message"), BAD.values(), ids=BAD)
+def test_a_file_that_is_no_report_is_refused_in_one_line(
+    credwarden: Run, tmp_path: Path, content: bytes, message: str
+) -> None:
+    assert refused(credwarden, content, tmp_path).startswith(message)
 
 
-def test_a_report_glued_to_another_is_refused(credwarden: Run, tmp_path: Path) -> None:
-    told = refused(credwarden, (SAMPLE * 2).encode(), tmp_path)
-    assert told == "not one credential report: line 23 has the user `<root_account>` again"
+def test_two_concatenated_reports_are_refused(credwarden: Run, tmp_path: Path) -> None:
+    message = refused(credwarden, (SAMPLE * 2).encode(), tmp_path)
+    assert message == "not one credential report: line 23 has the user `<root_account>` again"
 
 
-def test_a_report_cut_anywhere_is_refused_or_says_what_it_lacks(credwarden: Run, tmp_path: Path) -> None:
-    """Between two rows nobody can see it, nor in the last cell of one, which no check on users rests on."""
+def test_a_report_truncated_within_a_row_is_refused(credwarden: Run, tmp_path: Path) -> None:
+    """A cut between two rows cannot be detected, nor one in a row's last cell, which no check on users needs."""
     path = tmp_path / "report.csv"
     for cut in random.Random(11).sample(range(1, len(SAMPLE)), 60):
         path.write_text(SAMPLE[:cut])
@@ -319,9 +321,9 @@ def test_damaged_base64_that_still_decodes_is_refused(credwarden: Run, tmp_path:
         statuses.append(done.status)
         if done.status == 2:
             assert done.output == "" and done.errors.count("\n") == 1
-            # A damaged date can be a later one.
+            # A damaged date can be later than --now.
             assert done.errors.startswith((f'credwarden: {path}: "Content"', "credwarden: --now is "))
-    # A changed letter of a name makes another name, and of a digit in a date another date; little else can be missed.
+    # A changed letter can make another valid name, and a changed digit another valid date; other damage is detected.
     assert statuses.count(2) > len(statuses) * {"removed": 0.8, "replaced": 0.5, "doubled": 0.7}[change]
 
 
@@ -381,26 +383,26 @@ SUMMARIES = {
 }
 
 
-@pytest.mark.parametrize(("content", "told"), SUMMARIES.values(), ids=SUMMARIES)
-def test_what_is_no_account_summary_is_refused(
-    credwarden: Run, report: Path, tmp_path: Path, content: str, told: str
+@pytest.mark.parametrize(("content", "message"), SUMMARIES.values(), ids=SUMMARIES)
+def test_a_file_that_is_no_account_summary_is_refused(
+    credwarden: Run, report: Path, tmp_path: Path, content: str, message: str
 ) -> None:
     path = tmp_path / "summary.json"
     path.write_text(content)
     done = credwarden("check", "--credential-report", report, "--account-summary", path, "--output", "out.json")
     assert (done.status, done.output) == (2, "")
-    assert done.errors.startswith(f"credwarden: {path}: {told}") and done.errors.count("\n") == 1
+    assert done.errors.startswith(f"credwarden: {path}: {message}") and done.errors.count("\n") == 1
     assert not (tmp_path / "out.json").exists()
 
 
-def test_what_is_no_file_is_refused(credwarden: Run, tmp_path: Path) -> None:
-    for path, told in ((tmp_path, "Is a directory"), (tmp_path / "no\nwhere", "No such file or directory")):
+def test_a_path_that_is_no_file_is_refused(credwarden: Run, tmp_path: Path) -> None:
+    for path, message in ((tmp_path, "Is a directory"), (tmp_path / "no\nwhere", "No such file or directory")):
         done = credwarden("check", "--credential-report", path)
         assert (done.status, done.output) == (2, "")
-        assert told in done.errors and done.errors.count("\n") == 1
+        assert message in done.errors and done.errors.count("\n") == 1
 
 
-def test_standard_input_is_one_file_only(credwarden: Run) -> None:
+def test_standard_input_can_be_only_one_file(credwarden: Run) -> None:
     done = credwarden("check", "--credential-report", "-", "--account-summary", "-", input=SAMPLE.encode())
     assert (done.status, done.output) == (2, "")
     assert done.errors == "credwarden: standard input: standard input can be only one of the files\n"

@@ -1,4 +1,4 @@
-"""A file with another output of the AWS CLI is refused in one line, which says what it looks like and which output to save."""
+"""A file with another output of the AWS CLI is refused in one line, which names that output and the one to save."""
 
 from __future__ import annotations
 

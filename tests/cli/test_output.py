@@ -1,4 +1,4 @@
-"""Where the output goes: standard output, a stream, or a file that is whole or not there."""
+"""The destination of the output: standard output, a stream, or a file that is complete or absent."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ LAST_CAPABILITY = 40
 
 @pytest.fixture(scope="module")
 def crowd(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The largest account there can be, of which every user fails: megabytes of output."""
+    """The report of the largest possible account, in which every user fails: megabytes of output."""
     path = tmp_path_factory.mktemp("crowd") / "report.csv"
     path.write_text(account("failing:5000").report(ACCOUNT))
     return path
@@ -39,7 +39,7 @@ def crowd(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A folder for the output alone."""
+    """A folder for the output only."""
     path = tmp_path / "folder"
     path.mkdir()
     return path
@@ -50,7 +50,7 @@ def checking(binary: Path, report: Path, *options: str | Path) -> list[str]:
 
 
 def without_privileges() -> None:
-    """Drops the capabilities of the program that is executed next, root's too, so that file permissions count."""
+    """Drops the capabilities of the next executed program, also for root, so that file permissions apply."""
     libc = ctypes.CDLL(None, use_errno=True)
     for capability in range(LAST_CAPABILITY + 1) if IS_ROOT else ():
         libc.prctl(PR_CAPBSET_DROP, capability, 0, 0, 0)
@@ -83,7 +83,7 @@ def expected(binary: Path, report: Path) -> str:
 
 @pytest.mark.parametrize("old", [0o600, 0o640, 0o664, 0o755, 0o666], ids=oct)
 @pytest.mark.parametrize("umask", [0o022, 0o077, 0o000, 0o777], ids=oct)
-def test_a_file_that_is_there_keeps_its_mode(
+def test_an_existing_file_keeps_its_mode(
     binary: Path, report: Path, folder: Path, expected: str, old: int, umask: int
 ) -> None:
     path = folder / "out"
@@ -95,14 +95,14 @@ def test_a_file_that_is_there_keeps_its_mode(
 
 
 @pytest.mark.parametrize("umask", [0o022, 0o077, 0o002, 0o000, 0o777], ids=oct)
-def test_a_new_files_mode_is_the_umasks(binary: Path, report: Path, folder: Path, umask: int) -> None:
+def test_the_mode_of_a_new_file_follows_the_umask(binary: Path, report: Path, folder: Path, umask: int) -> None:
     done = ended(checking(binary, report, "--output", folder / "out"), umask=umask)
     assert (done.status, done.errors) == (1, "")
     assert mode(folder / "out") == 0o666 & ~umask
 
 
 @pytest.mark.skipif(not IS_ROOT, reason="only root can give a file to somebody else")
-def test_a_file_that_is_there_keeps_its_owner_and_group(binary: Path, report: Path, folder: Path) -> None:
+def test_an_existing_file_keeps_its_owner_and_group(binary: Path, report: Path, folder: Path) -> None:
     path = folder / "out"
     path.write_text(OLD)
     path.chmod(0o640)
@@ -221,15 +221,15 @@ def test_in_a_sticky_folder_another_users_file_is_written_in_place(
 
 
 def namespace() -> list[str]:
-    """A command that runs another one in a mount namespace of its own."""
+    """Returns a command that runs another one in its own mount namespace."""
     command = ["unshare", "--mount"] if IS_ROOT else ["unshare", "--mount", "--map-root-user"]
     if not shutil.which("unshare") or subprocess.run([*command, "true"], check=False, capture_output=True).returncode:
-        pytest.skip("mounts of its own are not allowed to this user on this machine")
+        pytest.skip("this user may not create mount namespaces")
     return command
 
 
 def mounted(*lines: str) -> list[str]:
-    """The output of a script that runs in a mount namespace of its own."""
+    """Returns the output of a script that runs in its own mount namespace."""
     done = subprocess.run(
         [*namespace(), "sh", "-euc", "\n".join(lines)], check=True, timeout=120, capture_output=True, text=True
     )
@@ -250,7 +250,7 @@ def test_a_bind_mounted_file_is_written_in_place(
     assert ((tmp_path / "host").read_text(), (folder / "out").read_text()) == (expected, "below the mount")
 
 
-# A disk that is full.
+# A full disk.
 
 
 def test_a_full_disk_leaves_the_old_file(binary: Path, crowd: Path, folder: Path) -> None:
@@ -317,14 +317,14 @@ def test_an_incomplete_file_is_reported(binary: Path, crowd: Path, folder: Path)
 
 # A stream.
 
-# A program with a bug could replace a device or a link in /dev if it runs as root: these tests make /dev read-only for it.
+# As root, a program with a bug could replace a device or a link in /dev: these tests make /dev read-only.
 PROTECTED = (
     ["sh", "-c", 'mount --rbind /dev /dev && mount -o remount,bind,ro /dev && exec "$@"', "sh"] if IS_ROOT else []
 )
 
 
 def protected(*command: str) -> list[str]:
-    """The command, where it cannot replace a device or a link in /dev."""
+    """Returns the command with a read-only /dev."""
     return [*namespace(), *PROTECTED, *command] if IS_ROOT else [*command]
 
 
@@ -374,7 +374,7 @@ def test_another_descriptor_is_written_at_its_position(
     assert names(folder) == ["out"]
 
 
-def test_a_process_substitution_gets_it(binary: Path, report: Path, folder: Path, expected: str) -> None:
+def test_the_output_can_be_a_process_substitution(binary: Path, report: Path, folder: Path, expected: str) -> None:
     check = shlex.join(checking(binary, report))
     done = ended_protected("bash", "-c", f"{check} --output >(cat > out; echo done); wait $!", cwd=folder)
     assert (done.output, done.errors, (folder / "out").read_text()) == ("done\n", "", expected)
@@ -386,7 +386,7 @@ def test_a_descriptor_that_is_not_open_is_refused(binary: Path, report: Path) ->
     assert done.errors == "credwarden: could not write /dev/fd/99: Bad file descriptor (os error 9)\n"
 
 
-def test_a_device_is_written_and_stays(binary: Path, report: Path, folder: Path) -> None:
+def test_a_device_is_written_and_not_replaced(binary: Path, report: Path, folder: Path) -> None:
     (folder / "null").symlink_to("/dev/null")
     for name in ("/dev/null", folder / "null"):
         done = ended_protected(*checking(binary, report, "--output", name))
@@ -399,7 +399,7 @@ def test_a_device_is_written_and_stays(binary: Path, report: Path, folder: Path)
     )
 
 
-def test_a_pipe_that_nobody_reads_any_more_is_no_error(binary: Path, crowd: Path, folder: Path) -> None:
+def test_a_pipe_closed_by_its_reader_is_no_error(binary: Path, crowd: Path, folder: Path) -> None:
     pipe = folder / "pipe"
     os.mkfifo(pipe)
 
@@ -415,7 +415,7 @@ def test_a_pipe_that_nobody_reads_any_more_is_no_error(binary: Path, crowd: Path
     assert stat.S_ISFIFO(pipe.stat().st_mode)
 
 
-def test_a_socket_gets_it(binary: Path, report: Path, folder: Path, expected: str) -> None:
+def test_the_output_can_be_a_socket(binary: Path, report: Path, folder: Path, expected: str) -> None:
     received: list[bytes] = []
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(folder / "socket"))
@@ -437,14 +437,14 @@ def test_a_socket_gets_it(binary: Path, report: Path, folder: Path, expected: st
 
 
 class Watched:
-    """A run that writes to a file, and its temporary file as others see it."""
+    """A run that writes to a file, and its temporary file as seen by others."""
 
     def __init__(self, command: list[str], folder: Path, preexec: Callable[[], None] | None = None) -> None:
         self.folder = folder
         self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, preexec_fn=preexec)
 
     def temporary(self) -> int | None:
-        """The size of the temporary file; `None` while it does not exist."""
+        """Returns the size of the temporary file; `None` while it does not exist."""
         with os.scandir(self.folder) as entries:
             for entry in entries:
                 if entry.name.startswith(".credwarden-"):
@@ -455,7 +455,7 @@ class Watched:
         return None
 
     def until(self, condition: Callable[[], bool]) -> bool:
-        """Looks until the condition holds; false when the process has ended before."""
+        """Polls until the condition is true; returns false if the process ends before."""
         deadline = time.monotonic() + 60
         while not condition():
             if self.process.poll() is not None:
@@ -468,7 +468,7 @@ class Watched:
         os.waitid(os.P_PID, self.process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
 
     def end(self, number: int) -> tuple[int, str]:
-        """Sends the signal, and lets the process go on if it was stopped."""
+        """Sends the signal, and continues the process if it was stopped."""
         self.process.send_signal(number)
         self.process.send_signal(signal.SIGCONT)
         _, errors = self.process.communicate(timeout=60)
@@ -479,13 +479,13 @@ SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 
 
 def not_ignored() -> None:
-    """A shell has what it starts in the background ignore Ctrl-C."""
+    """Restores Ctrl-C, which a shell makes its background processes ignore."""
     for number in SIGNALS:
         signal.signal(number, signal.SIG_DFL)
 
 
 def stopped(command: list[str], folder: Path, size: int, preexec: Callable[[], None] = not_ignored) -> Watched:
-    """A run that is stopped while its temporary file is there and has at least this size."""
+    """Returns a run that is stopped while its temporary file has at least this size."""
     before = {path: path.read_bytes() for path in folder.iterdir()}
     for _ in range(50):
         watched = Watched(command, folder, preexec)
@@ -501,7 +501,7 @@ def stopped(command: list[str], folder: Path, size: int, preexec: Callable[[], N
             path.unlink()
         for path, content in before.items():
             path.write_bytes(content)
-    raise AssertionError("never seen with its temporary file")
+    raise AssertionError("the temporary file was never seen")
 
 
 @pytest.fixture(scope="module")
@@ -522,7 +522,7 @@ def test_a_signal_leaves_the_old_file_and_no_other(
     is_whole = watched.temporary() == page_size
     assert watched.end(number) == (-number, "")
     assert names(folder) == ["out"]
-    # One that is whole may have been about to be renamed.
+    # A complete temporary file may be renamed before the signal arrives.
     assert (folder / "out").read_text() == OLD or (is_whole and (folder / "out").stat().st_size == page_size)
 
 
@@ -533,9 +533,9 @@ def test_a_signal_leaves_no_file_where_there_was_none(binary: Path, crowd: Path,
     assert names(folder) == [] or (is_whole and names(folder) == ["out"])
 
 
-def test_a_signal_at_any_moment_leaves_a_whole_file(binary: Path, crowd: Path, folder: Path, page_size: int) -> None:
+def test_a_signal_at_any_moment_leaves_a_complete_file(binary: Path, crowd: Path, folder: Path, page_size: int) -> None:
     command = checking(binary, crowd, "--output", folder / "out", "--format", "html")
-    # Sizes of the temporary file; the first is before there is one.
+    # Sizes of the temporary file; None: before it exists.
     for size, number in zip([-1, *(page_size * step // 7 for step in range(8))], SIGNALS * 3, strict=True):
         (folder / "out").write_text(OLD)
         watched = Watched(command, folder, not_ignored)
@@ -550,7 +550,7 @@ def test_a_signal_at_any_moment_leaves_a_whole_file(binary: Path, crowd: Path, f
 
 
 def test_a_signal_that_is_ignored_stays_ignored(binary: Path, crowd: Path, folder: Path, page_size: int) -> None:
-    """As with `nohup`, and in the background of a shell."""
+    """As with `nohup`, or in the background of a shell."""
 
     def ignoring() -> None:
         for number in SIGNALS:
@@ -563,7 +563,7 @@ def test_a_signal_that_is_ignored_stays_ignored(binary: Path, crowd: Path, folde
 
 
 def test_only_the_owner_can_read_a_temporary_file(binary: Path, crowd: Path, folder: Path, page_size: int) -> None:
-    def lax() -> None:
+    def clear_umask() -> None:
         os.umask(0)
 
     (folder / "out").write_text(OLD)
@@ -571,7 +571,9 @@ def test_only_the_owner_can_read_a_temporary_file(binary: Path, crowd: Path, fol
     seen = set()
     # Repeated until it is stopped before the last byte is written.
     while not seen:
-        watched = stopped(checking(binary, crowd, "--output", folder / "out", "--format", "html"), folder, 0, lax)
+        watched = stopped(
+            checking(binary, crowd, "--output", folder / "out", "--format", "html"), folder, 0, clear_umask
+        )
         (temporary,) = folder.glob(".credwarden-*")
         if temporary.stat().st_size < page_size:
             seen.add(mode(temporary))
@@ -580,7 +582,7 @@ def test_only_the_owner_can_read_a_temporary_file(binary: Path, crowd: Path, fol
     assert seen == {0o600}
 
 
-# An ending.
+# Errors at the end.
 
 PRINTING = [
     ["checks"],

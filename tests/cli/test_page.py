@@ -1,4 +1,4 @@
-"""The page, in a real browser: it is what people open, and what hostile names would like to act in."""
+"""The page, in a real browser: with filters, sorting, and hostile names that must be escaped."""
 
 from __future__ import annotations
 
@@ -45,10 +45,8 @@ def browser() -> Iterator[Browser]:
     path = browser_path()
     if path is None:
         if os.environ.get("CI"):
-            pytest.fail("there is no Chromium to test the page in")
-        pytest.skip(
-            "there is no Chromium to test the page in: install Debian's `chromium`, or name one in CREDWARDEN_CHROMIUM"
-        )
+            pytest.fail("Chromium is not installed")
+        pytest.skip("Chromium is not installed: install Debian's `chromium`, or name one in CREDWARDEN_CHROMIUM")
     with sync_playwright() as playwright:
         arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
         with playwright.chromium.launch(executable_path=path, args=arguments) as browser:
@@ -57,7 +55,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def opened(browser: Browser, credwarden: Run, tmp_path: Path) -> Iterator[Callable[..., Page]]:
-    """Open the page of a report; what the browser complains of, or fetches, fails the test."""
+    """Opens the page of a report; an error or a request of the browser fails the test."""
     complaints: list[str] = []
     contexts: list[BrowserContext] = []
 
@@ -91,7 +89,7 @@ def opened_in(
 
 
 def shown(page: Page) -> list[dict[str, str]]:
-    """The findings that can be seen, in their order."""
+    """Returns the visible findings, in their order."""
     return page.evaluate("""[...document.querySelectorAll(".findings > tbody > tr")].filter((row) => !row.hidden).map((row) => ({
         badge: row.querySelector(".badge").textContent, subject: row.children[1].textContent,
         title: row.querySelector(".title").textContent, check: row.children[3].textContent,
@@ -99,7 +97,7 @@ def shown(page: Page) -> list[dict[str, str]]:
 
 
 def by_subject(page: Page) -> dict[str, list[dict[str, str]]]:
-    """The findings that can be seen in the view by subject, in their order, by the headings of their subjects."""
+    """Returns the visible findings of the view by subject, in their order, by the headings of their subjects."""
     return dict(
         page.evaluate("""[...document.querySelectorAll(".findings > tbody")].filter((body) => !body.hidden).map((body) => [
         body.querySelector(".subject th").textContent,
@@ -110,7 +108,7 @@ def by_subject(page: Page) -> dict[str, list[dict[str, str]]]:
 
 
 def owner(finding_id: str) -> str:
-    """What the view by subject calls the subject of a finding, a user's key being the user's."""
+    """Returns a finding's subject in the view by subject: a key belongs to its user."""
     kind, _, rest = finding_id.split("/", 3)[3].partition("/")
     return {"root": "Root user", "account": "Account"}.get(kind) or f"User {rest.split('/')[0]}"
 
@@ -124,7 +122,7 @@ def status_line(page: Page) -> str:
     return page.locator("#shown").inner_text()
 
 
-def test_every_finding_is_there_once_worst_first(opened: Callable[..., Page], credwarden: Run, report: Path) -> None:
+def test_every_finding_is_shown_once_worst_first(opened: Callable[..., Page], credwarden: Run, report: Path) -> None:
     page = opened(report)
     expected = findings(credwarden, report)
     rows = shown(page)
@@ -144,7 +142,7 @@ def test_every_finding_is_there_once_worst_first(opened: Callable[..., Page], cr
             assert row.locator("pre code").text_content() == one["remediation"]
 
 
-def test_filters_combine_and_say_how_many_are_left(opened: Callable[..., Page], report: Path) -> None:
+def test_filters_combine_and_show_the_number_of_findings(opened: Callable[..., Page], report: Path) -> None:
     page = opened(report)
     every = shown(page)
     assert status_line(page) == f"{len(every)} of {len(every)} findings shown"
@@ -164,11 +162,11 @@ def test_filters_combine_and_say_how_many_are_left(opened: Callable[..., Page], 
     page.locator("#check").select_option("access-key-unused")
     wanted = [row for row in every if row["check"] == "access-key-unused"]
     assert shown(page) == wanted and status_line(page) == f"{len(wanted)} of {len(every)} findings shown"
-    page.get_by_label("Search").fill("nobody is called so")
+    page.get_by_label("Search").fill("no such name")
     assert shown(page) == [] and status_line(page) == f"0 of {len(every)} findings shown"
 
 
-def test_columns_sort_both_ways_and_say_so(opened: Callable[..., Page], report: Path) -> None:
+def test_columns_sort_both_ways_and_show_the_direction(opened: Callable[..., Page], report: Path) -> None:
     page = opened(report)
     every = shown(page)
     assert page.locator("[aria-sort]").inner_text().startswith("Severity")
@@ -229,11 +227,11 @@ def test_by_subject_filters_and_sorting_work(opened: Callable[..., Page], report
         )
     page.get_by_role("button", name="HIGH").click()
     assert [owner(rows[0]["id"]) for rows in by_subject(page).values()] == ["Root user", "User bob"]
-    page.get_by_label("Search").fill("nobody is called so")
+    page.get_by_label("Search").fill("no such name")
     assert by_subject(page) == {} and status_line(page).endswith("shown, on 0 subjects")
 
 
-def test_by_subject_the_commands_are_there_once(opened: Callable[..., Page], credwarden: Run, report: Path) -> None:
+def test_by_subject_the_commands_are_shown_once(opened: Callable[..., Page], credwarden: Run, report: Path) -> None:
     page = opened(report, permissions=["clipboard-read", "clipboard-write"])
     page.get_by_label("By subject").check()
     page.get_by_role("button", name="Expand all").click()
@@ -243,7 +241,7 @@ def test_by_subject_the_commands_are_there_once(opened: Callable[..., Page], cre
         ids = set(body.locator("details > .small code").all_text_contents())
         own = [one for one in shown if one["id"] in ids and one["remediation"]]
         codes = [code.text_content() for code in body.locator(".fix code").all() if code.is_visible()]
-        # A script is in the parts that name its check.
+        # A script is in each part that names its check.
         parts = [part for part in body.locator(".fix").all() if part.is_visible()]
         for one in own:
             named = [part for part in parts if len(own) == 1 or one["check"] in part.locator("p").text_content()]
@@ -275,7 +273,7 @@ def test_commands_are_copied_as_they_are(opened: Callable[..., Page], credwarden
     assert page.evaluate("navigator.clipboard.readText()") == one["remediation"]
 
 
-def test_the_charts_count_what_the_report_says(opened: Callable[..., Page], report: Path) -> None:
+def test_the_charts_show_the_counts_of_the_report(opened: Callable[..., Page], report: Path) -> None:
     page = opened(report, "--access-key-max-age-days", "60")
     now = datetime.fromisoformat(NOW)
     rows = list(csv.DictReader(io.StringIO(report.read_text())))
@@ -308,7 +306,7 @@ def test_the_charts_count_what_the_report_says(opened: Callable[..., Page], repo
 
 @pytest.fixture
 def hostile(tmp_path: Path) -> Path:
-    """A report whose every cell that can be hostile is."""
+    """A report with hostile text in every cell that can have it."""
     header, root, user = account("users:1").report(ACCOUNT).split("\n")
     columns = header.split(",")
     text = io.StringIO()
@@ -333,7 +331,7 @@ def hostile(tmp_path: Path) -> Path:
     return path
 
 
-def test_nothing_of_a_report_acts_in_the_page(opened: Callable[..., Page], hostile: Path) -> None:
+def test_text_of_a_report_is_escaped_in_the_page(opened: Callable[..., Page], hostile: Path) -> None:
     page = opened(hostile, "--account-summary", write_summary(hostile.parent))
     assert page.title().startswith(f"AWS account {ACCOUNT}")
     assert page.evaluate("document.querySelectorAll('script').length") == 1
@@ -341,7 +339,7 @@ def test_nothing_of_a_report_acts_in_the_page(opened: Callable[..., Page], hosti
         page.evaluate("document.querySelectorAll('img, b, u, svg[onload], [onmouseover], [onerror], [style]').length")
         == 0
     )
-    # Whole, in its subject and in its identity; what cannot be seen is written out.
+    # The name is complete in the subject and in the identity; invisible characters are escaped.
     subjects = {row["subject"].rsplit(", key", 1)[0] for row in shown(page)}
     escaped = {name.replace("\u202e", r"\u{202e}").replace("\u200b", r"\u{200b}") for name in HOSTILE}
     assert escaped <= subjects
@@ -367,7 +365,7 @@ def write_summary(folder: Path) -> Path:
     return path
 
 
-def test_the_policy_refuses_what_is_not_the_pages_own(
+def test_the_content_security_policy_blocks_foreign_content(
     browser: Browser, credwarden: Run, report: Path, tmp_path: Path
 ) -> None:
     credwarden("check", "--credential-report", report, "--now", NOW, "--format", "html", "--output", "page.html")
@@ -401,7 +399,7 @@ def test_the_policy_refuses_what_is_not_the_pages_own(
 
 
 @pytest.mark.parametrize("view", ["By finding", "By subject"])
-def test_a_printer_gets_what_is_folded(opened: Callable[..., Page], report: Path, view: str) -> None:
+def test_collapsed_parts_are_printed(opened: Callable[..., Page], report: Path, view: str) -> None:
     page = opened(report)
     page.get_by_label(view).check()
     page.locator(".findings summary").nth(2).click()
@@ -420,9 +418,7 @@ def test_a_printer_gets_what_is_folded(opened: Callable[..., Page], report: Path
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [375, 1280])
 @pytest.mark.parametrize("view", ["By finding", "By subject"])
-def test_it_can_be_read_by_everybody(
-    opened: Callable[..., Page], report: Path, scheme: str, width: int, view: str
-) -> None:
+def test_the_page_is_accessible(opened: Callable[..., Page], report: Path, scheme: str, width: int, view: str) -> None:
     page = opened(report, color_scheme=scheme, viewport={"width": width, "height": 800})
     page.get_by_label(view).check()
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
@@ -476,7 +472,7 @@ def test_a_keyboard_reaches_everything(opened: Callable[..., Page], report: Path
     assert page.evaluate("document.activeElement.className") == "copy"
 
 
-def test_without_scripts_all_is_there(opened: Callable[..., Page], credwarden: Run, report: Path) -> None:
+def test_without_scripts_all_findings_are_shown(opened: Callable[..., Page], credwarden: Run, report: Path) -> None:
     page = opened(report, java_script_enabled=False)
     assert page.locator(".findings > tbody > tr").count() == len(findings(credwarden, report))
     assert not page.locator(".controls").is_visible() and page.locator(".copy").count() > 0
@@ -485,7 +481,7 @@ def test_without_scripts_all_is_there(opened: Callable[..., Page], credwarden: R
     assert page.locator(".fix pre").first.is_visible()
 
 
-def test_an_account_with_nothing_wrong_is_told_so(opened: Callable[..., Page], tmp_path: Path) -> None:
+def test_an_account_without_failures_is_shown_as_clean(opened: Callable[..., Page], tmp_path: Path) -> None:
     path = tmp_path / "clean.csv"
     path.write_text(account("clean").report(ACCOUNT))
     page = opened(path, "--status", "FAILED", status=0)
@@ -516,7 +512,7 @@ def test_without_a_report_the_charts_say_so(browser: Browser, credwarden: Run, t
     assert complaints == []
 
 
-def test_statuses_that_are_asked_for_can_be_told_apart(opened: Callable[..., Page], report: Path) -> None:
+def test_requested_statuses_can_be_distinguished(opened: Callable[..., Page], report: Path) -> None:
     page = opened(report, "--status", "FAILED", "--status", "PASSED", "--status", "NOT_APPLICABLE")
     page.get_by_label("Status").select_option("NOT_APPLICABLE")
     assert {row["badge"] for row in shown(page)} == {"NOT_APPLICABLE"}

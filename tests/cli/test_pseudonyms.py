@@ -1,5 +1,4 @@
-"""A report that was pseudonymised before it was handed on is judged by its user names, with a note; what could be damage is
-refused."""
+"""A pseudonymised report is evaluated by its user names, with a note; possible damage is refused."""
 
 from __future__ import annotations
 
@@ -79,7 +78,7 @@ def test_the_verdicts_are_those_of_the_served_report(credwarden: Run, tmp_path: 
     assert verdicts(written(PSEUDONYMS)) == verdicts(written(ROWS))
 
 
-def test_the_finding_format_gets_no_arn_that_was_made_up(credwarden: Run, tmp_path: Path) -> None:
+def test_asff_has_no_made_up_arn(credwarden: Run, tmp_path: Path) -> None:
     done = checked(credwarden, tmp_path, written(PSEUDONYMS), "--format", "asff", "--region", "eu-central-1")
     of_etl = [one for one in json.loads(done.output) if "/user/user-4" in one["Id"]]
     ids = {resource["Id"] for one in of_etl for resource in one["Resources"]}
@@ -88,7 +87,7 @@ def test_the_finding_format_gets_no_arn_that_was_made_up(credwarden: Run, tmp_pa
 
 
 @pytest.mark.parametrize("format", ["table", "csv", "html"])
-def test_every_format_shows_the_pseudonym_alone(credwarden: Run, tmp_path: Path, format: str) -> None:
+def test_every_format_shows_only_the_pseudonym(credwarden: Run, tmp_path: Path, format: str) -> None:
     done = checked(credwarden, tmp_path, written(PSEUDONYMS), "--format", format)
     assert done.status == 1 and "user-4" in done.output and "user/etl" not in done.output
 
@@ -170,9 +169,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize(("rows", "message"), WRONG.values(), ids=WRONG)
-def test_what_could_be_damage_is_refused_and_names_both(
-    credwarden: Run, tmp_path: Path, rows: list[list[str]], message: str
-) -> None:
+def test_possible_damage_is_refused(credwarden: Run, tmp_path: Path, rows: list[list[str]], message: str) -> None:
     assert refusal(checked(credwarden, tmp_path, written(rows))) == message
     assert refusal(checked(credwarden, tmp_path, as_json(written(rows)))) == f'"Content": {message}'
 

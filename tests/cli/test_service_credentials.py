@@ -1,4 +1,4 @@
-"""Service-specific credentials from a file: what they change, and what is no such file."""
+"""Service-specific credentials from a file: their findings, and files that are refused."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ARN = f"arn:aws:iam::{ACCOUNT}:user/newcomer"
 
 
 def saved(path: Path, *changes: dict[str, Any], **members: Any) -> Path:
-    """The list with a Bedrock API key of newcomer for each of the changes."""
+    """Writes a list with a Bedrock API key of newcomer for each of the changes."""
     one = {
         "UserName": "newcomer",
         "Status": "Active",
@@ -46,7 +46,7 @@ def clean(tmp_path: Path) -> Path:
 
 
 def verdicts(done: Ended) -> dict[str, dict]:
-    """The verdicts on the service-specific credentials, by check."""
+    """Returns the verdicts on the service-specific credentials, by check."""
     answer = json.loads(done.output)
     jsonschema.validate(answer, SCHEMA)
     return {one["check"]: one for one in answer["findings"] if one["check"].startswith("service-credential-")}
@@ -97,7 +97,7 @@ def test_a_credential_is_judged(credwarden: Run, clean: Path, tmp_path: Path) ->
         assert ID in credwarden(*arguments, "--format", format).output
 
 
-def test_without_the_file_nothing_is_said_of_them(credwarden: Run, clean: Path) -> None:
+def test_without_the_file_their_checks_are_unknown(credwarden: Run, clean: Path) -> None:
     done = credwarden("check", "--credential-report", clean, "--now", NOW, "--format", "json")
     assert (done.status, done.errors) == (0, "")
     found = verdicts(done)
@@ -107,7 +107,7 @@ def test_without_the_file_nothing_is_said_of_them(credwarden: Run, clean: Path) 
         assert one["message"] == "The service-specific credentials were not given."
 
 
-def test_the_file_alone_is_judged_too(credwarden: Run, tmp_path: Path) -> None:
+def test_the_file_alone_can_be_evaluated(credwarden: Run, tmp_path: Path) -> None:
     path = saved(tmp_path / "credentials.json", {"Status": "Inactive"})
     done = credwarden(
         "check", "--service-credentials", path, "--now", NOW, "--format", "json", "--fail-on", "INFORMATIONAL"
@@ -142,14 +142,14 @@ def test_an_active_credential_is_a_credential_of_its_user(credwarden: Run, repor
         ({"NextToken": "x"}, 'the list is not whole ("NextToken")'),
     ],
 )
-def test_a_part_of_the_list_is_refused(credwarden: Run, tmp_path: Path, members: dict, words: str) -> None:
+def test_an_incomplete_list_is_refused(credwarden: Run, tmp_path: Path, members: dict, words: str) -> None:
     path = saved(tmp_path / "credentials.json", {}, **members)
     done = credwarden("check", "--service-credentials", path)
     assert (done.status, done.output) == (2, "")
     assert done.errors.startswith(f"credwarden: {path}: {words}"), done.errors
 
 
-def test_files_are_told_apart(credwarden: Run, clean: Path, summary: Path, credentials: Path) -> None:
+def test_a_file_of_another_kind_is_refused(credwarden: Run, clean: Path, summary: Path, credentials: Path) -> None:
     for option, path, words in [
         ("--service-credentials", clean, "looks like a credential report (--credential-report)"),
         ("--service-credentials", summary, "looks like an account summary (--account-summary)"),
@@ -160,7 +160,7 @@ def test_files_are_told_apart(credwarden: Run, clean: Path, summary: Path, crede
         assert (done.status, done.output) == (2, "") and words in done.errors, done.errors
 
 
-def test_standard_input_is_one_of_the_files(credwarden: Run, credentials: Path) -> None:
+def test_the_file_can_be_standard_input(credwarden: Run, credentials: Path) -> None:
     done = credwarden("check", "--service-credentials", "-", input=credentials.read_bytes())
     assert done.status == 0, done.errors
     done = credwarden("check", "--service-credentials", "-", "--account-summary", "-", input=credentials.read_bytes())

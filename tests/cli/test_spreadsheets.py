@@ -1,4 +1,4 @@
-"""A report that a spreadsheet or PowerShell saved again gives the verdicts of the report that IAM served."""
+"""A report that was saved by a spreadsheet or PowerShell gives the same verdicts as the original."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ def written(rows: Rows, **format: object) -> str:
 
 
 def quoted_lines(separator: str) -> str:
-    """Each line as one cell, as a spreadsheet saves lines that it did not split."""
+    """Returns each line as one cell, as a spreadsheet saves lines that it did not split."""
     return "".join(f'"{line}"{separator}{separator}\n' for line in written(ROWS).replace('"', '""').splitlines())
 
 
 def dated(form: str) -> Rows:
-    """The sample with its dates in that form of `strftime`."""
+    """Returns the sample with its dates in that format of `strftime`."""
 
     def local(cell: str) -> str:
         return datetime.fromisoformat(cell.replace("Z", "+00:00")).strftime(form) if cell[:2] == "20" else cell
@@ -48,7 +48,7 @@ def dated(form: str) -> Rows:
 
 
 def at(rows: Rows, line: int, column: str, cell: str) -> Rows:
-    """The rows with one cell changed."""
+    """Returns the rows with one cell changed."""
     changed = [list(row) for row in rows]
     changed[line - 1][COLUMNS.index(column)] = cell
     return changed
@@ -166,7 +166,9 @@ def test_local_dates_give_the_verdicts_of_the_served_report(
     cells = {(row[0], column): cell for row in rows for column, cell in zip(COLUMNS, row)}
     for local, one in zip(findings(done), served, strict=True):
         for column, value in local["evidence"].items():
-            assert value == cells[local["subject"]["user"] or "<root_account>", column], "what the file says"
+            assert value == cells[local["subject"]["user"] or "<root_account>", column], (
+                "the evidence is the file's cell"
+            )
         assert {**local, "evidence": None} == {**one, "evidence": None}
     assert done.errors == (
         f"credwarden: saved.csv: the dates have a spreadsheet's local form, as `{rows[1][2]}` has; they are "
@@ -204,7 +206,7 @@ def test_dates_without_a_time_are_midnight_with_a_note(credwarden: Run, tmp_path
     )
 
 
-def test_local_dates_that_tell_no_day_from_month_are_refused(credwarden: Run, tmp_path: Path) -> None:
+def test_ambiguous_local_dates_are_refused(credwarden: Run, tmp_path: Path) -> None:
     text = "user,arn,user_creation_time,password_last_used\nalice,,N/A,05/06/2026 10:00\nbob,,07/08/2025 00:00,no_information\n"
     assert refusal(checked(credwarden, tmp_path, text)) == (
         "line 2: `05/06/2026 10:00` in `password_last_used` is a local date, and no date of the report tells the day from the "
@@ -235,7 +237,7 @@ def test_local_dates_that_contradict_each_other_are_refused(
     assert line.startswith(f"line 3: `{other}` in `password_last_used` {message}") and line.endswith(ADVICE)
 
 
-def test_a_local_date_among_those_of_iam_is_that_cells_unknown(credwarden: Run, tmp_path: Path) -> None:
+def test_a_local_date_among_iam_dates_makes_that_cell_unknown(credwarden: Run, tmp_path: Path) -> None:
     rows = at(ROWS, 4, "access_key_1_last_rotated", "16.11.2023 06:00")
     done = checked(credwarden, tmp_path, written(rows))
     unknown = {
@@ -248,18 +250,18 @@ def test_a_local_date_among_those_of_iam_is_that_cells_unknown(credwarden: Run, 
     assert done.errors == "" and all(user in ("backup", None) for _, user in unknown)
 
 
-def test_a_word_among_local_dates_is_that_cells_unknown(credwarden: Run, tmp_path: Path) -> None:
+def test_a_word_among_local_dates_makes_that_cell_unknown(credwarden: Run, tmp_path: Path) -> None:
     rows = at(dated("%d.%m.%Y %H:%M"), 4, "access_key_1_last_rotated", "a while ago")
     unknown = [one for one in findings(checked(credwarden, tmp_path, written(rows))) if one["status"] == "UNKNOWN"]
     assert {one["subject"]["user"] for one in unknown} == {"backup", None}
 
 
-def test_local_dates_in_what_iam_served_are_damage(credwarden: Run, tmp_path: Path) -> None:
+def test_local_dates_in_a_served_report_are_damage(credwarden: Run, tmp_path: Path) -> None:
     message = refusal(checked(credwarden, tmp_path, as_json(written(dated("%d.%m.%Y %H:%M")))))
     assert message == '"Content": line 2 is damaged: what is in `user_creation_time` cannot be there'
 
 
-def test_a_word_that_is_no_truth_value_is_that_cells_unknown(credwarden: Run, tmp_path: Path) -> None:
+def test_an_invalid_truth_value_makes_that_cell_unknown(credwarden: Run, tmp_path: Path) -> None:
     rows = at(ROWS, 3, "mfa_active", "YES")
     (mfa,) = [
         one

@@ -7,6 +7,6 @@ Security Hub, e-mail subscriptions whose mails can be read, counters of the call
 
 import sys
 
-# Here, because it is read before any module whose syntax an old Python does not know.
+# Checked here, before modules are imported whose syntax an old Python cannot parse.
 if sys.version_info < (3, 10):
     sys.exit("the emulator needs Python 3.10 or newer; this is Python %d.%d" % sys.version_info[:2])

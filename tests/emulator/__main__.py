@@ -9,9 +9,9 @@ import sys
 
 
 def port_number(text: str) -> int:
-    """A port as an argument of a command."""
+    """Parses a port argument."""
     if not (text.isdecimal() and int(text) <= 65535):
-        raise argparse.ArgumentTypeError(f"{text!r} is no port; there are 0 (any free one) to 65535")
+        raise argparse.ArgumentTypeError(f"{text!r} is no port; use 0 (any free one) to 65535")
     return int(text)
 
 
@@ -45,7 +45,7 @@ def main() -> int:
         return _fail(f"cannot listen on port {options.port}: {error.strerror}")
     port = listener.getsockname()[1]
 
-    # Before MiniStack is imported: it reads the environment while it is.
+    # Set before MiniStack is imported: it reads the environment at import.
     settings = launcher.environment(port, dict(os.environ), options.log_level)
     os.environ.clear()
     os.environ.update(settings)

@@ -1,6 +1,6 @@
-"""The model of one AWS account's credentials, and what IAM says about it: report, summary, users, keys, devices.
+"""The model of one AWS account's credentials, and IAM's views of it: report, summary, users, keys, devices.
 
-Times are given relative to now and become absolute when the account is built, so an identity that is made of a key's
+Times are given relative to now and become absolute when the account is built, so an identity that contains a key's
 creation date stays the same from run to run.
 """
 
@@ -29,7 +29,7 @@ ROOT = "<root_account>"
 
 @dataclass
 class Key:
-    """An access key; `used` is None when it never was."""
+    """An access key; `used` is None if it was never used."""
 
     created: str
     used: str | None = None
@@ -40,7 +40,7 @@ class Key:
 
 @dataclass
 class Password:
-    """A console password; `used` is None when it never was."""
+    """A console password; `used` is None if it was never used."""
 
     used: str | None
     changed: str
@@ -56,7 +56,7 @@ class Certificate:
 
 @dataclass
 class ServiceCredential:
-    """A service-specific credential; `expires` is None when it never does."""
+    """A service-specific credential; `expires` is None if it never expires."""
 
     created: str
     service: str = "bedrock.amazonaws.com"
@@ -101,7 +101,7 @@ class Account:
     summary: dict[str, int] = field(default_factory=dict)
 
     def anchored(self, at: datetime) -> Account:
-        """A copy whose times are absolute, counted from `at`."""
+        """Returns a copy with absolute times, counted from `at`."""
         return Account(_anchored(self.root, at), [_anchored(user, at) for user in self.users], dict(self.summary))
 
     def user(self, name: str) -> User:
@@ -111,16 +111,16 @@ class Account:
         return found
 
     def report(self, account: str) -> str:
-        """The credential report in AWS's own form: root first, then by name without regard to case, no last newline."""
+        """Returns the credential report in AWS's format: root first, then by name ignoring case, no last newline."""
         users = sorted(self.users, key=lambda user: user.name.lower())
         text = io.StringIO(HEADER + "\n")
         text.seek(0, io.SEEK_END)
-        # How AWS quotes a name with a comma is not documented; RFC 4180 is what a reader can expect.
+        # AWS does not document how it quotes a name with a comma; RFC 4180 is assumed.
         csv.writer(text, lineterminator="\n").writerows(_row(user, account) for user in (self.root, *users))
         return text.getvalue().removesuffix("\n")
 
     def summary_map(self, account: str) -> dict[str, int]:
-        """What GetAccountSummary says of the credentials."""
+        """Returns GetAccountSummary's entries on credentials."""
         root = self.root
         return {
             "Users": len(self.users),
@@ -134,7 +134,7 @@ class Account:
         }
 
     def virtual_devices(self, account: str) -> Iterator[tuple[str, User]]:
-        """The virtual MFA devices by serial number; hardware devices are listed nowhere."""
+        """Returns the virtual MFA devices by serial number; hardware devices are not listed."""
         for user in (self.root, *self.users):
             if user.mfa == "virtual":
                 name = "root-account-mfa-device" if user.is_root else user.name
@@ -142,13 +142,13 @@ class Account:
 
 
 def credential_id(account: str, user: str, number: int) -> str:
-    """The id of a service-specific credential, the same for the same one of the same account."""
+    """Returns a credential's id, which is always the same for the same credential of the same account."""
     digest = hashlib.sha256(f"{account}/{user}/credential/{number}".encode()).digest()
     return "ACCA" + base64.b32encode(digest).decode()[:17]
 
 
 def key_id(account: str, user: str, slot: int) -> str:
-    """An access key id that is the same for the same key of the same account, always."""
+    """Returns an access key id, which is always the same for the same key of the same account."""
     digest = hashlib.sha256(f"{account}/{user}/{slot}".encode()).digest()
     return "AKIA" + base64.b32encode(digest).decode()[:16]
 
@@ -193,7 +193,7 @@ def _key_columns(key: Key | None) -> list[str]:
         return ["false", "N/A", "N/A", "N/A", "N/A"]
     if key.used is None:
         return [_boolean(key.active), key.created, "N/A", "N/A", "N/A"]
-    # A service without regions has none in the report either.
+    # A service without regions has no region in the report.
     region = "N/A" if key.service in ("s3", "iam") else key.region
     return [_boolean(key.active), key.created, key.used, region, key.service]
 

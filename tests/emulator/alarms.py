@@ -1,7 +1,7 @@
 """Alarms on metric math, which MiniStack refuses to create, and the condition key for the actions of an alarm.
 
-It evaluates no alarm by itself anyway (`set_alarm_state` tries what an alarm does), so the alarm is made with its
-actions and, in the place of a metric, the expression's name.
+It never evaluates an alarm (`set_alarm_state` runs its actions), so the alarm is created with its actions and the
+expression's name instead of a metric.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ STATES = ("AlarmActions", "OKActions", "InsufficientDataActions")
 
 
 def with_condition_key(tag_context: Callable[..., dict]) -> Callable[..., dict]:
-    """MiniStack's condition context, which also has the actions of an alarm that is put."""
+    """Extends MiniStack's condition context by the actions of an alarm that is put."""
 
     def context(service: str, action: str, body: bytes, parameters: dict) -> dict:
         found = tag_context(service, action, body, parameters)
@@ -25,8 +25,8 @@ def with_condition_key(tag_context: Callable[..., dict]) -> Callable[..., dict]:
 
 
 def _actions(body: bytes) -> dict[str, list[str]]:
-    """CloudWatch's condition key: the actions of every state. A request without actions has no such key, and neither has
-    one in another encoding than the SDK's JSON, so that a policy which needs the key refuses it."""
+    """Returns CloudWatch's condition key: the actions of every state. A request without actions does not have the key, nor
+    does one in another encoding than the SDK's JSON, so that a policy which needs the key denies it."""
     try:
         request = json.loads(body)
         actions = [str(arn) for state in STATES for arn in request.get(state) or []]
@@ -36,7 +36,7 @@ def _actions(body: bytes) -> dict[str, list[str]]:
 
 
 def with_metric_math(handler: dict[str, Any]) -> dict[str, Any]:
-    """CloudFormation's handler for alarms, which also takes `Metrics`."""
+    """Extends CloudFormation's handler for alarms to accept `Metrics`."""
     return {**handler, **{name: _translated(handler[name]) for name in ("create", "update")}}
 
 

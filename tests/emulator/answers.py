@@ -1,4 +1,4 @@
-"""Answers and refusals in the forms that AWS SDKs read: JSON with `x-amzn-errortype`, and the Query protocol's XML."""
+"""Responses and errors in the formats of AWS: JSON with `x-amzn-errortype`, and the Query protocol's XML."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Answer = tuple[int, dict, bytes]
 
 
 class Refused(Exception):
-    """A request that is answered with an AWS error."""
+    """An AWS error in response to a request."""
 
     def __init__(self, status: int, code: str, message: str) -> None:
         super().__init__(f"{code}: {message}")

@@ -1,7 +1,7 @@
-"""What Security Hub accepts as a finding: the AWS Security Finding Format, checked field by field.
+"""The AWS Security Finding Format, checked field by field as Security Hub does.
 
 Types, enumerations, required members and unknown members come from the service model that botocore ships. The limits,
-which the model states only in prose, are the table below. Messages read like the service's own.
+which the model states only in prose, are the table below. Messages are like the service's own.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ _TIMESTAMP = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(Z|[+-
 
 
 def parse_timestamp(text: str) -> tuple[datetime, int] | None:
-    """The instant and its nanoseconds (datetime keeps only six digits), or None when Security Hub would refuse it."""
+    """Returns the instant and its nanoseconds (datetime has only six digits), or None if Security Hub would refuse it."""
     match = _TIMESTAMP.fullmatch(text)
     if not match:
         return None
@@ -122,12 +122,12 @@ def parse_timestamp(text: str) -> tuple[datetime, int] | None:
 
 @functools.cache
 def shapes() -> dict:
-    """The shapes of Security Hub's service model."""
+    """Returns the shapes of Security Hub's service model."""
     return botocore.loaders.Loader().load_service_model("securityhub", "service-2")["shapes"]
 
 
 def problems(finding: Any, shape: str = "AwsSecurityFinding", path: str = "") -> Iterator[str]:
-    """Every way in which `finding` is not what Security Hub accepts; `path` is where it stands in the finding."""
+    """Yields every reason for which Security Hub refuses `finding`; `path` is the value's place in the finding."""
     yield from _shape_problems(finding, shape, path)
     if path or not isinstance(finding, dict):
         return
@@ -240,5 +240,5 @@ def _string_problems(value: Any, shape: dict, path: str, where: str) -> Iterator
 
 @functools.lru_cache(4096)
 def _general(path: str) -> str:
-    """`Resources[3].Type` as `Resources[].Type`, the form of the tables."""
+    """Returns `Resources[3].Type` as `Resources[].Type`, as in the tables."""
     return re.sub(r"\[\d+\]", "[]", path)

@@ -1,4 +1,4 @@
-"""A server in a thread of its own, and the head of an HTTP request."""
+"""A server in its own thread, and a parser for HTTP requests."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Connected = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[Non
 
 
 class Server:
-    """Serves each connection on loopback by `connected`; a context manager. `port` and `url` are where."""
+    """Serves each connection on loopback with `connected`, at `port` and `url`; a context manager."""
 
     def __init__(self, connected: Connected, **options: Any) -> None:
         self._serve_connection, self._options = connected, options
@@ -39,7 +39,7 @@ class Server:
 
 
 async def read_head(reader: asyncio.StreamReader) -> tuple[str, str, dict[str, str]]:
-    """The next request's method and target, and its headers by their names in lower case."""
+    """Reads a request's method and target, and its headers by their names in lower case."""
     first, *lines = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
     headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
     method, target = first.split()[:2]
@@ -47,13 +47,13 @@ async def read_head(reader: asyncio.StreamReader) -> tuple[str, str, dict[str, s
 
 
 async def read_request(reader: asyncio.StreamReader) -> tuple[str, str, dict[str, str], bytes]:
-    """The next request's head, and its body."""
+    """Reads a request's head and body."""
     method, target, headers = await read_head(reader)
     return method, target, headers, await reader.readexactly(int(headers.get("content-length") or 0))
 
 
 async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, host: str | None, port: int | None) -> None:
-    """Carry a connection's bytes to there and back, until one side ends."""
+    """Forwards bytes in both directions until one side closes the connection."""
     there = await asyncio.open_connection(host, port)
     await asyncio.gather(_pump(reader, there[1]), _pump(there[0], writer))
 

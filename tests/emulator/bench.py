@@ -1,11 +1,11 @@
-"""The function as it is deployed, measured as a whole process: instructions, time, memory, calls, size.
+"""Measures the deployed function as a whole process: instructions, time, memory, calls, size.
 
     python -m emulator.bench PROGRAM [--update]
 
-Time and memory are of a process that reaches the emulator by TLS; most of the time is the emulator's. Instructions are what
-valgrind counts: they repeat on a noisy machine, so they and the sizes are compared with `baseline.json` of this
-architecture, and what has grown by more than a tenth is named, and fails. They are counted without TLS, and once with it:
-how much a handshake takes depends on the certificates.
+Time and memory are of a process that reaches the emulator by TLS; most of the time is the emulator's. Instructions are
+counted by valgrind and repeat on a noisy machine, so they and the sizes are compared with `baseline.json` of this
+architecture; a growth by more than a tenth is reported and fails. They are counted without TLS, and once with it: the cost
+of a handshake depends on the certificates.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ BASELINE = Path(__file__).with_name("baseline.json")
 ACCOUNTS = ("users:50", "users:100", "users:1000", "users:5000", "failing:5000")
 """With 50 users 10 findings fail, with 100 users 20, and so on; with `failing:5000` 10,000."""
 COUNTED = ("users:50", "users:1000", "users:5000")
-"""Under valgrind a run takes fifty times its time."""
+"""Under valgrind a run is fifty times slower."""
 STARTS = 15
 TOLERANCE = 0.1
 
@@ -48,7 +48,7 @@ def sizes(program: Path) -> dict[str, int]:
 
 
 def environment(emulator: Emulator) -> dict[str, str]:
-    """What the deployed function has: a role's credentials, a topic, and Security Hub turned on."""
+    """Returns the deployed function's environment: a role's credentials, a topic, and Security Hub enabled."""
     emulator.client("securityhub").enable_security_hub()
     topic = emulator.client("sns").create_topic(Name="credwarden")["TopicArn"]
     iam, everybody = emulator.client("iam"), {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}
@@ -79,7 +79,7 @@ def account_by_tls(account: str) -> Iterator[tuple[Emulator, Tunnel, dict[str, s
 
 
 def start(program: Path) -> float:
-    """Seconds from the process's start until it asks for its first event: the median of some."""
+    """Returns the seconds from the process's start until it requests its first event: the median of several starts."""
     with Emulator(account="bare") as emulator:
         settings, seconds = environment(emulator), []
         for _ in range(STARTS):
@@ -99,7 +99,7 @@ def peak(process: int) -> float:
 
 
 def runs(program: Path, account: str) -> list[dict[str, Any]]:
-    """Two runs of one process: the first, which finds everything, and one that finds it again."""
+    """Measures two runs of one process: in the first all findings are new, in the second none is."""
     rows = []
     with account_by_tls(account) as (emulator, tunnel, settings), Function([str(program)], settings) as function:
         spent, shaken = 0.0, 0
@@ -122,7 +122,7 @@ def runs(program: Path, account: str) -> list[dict[str, Any]]:
 
 
 def instructions(program: Path, account: str, by_tls: bool = False) -> dict[str, int]:
-    """Of the start, of the first run and of the second."""
+    """Counts the instructions of the start, the first run and the second run."""
     counts = {}
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory())
@@ -131,7 +131,7 @@ def instructions(program: Path, account: str, by_tls: bool = False) -> dict[str,
         else:
             settings = environment(stack.enter_context(Emulator(account=account)))
         command = ["valgrind", "--quiet", "--tool=callgrind", f"--callgrind-out-file={folder}/counts", str(program)]
-        # A long enough time limit that none of the run's own deadlines is met.
+        # The time limit is so long that the run reaches none of its deadlines.
         function = stack.enter_context(Function(command, settings, timeout=3600))
         for number, phase in enumerate(("start", "first run", "second run"), 1):
             if phase != "start":
@@ -145,7 +145,7 @@ def instructions(program: Path, account: str, by_tls: bool = False) -> dict[str,
 
 
 def compared(now: dict[str, int], before: dict[str, int]) -> list[str]:
-    """What has grown by more than a tenth."""
+    """Returns the values that have grown by more than a tenth."""
     return [
         f"{name}: {now[name]:,}, {now[name] / before[name] - 1:+.0%} on {before[name]:,}"
         for name in now
@@ -164,7 +164,7 @@ def row(*cells: Any) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m emulator.bench", description=__doc__.splitlines()[0])
     parser.add_argument("program", type=Path, help="the function, built for this machine")
-    parser.add_argument("--update", action="store_true", help="make what is measured the baseline")
+    parser.add_argument("--update", action="store_true", help="write the measurements to the baseline")
     options = parser.parse_args()
     program = options.program.resolve()
 

@@ -9,17 +9,17 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 def function() -> Path:
-    """The function's: CREDWARDEN_BOOTSTRAP, or what `cargo build` makes."""
+    """Returns the function: CREDWARDEN_BOOTSTRAP, or the output of `cargo build`."""
     return _binary("CREDWARDEN_BOOTSTRAP", "checker", "credwarden-checker")
 
 
 def command_line() -> Path:
-    """The command line's: CREDWARDEN_BINARY, or what `cargo build` makes."""
+    """Returns the command line: CREDWARDEN_BINARY, or the output of `cargo build`."""
     return _binary("CREDWARDEN_BINARY", "credwarden", "credwarden")
 
 
 def target() -> Path:
-    """Where cargo builds when it is called in the project's folder."""
+    """Returns the folder to which cargo builds when it is called in the project's folder."""
     return ROOT / (os.environ.get("CARGO_TARGET_DIR") or "target")
 
 

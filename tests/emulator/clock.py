@@ -1,4 +1,4 @@
-"""Times relative to now (`-400d`, `-1d2h`), so that the accounts never age, and the one way times are written."""
+"""Times relative to now (`-400d`, `-1d2h`), so that the accounts never age, and the format of times."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def now() -> datetime:
 
 
 def offset(text: str) -> timedelta:
-    """`-1d2h` as a duration; the sign holds for all of it."""
+    """Parses `-1d2h` as a duration; the sign applies to the whole."""
     match = _RELATIVE.fullmatch(text)
     if not match:
         raise ValueError(f"{text!r} is no relative time; write it like -400d, -1d2h or +5m")
@@ -24,7 +24,7 @@ def offset(text: str) -> timedelta:
 
 
 def moment(text: str, at: datetime) -> datetime:
-    """A relative time counted from `at`, or an absolute RFC 3339 one; whole seconds, as IAM keeps them."""
+    """Parses a relative time, counted from `at`, or an absolute RFC 3339 time; whole seconds, as in IAM."""
     if _RELATIVE.fullmatch(text):
         return (at + offset(text)).replace(microsecond=0)
     return datetime.fromisoformat(text.replace("Z", "+00:00")).astimezone(timezone.utc)

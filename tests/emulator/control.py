@@ -1,19 +1,19 @@
-"""The test-only endpoint under `/_credwarden/`: look into the emulator and change the account while it runs.
+"""The test-only endpoint under `/_credwarden/`: inspect the emulator and change the account while it runs.
 
 GET    /_credwarden/health                  {"ready": true, ...}
-POST   /_credwarden/reset                   everything back to the start: MiniStack, hub, account, counters, mails
+POST   /_credwarden/reset                   reset everything: MiniStack, hub, account, counters, mails
 GET    /_credwarden/calls                   calls by action, the function's and others'; DELETE sets them to zero
 GET    /_credwarden/mails                   the e-mails sent; DELETE empties the mailbox
 GET    /_credwarden/published               the messages published since the start: variants, attributes, size
-GET    /_credwarden/findings                everything in the hub, of every account; no quota, no permission
-POST   /_credwarden/findings                place one finding in the hub as it is, of whatever account and product
+GET    /_credwarden/findings                all findings in the hub, of every account; without rate limits and permissions
+POST   /_credwarden/findings                store one finding in the hub unchanged, of any account and product
 GET    /_credwarden/report                  the credential report as it would be generated now
 POST   /_credwarden/account/<operation>     see `OPERATIONS`; arguments as a JSON object
 PUT    /_credwarden/faults                  [{"action", "how", ...}, ...]; see `traffic.Fault`
 PUT    /_credwarden/throttling              true or false
-PUT    /_credwarden/rules                   [filters, ...]: what passes one of them is suppressed as it is imported
-PUT    /_credwarden/settling                seconds for which updates do not find what was just imported
-POST   /_credwarden/schedules/fire          every schedule is due now, and one sweep is made
+PUT    /_credwarden/rules                   [filters, ...]: a finding that matches one of them is suppressed at import
+PUT    /_credwarden/settling                seconds after an import in which updates do not find the finding
+POST   /_credwarden/schedules/fire          make every schedule due now, and run the scheduler once
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ class Control:
 
 
 def change(identity: Identity, operation: str, keep_report: bool = False, **arguments: Any) -> None:
-    """Change the account. With `keep_report` AWS would still serve the report from before, as it does for 4 hours."""
+    """Change the account. With `keep_report` the report from before is served, as by AWS for 4 hours."""
     if operation not in OPERATIONS:
         raise LookupError(f"no operation {operation!r}; there are {', '.join(OPERATIONS)}")
     identity.follow()
@@ -164,7 +164,7 @@ def _delete_credentials(identity: Identity, name: str) -> None:
 
 
 def _list_all_credentials(identity: Identity, known: bool) -> None:
-    """Without it IAM does not know `AllUsers`, as in some partitions."""
+    """If false, IAM does not know `AllUsers`, as in some partitions."""
     identity.lists_all_credentials = known
 
 
@@ -190,7 +190,7 @@ def _summary(identity: Identity, **entries: int) -> None:
 
 
 def _report(identity: Identity, text: str | None = None, age: str | None = None, polls: int | None = None) -> None:
-    """Serve `text` as the report, `age` old, and complete only after `polls` more calls of Generate."""
+    """Serves `text` as the report, with this age, and complete only after `polls` more calls of Generate."""
     identity.report_override = text
     if age is not None:
         identity.report_age = -clock.offset(age)

@@ -1,4 +1,4 @@
-"""`make demo`: credwarden at work in an emulated account, from the template to the mail. Needs no AWS account."""
+"""`make demo`: shows credwarden in an emulated account, from the template to the mail. Needs no AWS account."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ _SEVERITIES = ["CRITICAL", "HIGH", "MEDIUM", "LOW", "INFORMATIONAL"]
 
 
 class Interrupt:
-    """Ctrl-C, which is remembered too: what is raised while an object is destroyed, Python forgets."""
+    """Raises and stores Ctrl-C: Python drops an exception that is raised while an object is destroyed."""
 
     def __init__(self) -> None:
         self._came = False
-        # Who starts this in the background may want it to be ignored.
+        # A process that starts this in the background may have it ignored.
         if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
             signal.signal(signal.SIGINT, self._raise)
             sys.unraisablehook = self._forget
@@ -37,7 +37,7 @@ class Interrupt:
         raise KeyboardInterrupt
 
     def check(self) -> None:
-        """Raise what was forgotten."""
+        """Raises a stored Ctrl-C."""
         if self._came:
             raise KeyboardInterrupt
 
@@ -48,7 +48,7 @@ class Interrupt:
 
 
 class DemoFailed(RuntimeError):
-    """The demo cannot go on, for a reason that is said in the message."""
+    """The demo cannot continue; the message has the reason."""
 
 
 def main() -> int:
@@ -65,7 +65,7 @@ def main() -> int:
         print("\nStopped; the emulator is gone and left nothing behind.", file=sys.stderr)
         return 130
     except BrokenPipeError:
-        # The reader has had enough; without this Python complains once more when it closes standard output.
+        # The reader closed the pipe; without this Python reports another error when it closes standard output.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except ImportError as error:
@@ -117,7 +117,7 @@ def demonstrate(terminal: Terminal, port: int, keep: bool) -> None:
         terminal.step(4, "The same run sends one mail, with what is wrong and how to fix it. This is the mail, whole:")
         _show_mail(terminal, first)
 
-        terminal.step(5, "The second run finds nothing new and keeps quiet.")
+        terminal.step(5, "The second run finds nothing new and sends no mail.")
         emulator.forget_mails()
         emulator.forget_calls()
         answer = _run(stack)
@@ -127,13 +127,13 @@ def demonstrate(terminal: Terminal, port: int, keep: bool) -> None:
             [
                 ["checks that fail, as before", str(answer["counts"]["FAILED"])],
                 ["findings refreshed in Security Hub", str(answer["imported"])],
-                ["findings told as new", str(answer["new"])],
+                ["findings reported as new", str(answer["new"])],
                 ["mails sent", str(len(emulator.mails()))],
                 ["calls of the AWS API", str(sum(call["count"] for call in calls.values()))],
             ],
         )
 
-        terminal.step(6, "Somebody deletes the root user's access keys. The next run closes what that has solved:")
+        terminal.step(6, "The root user's access keys are deleted. The next run closes the resolved findings:")
         emulator.change_account("delete-root-keys")
         _run(stack)
         closed = [one for one in _sorted(emulator) if one["RecordState"] == "ARCHIVED"]
@@ -145,15 +145,15 @@ def demonstrate(terminal: Terminal, port: int, keep: bool) -> None:
             ),
         )
 
-        terminal.step(7, "And it says so in a mail:")
+        terminal.step(7, "And it reports them in a mail:")
         _show_mail(terminal, _last_mail(emulator, stack))
 
-        terminal.step(8, "What the account's credential report said at first, as a page, by the command line:")
+        terminal.step(8, "The command line shows the account's first credential report as a page:")
         _make_page(terminal, command_line, saved)
         if keep:
             _keep(terminal, emulator, stack)
     terminal.line()
-    terminal.note("That was all. The emulator is gone and left nothing behind.")
+    terminal.note("End of the demo. The emulator is gone and left nothing behind.")
 
 
 @dataclass(frozen=True)
@@ -219,7 +219,7 @@ def _run(stack: Any) -> dict:
 
 
 def _last_mail(emulator: Any, stack: Any) -> dict:
-    """The mail that the run sent; what went wrong when it sent none."""
+    """Returns the mail that the run sent; fails with the reason if there is none."""
     mails = emulator.mails()
     if mails:
         return mails[-1]
@@ -250,7 +250,7 @@ def _keep(terminal: Terminal, emulator: Any, stack: Any) -> None:
 
 
 def _sorted(emulator: Any) -> list[dict]:
-    """credwarden's findings, worst first, the root user's before the others."""
+    """Returns credwarden's findings, worst first, the root user's before the others."""
 
     def rank(finding: dict) -> tuple:
         subject = _subject(finding)
@@ -260,7 +260,7 @@ def _sorted(emulator: Any) -> list[dict]:
 
 
 def _subject(finding: dict) -> str:
-    """Whom the identity names: `root`, `bob` or `bob (key)`."""
+    """Returns the identity's subject: `root`, `bob` or `bob (key)`."""
     subject = finding["Id"].split("/", 3)[3].removeprefix("user/")
     name, key, _ = subject.partition("/key/")
     return f"{name} (key)" if key else name

@@ -13,11 +13,11 @@ MAX_VALUES = 20
 
 
 class InvalidFilter(ValueError):
-    """The filters are not what GetFindings accepts."""
+    """GetFindings does not accept the filters."""
 
 
 def _top(*names: str) -> Callable[[dict], list]:
-    """The values under a path of member names; a list on the way is every one of its items."""
+    """Returns a function for the values at a path of member names; of a list in the path every item is used."""
 
     def values(finding: dict) -> list:
         found: list[Any] = [finding]
@@ -112,7 +112,7 @@ def check(filters: Any) -> None:
 
 
 def matches(finding: dict, filters: dict) -> bool:
-    """Whether `finding` passes: every attribute must, by any of its positive and all of its negative values."""
+    """Whether `finding` matches every attribute: any of its positive and all of its negative values."""
     return all(_attribute_matches(_ATTRIBUTES[name](finding), wanted) for name, wanted in filters.items() if wanted)
 
 

@@ -22,7 +22,7 @@ Key = tuple[str, str]
 
 
 class Findings:
-    """Everything one account sees in one region, findings of its member accounts included."""
+    """All findings that one account has in one region, including those of its member accounts."""
 
     def __init__(self) -> None:
         self._findings: dict[Key, dict] = {}
@@ -30,7 +30,7 @@ class Findings:
         self._found: tuple[dict, list[dict]] | None = None
         self._made: dict[Key, float] = {}
         self.settling = 0.0
-        """Seconds for which an update does not find what was just made; Security Hub promises no more than that."""
+        """Seconds in which an update does not find a new finding: Security Hub guarantees no more."""
 
     def __contains__(self, key: Key) -> bool:
         return key in self._findings
@@ -42,8 +42,8 @@ class Findings:
         return self._made.get(key, 0) + self.settling <= time.monotonic()
 
     def select(self, wanted: dict) -> list[dict]:
-        """Those that the filters select. The pages of a query ask again and again: while nothing changes, one search
-        does for all."""
+        """Returns the findings that the filters select. Each page of a query calls this: the result is cached until a
+        finding changes."""
         if self._found is None or self._found[0] != wanted:
             self._found = wanted, [finding for finding in self.all() if filters.matches(finding, wanted)]
         return self._found[1]
@@ -52,12 +52,12 @@ class Findings:
         return filters.matches(self._findings[key], wanted)
 
     def put(self, finding: dict) -> None:
-        """Place a finding as it is, for findings that were there before anybody came."""
+        """Stores a finding unchanged, as one that already existed."""
         self._found = None
         self._findings[finding["ProductArn"], finding["Id"]] = finding
 
     def import_one(self, given: dict, region: str) -> None:
-        """BatchImportFindings, for one finding that has been checked; `given` is this store's from here on."""
+        """BatchImportFindings, for one finding that has been checked; it takes ownership of `given`."""
         self._found = None
         key = given["ProductArn"], given["Id"]
         stored = self._findings.get(key)
@@ -103,7 +103,7 @@ class Findings:
 
 
 def _completed(finding: dict, region: str) -> dict:
-    """What Security Hub keeps of an imported finding: the finding and the fields that it fills in."""
+    """Returns an imported finding with the fields that Security Hub adds."""
     provider = finding.setdefault("FindingProviderFields", {})
     for name in SHARED_FIELDS:
         if name in provider:
@@ -129,7 +129,7 @@ def _completed(finding: dict, region: str) -> dict:
 
 
 def _severity(severity: dict, prefer_label: bool) -> dict:
-    """Label and Normalized belong together; the one that was given decides."""
+    """Completes Label or Normalized from the one that was given."""
     label = severity.get("Label")
     if not prefer_label and "Normalized" in severity:
         score = severity["Normalized"]

@@ -1,8 +1,8 @@
-"""IAM as credwarden reads it: the credential report, the account summary, virtual MFA devices, service-specific credentials
-and key listings.
+"""IAM's APIs that credwarden reads: the credential report, the account summary, virtual MFA devices, service-specific
+credentials and key listings.
 
 MiniStack's own report has a constant root row and no last-used dates; these handlers serve the account model instead.
-The model's users and keys are put into MiniStack's stores, so that policies, other IAM calls and sign-in see them.
+The model's users and keys are copied to MiniStack's stores, for policies, other IAM calls and sign-in.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Identity:
         }
 
     def load(self, account: Account) -> None:
-        """Serve another account; everything known of the last one is forgotten."""
+        """Serves another account, and drops all state of the last one."""
         self.account = account.anchored(clock.now())
         self.report_override = None
         self.report_age = clock.offset("+0s")
@@ -58,7 +58,7 @@ class Identity:
         self.changed()
 
     def changed(self, keep_report: bool = False) -> None:
-        """Take the model into MiniStack's stores. With `keep_report` the report stands, as on AWS for 4 hours."""
+        """Copies the model to MiniStack's stores. With `keep_report` the report is kept, as by AWS for 4 hours."""
         if not keep_report:
             self._report = None
             self._polls_left = 0
@@ -101,7 +101,7 @@ class Identity:
                 }
 
     def follow(self) -> None:
-        """Take back into the model what IAM calls changed: users and passwords deleted, keys deleted or disabled."""
+        """Copies changes by IAM calls to the model: users and passwords deleted, keys deleted or disabled."""
         iam = self._iam
         self.account.users = [user for user in self.account.users if user.name in iam._users]
         for user in self.account.users:
@@ -159,7 +159,7 @@ class Identity:
             "Groups": len(iam._groups),
             "Policies": len(iam._policies),
         }
-        # A negative number stands for an entry that an older partition leaves out.
+        # A negative number: some partitions do not return this entry.
         entries = "".join(
             f"<entry><key>{name}</key><value>{value}</value></entry>" for name, value in summary.items() if value >= 0
         )
@@ -183,9 +183,9 @@ class Identity:
         )
 
     def _keys_of(self, name: str) -> list[dict]:
-        """A user's keys in MiniStack's store, which is searched once for everybody: with 5,000 users that is felt."""
+        """Returns a user's keys in MiniStack's store, which is searched once for all users: 5,000 searches are slow."""
         keys = self._iam._access_keys._data
-        # A key that is made comes last, one that is deleted makes them fewer.
+        # A new key is the last one, a deleted key lowers the number.
         state = len(keys), next(reversed(keys), None)
         if self._owners is None or self._owners[0] != state:
             owners: dict[str, list] = {}

@@ -1,7 +1,7 @@
 """MiniStack with credwarden's additions, in one process.
 
 The additions replace functions of MiniStack 1.5.33 that are looked up when they are called. Each replaced name is
-checked at start-up, so another version says what is missing instead of quietly serving its own.
+checked at start-up, so that another version is an error instead of silently serving its own functions.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ REGION = "eu-central-1"
 SECRET = "test"
 HOST = "127.0.0.1"
 
-# The names that are replaced or relied on, by module.
+# The names that are replaced or used, by module.
 _NEEDED = {
     "ministack.app": (
         "app",
@@ -90,12 +90,12 @@ _NEEDED = {
 
 
 class WrongVersion(RuntimeError):
-    """The installed MiniStack is not the one that the additions are made for."""
+    """The installed MiniStack is not the version that the additions need."""
 
 
 def environment(port: int, inherited: dict[str, str], log_level: str) -> dict[str, str]:
-    """The emulator's environment. The function inherits it, so nothing of the caller's may be in it: no HOME with an
-    AWS profile, no proxy, no credentials."""
+    """Returns the emulator's environment. The function inherits it, so it must have nothing from the caller: no HOME with
+    an AWS profile, no proxy, no credentials."""
     kept = {name: inherited[name] for name in ("PATH", "TMPDIR", "LANG", "LC_ALL") if name in inherited}
     return {
         **kept,
@@ -118,7 +118,7 @@ def environment(port: int, inherited: dict[str, str], log_level: str) -> dict[st
 
 
 class Emulator:
-    """MiniStack and the additions; make it once per process, after the environment is set."""
+    """MiniStack and the additions; create it once per process, after the environment is set."""
 
     def __init__(self, account: str = "sample") -> None:
         self._modules = _modules()
@@ -216,13 +216,13 @@ class Emulator:
         return spawned
 
     def _kill_function(self) -> None:
-        """As if the machine were gone: the process has no time for anything."""
+        """Kills the process without notice, as when the machine fails."""
         for worker in self._workers:
             if worker._proc is not None:
                 worker._proc.kill()
 
     def _invoke_scheduled(self, arn: str, payload: str) -> None:
-        """What EventBridge does with a Lambda target: an asynchronous invocation, with its retries and destinations."""
+        """Invokes as EventBridge does: asynchronously, with retries and destinations."""
         functions = self._modules["ministack.services.lambda_svc"]
         function, config, _name = functions._get_func_record_for_ref(arn)
         if function and config:
@@ -230,7 +230,7 @@ class Emulator:
             functions.invoke_async_with_retry(record, json.loads(payload))
 
     def fire_schedules(self) -> list[str]:
-        """Make every schedule due and sweep once, instead of waiting for the clock; answers the schedules' names."""
+        """Makes every schedule due and runs the scheduler once, without waiting; returns the schedules' names."""
         scheduler = self._modules["ministack.services.scheduler"]
         names = list(scheduler._schedules._data)
         for name in names:
@@ -239,12 +239,12 @@ class Emulator:
         return [key for _account, _region, key in names]
 
     async def reset_alone(self) -> None:
-        """Reset while other requests wait, as MiniStack's own reset does."""
+        """Resets while other requests wait, as MiniStack's own reset does."""
         async with self._app._get_reset_lock():
             await asyncio.to_thread(self.reset)
 
     def reset(self) -> None:
-        """Everything as at the start."""
+        """Restores the initial state."""
         self._reset_ministack()
         self._modules["ministack.services.scheduler"]._schedule_last_fired.clear()
         self._start_over()
@@ -256,7 +256,7 @@ class Emulator:
         self.identity.load(sample.named(self._first_account))
 
     def stop(self) -> None:
-        """End the function's processes, start no more, and remove what was unpacked for them."""
+        """Ends the function's processes, starts no more, and removes their unpacked files."""
 
         def refused(*_: Any) -> None:
             raise RuntimeError("the emulator is stopping")
@@ -265,11 +265,11 @@ class Emulator:
         self._reset_ministack()
 
     def watched(self, server: type) -> type:
-        """Hypercorn's server, whose connections can be cut."""
+        """Returns Hypercorn's server with connections that can be cut."""
         return self._connections.watch(server)
 
     def asgi(self, on_ready: Callable[[], None]) -> Callable:
-        """The application: the control endpoint, and MiniStack for everything else."""
+        """Returns the application: the control endpoint, and MiniStack for all other paths."""
 
         async def application(scope: dict, receive: Callable, send: Callable) -> None:
             if scope["type"] == "http" and scope["path"].startswith(control.PREFIX):
@@ -291,7 +291,7 @@ class Emulator:
 
 
 def listen(port: int) -> socket.socket:
-    """A socket bound to the port on loopback; port 0 takes a free one."""
+    """Returns a socket bound to the port on loopback; port 0 is any free one."""
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -307,7 +307,7 @@ def listen(port: int) -> socket.socket:
 def serve(listener: socket.socket, account: str, exit_with_parent: bool, on_ready: Callable[[], None]) -> None:
     """Serve until SIGTERM or SIGINT, or with `exit_with_parent` until standard input is closed."""
     emulator = Emulator(account)
-    # After MiniStack, which brings it: so a missing MiniStack is told in one sentence.
+    # Imported after MiniStack, which depends on it: a missing MiniStack is reported in one line.
     from hypercorn.asyncio import run as hypercorn_run
     from hypercorn.asyncio import serve as hypercorn_serve
     from hypercorn.config import Config
@@ -329,7 +329,7 @@ def serve(listener: socket.socket, account: str, exit_with_parent: bool, on_read
             threading.Thread(target=_wait_for_parent, args=(loop, stop), daemon=True).start()
 
         async def stopped() -> None:
-            # The function first: it would go on calling a server that is gone, and its invocation hold up the end.
+            # The function first: it would call a server that is gone, and its invocation would delay the end.
             await stop.wait()
             await asyncio.to_thread(emulator.stop)
 
@@ -379,7 +379,7 @@ def _watched(send: Callable, on_ready: Callable[[], None]) -> Callable:
 
 
 def _as_if_by_tls(scope: dict) -> dict:
-    """The request as a TLS-ending proxy would hand it on: policies that refuse plain HTTP mean the wire outside."""
+    """Marks the request as one that a TLS proxy forwards: policies that deny plain HTTP apply to external traffic."""
     if any(name == b"x-forwarded-proto" for name, _ in scope["headers"]):
         return scope
     return {**scope, "headers": [*scope["headers"], (b"x-forwarded-proto", b"https")]}

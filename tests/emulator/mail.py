@@ -1,7 +1,7 @@
-"""SNS as it reaches people: strict about what is published, and a mailbox for `email` subscriptions.
+"""SNS: strict checks of published messages, and a mailbox for `email` subscriptions.
 
 MiniStack accepts any Subject and Message and only logs an e-mail. Here a message that SNS would refuse is refused, and
-each e-mail is kept as SNS would have sent it. Subscriptions count as confirmed at once; on AWS the owner of the
+each e-mail is stored as SNS would send it. Subscriptions count as confirmed at once; on AWS the owner of the
 address has to follow a link first.
 """
 
@@ -24,7 +24,7 @@ _MAX_MESSAGE_BYTES = 262_144
 
 @dataclass(frozen=True)
 class Mail:
-    """An e-mail as it arrives."""
+    """An e-mail as it is received."""
 
     sender: str
     to: str
@@ -47,7 +47,7 @@ class Mailbox:
             self.published.clear()
 
     def empty(self) -> None:
-        """Forget the mails; what was published stays listed."""
+        """Removes the mails; the published messages stay listed."""
         with self._lock:
             self._mails.clear()
 
@@ -61,7 +61,7 @@ class Mailbox:
 
 
 def publish(original: Callable[[dict], Answer], sns: Any, mailbox: Mailbox) -> Callable[[dict], Answer]:
-    """MiniStack's Publish behind the checks that SNS makes; what passes them and is sent is noted."""
+    """Wraps MiniStack's Publish with the checks of SNS; a message that is sent is recorded."""
 
     def checked(parameters: dict) -> Answer:
         message, structure = sns._p(parameters, "Message"), sns._p(parameters, "MessageStructure")
@@ -108,7 +108,7 @@ def _publish_problem(message: str, structure: str, subject: list[str] | None, si
 
 
 def fanout(original: Callable[..., None], sns: Any, mailbox: Mailbox) -> Callable[..., None]:
-    """MiniStack's delivery, which leaves e-mail out, and e-mail."""
+    """Extends MiniStack's delivery by e-mail."""
 
     def delivered(
         topic_arn: str,

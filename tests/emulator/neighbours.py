@@ -1,6 +1,6 @@
-"""Findings that are in an administrator's Security Hub before credwarden comes, and that it must leave alone.
+"""Other findings in an administrator's Security Hub, which credwarden must not change.
 
-Each is near to its own in one respect: the same product ARN, a generator with the same beginning, the same generator
+Each resembles its own in one respect: the same product ARN, a generator with the same beginning, the same generator
 in a member account, or the same subject from AWS's own control.
 """
 

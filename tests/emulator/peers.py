@@ -1,10 +1,10 @@
-"""credwarden beside the tools that people use today: the same account, the same endpoint, one after the other.
+"""Compares credwarden with other tools: the same account, the same endpoint, one after the other.
 
     python -m emulator.peers CREDWARDEN TOOLS
 
-TOOLS is a folder with an environment for each of `prowler`, `c7n` and `awscli`. All judge the same ten things about a live
-account and publish nothing. What is measured is the process, from its start to its end. The endpoint answers from memory
-(`replay.py`), and each tool has asked all its questions before it is measured.
+TOOLS is a folder with an environment for each of `prowler`, `c7n` and `awscli`. All evaluate the same ten checks on a live
+account and publish nothing. The whole process is measured, from its start to its end. The endpoint responds from memory
+(`replay.py`), and each tool has made all its requests once before it is measured.
 """
 
 from __future__ import annotations
@@ -86,9 +86,9 @@ class Tool:
     program: Path
     version: Callable[[Path], str]
     command: Callable[[Path, Path], list[str]]
-    """Of the program and a folder for what it writes."""
+    """Takes the program and a folder for its output."""
     found: Callable[[Path, str], bool]
-    """Whether it saw the root user's key: in the folder, or on standard output."""
+    """Whether it found the root user's key: in the folder, or on standard output."""
 
 
 def said(program: Path, *arguments: str) -> str:
@@ -179,7 +179,7 @@ class Measured:
     calls: int
 
 
-# A process's peak memory counts what started it, until it is something else: so a small one starts it.
+# A process's peak memory includes that of its parent before exec: so a small process starts it.
 _MEASURE = """
 import os, sys, time
 started = time.monotonic()

@@ -1,4 +1,4 @@
-"""The emulator as a child process, and a client for it: what the tests and the demo use."""
+"""The emulator as a child process, and a client for it, for the tests and the demo."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ T = TypeVar("T")
 
 
 class EmulatorFailed(RuntimeError):
-    """The emulator did not start, or answered a control request with an error."""
+    """The emulator did not start, or returned an error to a control request."""
 
 
 def wait_for(condition: Callable[[], T], seconds: float, what: str) -> T:
-    """The first true answer of `condition`; TimeoutError when there is none in time."""
+    """Returns the first true result of `condition`; raises TimeoutError if there is none in time."""
     deadline = time.monotonic() + seconds
     while True:
         answer = condition()
@@ -46,13 +46,13 @@ def wait_for(condition: Callable[[], T], seconds: float, what: str) -> T:
 
 
 class Interrupts:
-    """Holds back Ctrl-C while a process is started: in the middle of it nobody knows yet whom to end."""
+    """Delays Ctrl-C while a process is started: until then there is no process id to end."""
 
     def __init__(self) -> None:
         self._held: list[tuple] = []
 
     def __enter__(self) -> None:
-        # Only the main thread gets signals, and may say what they do.
+        # Only the main thread receives signals, and can set handlers.
         self._main = threading.current_thread() is threading.main_thread()
         if self._main:
             self._handler = signal.signal(signal.SIGINT, lambda *received: self._held.append(received))
@@ -67,13 +67,13 @@ class Interrupts:
 
 
 class Emulator:
-    """A running emulator; a context manager that ends it, and it ends by itself when this process does."""
+    """A running emulator; a context manager that ends it. It also ends with this process."""
 
     def __init__(self, port: int = 0, account: str = "sample") -> None:
         self._clients: dict[tuple, Any] = {}
         self._log = tempfile.TemporaryFile("w+")
         command = [sys.executable, "-m", "emulator", "--port", str(port), "--account", account, "--exit-with-parent"]
-        # In a group of its own, so that Ctrl-C reaches only the parent, which then ends the child in order.
+        # In its own group, so that only the parent receives Ctrl-C, and then ends the child in order.
         interrupts = Interrupts()
         with interrupts:
             self._process = subprocess.Popen(
@@ -93,7 +93,7 @@ class Emulator:
             raise
 
     def _wait_until_ready(self) -> str:
-        # It prints one line when it is ready, and none when it cannot start.
+        # It prints one line when it is ready, and no line if it cannot start.
         readable, _, _ = select.select([self._process.stdout], [], [], _START_SECONDS)
         line = self._process.stdout.readline() if readable else ""
         if line.startswith("ready "):
@@ -123,13 +123,13 @@ class Emulator:
         return self._process.pid
 
     def log(self) -> str:
-        """What the emulator wrote to standard error."""
+        """Returns the emulator's standard error."""
         self._log.seek(0)
         return self._log.read()
 
     def client(self, service: str, *, region: str = REGION, role: dict | None = None, checked: bool = True) -> Any:
-        """A boto3 client with the account's root credentials, or with a role's from `assume_role`. It never retries;
-        with `checked` false it also sends what botocore's own checks would stop."""
+        """Returns a boto3 client with the account's root credentials, or with a role's from `assume_role`. It never retries;
+        with `checked` false it also sends requests that botocore would refuse."""
         identity = (role or {}).get("AccessKeyId", ACCOUNT)
         key = service, region, identity, checked
         if key not in self._clients:
@@ -161,7 +161,7 @@ class Emulator:
         self.control("POST", f"account/{operation}", arguments)
 
     def calls(self) -> dict[str, dict]:
-        """The function's calls since the last reset, by action."""
+        """Returns the function's calls since the last reset, by action."""
         return self.control("GET", "calls")["function"]
 
     def forget_calls(self) -> None:
@@ -174,22 +174,22 @@ class Emulator:
         self.control("DELETE", "mails")
 
     def published(self) -> list[dict]:
-        """The messages published, with all variants, the attributes as (type, value), and the size that SNS counts."""
+        """Returns the published messages with all variants, attributes as (type, value), and the size that SNS counts."""
         messages = self.control("GET", "published")
         for message in messages:
             message["attributes"] = {name: tuple(one) for name, one in message["attributes"].items()}
         return messages
 
     def report(self) -> str:
-        """The credential report as it would be generated now."""
+        """Returns the credential report as it would be generated now."""
         return self.control("GET", "report")
 
     def stored_findings(self) -> list[dict]:
-        """Everything in the hub, whosever it is."""
+        """Returns all findings in the hub, of any account and tool."""
         return self.control("GET", "findings")
 
     def own_findings(self) -> dict[str, dict]:
-        """credwarden's findings of this account, by Id."""
+        """Returns credwarden's findings of this account, by Id."""
         return {
             finding["Id"]: finding
             for finding in self.stored_findings()
@@ -197,11 +197,11 @@ class Emulator:
         }
 
     def fail(self, *faults: dict) -> None:
-        """Make calls of the function fail; no argument ends it."""
+        """Makes calls of the function fail; without an argument none fails."""
         self.control("PUT", "faults", list(faults))
 
     def suppress(self, *filters: dict) -> None:
-        """Have automation rules suppress what is imported; no argument ends it."""
+        """Sets automation rules that suppress imported findings; without an argument there is none."""
         self.control("PUT", "rules", list(filters))
 
     def fire_schedules(self) -> list[str]:

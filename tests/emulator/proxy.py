@@ -1,4 +1,4 @@
-"""An HTTP proxy that opens tunnels, and keeps what it was asked for."""
+"""An HTTP proxy that opens tunnels, and records the requests."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from emulator.launcher import HOST
 
 
 class Proxy(Server):
-    """A proxy on loopback; a context manager. Whatever host a `CONNECT` names, it connects to this port on loopback."""
+    """A proxy on loopback; a context manager. For a `CONNECT` to any host it connects to this port on loopback."""
 
     def __init__(self, port: int) -> None:
         self.hosts: list[str] = []

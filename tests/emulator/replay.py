@@ -1,4 +1,4 @@
-"""An endpoint that answers as the emulator did the first time, from memory: so that tools are measured and not the emulator."""
+"""An endpoint that returns the emulator's first response from memory, so that tools are measured and not the emulator."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _LISTED = ("content-type", "x-amzn-errortype")
 
 
 class Replay(Server):
-    """`url` is where it listens; a context manager. One question is what was asked, whoever signed it and when."""
+    """Listens at `url`; a context manager. Requests are equal regardless of their signature and its time."""
 
     def __init__(self, emulator_url: str) -> None:
         self.calls: Counter[str] = Counter()

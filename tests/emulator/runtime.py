@@ -1,4 +1,4 @@
-"""Lambda's Runtime API for one process, which is started and asked here: what Lambda does, and no more."""
+"""Lambda's Runtime API for one process, which is started and invoked here."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Function:
             self._stop()
             raise TimeoutError(f"{command[0]} did not ask for an event within {_START_SECONDS} s")
         self.start = self._asked - started
-        """Seconds from the process's start to its first question for an event."""
+        """Seconds from the process's start to its first request for an event."""
 
     def __enter__(self) -> Function:
         return self
@@ -67,7 +67,7 @@ class Function:
         return self._process.pid
 
     def invoke(self, event: Any) -> tuple[float, Any]:
-        """The seconds from the event to the answer, and the answer; RuntimeError when that is an error."""
+        """Returns the seconds from the event to the response, and the response; raises RuntimeError if it is an error."""
         started = time.monotonic()
         self._events.put(event)
         failed, answer = self._answers.get(timeout=self._timeout)
@@ -77,7 +77,7 @@ class Function:
         return seconds, answer
 
     def next(self) -> bytes | None:
-        """The next event when there is one; none at the end."""
+        """Waits for the next event; returns None at the end."""
         self._asked = time.monotonic()
         self._ready.set()
         event = self._events.get()
@@ -92,7 +92,7 @@ class Function:
 
 class _Server(ThreadingHTTPServer):
     def handle_error(self, request: Any, client_address: Any) -> None:
-        # The process is ended while it waits for an event.
+        # The process is killed while it waits for an event.
         if not isinstance(sys.exc_info()[1], ConnectionError):
             super().handle_error(request, client_address)
 

@@ -8,10 +8,10 @@ from emulator.account import ROOT, Account, Certificate, Key, Password, User
 
 
 def named(name: str) -> Account:
-    """`sample`, `clean`, `bare`, `users:N` (N users, one in ten failing), `failing:N` (all of them), `crammed:N` (all of them,
-    three times each) or `rooted:N` (none of them, but the root user)."""
+    """Returns `sample`, `clean`, `bare`, `users:N` (N users, one in ten fails), `failing:N` (all fail), `failing3:N` (all
+    fail three times) or `rooted:N` (only the root user fails)."""
     kind, _, count = name.partition(":")
-    if kind == "crammed" and count.isdigit():
+    if kind == "failing3" and count.isdigit():
         return crowd(int(count), every=1, second_key=True)
     if kind == "rooted" and count.isdigit():
         return crowd(int(count), every=None, root_keys=[Key("-700d", used="-90d")])
@@ -20,13 +20,13 @@ def named(name: str) -> Account:
     accounts = {"sample": sample, "clean": clean, "bare": bare}
     if name not in accounts:
         raise LookupError(
-            f"no account {name!r}; there are {', '.join(accounts)}, users:N, failing:N, crammed:N and rooted:N"
+            f"no account {name!r}; there are {', '.join(accounts)}, users:N, failing:N, failing3:N and rooted:N"
         )
     return accounts[name]()
 
 
 def sample() -> Account:
-    """An account that has grown for years: something for every check, and for every check something that passes."""
+    """An account that has grown for years: for every check it has a subject that fails and one that passes."""
     return Account(
         root=User(
             ROOT,
@@ -65,7 +65,7 @@ def sample() -> Account:
             ),
             User("twins", created="-100d", keys=[Key("-50d", used="-2d"), Key("-50d", used="-47d")]),
             User("unused", created="-500d", keys=[Key("-200d")]),
-            # Nobody.
+            # Users without credentials.
             User("intern-2021", created="-1600d"),
             User("newcomer", created="-3d"),
         ],
@@ -89,8 +89,7 @@ def bare() -> Account:
 
 
 def crowd(count: int, every: int | None, root_keys: Sequence[Key] = (), second_key: bool = False) -> Account:
-    """`count` users with an access key each; of `every` so many, one has an old key that nobody uses, and with
-    `second_key` an inactive one."""
+    """`count` users with a key each; one in `every` has an old unused key, and with `second_key` an inactive one."""
     users = []
     for number in range(count):
         key = Key("-700d", "-90d") if every and number % every == 0 else Key("-60d", used="-1h")

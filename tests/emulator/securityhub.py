@@ -1,8 +1,8 @@
 """Security Hub's REST API, strict where AWS is strict.
 
 Six operations: EnableSecurityHub, DisableSecurityHub, DescribeHub, BatchImportFindings, GetFindings and
-BatchUpdateFindings. Nothing works while the hub is off, a wrong account fails the whole call, a wrong finding fails
-alone, and the store also holds findings of other tools and of a member account, so that careless filters show.
+BatchUpdateFindings. While the hub is off every call fails, a wrong account fails the whole call, a wrong finding fails
+alone, and the store also has findings of other tools and of a member account, to detect wrong filters.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class Hub:
         self.enabled = False
         self.findings = Findings()
         self.rules: list[dict] = []
-        """Filters: an automation rule suppresses what passes one of them as it is imported."""
+        """Filters: an automation rule suppresses a finding that matches one of them at import."""
         self._since = ""
         self._importing: list[set[Key]] = []
         self._updating: list[_Update] = []
@@ -126,7 +126,7 @@ class Hub:
         return {"FailedCount": len(failed), "SuccessCount": len(given) - len(failed), "FailedFindings": failed}
 
     def _check_owner(self, finding: Any) -> None:
-        """What fails the whole call: a product ARN that is none, another account's or another region's finding."""
+        """Fails the whole call for an invalid product ARN, or for a finding of another account or region."""
         product = finding.get("ProductArn") if isinstance(finding, dict) else None
         match = _PRODUCT_ARN.fullmatch(product) if isinstance(product, str) else None
         _expect(match is not None, f"Invalid parameter 'ProductArn': {product}")
@@ -213,7 +213,7 @@ class Hub:
 
 
 class _Update:
-    """An update under way, and the findings that an import touched meanwhile."""
+    """An update in progress, and the findings that an import changed meanwhile."""
 
     def __init__(self, overtaken: set[Key]) -> None:
         self.overtaken = overtaken
@@ -249,9 +249,9 @@ def _read_token(token: Any, signature: str) -> int:
         raise Refused(400, "InvalidInputException", "NextToken is invalid") from None
 
 
-# Which resource each operation is permitted on, from AWS's service authorization reference.
+# The resource of each operation, from AWS's service authorization reference.
 def permitted_resource(operation: str, account: str, region: str, body: bytes) -> str:
-    """The ARN against which the caller's policy is evaluated."""
+    """Returns the ARN against which the caller's policy is evaluated."""
     if operation != "BatchImportFindings":
         return f"arn:aws:securityhub:{region}:{account}:hub/default"
     try:
@@ -261,7 +261,7 @@ def permitted_resource(operation: str, account: str, region: str, body: bytes) -
 
 
 def condition_context(operation: str, body: bytes) -> dict[str, Any]:
-    """The condition keys that Security Hub adds: the target account, and every field an update sets."""
+    """Returns the condition keys that Security Hub adds: the target account, and every field an update sets."""
     try:
         request = json.loads(body)
         if operation == "BatchImportFindings":
@@ -280,7 +280,7 @@ def condition_context(operation: str, body: bytes) -> dict[str, Any]:
 
 def _leaves(value: Any, path: str = "") -> list[tuple[str, str]]:
     if path == "UserDefinedFields":
-        # As AWS's own policies name them, such as AWSSystemsManagerOpsDataSyncServiceRolePolicy.
+        # As in AWS's own policies, such as AWSSystemsManagerOpsDataSyncServiceRolePolicy.
         return [(f"{path}.key", str(list(value))), (f"{path}.value", str(list(value.values())))]
     if isinstance(value, dict):
         return [leaf for name, below in value.items() for leaf in _leaves(below, f"{path}.{name}" if path else name)]

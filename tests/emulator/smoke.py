@@ -1,8 +1,7 @@
-"""What AWS answers beside what the emulator does: `make smoke`, with the caller's own credentials, by hand and never in CI.
+"""Compares AWS's responses with the emulator's: `make smoke`, with the caller's own credentials, by hand and never in CI.
 
-Every call reads, but for one: GenerateCredentialReport has IAM make the report that it makes for anybody, every four hours at
-the most. Of the answers only the form is kept and printed: which members there are, and of what kind their values are. No name,
-number or date of the account is shown."""
+Every call only reads, except GenerateCredentialReport: IAM generates the report, at most every four hours. Only the
+form of a response is kept and printed: its members, and the kinds of their values. No name, number or date is shown."""
 
 from __future__ import annotations
 
@@ -25,7 +24,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from emulator.process import Emulator
 
 _REPORT_SECONDS = 120
-_NOBODY = "credwarden-smoke-nobody"
+_MISSING = "credwarden-smoke-missing"
 _KINDS = (
     ("truth value", r"(?i)true|false"),
     ("number", r"-?\d+"),
@@ -42,7 +41,7 @@ _KINDS = (
 
 @dataclass
 class Form:
-    """The form of an answer: each member by its path, with the kinds of its values."""
+    """The form of a response: each member by its path, with the kinds of its values."""
 
     status: int
     content_type: str
@@ -79,7 +78,7 @@ def _add_xml(form: Form, path: str, element: ElementTree.Element) -> None:
     form.add(path, None)
     children = {child.tag.split("}")[-1]: child for child in element}
     if set(children) == {"key", "value"}:
-        # A map: what matters is which keys it has.
+        # A map: only its keys matter.
         form.add(f"{path}[{children['key'].text}]", (children["value"].text or "").strip())
         return
     for child in element:
@@ -103,7 +102,7 @@ def _add_json(form: Form, path: str, value: Any) -> None:
 
 
 class Account:
-    """An account that is asked, AWS's or the emulator's."""
+    """An account, AWS's or the emulator's, and the forms of its responses."""
 
     def __init__(self, client: Callable[[str], Any]) -> None:
         self._client, self.forms = client, Forms()
@@ -133,16 +132,16 @@ class Account:
         )
         for user in users[:1]:
             self._call("ListAccessKeys", iam, "list_access_keys", UserName=user)
-        self._call("ListAccessKeys of nobody", iam, "list_access_keys", UserName=_NOBODY)
-        nothing = {"GeneratorId": [{"Comparison": "EQUALS", "Value": _NOBODY}]}
+        self._call("ListAccessKeys, unknown user", iam, "list_access_keys", UserName=_MISSING)
+        nothing = {"GeneratorId": [{"Comparison": "EQUALS", "Value": _MISSING}]}
         self._call("GetFindings, none", hub, "get_findings", Filters=nothing, MaxResults=100)
         own = {"GeneratorId": [{"Comparison": "PREFIX", "Value": "credwarden/"}]}
         self._call("GetFindings, a page", hub, "get_findings", Filters=own, MaxResults=1)
-        self._call("GetFindings, a token that is none", hub, "get_findings", Filters=own, NextToken=_NOBODY)
+        self._call("GetFindings, invalid token", hub, "get_findings", Filters=own, NextToken=_MISSING)
         return self.forms
 
     def _call(self, name: str, client: Any, method: str, **arguments: Any) -> dict | None:
-        """The answer, whose form is kept under that name; none where it is a refusal."""
+        """Calls the method and keeps the response's form under that name; returns None for an error."""
 
         def received(response_dict: dict, **_: Any) -> None:
             self.forms[name] = form_of(response_dict["status_code"], response_dict["headers"], response_dict["body"])
@@ -157,7 +156,7 @@ class Account:
             client.meta.events.unregister("response-received", unique_id="smoke")
 
     def _report(self, text: str) -> list[str]:
-        """Keeps the form of the report; answers the names of its users, which are not printed."""
+        """Keeps the form of the report; returns the names of its users, which are not printed."""
         rows = list(csv.DictReader(io.StringIO(text)))
         for whose, own in (("root", rows[:1]), ("users", rows[1:])):
             form = self.forms[f"The report's row of {whose}"] = Form(200, "")
@@ -168,7 +167,7 @@ class Account:
 
 
 def differences(aws: Forms, emulator: Forms) -> Iterable[str]:
-    """What AWS does otherwise than the emulator, a line each."""
+    """Yields a line for each difference between AWS and the emulator."""
     for name, theirs in aws.items():
         ours = emulator.get(name)
         if ours is None:
@@ -185,7 +184,7 @@ def differences(aws: Forms, emulator: Forms) -> Iterable[str]:
         yield from (
             f"{name}: AWS has {path}, and the emulator has not" for path in theirs.members if path not in ours.members
         )
-        # What an account does not have says nothing of its form: where AWS has no such list, it has no members of one.
+        # A member without values in the account has no form: where AWS has no such list, its members are not compared.
         parents = {path.rpartition("/")[0] for path in theirs.members}
         for path in ours.members:
             if path not in theirs.members and path.rpartition("/")[0] in parents:

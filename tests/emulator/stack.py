@@ -1,4 +1,4 @@
-"""The project's own template, deployed for real into an emulator, and what a test or the demo does with the stack."""
+"""Deploys the project's template into an emulator, and gives tests and the demo access to the stack."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _DEPLOY_SECONDS = 60
 
 @dataclass(frozen=True)
 class Answer:
-    """What an invocation answered: its payload, and whether it was a function error."""
+    """The response of an invocation: its payload, and whether it was a function error."""
 
     payload: Any
     failed: bool
@@ -70,12 +70,12 @@ class Stack:
         self.outputs = self._deploy("CREATE")
 
     def update(self, **parameters: str) -> None:
-        """Deploy again with other parameters, as a user would."""
+        """Deploys again with other parameters, as a user would."""
         self.parameters.update(parameters)
         self.outputs = self._deploy("UPDATE")
 
     def _upload(self, bootstrap: Path) -> dict:
-        """Put the function's package where the template can name it; answers the template that does."""
+        """Uploads the function's package; returns the template that names it."""
         storage = self.emulator.client("s3")
         storage.create_bucket(
             Bucket=_BUCKET, CreateBucketConfiguration={"LocationConstraint": storage.meta.region_name}
@@ -130,7 +130,7 @@ class Stack:
     # Running the function
 
     def invoke(self, event: Any = None) -> Answer:
-        """Invoke and wait for the answer."""
+        """Invokes and waits for the response."""
         result = self.emulator.client("lambda").invoke(
             FunctionName=self.outputs["FunctionName"], Payload=json.dumps({} if event is None else event)
         )
@@ -144,7 +144,7 @@ class Stack:
         )
 
     def log_lines(self) -> list[str]:
-        """What the function wrote, oldest first."""
+        """Returns the function's log, oldest line first."""
         logs = self.emulator.client("logs")
         try:
             pages = logs.get_paginator("filter_log_events").paginate(logGroupName=self.outputs["LogGroupName"])
@@ -155,13 +155,13 @@ class Stack:
             raise
 
     def finished_runs(self) -> int:
-        """How many invocations have ended, well or not."""
+        """Returns the number of ended invocations, failed or not."""
         return sum(line.startswith("END RequestId") for line in self.log_lines())
 
     # Subscribers of the topic, and queues
 
     def subscribe_queue(self, name: str = "subscriber", **attributes: str) -> str:
-        """A queue that receives what the topic sends; answers its URL."""
+        """Subscribes a queue to the topic; returns its URL."""
         queues = self.emulator.client("sqs")
         url = queues.create_queue(QueueName=name)["QueueUrl"]
         arn = queues.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
@@ -184,7 +184,7 @@ class Stack:
         return url
 
     def receive(self, queue_url: str) -> list[dict]:
-        """Take everything that is in a queue now: a list of the messages' bodies, parsed."""
+        """Receives all messages that are in a queue now; returns their parsed bodies."""
         queues, bodies = self.emulator.client("sqs"), []
         while True:
             messages = queues.receive_message(QueueUrl=queue_url, MaxNumberOfMessages=10).get("Messages", [])
@@ -197,13 +197,13 @@ class Stack:
     # The function's role
 
     def policies(self) -> dict[str, dict]:
-        """The role's inline policies by name."""
+        """Returns the role's inline policies by name."""
         role, iam = self.physical_id(ROLE), self.emulator.client("iam")
         names = iam.list_role_policies(RoleName=role)["PolicyNames"]
         return {name: iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"] for name in names}
 
     def role_credentials(self) -> dict:
-        """Temporary credentials of the function's role. Its trust is widened for that, its permissions stay."""
+        """Returns temporary credentials of the function's role. This extends its trust policy, not its permissions."""
         name, iam = self.physical_id(ROLE), self.emulator.client("iam")
         iam.update_assume_role_policy(
             RoleName=name,
@@ -221,7 +221,7 @@ class Stack:
         return granted_actions(self.policies())
 
     def revoke(self, action: str) -> None:
-        """Take one action out of the role's policies, and the statement with it when it was the only one."""
+        """Removes one action from the role's policies, and its statement if it was the only one."""
         role, iam = self.physical_id(ROLE), self.emulator.client("iam")
         for name, policy in self.policies().items():
             changed = without_action(policy, action)
@@ -230,12 +230,12 @@ class Stack:
 
 
 def template() -> dict:
-    """The project's template, parsed anew."""
+    """Parses the project's template."""
     return yaml_parse(TEMPLATE.read_text())
 
 
 def granted_actions(policies: dict[str, dict]) -> list[str]:
-    """Every action that the policies allow, sorted."""
+    """Returns every action that the policies allow, sorted."""
     return sorted(
         {
             action
@@ -248,7 +248,7 @@ def granted_actions(policies: dict[str, dict]) -> list[str]:
 
 
 def without_action(policy: dict, action: str) -> dict:
-    """The policy without one action."""
+    """Returns the policy without one action."""
     changed = copy.deepcopy(policy)
     for statement in changed["Statement"]:
         statement["Action"] = [one for one in _as_list(statement["Action"]) if one != action]
@@ -257,7 +257,7 @@ def without_action(policy: dict, action: str) -> dict:
 
 
 def architecture() -> str:
-    """This machine's architecture, in Lambda's words."""
+    """Returns this machine's architecture by Lambda's name."""
     return "arm64" if platform.machine().lower() in ("arm64", "aarch64") else "x86_64"
 
 
@@ -271,11 +271,11 @@ def _finished(described: dict, status: str) -> dict | None:
 
 @functools.lru_cache(maxsize=1)
 def _archive(bootstrap: str, _modified: int) -> bytes:
-    """The deployment package, made once for a binary: `bootstrap` alone in a zip."""
+    """Makes the deployment package, once for a binary: `bootstrap` alone in a zip."""
     with tempfile.TemporaryDirectory() as folder:
         program = Path(folder, "bootstrap")
         shutil.copyfile(bootstrap, program)
-        # A debug build carries debug information many times its size (macOS keeps it in other files).
+        # A debug build has debug information many times its size (on macOS in other files).
         if platform.system() == "Linux" and shutil.which("strip"):
             subprocess.run(["strip", str(program)], capture_output=True, check=False)
         buffer = io.BytesIO()

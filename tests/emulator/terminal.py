@@ -1,4 +1,4 @@
-"""Plain text for a terminal: tables that fit its width, mails as they are, and colour where colour is wanted."""
+"""Plain text for a terminal: tables that fit its width, mails unchanged, and optional colour."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ _WIDEST, _NARROWEST = 120, 40
 
 
 class Terminal:
-    """Where the demo writes to. Colour only on a terminal, and never with NO_COLOR (https://no-color.org). Before each
-    line `before` is called, which may stop it all."""
+    """The demo's output. Colour only on a terminal, and never with NO_COLOR (https://no-color.org). Before each line
+    `before` is called, which may raise to stop."""
 
     def __init__(self, out: TextIO, before: Callable[[], None] = lambda: None) -> None:
         self._out, self._before = out, before
@@ -38,7 +38,7 @@ class Terminal:
         return f"\033[{_COLOURS[style]}m{text}\033[0m" if self._colour and style in _COLOURS else text
 
     def step(self, number: int, text: str) -> None:
-        """A numbered step, told in a sentence."""
+        """Prints a numbered step as a sentence."""
         lines = textwrap.wrap(text, self.width - 3) or [""]
         self.line()
         for position, line in enumerate(lines):
@@ -50,17 +50,17 @@ class Terminal:
             self.line("   " + line)
 
     def quote(self, text: str) -> None:
-        """A text exactly as it is, beside a bar. Long lines are left to the terminal, so that they can be copied."""
+        """Prints a text unchanged, beside a bar. Long lines are not wrapped, so that they can be copied."""
         for line in text.rstrip("\n").split("\n"):
             self.line((self.paint("│", "dim") + " " + line).rstrip())
 
     def table(self, head: list[str], rows: Iterable[list[str]]) -> None:
-        """Columns as wide as they need while there is room; what is longer goes on in the next line. The first column
-        is painted by its own text."""
+        """Prints columns as wide as needed if there is room, otherwise wrapped. The colour of the first column depends on
+        its text."""
         rows = [head, *rows]
         widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
         room = self.width - 3 - 2 * (len(head) - 1) - widths[0]
-        # The last column is the one with sentences: the others get what it leaves them.
+        # The last column has sentences: the others share the rest of the width.
         for column in range(1, len(head) - 1):
             widths[column] = min(widths[column], max(12, room - widths[-1]))
             room -= widths[column]

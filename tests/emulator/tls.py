@@ -1,4 +1,4 @@
-"""TLS in front of the emulator, by a certificate authority of its own."""
+"""TLS in front of the emulator, with its own certificate authority."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from emulator.background import Server, relay
 
 
 class Tunnel(Server):
-    """`https://` to the emulator; a context manager. Its certificates are as AWS's: RSA, with one authority in between."""
+    """`https://` to the emulator; a context manager. As on AWS the certificates are RSA, with one intermediate."""
 
     def __init__(self, emulator_url: str) -> None:
         self.connections = 0
@@ -40,12 +40,12 @@ class Tunnel(Server):
         self._folder.cleanup()
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """After a handshake that the caller was content with."""
+        """Called after a successful handshake."""
         self.connections += 1
         await relay(reader, writer, self._target.hostname, self._target.port)
 
     def function(self, program: Path, folder: Path, *, trusted: bool = True, **variables: str) -> Path:
-        """The program, as a function that reaches AWS through the tunnel, with more variables."""
+        """Returns a wrapper of the program that connects to AWS through the tunnel, with more variables."""
         wrapper = folder / "bootstrap"
         trust = {"SSL_CERT_FILE": str(self.authority)} if trusted else {}
         settings = {"AWS_ENDPOINT_URL": self.url, **trust, **variables}

@@ -1,8 +1,8 @@
-"""Who called what, how fast, and which calls are made to fail.
+"""Counts calls, checks their rates, and makes calls fail.
 
-Calls are counted by IAM action, the function's (those signed with a role's temporary key) apart from everybody else's.
+Calls are counted by IAM action, the function's (signed with a role's temporary key) apart from all others.
 For the actions with a documented rate, every call of the function also goes through a token bucket of that rate, so a
-test can assert that the rate was kept; with throttling on, calls far beyond it are answered 429.
+test can assert that the rate limit was kept; with throttling on, calls far beyond it are answered 429.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ QUOTAS = {
 }
 
 _MARGIN = 1.0
-"""Tokens by which the bucket may be overdrawn: a client that keeps the rate on its own clock arrives with jitter."""
+"""Tokens by which the bucket may be overdrawn: a client that keeps the rate by its own clock has jitter."""
 
 _WIDE_MARGIN = 3.0
 """Tokens by which it may be overdrawn before throttling answers 429."""
@@ -32,8 +32,8 @@ _WIDE_MARGIN = 3.0
 class Fault:
     """An action that fails the next `times` times, after letting `after` calls through.
 
-    `how` it fails: `refused` with AWS's words; or the connection is `cut`, there is `silence`, `garbage`, a body so `slow`
-    that it takes `seconds`; or the function is killed (`kill`). All but the refused may be `done`: the call has its effect.
+    `how` it fails: `refused` with an AWS error; the connection is `cut`; `silence`; `garbage`; a `slow` body that takes
+    `seconds`; or the function is killed (`kill`). With `done` the call has its effect, except if it is refused.
     """
 
     action: str
@@ -52,14 +52,14 @@ class Fault:
 
 
 class Bucket:
-    """A token bucket that may be overdrawn, so that what exceeds the rate can be counted."""
+    """A token bucket that may be overdrawn, so that calls above the rate can be counted."""
 
     def __init__(self, rate: float, burst: float) -> None:
         self.rate, self.burst = rate, burst
         self.tokens, self.last = burst, None
 
     def take(self, at: float) -> float:
-        """The tokens left after one call."""
+        """Takes a token for one call; returns the tokens left."""
         if self.last is not None:
             self.tokens = min(self.burst, self.tokens + (at - self.last) * self.rate)
         self.last = at
@@ -74,7 +74,7 @@ class ActionCount:
     count: int = 0
     errors: Counter = field(default_factory=Counter)
     burst: float = 0
-    """The most that was ever taken out of the bucket: by how many calls the caller was ahead of the steady rate."""
+    """The most tokens ever taken from the bucket: the largest number of calls ahead of the steady rate."""
     beyond_quota: int = 0
 
     def as_json(self) -> dict:
@@ -102,7 +102,7 @@ class Traffic:
         self._buckets = {action: Bucket(*quota) for action, quota in QUOTAS.items()}
 
     def arrive(self, action: str, access_key: str) -> tuple[ActionCount, Fault | None]:
-        """Count a call; raise Refused when it is to be refused, and answer how else it is to fail."""
+        """Counts a call; raises Refused if it is to be refused, and returns any other fault."""
         by_function = access_key.startswith("ASIA")
         counts = self._counts["function" if by_function else "others"]
         entry = counts.setdefault(action, ActionCount())
@@ -141,7 +141,7 @@ class Traffic:
         return None
 
     def depart(self, entry: ActionCount, answer: Answer) -> None:
-        """Note how a counted call was answered."""
+        """Records the response to a counted call."""
         status, headers, _body = answer
         if status >= 400:
             entry.errors[headers.get("x-amzn-errortype", str(status))] += 1

@@ -1,7 +1,7 @@
 """SAM's transform with the stack's parameters.
 
 SAM itself resolves the parameters in properties that it translates, such as a function's EventInvokeConfig. MiniStack
-hands it none, so those properties would keep the parameters' defaults whatever is given.
+passes none, so those properties would always have the parameters' defaults.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ _given: contextvars.ContextVar[dict] = contextvars.ContextVar("parameters given"
 
 
 def with_parameters(engine: Any) -> Callable[..., dict]:
-    """MiniStack's `_apply_transforms`, which lets SAM see the parameters. `engine` is the module that has it."""
+    """Wraps MiniStack's `_apply_transforms` to pass the parameters to SAM. `engine` is the module that has it."""
     original = engine._apply_transforms
 
     def applied(template: dict, provided: Any = None, previous: Any = None) -> dict:
@@ -29,7 +29,7 @@ def with_parameters(engine: Any) -> Callable[..., dict]:
 
 
 def _patch_sam() -> None:
-    # Only when it is needed: importing SAM takes longer than starting everything else.
+    # Imported only when needed: importing SAM takes longer than the rest of the start.
     from samtranslator.translator import transform as sam
 
     if getattr(sam.transform, "sees_parameters", False):

@@ -1,4 +1,4 @@
-"""How a call fails that AWS does not answer: the connection is cut, nothing comes, or not what was asked for."""
+"""Failures without an AWS response: the connection is cut, there is no response, or an invalid one."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from weakref import WeakValueDictionary
 from emulator.traffic import Fault
 
 CURRENT: contextvars.ContextVar[Wire] = contextvars.ContextVar("wire")
-"""The wire of the request that is being answered."""
+"""The wire of the current request."""
 
 GARBAGE = b"<html>down for maintenance</html>"
 
 
 class Connections:
-    """The open connections by the caller's address, so that one can be cut. Hypercorn shows applications no sockets."""
+    """The open connections by the caller's address, so that one can be cut. Hypercorn gives applications no sockets."""
 
     def __init__(self) -> None:
         self._writers: WeakValueDictionary[tuple, asyncio.StreamWriter] = WeakValueDictionary()
 
     def watch(self, server: type) -> type:
-        """Hypercorn's server of one connection, which is noted here."""
+        """Wraps Hypercorn's server of one connection to record it here."""
         connections = self
 
         class Watched(server):
@@ -49,7 +49,7 @@ class Connections:
 
 
 class Wire:
-    """One request's way back to its caller; a fault may be put on it until the answer is sent."""
+    """The response path of one request; a fault can be set until the response is sent."""
 
     def __init__(self, connections: Connections, client: Any, receive: Callable, send: Callable) -> None:
         self.fault: Fault | None = None
@@ -67,7 +67,7 @@ class Wire:
         self._connections.cut(self._client)
 
     async def _silence(self, _message: dict) -> None:
-        """Until the caller gives up."""
+        """Waits until the caller gives up."""
         while (await self._receive())["type"] != "http.disconnect":
             continue
 
@@ -80,7 +80,7 @@ class Wire:
         await self._send(message)
 
     async def _slow(self, message: dict) -> None:
-        """The body in pieces, over so many seconds, or as far as it gets until the caller gives up."""
+        """Sends the body in pieces over so many seconds, until the caller gives up."""
         body = message.get("body", b"")
         if message["type"] != "http.response.body" or not body:
             await self._send(message)

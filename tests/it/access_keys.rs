@@ -1,4 +1,4 @@
-//! Naming keys: only those that fail and are not known, by date and state, never by guess.
+//! Key ids: requested only for failing keys without a known id, and assigned by date and state.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -33,7 +33,7 @@ fn listed(keys: &'static [(&str, &str, StatusType)]) -> Rule {
     })
 }
 
-/// A finding in Security Hub that names a key.
+/// A finding in Security Hub with a key id.
 fn known(check: &str, path: &str, id: &str) -> (String, Stored) {
     let stored = Stored {
         id: format!("credwarden/{check}/123456789012/{path}"),
@@ -85,7 +85,7 @@ async fn failing_keys_are_named_by_date_with_one_call_a_user() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_security_hub_knows_is_not_asked_again() {
+async fn known_key_ids_are_not_requested_again() {
     let rule = listed(&[]);
     let evaluation = evaluated(&[ROOT, &user("alice")]);
     let stored = [
@@ -101,7 +101,7 @@ async fn what_security_hub_knows_is_not_asked_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn keys_of_one_second_are_told_apart_by_state_or_not_named() {
+async fn keys_of_one_second_are_distinguished_by_state_or_not_named() {
     let twins = user("alice").replace(OLDER, OLD);
     let rule = listed(&[("AKIAINACTIVE", OLD, StatusType::Inactive), ("AKIAACTIVE", OLD, StatusType::Active)]);
     let (keys, _) = named(&rule, &evaluated(&[ROOT, &twins]), &BTreeMap::new()).await;
@@ -118,7 +118,7 @@ async fn keys_of_one_second_are_told_apart_by_state_or_not_named() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_key_whose_twin_is_gone_is_asked_for_again() {
+async fn a_key_whose_twin_is_deleted_is_requested_again() {
     let twins = [
         known("access-key-not-rotated", "user/alice/key/20210620T051650Z", "AKIAGONE"),
         known("access-key-not-rotated", "user/alice/key/20210620T051650Z-2", "AKIALEFT"),
@@ -143,7 +143,7 @@ async fn keys_that_cannot_be_listed_stay_without_an_id() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_user_who_is_gone_since_the_report_is_no_error() {
+async fn a_user_deleted_since_the_report_is_no_error() {
     let (status, body) = xml_error(404, "NoSuchEntity", "The user with name alice cannot be found.");
     let rule = mock!(Client::list_access_keys).sequence().http_status(status, body).repeatedly().build();
     let (keys, errors) = named(&rule, &evaluated(&[ROOT, &user("alice")]), &BTreeMap::new()).await;
@@ -152,7 +152,7 @@ async fn a_user_who_is_gone_since_the_report_is_no_error() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn throttling_is_waited_out() {
+async fn throttled_calls_are_retried() {
     let (status, body) = xml_error(400, "Throttling", "Rate exceeded");
     let rule = mock!(Client::list_access_keys)
         .sequence()

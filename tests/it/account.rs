@@ -1,4 +1,4 @@
-//! An account whose report is a few lines of CSV.
+//! An account with a report of a few lines of CSV.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -25,7 +25,7 @@ pub(crate) fn invocation(now: DateTime<Utc>, left: Duration) -> Invocation {
     Invocation { now, left, dry_run: false, expected: presumed(ACCOUNT) }
 }
 
-/// The account that a function's ARN names.
+/// The account in a function's ARN.
 pub(crate) fn presumed(account: &str) -> Expected {
     let function_arn = format!("arn:aws:lambda:eu-central-1:{account}:function:credwarden");
     Expected::Presumed(AccountOf::arn(&function_arn).unwrap())
@@ -63,15 +63,15 @@ pub(crate) fn time(text: &str) -> DateTime<Utc> {
     DateTime::parse_from_rfc3339(text).unwrap().to_utc()
 }
 
-/// The verdicts on an account with those rows.
+/// Returns the verdicts on an account with these rows.
 pub(crate) fn evaluated(rows: &[&str]) -> Evaluation {
     evaluate(&snapshot(rows), &Policy::cis(), &Scope::All, now())
 }
 
-/// Everything but INFORMATIONAL is reported as it changes.
+/// Changes of every severity but INFORMATIONAL are reported.
 pub(crate) const RULES: AlertRules = AlertRules { on: AlertOn::Changes, min_severity: Severity::Low };
 
-/// What a run decides about those verdicts, by what it recalled.
+/// Returns a run's decision on these verdicts and the recalled findings.
 pub(crate) fn decided(evaluation: Evaluation, stored: &BTreeMap<String, Stored>) -> Decision {
     decided_with(evaluation, stored, &Enrichment::default())
 }
@@ -92,12 +92,12 @@ pub(crate) fn key_ids(evaluation: &Evaluation) -> Enrichment {
     Enrichment::of_access_key_ids(keys.map(id).collect())
 }
 
-/// A decision of which everything was written.
+/// The outcome of a decision after all writes succeeded.
 pub(crate) fn outcome(decision: Decision) -> Outcome {
     Outcome { decision, receipts: Receipts::default() }
 }
 
-/// An account with those rows, whose summary agrees that root has a key.
+/// An account with these rows, and a summary in which root has a key too.
 pub(crate) fn snapshot(rows: &[&str]) -> Account {
     Account {
         id: Some(ACCOUNT.to_owned()),

@@ -20,7 +20,7 @@ use crate::account::{
 };
 use crate::clients::security_hub;
 
-/// Every finding of the decision as it goes over the wire, and the size of the largest call.
+/// Returns every finding of the decision as it is sent, and the size of the largest call.
 pub(crate) async fn sent(decision: Decision) -> (Vec<Value>, usize) {
     let (client, bodies) = security_hub(|path, _| match path {
         "/findings/import" => json!({"SuccessCount": 0, "FailedCount": 0, "FailedFindings": []}),
@@ -128,7 +128,7 @@ async fn times_are_kept_and_updates_are_later() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn commands_are_whole_or_not_there() {
+async fn commands_are_complete_or_absent() {
     let long_name = "a".repeat(128);
     let findings = wire(evaluated(&[ROOT, &user("alice"), &user(&long_name)]), &BTreeMap::new()).await;
     for finding in &findings {
@@ -141,7 +141,7 @@ async fn commands_are_whole_or_not_there() {
     assert!(commands.contains("aws iam update-access-key --user-name alice"), "{commands}");
 }
 
-/// A report whose every cell is as long and as hostile as a file can make it.
+/// In the report every cell is as long and as hostile as possible in a file.
 #[tokio::test(start_paused = true)]
 async fn hostile_reports_stay_within_every_limit() {
     let quoted = |text: &str| format!("\"{}\"", text.replace('"', "\"\""));
@@ -153,7 +153,7 @@ async fn hostile_reports_stay_within_every_limit() {
     };
     let rows: Vec<String> = (0..60).map(hostile).collect();
     let text = csv(&rows.iter().map(String::as_str).chain([ROOT]).collect::<Vec<_>>());
-    // In what IAM serves such names are damage.
+    // In a report from IAM such names are damage.
     let credentials = CredentialReport::parse_from(text.as_bytes(), Origin::File).unwrap();
     assert!(credentials.is_whole());
     let mut account = snapshot(&[ROOT]);
@@ -179,7 +179,7 @@ async fn ordinary_findings_stay_within_every_limit() {
     }
 }
 
-/// The limits of the format, in characters. Strings are not blank, and nothing in them acts.
+/// The limits of the format, in characters. Strings are not blank and have no control characters.
 fn assert_within_limits(finding: &Value) {
     let length = |path: &str| finding.pointer(path).and_then(Value::as_str).map_or(0, |text| text.chars().count());
     let required =
@@ -221,8 +221,8 @@ fn assert_within_limits(finding: &Value) {
     assert!(finding.to_string().len() <= 240 * 1024);
     each_string(finding, &mut |text| {
         assert!(!text.trim().is_empty());
-        let acts = |character: char| (character.is_control() && character != '\n') || character == '\u{202e}';
-        assert!(!text.contains(acts), "{text:?}");
+        let is_control = |character: char| (character.is_control() && character != '\n') || character == '\u{202e}';
+        assert!(!text.contains(is_control), "{text:?}");
     });
 }
 

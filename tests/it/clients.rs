@@ -1,5 +1,5 @@
-//! SDK clients whose answers are given: by rules, or by a function of the request. Built without the SDK crates' `test-util`
-//! feature, which would have them compiled a second time.
+//! SDK clients with mocked responses: by rules, or by a function of the request. Built without the SDK crates' `test-util`
+//! feature, which would compile them a second time.
 
 use std::sync::{Arc, Mutex};
 
@@ -9,8 +9,8 @@ use aws_smithy_mocks::{MockResponseInterceptor, Rule, RuleMode, create_mock_http
 use aws_smithy_types::body::SdkBody;
 use serde_json::Value;
 
-/// A client of the service, mocked with rules that are tried in turn. The SDK's own retries are off: what is counted is what
-/// this project does.
+/// A client of the service, mocked with rules that are matched in turn. The SDK's own retries are off, so that only this
+/// project's calls are counted.
 macro_rules! mocked {
     ($service:ident, $rules:expr) => {
         $service::Client::from_conf(
@@ -46,7 +46,7 @@ pub(crate) fn answers(rules: &[&Rule]) -> MockResponseInterceptor {
     rules.iter().fold(MockResponseInterceptor::new().rule_mode(RuleMode::MatchAny), |all, rule| all.with_rule(rule))
 }
 
-/// A Security Hub that answers each request's JSON with JSON, and keeps the bodies as they came over the wire.
+/// A Security Hub that responds to each request's JSON with JSON, and records the bodies as sent.
 pub(crate) fn security_hub(
     answer: impl Fn(&str, &Value) -> Value + Send + Sync + 'static,
 ) -> (aws_sdk_securityhub::Client, Arc<Mutex<Vec<Vec<u8>>>>) {
@@ -56,7 +56,7 @@ pub(crate) fn security_hub(
     })
 }
 
-/// A Security Hub that answers each request with any text.
+/// A Security Hub that responds to each request with any text.
 pub(crate) fn security_hub_text(
     answer: impl Fn(&http::Request<SdkBody>) -> String + Send + Sync + 'static,
 ) -> (aws_sdk_securityhub::Client, Arc<Mutex<Vec<Vec<u8>>>>) {
@@ -69,7 +69,7 @@ pub(crate) fn security_hub_text(
     (aws_sdk_securityhub::Client::from_conf(configured!(aws_sdk_securityhub).http_client(http).build()), bodies)
 }
 
-/// An answer of IAM, SNS or STS that is an error: the query protocol's XML.
+/// An error of IAM, SNS or STS in the query protocol's XML.
 pub(crate) fn xml_error(status: u16, code: &str, message: &str) -> (u16, Option<String>) {
     let body = format!(
         "<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>{message}</Message></Error></ErrorResponse>"

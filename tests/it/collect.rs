@@ -1,4 +1,4 @@
-//! Reading the account: waiting for the report, paging, and sources that fail alone. No test waits in real time.
+//! Reading the account: polling for the report, paging, and sources that fail alone. Time is paused.
 
 use std::time::Duration;
 
@@ -118,7 +118,7 @@ fn caller_of(account: &'static str) -> Rule {
     })
 }
 
-/// Collects with two minutes at hand, of which none is waited for.
+/// Collects within two minutes of paused time.
 async fn collected(iam: &[&Rule]) -> Collected {
     collected_for(&Expected::Any, iam, &caller()).await
 }
@@ -140,7 +140,7 @@ fn notes(collected: &Collected) -> Vec<String> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_report_that_takes_its_time_is_waited_for() {
+async fn a_slow_report_is_awaited() {
     let generate = mock!(Client::generate_credential_report)
         .sequence()
         .output(|| generated(ReportStateType::Started))
@@ -159,7 +159,7 @@ async fn a_report_that_takes_its_time_is_waited_for() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn every_way_of_not_yet_is_tried_again() {
+async fn every_not_ready_response_is_retried() {
     let cases = [
         (410, "ReportNotPresent"),
         (404, "ReportInProgress"),
@@ -190,7 +190,7 @@ async fn every_way_of_not_yet_is_tried_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn waiting_ends_with_the_time_for_reading() {
+async fn waiting_ends_at_the_deadline_for_reading() {
     let generate = mock!(Client::generate_credential_report).then_output(|| generated(ReportStateType::Inprogress));
     let get = refused_report(404, "ReportInProgress");
     let before = Instant::now();
@@ -205,7 +205,7 @@ async fn waiting_ends_with_the_time_for_reading() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refusal_is_final_and_costs_its_own_source_only() {
+async fn a_refusal_is_not_retried_and_fails_its_own_source_only() {
     let denied = |message: &str| xml_error(403, "AccessDenied", message);
     let (status, body) = denied("User: x is not authorized to perform: iam:GenerateCredentialReport");
     let generate = mock!(Client::generate_credential_report).sequence().http_status(status, body).repeatedly().build();
@@ -231,7 +231,7 @@ async fn a_refusal_is_final_and_costs_its_own_source_only() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn where_generation_is_refused_a_report_of_at_most_five_hours_is_read() {
+async fn if_generation_is_refused_a_report_of_at_most_five_hours_is_read() {
     let refused = "GenerateCredentialReport failed: AccessDenied: no";
     let cases = [
         (Some("2026-11-20T05:59:00Z"), true, "the one from 2026-11-20 05:59 UTC, 1 minute old"),
@@ -260,7 +260,7 @@ async fn where_generation_is_refused_a_report_of_at_most_five_hours_is_read() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn generation_that_fails_until_its_time_is_over_leaves_time_to_read_the_report_that_is_there() {
+async fn generation_that_fails_until_its_deadline_leaves_time_to_read_the_existing_report() {
     let in_progress =
         || mock!(Client::generate_credential_report).then_output(|| generated(ReportStateType::Inprogress));
     let cases = [
@@ -287,7 +287,7 @@ async fn generation_that_fails_until_its_time_is_over_leaves_time_to_read_the_re
 }
 
 #[tokio::test(start_paused = true)]
-async fn where_no_report_is_there_either_each_refusal_is_an_error() {
+async fn without_an_existing_report_each_refusal_is_an_error() {
     let read = |rule: Rule| async move {
         let collected = collected(&[&refused_generation(403, "AccessDenied"), &rule, &summary(), &devices()]).await;
         assert!(collected.account.report.is_err() && collected.notes.is_empty());
@@ -295,7 +295,7 @@ async fn where_no_report_is_there_either_each_refusal_is_an_error() {
     };
     let generate = "could not read the credential report: GenerateCredentialReport failed: AccessDenied: no";
     for (status, code) in [(410, "ReportNotPresent"), (404, "ReportInProgress"), (410, "ReportExpired")] {
-        assert_eq!(read(refused_report(status, code)).await, [generate], "{code}: there is none to read");
+        assert_eq!(read(refused_report(status, code)).await, [generate], "{code}: there is no report to read");
     }
     let get = "could not read the credential report: GetCredentialReport failed: AccessDenied: no";
     assert_eq!(read(refused_report(403, "AccessDenied")).await, [generate, get]);
@@ -307,7 +307,7 @@ async fn where_no_report_is_there_either_each_refusal_is_an_error() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_a_report_the_caller_says_which_account_it_is() {
+async fn without_a_report_the_caller_identity_gives_the_account() {
     let get = mock!(Client::get_credential_report)
         .then_output(|| GetCredentialReportOutput::builder().content(Blob::new(*b"not,a report")).build());
     let collected = collected(&[&complete(), &get, &summary(), &devices()]).await;
@@ -334,11 +334,11 @@ async fn all_pages_of_virtual_devices_are_read() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_assigned_device_is_not_lost_where_the_answer_does_not_name_its_user() {
+async fn an_assigned_device_without_a_user_is_kept() {
     let list = mock!(Client::list_virtual_mfa_devices).then_output(|| {
-        let nobodys = VirtualMfaDevice::builder().serial_number("s").build().unwrap();
+        let without_user = VirtualMfaDevice::builder().serial_number("s").build().unwrap();
         let mut page = devices_page(&["arn:aws:iam::123456789012:user/alice", ""], None);
-        page.virtual_mfa_devices.push(nobodys);
+        page.virtual_mfa_devices.push(without_user);
         page
     });
     let collected = collected(&[&complete(), &served(), &summary(), &list]).await;
@@ -346,7 +346,7 @@ async fn an_assigned_device_is_not_lost_where_the_answer_does_not_name_its_user(
     assert_eq!(collected.account.virtual_mfa_users.unwrap(), [alice, None, None]);
 }
 
-/// Collects with that answer to the first call for service-specific credentials, after which there is a second page.
+/// Collects with this response to the first call for service-specific credentials, which is followed by a second page.
 async fn with_credentials(first: &Rule) -> Collected {
     let rest = mock!(Client::list_service_specific_credentials)
         .match_requests(|request| request.marker() == Some("more"))
@@ -367,7 +367,7 @@ async fn all_pages_of_all_users_credentials_are_read() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn credentials_that_iam_does_not_list_for_all_users_were_not_asked_for() {
+async fn credentials_that_iam_does_not_list_for_all_users_are_not_asked_for() {
     let refused = |code| {
         let (status, body) = xml_error(400, code, "no");
         mock!(Client::list_service_specific_credentials)
@@ -408,7 +408,7 @@ async fn a_later_page_that_is_refused_is_a_failed_call() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn markers_that_run_in_a_circle_are_an_error() {
+async fn repeated_markers_are_an_error() {
     let next = |marker: Option<&str>| match marker {
         Some("a") => "b",
         Some(_) | None => "a",
@@ -426,7 +426,7 @@ async fn markers_that_run_in_a_circle_are_an_error() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_aws_repeats_of_a_request_is_not_repeated_here() {
+async fn the_request_is_cut_from_signature_errors() {
     let message = "The request signature we calculated does not match.&#10;&#10;The Canonical String for this request should \
         have been&#10;'POST&#10;x-amz-security-token:IQoJb3JpZ2luX2VjE'";
     let (status, body) = xml_error(403, "SignatureDoesNotMatch", message);
@@ -442,11 +442,11 @@ fn given(account_id: &str) -> Expected {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_account_that_is_given_is_judged_by_its_own_report_only() {
+async fn the_given_account_is_judged_by_its_own_report_only() {
     let caller = caller();
     let own = collected_for(&given(ACCOUNT), &[&complete(), &served(), &summary(), &devices()], &caller).await;
     assert_eq!((errors(&own), own.account.id.as_deref()), (Vec::new(), Some(ACCOUNT)));
-    assert_eq!(caller.num_calls(), 0, "the report says whose it is");
+    assert_eq!(caller.num_calls(), 0, "the report has the account's id");
 
     let other = collected_for(&given("012345678901"), &[&complete(), &served(), &summary(), &devices()], &caller).await;
     let reason = "expected account 012345678901, but the credential report is of account 123456789012";
@@ -458,7 +458,7 @@ async fn the_account_that_is_given_is_judged_by_its_own_report_only() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn where_the_report_is_not_the_presumed_account_s_the_caller_decides() {
+async fn if_the_report_is_of_another_account_the_caller_identity_decides() {
     let collect = async |presumed_account: &str, caller: &Rule| {
         let sources = [&complete(), &served(), &summary(), &devices()];
         collected_for(&presumed(presumed_account), &sources, caller).await
@@ -466,7 +466,7 @@ async fn where_the_report_is_not_the_presumed_account_s_the_caller_decides() {
     let own = caller_of(ACCOUNT);
     let agreed = collect(ACCOUNT, &own).await;
     assert_eq!((errors(&agreed), agreed.account.id.as_deref()), (Vec::new(), Some(ACCOUNT)));
-    assert_eq!(own.num_calls(), 0, "an ordinary day has no such call");
+    assert_eq!(own.num_calls(), 0, "the caller is not requested on an ordinary day");
 
     let made_up = collect("012345678901", &own).await;
     assert_eq!((errors(&made_up), made_up.account.id.as_deref()), (Vec::new(), Some(ACCOUNT)));
@@ -481,19 +481,19 @@ async fn where_the_report_is_not_the_presumed_account_s_the_caller_decides() {
     );
 
     let (status, body) = xml_error(403, "ExpiredToken", "it expired");
-    let nobody =
+    let expired =
         mock!(aws_sdk_sts::Client::get_caller_identity).sequence().http_status(status, body).repeatedly().build();
-    let unknown = collect("012345678901", &nobody).await;
+    let unknown = collect("012345678901", &expired).await;
     assert_eq!(
         errors(&unknown),
         ["could not find out which account this is: GetCallerIdentity failed: ExpiredToken: it expired"]
     );
     assert_eq!(unknown.account.id, None);
-    assert!(unknown.account.report.is_err() && unknown.account.summary.is_err(), "nobody knows whose it is");
+    assert!(unknown.account.report.is_err() && unknown.account.summary.is_err(), "the account is unknown");
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_a_report_the_caller_has_to_be_of_the_account_that_is_given() {
+async fn without_a_report_the_caller_must_belong_to_the_given_account() {
     let denied = || refused_generation(403, "AccessDenied");
     let none = || refused_report(410, "ReportNotPresent");
     let own = collected_for(&given("210987654321"), &[&denied(), &none(), &summary(), &devices()], &caller()).await;
@@ -505,17 +505,17 @@ async fn without_a_report_the_caller_has_to_be_of_the_account_that_is_given() {
     assert!(other.account.summary.is_err() && other.account.virtual_mfa_users.is_err());
 
     let (status, body) = xml_error(403, "ExpiredToken", "it expired");
-    let nobody =
+    let expired =
         mock!(aws_sdk_sts::Client::get_caller_identity).sequence().http_status(status, body).repeatedly().build();
-    let unknown = collected_for(&given(ACCOUNT), &[&denied(), &none(), &summary(), &devices()], &nobody).await;
-    assert!(unknown.account.summary.is_err() && unknown.account.virtual_mfa_users.is_err(), "nobody knows whose it is");
+    let unknown = collected_for(&given(ACCOUNT), &[&denied(), &none(), &summary(), &devices()], &expired).await;
+    assert!(unknown.account.summary.is_err() && unknown.account.virtual_mfa_users.is_err(), "the account is unknown");
     assert_eq!(errors(&unknown).len(), 2);
     assert_eq!(unknown.account.id.as_deref(), Some(ACCOUNT));
 }
 
-/// Without root's row nothing in the report says whose it is; the caller does.
+/// A report without root's row does not give the account; the caller identity does.
 #[tokio::test(start_paused = true)]
-async fn rows_of_another_account_are_nobodys_also_without_roots_row() {
+async fn rows_of_another_account_are_foreign_even_without_roots_row() {
     let rows = [user("alice").replace(ACCOUNT, "999988887777"), user("bob")];
     let text = csv(&rows.iter().map(String::as_str).collect::<Vec<_>>());
     let report = mock!(Client::get_credential_report).then_output(move || {
@@ -533,7 +533,7 @@ async fn rows_of_another_account_are_nobodys_also_without_roots_row() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_summary_without_what_every_account_has_is_an_error() {
+async fn a_summary_without_required_entries_is_an_error() {
     let empty = mock!(Client::get_account_summary).then_output(|| {
         GetAccountSummaryOutput::builder().summary_map(SummaryKeyType::from("AccountMFAEnabled"), 1).build()
     });
@@ -542,5 +542,5 @@ async fn a_summary_without_what_every_account_has_is_an_error() {
         errors(&collected),
         ["the account summary has no AccountAccessKeysPresent, AccountSigningCertificatesPresent"]
     );
-    assert!(collected.account.summary.is_ok(), "what it has is used");
+    assert!(collected.account.summary.is_ok(), "the entries that it has are used");
 }

@@ -1,7 +1,7 @@
-//! Histories of an account, with everything that can go wrong, against the promises. Each history is a list of steps: the
-//! account changes, people work in the console, runs fail, die or come in pairs. The real run is done, on the real clients,
-//! against the [world], in one process or cut apart into several that have no more of one another than JSON; what has to hold
-//! is checked after each step, and at the end that all is as if nothing had gone wrong.
+//! Histories of an account with every failure, checked against the guarantees. A history is a list of steps: the account
+//! changes, people work in the console, runs fail, die or are delivered twice. The real run is executed, with the real clients,
+//! against the [world], in one process or split into several that share only JSON. The guarantees are checked after each run,
+//! and at the end the state must be that of a history without failures.
 //!
 //! [world]: crate::world
 
@@ -45,7 +45,7 @@ use crate::world::{
     Account, Damage, Effect, Failure, Fault, Key, OPERATIONS, Own, State, User, World, config, is_ours, moment,
 };
 
-/// What an invocation may take.
+/// The time limit of an invocation.
 const LEFT: Duration = Duration::from_mins(5);
 const USERS: u8 = 3;
 
@@ -53,7 +53,7 @@ const USERS: u8 = 3;
 enum Step {
     Change(Change),
     Person(Person, u8),
-    /// From now on this check, or none, is disabled.
+    /// This check, or none, is disabled in later runs.
     Disable(Option<u8>),
     HubEnabled(bool),
     Run(Invocation),
@@ -72,7 +72,7 @@ enum Change {
     NewCredential(u8, u8, bool),
     DeactivateCredentials(u8),
     DeleteCredentials(u8),
-    /// IAM lists the service-specific credentials of all users, or does not any more.
+    /// Whether IAM lists the service-specific credentials of all users.
     ListsCredentials(bool),
     NewRootKey(u8),
     UseRoot,
@@ -81,7 +81,7 @@ enum Change {
     RootMfa,
 }
 
-/// What a person does to one of our findings in the console.
+/// A person's change of one of credwarden's findings in the console.
 #[derive(Debug, Clone, Copy)]
 enum Person {
     Suppresses,
@@ -91,24 +91,24 @@ enum Person {
 
 #[derive(Debug, Clone)]
 struct Invocation {
-    /// How long after what came before.
+    /// The time since the step before.
     after: Pause,
-    /// The same event is delivered twice, and both runs go on at once.
+    /// The same event is delivered twice, and both runs are concurrent.
     twice: bool,
     faults: Vec<Fault>,
     damage: Option<Damage>,
-    /// `GetFindings` does not show yet what the run before wrote.
+    /// `GetFindings` does not show the writes of the run before yet.
     lags: bool,
-    /// Which finding somebody suppresses between the import and the alert.
+    /// The finding that is suppressed between the import and the alert.
     suppresses: Option<u8>,
-    /// Whether the run is cut apart into processes, and the last of them that comes to be.
-    apart: Option<Part>,
+    /// If the run is split into processes: the last of them that is started.
+    split: Option<Part>,
 }
 
 impl Invocation {
-    /// One in which nothing goes wrong.
+    /// An invocation without failures.
     fn quiet(after: Pause) -> Self {
-        Self { after, twice: false, faults: Vec::new(), damage: None, lags: false, suppresses: None, apart: None }
+        Self { after, twice: false, faults: Vec::new(), damage: None, lags: false, suppresses: None, split: None }
     }
 }
 
@@ -203,7 +203,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         4 => Just(Pause::Day),
         1 => Just(Pause::Months),
     ];
-    // Most runs that are cut apart come to their end.
+    // Most split runs are completed.
     let part = prop_oneof![
         4 => Just(Part::Finish),
         1 => Just(Part::Notify),
@@ -220,8 +220,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         prop::option::weighted(0.3, any::<u8>()),
         prop::option::of(part),
     )
-        .prop_map(|(after, twice, faults, damage, lags, suppresses, apart)| {
-            Step::Run(Invocation { after, twice, faults, damage, lags, suppresses, apart })
+        .prop_map(|(after, twice, faults, damage, lags, suppresses, split)| {
+            Step::Run(Invocation { after, twice, faults, damage, lags, suppresses, split })
         });
     let step = prop_oneof![
         8 => change.prop_map(Step::Change),
@@ -233,16 +233,16 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step, 1..32)
 }
 
-/// What a run could see, and what it should have made of it.
+/// The data that a run read, and the verdicts on it.
 struct View {
-    /// The verdicts on what it was served.
+    /// The verdicts on the data that was served.
     seen: Evaluation,
     disabled: Vec<&'static str>,
     time: DateTime<Utc>,
 }
 
 impl View {
-    /// Whether the report is later than the one that the finding rests on.
+    /// Whether the report is later than the one of the stored finding.
     fn is_later_than(&self, stored: &Value) -> bool {
         made(stored).is_none_or(|known| self.seen.report_generated_at.is_none_or(|generated| known < generated))
     }
@@ -252,7 +252,7 @@ impl View {
         self.disabled.iter().any(|check| id.contains(&format!("/{check}/")))
     }
 
-    /// Whether the report is from before the one that the finding rests on.
+    /// Whether the report is earlier than the one of the stored finding.
     fn is_earlier_than(&self, stored: &Value) -> bool {
         self.seen.report_generated_at.zip(made(stored)).is_some_and(|(generated, known)| generated < known)
     }
@@ -268,7 +268,7 @@ impl View {
         created.zip(known).is_some_and(|(created, known)| created != known) && !self.is_earlier_than(stored)
     }
 
-    /// Whether this view has what it takes to close the finding.
+    /// Whether this view has the evidence to close the finding.
     fn closes(&self, id: &str, stored: &Value) -> bool {
         let check = stored["GeneratorId"].as_str().unwrap().trim_start_matches("credwarden/");
         let reads_report = check_of(stored).is_some_and(|check| check.reads(SourceId::CredentialReport));
@@ -289,34 +289,34 @@ impl View {
     }
 }
 
-/// The history so far, and what was promised in it.
+/// The history so far, with the state to check the guarantees.
 struct History {
     world: World,
     config: Config,
-    /// What was reported of each finding.
+    /// The reported evidence of each finding.
     reported: BTreeMap<String, ReportedEvidence>,
-    /// What was reported without the dates of root's keys, since only the summary showed them: their dates are no news.
+    /// Findings reported without the dates of root's keys, which the summary does not have: these dates are not new evidence.
     unnamed: BTreeSet<String>,
-    /// What Security Hub once had of it, marked as reported.
+    /// The evidence that Security Hub had, marked as reported.
     known: BTreeMap<String, ReportedEvidence>,
-    /// What is to be reported again: it was closed, or a person wants it.
+    /// Findings to report again: they were closed, or a person reopened them.
     owed: BTreeSet<String>,
     created: BTreeMap<String, DateTime<Utc>>,
-    /// The hub before the last run wrote.
+    /// The hub before the writes of the last run.
     before_last: BTreeMap<String, Value>,
     touched: BTreeSet<String>,
     keys: u32,
     figures: Figures,
 }
 
-/// How much was tried.
+/// Counts of what was tested.
 #[derive(Debug, Default)]
 struct Figures {
     histories: usize,
     runs: usize,
     met: BTreeMap<String, usize>,
     crashes: usize,
-    apart: usize,
+    split: usize,
     mails: usize,
     closed: usize,
     suppressed: usize,
@@ -327,7 +327,7 @@ impl Figures {
         self.histories += more.histories;
         self.runs += more.runs;
         self.crashes += more.crashes;
-        self.apart += more.apart;
+        self.split += more.split;
         self.mails += more.mails;
         self.closed += more.closed;
         self.suppressed += more.suppressed;
@@ -410,11 +410,11 @@ impl History {
         }
     }
 
-    /// A run, or two at once; then everything that has to hold after it. Answers whether it was undisturbed.
+    /// Executes a run, or two at once, and checks the guarantees after it. Returns whether it had no failures.
     async fn invoke(&mut self, invocation: &Invocation) -> Result<bool, TestCaseError> {
         let before = self.begin(invocation);
         let mails = self.world.state().messages.len();
-        self.figures.apart += usize::from(invocation.apart.is_some());
+        self.figures.split += usize::from(invocation.split.is_some());
         let copies: usize = if invocation.twice { 2 } else { 1 };
         let started = Instant::now();
         let runs: Vec<_> = (0..copies)
@@ -427,9 +427,10 @@ impl History {
         let time = self.world.state().now;
         let config = &self.config;
         let mut call = account::invocation(time, LEFT);
-        // Made up now and then, as on somebody's machine. What is asked for in vain may fail: nobody has to be notified.
-        let harmless = |fault: &Fault| fault.operation != "GetFindings";
-        if self.figures.runs.is_multiple_of(3) && invocation.faults.iter().all(harmless) {
+        // Every third run has another presumed account, as on a developer's machine. Then GetFindings must not fail: its first
+        // result is not used, and its error would not be reported.
+        let is_other = |fault: &Fault| fault.operation != "GetFindings";
+        if self.figures.runs.is_multiple_of(3) && invocation.faults.iter().all(is_other) {
             call.expected = account::presumed("012345678901");
         }
         let call = &call;
@@ -438,7 +439,7 @@ impl History {
             tokio::select! {
                 biased;
                 () = process.crashed() => None,
-                outcome = carried_out(&clients, config, call, invocation.apart) => outcome,
+                outcome = execute(&clients, config, call, invocation.split) => outcome,
             }
         }))
         .await;
@@ -447,7 +448,7 @@ impl History {
         let reported = self.world.results().split_off(mails);
         let views: Vec<View> = runs.iter().map(|process| self.view(&process.own())).collect();
         let mut clean = self.world.state().hub_enabled && invocation.damage.is_none() && !invocation.lags;
-        clean &= invocation.apart.is_none_or(|last| last == Part::Finish);
+        clean &= invocation.split.is_none_or(|last| last == Part::Finish);
         for (process, outcome) in runs.iter().zip(&outcomes) {
             let own = process.own();
             clean &= own.met.is_empty();
@@ -459,10 +460,10 @@ impl History {
             failures_are_named(outcome.as_ref(), &own)?;
         }
         let after = self.world.state().hub.clone();
-        // SNS took them, and could not say so: nobody can know.
-        let unheard: usize =
-            runs.iter().map(|process| process.own().met.iter().filter(|fault| is_unheard(fault)).count()).sum();
-        check!(reported.len() <= copies + unheard, "{} mails", reported.len());
+        // SNS accepted these messages, but the response was lost: the run sends them again.
+        let response_lost: usize =
+            runs.iter().map(|process| process.own().met.iter().filter(|fault| is_response_lost(fault)).count()).sum();
+        check!(reported.len() <= copies + response_lost, "{} mails", reported.len());
         self.alerts_are_due(&reported, &before, &views, invocation)?;
         self.closings_are_justified(&before, &after, &views, &reported)?;
         self.marks_are_true(&before, &after, &views, invocation)?;
@@ -482,14 +483,14 @@ impl History {
         Ok(clean)
     }
 
-    /// Sets the scene; answers the hub as it is then.
+    /// Prepares the world for the run; returns the hub's findings.
     fn begin(&self, invocation: &Invocation) -> BTreeMap<String, Value> {
         let mut world = self.world.state();
         world.now += invocation.after.time();
         world.damage.clone_from(&invocation.damage);
         world.suppresses = invocation.suppresses;
         if invocation.lags {
-            // What a person did is shown; what the last run wrote is not.
+            // Changes by people are shown; writes of the last run are not.
             let mut shown = world.hub.clone();
             for id in world.hub.keys().filter(|id| !self.touched.contains(*id)) {
                 match self.before_last.get(id) {
@@ -502,7 +503,7 @@ impl History {
         world.hub.clone()
     }
 
-    /// What the process was served, evaluated.
+    /// Evaluates the data that the process was served.
     fn view(&self, own: &Own) -> View {
         let mut world = self.world.state();
         let unread = || Unavailable::from("not served");
@@ -531,7 +532,7 @@ impl History {
         View { seen: evaluate(&account, &self.config.policy, &Scope::All, world.now), disabled, time: world.now }
     }
 
-    /// Nothing suppressed is alerted, nothing is alerted that does not fail, and what is alerted is remembered.
+    /// No suppressed finding and no finding that does not fail is alerted; the alerted evidence is recorded.
     fn alerts_are_due(
         &mut self,
         mails: &[Value],
@@ -543,7 +544,7 @@ impl History {
         let now = views[0].time;
         for mail in mails {
             let errors = mail["errors"].to_string();
-            // A run that does not know what was reported reports all.
+            // A run that cannot read the reported evidence reports all.
             let blind =
                 invocation.lags || errors.contains("could not read our findings") || mail["account_id"].is_null();
             for finding in mail["findings"].as_array().unwrap() {
@@ -553,7 +554,7 @@ impl History {
                 let failing = verdicts.rfind(|seen| is_failing(seen) && seen.id(account).to_string() == id);
                 let stored = before.get(id).filter(|_| !blind);
                 let Some(seen) = failing else {
-                    // An event that the report no longer shows is reported by what is stored of it.
+                    // An event that the report no longer shows is reported from the stored evidence.
                     let held = before.get(id).filter(|stored| is_held(stored, now));
                     let held = held.filter(|stored| invocation.lags || workflow(stored) == "NEW");
                     check!(held.is_some(), "{id} was reported, and does not fail");
@@ -562,12 +563,13 @@ impl History {
                     known.uses = known.uses.clone().merged(held.map(evidence).unwrap_or_default().uses);
                     continue;
                 };
-                let news = seen.failure().map(|failure| failure.reportable.clone()).unwrap_or_default();
+                let current = seen.failure().map(|failure| failure.reportable.clone()).unwrap_or_default();
                 let another = stored.is_some_and(|stored| views.iter().any(|view| view.shows_another_user(id, stored)));
                 check!(
                     another
-                        || stored
-                            .is_none_or(|stored| workflow(stored) != "SUPPRESSED" || is_later(&news, &evidence(stored))),
+                        || stored.is_none_or(
+                            |stored| workflow(stored) != "SUPPRESSED" || is_later(&current, &evidence(stored))
+                        ),
                     "{id} is suppressed, and was reported"
                 );
                 if let Some(stored) = stored.filter(|stored| is_open(stored) && workflow(stored) == "NOTIFIED") {
@@ -575,27 +577,28 @@ impl History {
                     let worse =
                         Severity::from_label(stored["Severity"]["Label"].as_str().unwrap()) < Some(seen.severity());
                     check!(
-                        worse || another || is_later(&news, &known) || invocation.twice,
-                        "{id} was reported again, for nothing"
+                        worse || another || is_later(&current, &known) || invocation.twice,
+                        "{id} was reported again without new evidence"
                     );
                 }
                 self.owed.remove(id);
                 let known = self.reported.entry(id.to_owned()).or_default();
-                // A use that was stored before is in what is reported of the finding now.
-                known.uses = known.uses.clone().merged(news.uses).merged(stored.map(evidence).unwrap_or_default().uses);
-                if news.keys.is_empty() {
+                // The reported evidence includes the stored uses.
+                known.uses =
+                    known.uses.clone().merged(current.uses).merged(stored.map(evidence).unwrap_or_default().uses);
+                if current.keys.is_empty() {
                     self.unnamed.insert(id.to_owned());
                 } else if !blind {
-                    // What a run reports without Security Hub is not stored there.
+                    // Evidence that a run reports without Security Hub is not stored there.
                     self.unnamed.remove(id);
                 }
-                known.keys.extend(news.keys);
+                known.keys.extend(current.keys);
             }
         }
         Ok(())
     }
 
-    /// Nothing is closed that fails, or that the run could not see; and what is closed as resolved was reported as such.
+    /// A finding is closed only if the run read evidence for that; findings closed as resolved were reported as resolved.
     fn closings_are_justified(
         &mut self,
         before: &BTreeMap<String, Value>,
@@ -615,12 +618,12 @@ impl History {
                 let status = now["Compliance"]["Status"].as_str().unwrap();
                 check!(
                     !is_held(stored, time) || status == "NOT_AVAILABLE",
-                    "{id} was closed, and happened all the same"
+                    "{id} was closed as if the event had not happened"
                 );
                 check!(["PASSED", "NOT_AVAILABLE"].contains(&status), "{id} was closed as {status}");
                 self.figures.closed += 1;
-                let tellable = self.config.alert.min_severity <= severity(stored);
-                resolved += u64::from(status == "PASSED" && tellable && workflow(stored) != "SUPPRESSED");
+                let alerted = self.config.alert.min_severity <= severity(stored);
+                resolved += u64::from(status == "PASSED" && alerted && workflow(stored) != "SUPPRESSED");
             }
         }
         let reported: u64 = mails.iter().map(|mail| mail["resolved"].as_u64().unwrap()).sum();
@@ -632,7 +635,7 @@ impl History {
         Ok(())
     }
 
-    /// What is marked as reported was reported, with all that is stored of it; a person's decision stays; `CreatedAt` too.
+    /// All stored evidence of a marked finding was reported; a person's decision and `CreatedAt` are kept.
     fn marks_are_true(
         &mut self,
         before: &BTreeMap<String, Value>,
@@ -651,7 +654,7 @@ impl History {
             }
             let created = moment(stored, "CreatedAt");
             let known = *self.created.entry(id.clone()).or_insert(created);
-            // Where the run was not shown the finding, it cannot know. Another user's finding is another one.
+            // A run that was not shown the finding sets a new time, as does the finding of another user.
             if invocation.lags || another {
                 self.created.insert(id.clone(), created);
             } else {
@@ -659,12 +662,12 @@ impl History {
             }
             if is_open(stored) && workflow(stored) == "NOTIFIED" {
                 let Some(reported) = self.reported.get_mut(id).filter(|_| !self.owed.contains(id)) else {
-                    check!(false, "{id} is marked, and nobody was notified");
+                    check!(false, "{id} is marked, but was not reported");
                     continue;
                 };
                 let known = evidence(stored);
                 if invocation.lags {
-                    // It cannot set to NEW what it was not shown; when it dies then, what it wrote counts as reported.
+                    // A run cannot set to NEW a finding that it was not shown; if it then dies, its writes count as reported.
                     reported.uses = reported.uses.clone().merged(known.uses.clone());
                     reported.keys.extend(known.keys.iter().cloned());
                 }
@@ -680,8 +683,8 @@ impl History {
                     known.keys.is_subset(&reported.keys),
                     "{id}: {known:?} is stored, and {reported:?} was reported"
                 );
-                // A run that was not shown what there was may have written less, as may the second of two; and while it is to be
-                // reported, nothing is known.
+                // A run that was not shown the stored evidence may have written less, as may the second of two. Evidence that is
+                // still to be reported is not known.
                 let stayed = !(invocation.lags || invocation.twice)
                     && before.get(id).is_some_and(|old| workflow(old) == "NOTIFIED");
                 let before = self.known.remove(id).filter(|_| stayed).unwrap_or_default();
@@ -696,8 +699,8 @@ impl History {
         Ok(())
     }
 
-    /// After an undisturbed run the open findings are those that fail, or cannot be judged, each of the former reported, or not to be
-    /// reported.
+    /// After a run without failures the open findings are those that fail or cannot be evaluated; each that fails was reported if
+    /// it has to be.
     fn all_is_reported(
         &self,
         before: &BTreeMap<String, Value>,
@@ -707,24 +710,24 @@ impl History {
         was_suppressed_meanwhile: Option<&String>,
     ) -> Checked {
         for outcome in outcomes {
-            check!(matches!(outcome, Some(Ok(_))), "undisturbed, and yet {outcome:?}");
+            check!(matches!(outcome, Some(Ok(_))), "a run without failures ended with {outcome:?}");
         }
         let failing = view.seen.findings.iter().filter(|finding| is_failing(finding));
         let failing: BTreeMap<String, Severity> =
             failing.map(|finding| (finding.id(Some(ACCOUNT)).to_string(), finding.severity())).collect();
-        // What the run did not ask for stays as it is.
+        // Findings of a source that the run did not request stay unchanged.
         let is_judged = |stored: &&Value| !check_of(stored).is_some_and(|check| view.seen.has_not_asked(check));
         let open = after.values().filter(|stored| is_ours(stored) && is_open(stored)).filter(is_judged).map(id);
         let (open, mut expected): (BTreeSet<_>, BTreeSet<_>) = (open.collect(), failing.keys().cloned().collect());
-        // Where the sources disagree there is no verdict, and what was open stays open.
+        // If the sources disagree there is no verdict, and open findings stay open.
         let unknown =
             view.seen.findings.iter().filter(|finding| finding.status() == Status::Unknown && !finding.not_given());
         let unknown = unknown.map(|finding| finding.id(Some(ACCOUNT)).to_string());
         expected.extend(unknown.filter(|id| before.get(id).is_some_and(is_open)));
-        // What happened has happened, whatever the report says now.
+        // The finding on an event stays open, whatever the report shows now.
         let held = before.iter().filter(|(_, stored)| is_ours(stored) && is_open(stored) && is_held(stored, view.time));
         expected.extend(held.map(|(id, _)| id.clone()).filter(|id| !view.disables(id)));
-        // A report from before a user was created, with fewer users than the account, says nothing of whom it does not have.
+        // A report with fewer users than the account is no evidence about users that it does not have.
         if view.seen.doubts.iter().any(|doubt| matches!(doubt, Doubt::FewerUsers { .. })) {
             let judged = view.seen.findings.iter().map(|finding| finding.id(Some(ACCOUNT)).to_string());
             let judged: BTreeSet<String> = judged.collect();
@@ -740,13 +743,13 @@ impl History {
             let is_another = before.get(id).is_some_and(|old| view.shows_another_user(id, old));
             check!(
                 !is_another || workflow(&after[id]) != "SUPPRESSED" || was_suppressed_meanwhile == Some(id),
-                "{id} is suppressed, and an earlier user's was"
+                "{id} is suppressed, but only an earlier user's finding was"
             );
             let expected = match (workflow(&after[id]), *severity < self.config.alert.min_severity) {
                 ("SUPPRESSED", _) => continue,
-                // A person dealt with what happened, and it did not happen again.
+                // A person resolved the finding on the event, and it did not happen again.
                 ("RESOLVED", _) if id.contains("/root-user-recently-used/") => continue,
-                // No report is there yet that could show it.
+                // There is no later report yet that could show it.
                 ("RESOLVED", _) if !view.is_later_than(&before[id]) => continue,
                 (_, true) => ["NEW", "RESOLVED"],
                 (_, false) => ["NOTIFIED", "NOTIFIED"],
@@ -756,16 +759,16 @@ impl History {
         Ok(())
     }
 
-    /// Once nothing goes wrong any more, one run puts everything right, and the next has nothing to do.
+    /// One run without failures restores the expected state, and the next has nothing to do.
     async fn settle(&mut self) -> Checked {
         self.world.state().hub_enabled = true;
         self.world.state().account.lists_credentials = true;
-        check!(self.invoke(&Invocation::quiet(Pause::Hours)).await?, "it was disturbed");
+        check!(self.invoke(&Invocation::quiet(Pause::Hours)).await?, "the run had a failure");
         let before = self.world.state().hub.clone();
         let reported = self.world.state().messages.len();
-        check!(self.invoke(&Invocation::quiet(Pause::None)).await?, "it was disturbed");
+        check!(self.invoke(&Invocation::quiet(Pause::None)).await?, "the run had a failure");
         let again = self.world.results().into_iter().nth(reported);
-        check!(again.is_none(), "the same was reported twice: {again:#?}");
+        check!(again.is_none(), "a finding was reported twice: {again:#?}");
         let same = |hub: &BTreeMap<String, Value>| -> BTreeMap<String, Value> {
             let without = |(id, finding): (&String, &Value)| {
                 let mut finding = finding.clone();
@@ -786,15 +789,15 @@ impl History {
     }
 }
 
-/// A run, or its parts, each of which knows of the one before it only what is in its JSON.
-async fn carried_out(
+/// Executes a run, or its parts, each of which receives only the JSON of the one before.
+async fn execute(
     clients: &Clients,
     config: &Config,
     invocation: &checker::run::Invocation,
-    apart: Option<Part>,
+    split: Option<Part>,
 ) -> Option<Result<Summary, RunError>> {
-    let Some(last) = apart else { return Some(run(clients, config, invocation).await) };
-    // In another process nothing is left of an earlier one's time.
+    let Some(last) = split else { return Some(run(clients, config, invocation).await) };
+    // Each process has its own time limit.
     let budget = || Budget::new(invocation.left / 4, &RUN);
     let decision = written(&audit(clients, config, invocation, &budget()).await.decision);
     if last < Part::Publish {
@@ -828,7 +831,7 @@ fn written(part: &impl serde::Serialize) -> String {
     serde_json::to_string(part).unwrap()
 }
 
-/// A failure that stays is named in the answer or the error, by the operation.
+/// A permanent failure is named in the result or the error, by its operation.
 fn failures_are_named(outcome: Option<&Result<Summary, RunError>>, own: &Own) -> Checked {
     let words = match outcome {
         None => return Ok(()),
@@ -841,18 +844,18 @@ fn failures_are_named(outcome: Option<&Result<Summary, RunError>>, own: &Own) ->
             Failure::Refused | Failure::Crash(_) => false,
             _ => fault.times == u16::MAX - 1,
         };
-        // SNS has published the message, whatever is left of its answer.
+        // SNS has published the message, even if its response is truncated.
         let stays = stays && !(fault.operation == "Publish" && fault.failure == Failure::Shortened);
-        // Where nobody says whose account it is, what Security Hub says does not matter, and that is reported.
+        // Without the account's number the findings are not used, and that is reported.
         let stays = stays && !(fault.operation == "GetFindings" && words.contains("without the account's number"));
-        // A report that cannot be had is one source, whichever of its two calls fails.
+        // The report is one source, whichever of its two calls fails.
         let operation = fault.operation.trim_start_matches("Generate").trim_start_matches("Get");
         check!(!stays || words.contains(operation), "{fault:?} is not named in {words:?}");
     }
     Ok(())
 }
 
-/// What is suppressed between the import and the alert stays so, and is reported only where that could not be seen.
+/// A finding suppressed between the import and the alert stays suppressed, and is reported only if that could not be read.
 fn suppression_is_kept(
     id: &str,
     before: &BTreeMap<String, Value>,
@@ -860,20 +863,20 @@ fn suppression_is_kept(
     mails: &[Value],
     invocation: &Invocation,
 ) -> Checked {
-    // Of two runs at once one may have looked before, and what GetFindings does not show yet nobody can see.
+    // One of two concurrent runs may have read it before, and GetFindings may not show it yet.
     if invocation.twice || invocation.lags {
         return Ok(());
     }
     check!(workflow(&after[id]) == "SUPPRESSED", "{id} was suppressed meanwhile, and is {}", workflow(&after[id]));
     let was_suppressed = before.get(id).is_some_and(|stored| workflow(stored) == "SUPPRESSED");
     for mail in mails.iter().filter(|mail| !was_suppressed && !mail["errors"].to_string().contains(UNSEEN)) {
-        let told = mail["findings"].as_array().unwrap().iter().any(|finding| finding["id"] == id);
-        check!(!told, "{id} was suppressed meanwhile, and was reported");
+        let reported = mail["findings"].as_array().unwrap().iter().any(|finding| finding["id"] == id);
+        check!(!reported, "{id} was suppressed meanwhile, and was reported");
     }
     Ok(())
 }
 
-/// What a run says that could not see what was suppressed meanwhile.
+/// The error of a run that could not read what was suppressed meanwhile.
 const UNSEEN: &str = "could not read what was suppressed meanwhile";
 
 fn others_are_untouched(before: &BTreeMap<String, Value>, after: &BTreeMap<String, Value>) -> Checked {
@@ -884,7 +887,7 @@ fn others_are_untouched(before: &BTreeMap<String, Value>, after: &BTreeMap<Strin
     Ok(())
 }
 
-fn is_unheard(fault: &Fault) -> bool {
+fn is_response_lost(fault: &Fault) -> bool {
     fault.operation == "Publish"
         && matches!(
             fault.failure,
@@ -913,7 +916,7 @@ fn severity(finding: &Value) -> Severity {
     Severity::from_label(finding["Severity"]["Label"].as_str().unwrap()).unwrap()
 }
 
-/// What is stored of what was reported.
+/// Returns the stored evidence.
 fn evidence(finding: &Value) -> ReportedEvidence {
     let fields = &finding["ProductFields"];
     let list = |name: &str| fields[name].as_str().into_iter().flat_map(|list| list.split(',')).map(str::to_owned);
@@ -934,17 +937,17 @@ fn time_in(finding: &Value, field: &str) -> Option<DateTime<Utc>> {
     text.map(|text| DateTime::parse_from_rfc3339(text).unwrap().to_utc())
 }
 
-/// When the report was made that the finding rests on.
+/// Returns the time of the finding's report.
 fn made(finding: &Value) -> Option<DateTime<Utc>> {
     time_in(finding, "credwarden/GeneratedTime")
 }
 
-/// Whether there is something in it that the other does not have.
-fn is_later(news: &ReportedEvidence, known: &ReportedEvidence) -> bool {
-    news.uses.not_in(&known.uses).is_some() || !news.keys.is_subset(&known.keys)
+/// Whether there is evidence that is not known.
+fn is_later(evidence: &ReportedEvidence, known: &ReportedEvidence) -> bool {
+    evidence.uses.not_in(&known.uses).is_some() || !evidence.keys.is_subset(&known.keys)
 }
 
-/// Whether it is about something that happened, and that is not older than the limit.
+/// Whether the finding is on an event that is not older than the limit.
 fn is_held(stored: &Value, now: DateTime<Utc>) -> bool {
     let latest = evidence(stored).uses.latest();
     latest.is_some_and(|latest| now - latest <= Policy::cis().root_used_within)
@@ -1017,17 +1020,17 @@ fn changed(world: &mut State, change: &Change, id: String) {
 
 impl fmt::Display for Figures {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { histories, runs, met, crashes, apart, mails, closed, suppressed } = self;
+        let Self { histories, runs, met, crashes, split, mails, closed, suppressed } = self;
         writeln!(
             formatter,
-            "{histories} histories, {runs} runs, {crashes} of them died, {apart} cut apart, {mails} mails, {closed} closings, \
+            "{histories} histories, {runs} runs, {crashes} of them died, {split} split, {mails} mails, {closed} closings, \
              {suppressed} suppressed meanwhile"
         )?;
         met.iter().try_for_each(|(failure, count)| writeln!(formatter, "{count:6} {failure}"))
     }
 }
 
-fn lived(steps: &[Step], seed: u64) -> Result<Figures, TestCaseError> {
+fn run_history(steps: &[Step], seed: u64) -> Result<Figures, TestCaseError> {
     fastrand::seed(seed);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
     runtime.block_on(async {
@@ -1040,41 +1043,41 @@ fn lived(steps: &[Step], seed: u64) -> Result<Figures, TestCaseError> {
     })
 }
 
-/// Lives so many histories.
-fn live(histories: u32) -> Figures {
+/// Runs so many histories.
+fn run_histories(histories: u32) -> Figures {
     let total = RefCell::new(Figures::default());
     let cases = Cases { cases: histories, failure_persistence: None, ..Cases::default() };
     let result = TestRunner::new(cases).run(&(steps(), any::<u64>()), |(steps, seed)| {
-        total.borrow_mut().add(lived(&steps, seed)?);
+        total.borrow_mut().add(run_history(&steps, seed)?);
         Ok(())
     });
     result.unwrap_or_else(|error| panic!("{error}"));
     total.into_inner()
 }
 
-/// `PROPTEST_CASES` says how many histories; `--nocapture` shows what was in them.
+/// `PROPTEST_CASES` is the number of histories; `--nocapture` shows their figures.
 #[test]
-#[expect(clippy::print_stdout, reason = "what was tried, for who asks for it")]
-fn whatever_happens_the_promises_are_kept() {
+#[expect(clippy::print_stdout, reason = "the figures, with --nocapture")]
+fn every_history_keeps_the_guarantees() {
     let workers = thread::available_parallelism().map_or(1, NonZero::get);
     let share = Cases::default().cases.div_ceil(u32::try_from(workers).unwrap());
     let mut total = Figures::default();
     thread::scope(|scope| {
-        let workers: Vec<_> = (0..workers).map(|_| scope.spawn(|| live(share))).collect();
+        let workers: Vec<_> = (0..workers).map(|_| scope.spawn(|| run_histories(share))).collect();
         for worker in workers {
             total.add(worker.join().unwrap_or_else(|panic| resume_unwind(panic)));
         }
     });
-    // A suite that meets nothing proves nothing.
+    // Every failure must have occurred.
     assert!(FAILURES.iter().all(|failure| total.met.contains_key(&format!("{failure:?}"))), "{total}");
-    assert!(total.mails > 0 && total.closed > 0 && total.crashes > 0 && total.apart > 0, "{total}");
+    assert!(total.mails > 0 && total.closed > 0 && total.crashes > 0 && total.split > 0, "{total}");
     assert!(total.suppressed > 0, "{total}");
     println!("{total}");
 }
 
-/// Of two users one is deleted, and then one is created: the report from between has fewer users than the account.
+/// One of two users is deleted, and then another is created: the report in between has fewer users than the account.
 #[test]
-fn who_is_missing_in_a_report_with_too_few_users_stays_open_until_the_next() {
+fn a_user_missing_in_a_report_with_too_few_users_stays_open_until_the_next() {
     let run = |after, damage| Step::Run(Invocation { damage, ..Invocation::quiet(after) });
     let steps = [
         run(Pause::None, None),
@@ -1083,11 +1086,11 @@ fn who_is_missing_in_a_report_with_too_few_users_stays_open_until_the_next() {
         Step::Change(Change::User(2, 0)),
         run(Pause::None, None),
     ];
-    lived(&steps, 0).unwrap();
+    run_history(&steps, 0).unwrap();
 }
 
-/// A report that takes all the time there is leaves some to ask whose account it is: without that nothing is known of what
-/// was reported before, and all of it would be reported again.
+/// A report that takes all its time leaves some for the caller identity: without the account's id the reported findings are
+/// not known, and all would be reported again.
 #[test]
 fn a_silent_iam_repeats_no_alert() {
     let silent = |operation| Fault { operation, failure: Failure::Silent(Effect::None), after: 0, times: u16::MAX };
@@ -1095,25 +1098,25 @@ fn a_silent_iam_repeats_no_alert() {
         let invocation = |faults| Step::Run(Invocation { faults, ..Invocation::quiet(Pause::Day) });
         let steps =
             [Step::Change(Change::NewRootKey(100)), invocation(Vec::new()), invocation(vec![silent(operation)])];
-        lived(&steps, 1).unwrap_or_else(|error| panic!("{operation}: {error}"));
+        run_history(&steps, 1).unwrap_or_else(|error| panic!("{operation}: {error}"));
     }
 }
 
-/// A run stores a new key and dies before its message; the next one is served a report from before.
+/// A run stores a finding on a new key and dies before its message; the next one is served an earlier report.
 #[test]
-fn what_a_run_that_died_stored_is_reported_though_the_next_report_does_not_show_it() {
+fn a_finding_stored_by_a_run_that_died_is_reported_even_if_the_next_report_lacks_it() {
     let steps = [
         Step::Run(Invocation::quiet(Pause::Day)),
         Step::Change(Change::NewRootKey(0)),
-        Step::Run(Invocation { apart: Some(Part::Publish), ..Invocation::quiet(Pause::Hours) }),
+        Step::Run(Invocation { split: Some(Part::Publish), ..Invocation::quiet(Pause::Hours) }),
         Step::Run(Invocation { damage: Some(Damage::Earliest), ..Invocation::quiet(Pause::None) }),
     ];
-    lived(&steps, 0).unwrap();
+    run_history(&steps, 0).unwrap();
 }
 
-/// Root's key is deleted, and another one made, which first only the summary shows.
+/// Root's key is deleted, and another one made, which only the summary shows at first.
 #[test]
-fn a_root_key_that_first_only_the_summary_shows_is_reported_beside_one_that_is_gone() {
+fn a_root_key_first_shown_by_the_summary_is_reported_beside_a_deleted_one() {
     let steps = [
         Step::Run(Invocation::quiet(Pause::None)),
         Step::Change(Change::DeleteRootKeys),
@@ -1121,5 +1124,5 @@ fn a_root_key_that_first_only_the_summary_shows_is_reported_beside_one_that_is_g
         Step::Change(Change::NewRootKey(0)),
         Step::Run(Invocation::quiet(Pause::None)),
     ];
-    lived(&steps, 0).unwrap();
+    run_history(&steps, 0).unwrap();
 }

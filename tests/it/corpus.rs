@@ -1,11 +1,10 @@
-//! What the fuzzers found worth keeping, and inputs that are made up here: none of it panics, or comes out as something that
-//! acts.
+//! The corpus of the fuzzers: no file panics, and all output is escaped.
 
 use std::path::Path;
 
 use crate::inputs::{rendered, served, shown};
 
-/// Runs the function on every file that its fuzzer left.
+/// Runs the function on every file of its fuzzer's corpus.
 fn replay(target: &str, function: fn(&[u8])) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);
     let mut count = 0;
@@ -20,16 +19,16 @@ fn replay(target: &str, function: fn(&[u8])) {
 }
 
 #[test]
-fn served_reports_of_the_corpus_are_harmless() {
+fn served_reports_of_the_corpus_are_safe() {
     replay("served", served);
 }
 
 #[test]
-fn saved_files_of_the_corpus_are_harmless() {
+fn saved_files_of_the_corpus_are_safe() {
     replay("saved", shown);
 }
 
 #[test]
-fn rendered_files_of_the_corpus_are_harmless() {
+fn rendered_files_of_the_corpus_are_safe() {
     replay("rendered", rendered);
 }

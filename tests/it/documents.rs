@@ -1,4 +1,4 @@
-//! What the documentation shows of the code is rendered from it. The tests compare; `make docs` writes.
+//! Parts of the documentation are rendered from the code. The tests compare; `make docs` writes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -28,11 +28,11 @@ use crate::template::parameter;
 /// The project's folder.
 const ROOT_FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
-/// `make docs` sets it: stale text is written instead of failing a test.
+/// Set by `make docs`: stale text is written instead of failing a test.
 const WRITE: &str = "CREDWARDEN_WRITE_DOCS";
 
 #[test]
-fn the_checks_are_all_there() {
+fn every_check_is_documented() {
     let mut table = "| check | severity | it fails when |\n|---|---|---|\n".to_owned();
     for check in CHECKS {
         let (id, severity, fails) = (check.id, check.severity, check.fails_when);
@@ -43,7 +43,7 @@ fn the_checks_are_all_there() {
     assert!(readme.contains(&format!("\n{} checks. ", CHECKS.len())), "README.md has another number of checks");
 }
 
-/// Where each check has its page, from the project's root.
+/// The folder of the checks' pages, from the project's root.
 const PAGES: &str = "functions/hygiene/docs";
 
 /// The guide to the function.
@@ -63,7 +63,7 @@ fn every_check_has_its_page_and_no_page_is_left_over() {
 }
 
 #[test]
-fn the_settings_are_all_there() {
+fn every_setting_is_documented() {
     let mut table = "| parameter | variable | default | meaning |\n|---|---|---|---|\n".to_owned();
     for variable in VARIABLES {
         let default = if variable.default.is_empty() { "empty".to_owned() } else { format!("`{}`", variable.default) };
@@ -74,7 +74,7 @@ fn the_settings_are_all_there() {
 }
 
 #[test]
-fn the_permissions_are_all_there() {
+fn every_permission_is_documented() {
     let mut table = "| action | on | what for |\n|---|---|---|\n".to_owned();
     for permission in permissions() {
         let when = permission.condition.map_or_else(String::new, |condition| format!(" (when {condition})"));
@@ -83,7 +83,7 @@ fn the_permissions_are_all_there() {
     compare_block(GUIDE, "permissions", &table);
 }
 
-/// A forgotten root key, and a user whose one key was never used: short enough to show a whole mail.
+/// A forgotten root key, and a user whose only key was never used: short enough to show a whole mail.
 fn example() -> Account {
     let bot = user("deploy-bot").replace(",true,2026-11-18T06:00:00Z,2020-01-01T00:00:00Z,", ",false,N/A,N/A,");
     let bot = bot.replace("2026-11-19T06:00:00Z,eu-central-1,s3,false,2020-02-03T04:05:06Z", "N/A,N/A,N/A,false,N/A");
@@ -99,7 +99,7 @@ fn judged(example: &Account) -> Evaluation {
 }
 
 #[test]
-fn the_mail_is_a_real_one() {
+fn the_documented_mail_is_rendered() {
     let evaluation = judged(&example());
     let enrichment = key_ids(&evaluation);
     let outcome = outcome(decided_with(evaluation, &BTreeMap::new(), &enrichment));
@@ -109,7 +109,7 @@ fn the_mail_is_a_real_one() {
     compare_block("README.md", "mail-excerpt", &format!("```text\n{}\n```\n", excerpt(&mail)));
 }
 
-/// The subject, and the first lines about what is new.
+/// Returns the subject, and the first lines about new findings.
 fn excerpt(mail: &str) -> String {
     let (head, rest) = mail.split_once("\nIn Security Hub: ").expect("the mail links to Security Hub");
     let (_, new) = rest.split_once("\nNEW\n").expect("the mail has a section with new findings");
@@ -118,7 +118,7 @@ fn excerpt(mail: &str) -> String {
 }
 
 #[test]
-fn the_table_is_a_real_one() {
+fn the_documented_table_is_rendered() {
     let (mut account, policy, enrichment) = (example(), Policy::cis(), Enrichment::default());
     account.virtual_mfa_users = Err(not_in_files());
     let evaluation = judged(&account);
@@ -129,7 +129,7 @@ fn the_table_is_a_real_one() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_finding_is_a_real_one() {
+async fn the_documented_finding_is_rendered() {
     let evaluation = judged(&example());
     let enrichment = key_ids(&evaluation);
     let findings = wire_with(evaluation, &BTreeMap::new(), &enrichment).await;
@@ -139,17 +139,17 @@ async fn the_finding_is_a_real_one() {
     compare_block(GUIDE, "finding", &format!("```json\n{json}\n```\n"));
 }
 
-/// Each promise names the tests that keep it, and they are there.
+/// Each guarantee names existing tests that verify it.
 #[test]
-fn every_promise_is_kept_by_a_test() {
+fn every_guarantee_is_verified_by_a_test() {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
     let page = std::fs::read_to_string(tests.join("RELIABILITY.md")).unwrap();
-    let promises = page.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| promise |"));
+    let guarantees = page.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| guarantee |"));
     let mut count = 0;
-    for promise in promises {
-        let (_, kept_by) = promise.trim_end_matches('|').rsplit_once('|').unwrap();
-        let named: Vec<(&str, &str)> = kept_by.split('`').filter_map(|word| word.split_once("::")).collect();
-        assert!(!named.is_empty(), "nothing keeps {promise}");
+    for guarantee in guarantees {
+        let (_, verified_by) = guarantee.trim_end_matches('|').rsplit_once('|').unwrap();
+        let named: Vec<(&str, &str)> = verified_by.split('`').filter_map(|word| word.split_once("::")).collect();
+        assert!(!named.is_empty(), "no test verifies {guarantee}");
         for (file, test) in named {
             let source = std::fs::read_to_string(tests.join(file)).unwrap_or_else(|error| panic!("{file}: {error}"));
             let is_there = [format!("fn {test}("), format!("def {test}(")].iter().any(|head| source.contains(head));
@@ -157,12 +157,12 @@ fn every_promise_is_kept_by_a_test() {
         }
         count += 1;
     }
-    assert!(count > 20, "{count} promises");
+    assert!(count > 20, "{count} guarantees");
 }
 
-/// The reproducible build needs one toolchain: the one that the code is written for.
+/// The reproducible build needs one toolchain, the minimum version of the code.
 #[test]
-fn the_toolchain_is_that_of_the_code() {
+fn the_toolchain_is_the_rust_version() {
     let toolchain = read(&at(".ci/toolchain"));
     let manifest = read(&at("Cargo.toml"));
     let (_, after) = manifest.split_once("\nrust-version = \"").unwrap();
@@ -202,7 +202,7 @@ fn links_and_anchors_are_read_as_github_does() {
     assert_eq!(anchors(page), ["a-name-and-more", "twice", "twice-1"].map(str::to_owned).into());
 }
 
-/// Every page of the project, without what was built or installed.
+/// Returns every page of the project, without build output and dependencies.
 fn markdown() -> Vec<PathBuf> {
     const NOT_OURS: [&str; 6] = [".git", ".venv", ".aws-sam", ".pytest_cache", "target", "local"];
     let mut pages = Vec::new();
@@ -222,7 +222,7 @@ fn markdown() -> Vec<PathBuf> {
     pages
 }
 
-/// The lines that are no code block.
+/// Returns the lines outside of code blocks.
 fn prose(page: &str) -> impl Iterator<Item = &str> {
     let mut code = false;
     page.lines().filter(move |line| {
@@ -232,17 +232,17 @@ fn prose(page: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// The targets of `[text](target)` and of `[text]: target`.
+/// Returns the targets of `[text](target)` and of `[text]: target`.
 fn links(page: &str) -> Vec<String> {
     let mut links = Vec::new();
-    // The text of a link may be broken by the end of a line.
+    // A link's text may contain a line break.
     let text: String = prose(page).flat_map(|line| [line, "\n"]).collect();
     let mut from = 0;
     while let Some(found) = text[from..].find("](") {
         let open = from + found;
         let start = open + 2;
         from = text[start..].find(')').map_or(text.len(), |length| start + length);
-        // In a code span there is no link; the text of a link may be a code span.
+        // A code span has no links; a link's text may be a code span.
         let paragraph = text[..open].rfind("\n\n").unwrap_or(0);
         if text[paragraph..open].matches('`').count().is_multiple_of(2) {
             links.push(text[start..from].trim_matches(['<', '>']).to_owned());
@@ -253,7 +253,7 @@ fn links(page: &str) -> Vec<String> {
     links
 }
 
-/// The anchors that GitHub makes of the headings.
+/// Returns the anchors that GitHub makes from the headings.
 fn anchors(page: &str) -> BTreeSet<String> {
     let mut anchors = BTreeSet::new();
     for heading in prose(page).filter(|line| line.starts_with('#')) {
@@ -275,10 +275,10 @@ fn read(path: &Path) -> String {
     std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// The block of that file between `<!-- name -->` and `<!-- /name -->` is this text.
+/// Compares the file's block between `<!-- name -->` and `<!-- /name -->` with this text.
 #[track_caller]
 fn compare_block(file: &str, name: &str, text: &str) {
-    // The tests of one binary run side by side, and more than one may write the file.
+    // The tests of a binary run in parallel, and several may write the file.
     static FILE: Mutex<()> = Mutex::new(());
     let _alone = FILE.lock().unwrap_or_else(PoisonError::into_inner);
     let page = read(&at(file));
@@ -288,7 +288,7 @@ fn compare_block(file: &str, name: &str, text: &str) {
     compare(file, &format!("{}{text}{}", &page[..start], &page[end..]));
 }
 
-/// The file is this text.
+/// Compares the file with this text.
 #[track_caller]
 fn compare(file: &str, text: &str) {
     let path = at(file);

@@ -1,5 +1,4 @@
-//! Names, paths, cells and AWS's own words that would act where they are shown: on a terminal, in a mail, a spreadsheet, a
-//! browser, a log, a shell.
+//! Hostile names, paths, cells and AWS messages are escaped in every output: terminal, mail, spreadsheet, browser, log, shell.
 
 use std::io;
 use std::sync::{Arc, Mutex};
@@ -36,8 +35,8 @@ const HOSTILE: [&str; 14] = [
     "--generate-cli-skeleton",
 ];
 
-/// An account in which everything that is text is this: a user's name, another's path, where root was last used. IAM allows no
-/// such names: in what it serves the row is damaged, a file can have it.
+/// An account with this text everywhere: a user's name, another's path, root's last used service. IAM does not allow such
+/// names: in a served report the row is damaged, in a file it is accepted.
 fn account(hostile: &str, origin: Origin) -> hygiene::account::Account {
     let quoted = |text: &str| format!("\"{}\"", text.replace('"', "\"\""));
     let arn = |path: &str| format!("arn:aws:iam::{ACCOUNT}:user/{path}");
@@ -68,7 +67,7 @@ fn text_of_a_report_is_escaped_everywhere() {
     }
 }
 
-/// What is written to a log.
+/// A log in memory.
 #[derive(Clone, Default)]
 struct Memory(Arc<Mutex<Vec<u8>>>);
 
@@ -82,7 +81,7 @@ impl io::Write for Memory {
     }
 }
 
-/// AWS repeats names in its refusals, and so whatever somebody named a user or a role. The account's name is as hostile.
+/// AWS's errors have the names of users and roles, which may be hostile. So is the account's name.
 #[tokio::test(start_paused = true)]
 async fn text_of_aws_is_escaped_everywhere() {
     for hostile in HOSTILE {
@@ -112,7 +111,7 @@ async fn text_of_aws_is_escaped_everywhere() {
             assert_escaped(text);
             assert!(!text.contains(['<', '>', '[', '`']), "{text}");
         }
-        assert_eq!(world.results()[0]["account_name"], hostile, "machines get it as it is");
+        assert_eq!(world.results()[0]["account_name"], hostile, "JSON has it unescaped");
         let errors = &world.results()[0]["errors"];
         errors.as_array().unwrap().iter().for_each(|error| assert_escaped(error.as_str().unwrap()));
 

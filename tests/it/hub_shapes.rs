@@ -1,5 +1,5 @@
-//! The shapes of the requests in the [table]. A call of the product that has another shape fails the test: the table does not
-//! check how the hub in memory answers it.
+//! The shapes of the requests in the [table]. A call of the product with another shape fails the test, since the table does
+//! not check the response of the hub in memory to it.
 //!
 //! [table]: crate::hub_table
 
@@ -12,7 +12,7 @@ use crate::hub_table::{CASES, remove_nulls};
 
 static SHAPES: LazyLock<Shapes> = LazyLock::new(Shapes::of_the_table);
 
-/// Members whose values are a part of a request's shape: constants and enumerations.
+/// Members whose values are part of a request's shape: constants and enumerations.
 const CLOSED: [&str; 9] = [
     "AwsAccountId",
     "Label",
@@ -45,14 +45,14 @@ struct Shapes {
 #[derive(Default)]
 struct Members(BTreeMap<String, Members>);
 
-/// Panics unless a request of this shape is in the table.
+/// Panics unless the table has a request of this shape.
 pub(crate) fn assert_known(operation: &str, request: &Value) {
     if let Some(problem) = problem(operation, request) {
-        panic!("{operation} is called in a way that is not in tests/security_hub.json: {problem}");
+        panic!("{operation} is called with a shape that is not in tests/security_hub.json: {problem}");
     }
 }
 
-/// What of the request is not in the table.
+/// Returns the part of the request that is not in the table.
 fn problem(operation: &str, request: &Value) -> Option<String> {
     match operation {
         "GetFindings" => Some(query_shape(request)).filter(|shape| !SHAPES.queries.contains(shape)),
@@ -70,8 +70,8 @@ fn batch_problem(request: &Value, items: &str, known: &Members) -> Option<String
     missing.or(wrong_count).or_else(|| known.unknown(request, ""))
 }
 
-/// The shape of `GetFindings`: its members, filters and the values that do not vary from run to run. Every query of the table is
-/// read to its last page, so `NextToken` is not a part of the shape.
+/// Returns the shape of `GetFindings`: its members, filters and the values that do not vary from run to run. Every query of the
+/// table is read to its last page, so `NextToken` is not part of the shape.
 fn query_shape(request: &Value) -> String {
     let mut parts = BTreeSet::new();
     for (name, value) in request.as_object().unwrap() {
@@ -115,7 +115,7 @@ impl Members {
         }
     }
 
-    /// The path of a member, or of a value in [`CLOSED`], that is not among these.
+    /// Returns the path of a member, or of a value in [`CLOSED`], that is unknown.
     fn unknown(&self, value: &Value, name: &str) -> Option<String> {
         match value {
             Value::Object(members) => members.iter().find_map(|(member, below)| {
@@ -148,12 +148,12 @@ impl Shapes {
     }
 }
 
-/// Whether the product makes such a call: not one by somebody else, and not one that is refused as invalid or denied.
+/// Whether the product makes such a call: it is not by another client, and not refused as invalid or denied.
 fn is_product(step: &Value) -> bool {
     step.get("by").is_none() && [400, 403].iter().all(|status| step["error"]["status"] != *status)
 }
 
-/// Makes a call of the table one that the product does not make.
+/// Changes a call of the table to one that the product does not make.
 type Change = fn(&mut Value);
 
 const QUERIES: [(&str, Change); 9] = [

@@ -1,4 +1,4 @@
-//! The table of requests to Security Hub and of its answers, which the [world]'s hub and the emulated one both have to give.
+//! The table of requests to Security Hub and of its responses, for the [world]'s hub and for the emulated one.
 //!
 //! [world]: crate::world
 
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::account::{ACCOUNT, now};
 use crate::world::{Account, Process, REGION, World, product_arn};
 
-/// The cases of `security_hub.json` but for those of the emulator alone.
+/// Returns the cases of `security_hub.json` without those of the emulator only.
 pub(crate) static CASES: LazyLock<Vec<Value>> = LazyLock::new(read);
 
 fn read() -> Vec<Value> {
@@ -32,7 +32,7 @@ fn read() -> Vec<Value> {
     cases.collect()
 }
 
-/// A value of the table with every `like` and every `times` replaced by what it stands for.
+/// Returns a value of the table with every `like` and every `times` expanded.
 fn expanded(value: &Value, values: &Value) -> Value {
     match value {
         Value::Array(items) => items.iter().flat_map(|item| repeated(item, values)).collect(),
@@ -71,7 +71,7 @@ pub(crate) fn remove_nulls(value: &mut Value) {
     }
 }
 
-/// Where an answer is not what the table has.
+/// Collects the differences between a response and the table.
 fn differences(expected: &Value, actual: &Value, path: &str, found: &mut Vec<String>) {
     match (expected, actual) {
         (Value::Object(expected), Value::Object(_)) => {
@@ -107,7 +107,7 @@ fn identity(item: &Value) -> &str {
     item["Id"].as_str().or_else(|| item["FindingIdentifier"]["Id"].as_str()).unwrap()
 }
 
-/// The status, the error's code and the answer with the findings of all its pages; and the number of pages.
+/// Returns the status, the error's code, the response with the findings of all its pages, and the number of pages.
 fn answered(hub: &Process, operation: &str, request: &Value) -> (u16, Option<String>, Value, usize) {
     let (status, code, mut answer) = hub.ask(operation, request);
     let mut pages = 1;
@@ -123,7 +123,7 @@ fn answered(hub: &Process, operation: &str, request: &Value) -> (u16, Option<Str
     (status, code, answer, pages)
 }
 
-/// What the hub in memory does not answer as the table has it.
+/// Returns the differences between the hub in memory and the table.
 fn failures(case: &Value) -> Vec<String> {
     let world = World::new(now(), Account::default(), 0);
     let hub = world.process(Vec::new());
@@ -154,7 +154,7 @@ fn failures(case: &Value) -> Vec<String> {
 }
 
 #[test]
-fn the_hub_in_memory_answers_as_in_the_table() {
+fn responses_of_the_hub_in_memory_match_the_table() {
     let found: Vec<String> = CASES.iter().flat_map(failures).collect();
     assert!(found.is_empty(), "{}", found.join("\n"));
 }

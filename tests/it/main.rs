@@ -1,12 +1,12 @@
-//! What needs more than one crate or the SDK, in one binary, so that the SDKs are linked once.
+//! Tests that need more than one crate or the SDK, in one binary, so that the SDKs are linked once.
 //!
-//! - [`account`] and [`clients`] are what the tests share
-//! - one module for each of the checker's modules, against the SDK's mocks; [`whole`]: answers whose end is missing
+//! - [`account`] and [`clients`] are shared by the tests
+//! - one module for each of the checker's modules, with the SDK's mocks; [`whole`]: truncated responses
 //! - [`asff`]: the bytes that go to Security Hub, against the format's limits
-//! - [`converge`]: histories of an account in which everything goes wrong, in the [`world`]
-//! - [`hub_table`]: requests to Security Hub and its answers, for the [`world`] and for the emulator; [`hub_shapes`]: the
-//!   product makes no others
-//! - [`upgrade`]: what earlier versions stored is known
+//! - [`converge`]: histories of an account with every failure, in the [`world`]
+//! - [`hub_table`]: requests to Security Hub and its responses, for the [`world`] and for the emulator; [`hub_shapes`]:
+//!   the product makes no other requests
+//! - [`upgrade`]: findings stored by earlier versions are known
 //! - [`documents`]: parts of the documentation are rendered from code; [`template`]: the template and the code agree
 
 #![allow(
@@ -27,9 +27,9 @@ mod hub_shapes;
 mod hub_table;
 mod inputs;
 mod notify;
-mod pace;
 mod partitions;
 mod publish;
+mod rate_limit;
 mod recall;
 mod retry;
 mod template;

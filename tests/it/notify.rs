@@ -1,4 +1,4 @@
-//! The message: its parts, its size, and that hostile names stay out of what is not encrypted.
+//! The message: its parts and its size; its unencrypted subject has no hostile names.
 
 use std::collections::BTreeMap;
 
@@ -30,7 +30,7 @@ fn people_get_text_and_machines_the_result() {
     let parts = parts(&message);
     let names: Vec<_> = parts.keys().map(String::as_str).collect();
     assert_eq!(names, ["default", "email", "http", "https", "lambda", "sqs"]);
-    assert!(parts["email"].starts_with(&parts["default"]), "the short text is the start of the long one");
+    assert!(parts["email"].starts_with(&parts["default"]), "the short text is the beginning of the long one");
     let result: Value = serde_json::from_str(&parts["sqs"]).unwrap();
     assert_eq!(result["truncated"], 0);
     assert_eq!(result["findings"].as_array().unwrap().len(), usize::try_from(result["new"].as_u64().unwrap()).unwrap());
@@ -109,12 +109,12 @@ fn open(check: &str, subject: &str, severity: Severity) -> (String, Stored) {
     (id, stored)
 }
 
-/// The root user with nothing but a password and MFA, last used long ago.
+/// The root user with only a password and MFA, last used long ago.
 const QUIET_ROOT: &str = "<root_account>,arn:aws:iam::123456789012:root,2019-01-02T03:04:05Z,true,2020-01-02T03:04:05Z,\
     2020-01-01T00:00:00Z,not_supported,true,false,N/A,N/A,N/A,N/A,false,N/A,N/A,N/A,N/A,false,N/A,false,N/A";
 
 #[test]
-fn what_ended_is_in_the_result_worst_first_with_its_reason() {
+fn closed_findings_are_in_the_result_worst_first_with_their_reason() {
     let alice = user("alice").replace("N/A,false,true,2021", "N/A,true,false,2021");
     let (suppressed_id, suppressed) = open("user-without-credentials", "user/carol", Severity::Low);
     let stored = BTreeMap::from([
@@ -157,7 +157,7 @@ fn what_ended_is_in_the_result_worst_first_with_its_reason() {
 }
 
 #[test]
-fn at_most_a_hundred_that_ended_are_listed_and_the_rest_is_counted() {
+fn at_most_a_hundred_closed_findings_are_listed_and_the_rest_counted() {
     let gone = |number| open("console-user-mfa-disabled", &format!("user/user-{number:04}"), Severity::High);
     let stored = (0..140).map(gone).chain([open("some-later-check", "root", Severity::Low)]).collect();
     let message = message(&[outcome(decided(evaluated(&[QUIET_ROOT]), &stored))]).unwrap();
@@ -167,7 +167,7 @@ fn at_most_a_hundred_that_ended_are_listed_and_the_rest_is_counted() {
 }
 
 #[test]
-fn findings_and_what_ended_share_the_message_and_findings_come_first() {
+fn open_and_closed_findings_share_the_message_and_open_ones_come_first() {
     let gone = |number| open("console-user-mfa-disabled", &format!("user/user-{number:04}"), Severity::High);
     for (failing, expected) in [(3, [10..=100, 50..=100]), (5000, [10..=100, 0..=5])] {
         let rows: Vec<String> = (0..failing).map(|number| user(&format!("failing-{number:04}"))).collect();
@@ -226,7 +226,7 @@ fn a_dry_runs_answer_fits_and_keeps_what_fails() {
 }
 
 #[test]
-fn hostile_names_neither_burst_the_message_nor_reach_the_subject() {
+fn hostile_names_neither_exceed_the_size_limit_nor_reach_the_subject() {
     let hostile = |number: usize| {
         let name = format!("\"\"\"{number}{}\"", "\\\u{1}😀".repeat(40));
         user("NAME").replacen("NAME", &name, 1).replacen("arn:aws:iam::123456789012:user/NAME", "", 1)

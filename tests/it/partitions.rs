@@ -1,4 +1,4 @@
-//! GovCloud and China: nothing that is said or sent there is of the commercial partition; and regions without Security Hub.
+//! GovCloud and China: output and calls have nothing of the commercial partition. Regions without Security Hub.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -22,7 +22,7 @@ use crate::account::{ACCOUNT, ROOT, csv, decided, invocation, now, outcome, snap
 use crate::asff::sent;
 use crate::world::{Account, Effect, Failure, Fault, World, config};
 
-/// Each with a region and where its console is.
+/// Each with a region and its console's host.
 const PARTITIONS: [(&str, &str, &str); 3] = [
     ("aws", "eu-central-1", "console.aws.amazon.com"),
     ("aws-us-gov", "us-gov-west-1", "console.amazonaws-us-gov.com"),
@@ -47,7 +47,7 @@ fn decided_in(region: &str, evaluation: Evaluation) -> Decision {
 }
 
 /// Every ARN in the text has the partition.
-fn assert_at_home(text: &str, partition: &str) {
+fn assert_partition(text: &str, partition: &str) {
     let mut arns = 0;
     for (place, _) in text.match_indices("arn:") {
         let arn: String = text[place..].chars().take(24).collect();
@@ -68,7 +68,7 @@ async fn findings_are_of_the_partition() {
             assert_eq!(finding["ProductArn"], product.as_str());
             let resources = finding["Resources"].as_array().unwrap();
             assert!(resources.iter().all(|resource| resource["Partition"] == partition));
-            assert_at_home(&finding.to_string(), partition);
+            assert_partition(&finding.to_string(), partition);
         }
     }
 }
@@ -88,7 +88,7 @@ fn mails_link_to_the_partitions_console() {
 }
 
 #[test]
-fn what_people_see_names_the_partition() {
+fn table_and_page_name_the_partition() {
     for (partition, ..) in PARTITIONS {
         let (snapshot, policy, enrichment) = (account(partition), Policy::cis(), Enrichment::default());
         let evaluation = judged(&snapshot);
@@ -103,9 +103,9 @@ fn what_people_see_names_the_partition() {
     }
 }
 
-/// In GovCloud the root user has no password unless something says so; the old reports there do not say.
+/// In GovCloud the root user has no password unless a source shows one; old reports do not have that column.
 #[test]
-fn a_root_user_of_whose_password_nobody_says_anything_has_none_in_govcloud() {
+fn a_root_user_without_password_data_has_no_password_in_govcloud() {
     for (partition, expected) in
         [("aws", Status::Failed), ("aws-cn", Status::Failed), ("aws-us-gov", Status::NotApplicable)]
     {
@@ -127,9 +127,9 @@ fn a_root_user_of_whose_password_nobody_says_anything_has_none_in_govcloud() {
     }
 }
 
-/// Where Security Hub is not, its name leads nowhere: people are told all the same, and told why.
+/// In a region without Security Hub its host name does not exist: people are notified, with the error.
 #[tokio::test(start_paused = true)]
-async fn a_region_without_security_hub_is_told() {
+async fn a_region_without_security_hub_is_reported() {
     let fault = Fault { operation: "GetFindings", failure: Failure::Cut(Effect::None), after: 0, times: u16::MAX };
     let world = World::new(now(), Account { root_mfa: false, ..Account::default() }, 7);
     let process = world.process(vec![fault]);
@@ -143,9 +143,9 @@ async fn a_region_without_security_hub_is_told() {
     assert!(!process.own().calls.contains_key("BatchImportFindings"));
 }
 
-/// The caller's ARN says the partition where the report does not.
+/// Without a report the partition is that of the caller's ARN.
 #[tokio::test(start_paused = true)]
-async fn the_partition_is_the_callers_where_there_is_no_report() {
+async fn without_a_report_the_partition_is_the_callers() {
     let caller = mock!(aws_sdk_sts::Client::get_caller_identity).then_output(|| {
         aws_sdk_sts::operation::get_caller_identity::GetCallerIdentityOutput::builder()
             .account(ACCOUNT)

@@ -1,4 +1,4 @@
-//! Writing: batches, what comes back refused, and marks.
+//! Writing: batches, refused findings, and marks.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -43,7 +43,7 @@ fn answer(failed: &[(&str, &str)]) -> Value {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_has_a_hundred_findings_at_the_most_and_a_second_ten_calls() {
+async fn calls_are_limited_to_a_hundred_findings_and_to_ten_per_second() {
     let (client, bodies) = security_hub(|_, _| answer(&[]));
     let before = Instant::now();
     let imported = import(&client, &items(2001)).await;
@@ -56,7 +56,7 @@ async fn a_call_has_a_hundred_findings_at_the_most_and_a_second_ten_calls() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_has_six_megabytes_at_the_most() {
+async fn calls_are_limited_to_six_megabytes() {
     fn long<'a>(id: &'a String, _: &'a Product) -> Asff<'a> {
         Asff { id: Some(id.into()), description: "x".repeat(70_000).into(), ..Asff::default() }
     }
@@ -86,12 +86,12 @@ async fn a_refused_finding_is_named_and_the_others_are_written() {
     let failed: Vec<_> = imported.refused.into_iter().collect();
     assert_eq!(failed, [("credwarden/x/0001".to_owned(), "BatchImportFindings: InvalidInput: said AWS".to_owned())]);
     let bodies = bodies.lock().unwrap();
-    assert_eq!(bodies.len(), 2, "what may succeed is tried again");
+    assert_eq!(bodies.len(), 2, "findings that may succeed are retried");
     assert_eq!(ids(&serde_json::from_slice(&bodies[1]).unwrap()), ["credwarden/x/0002"]);
 }
 
-/// Imports three findings, where each call is answered by its number, from 1; answers what was refused, with the reason, which
-/// findings were in each call by their last digits, and how long it took.
+/// Imports three findings; `answers` gives the response to each call by its number, from 1. Returns the refused findings with the
+/// reason, the findings of each call by their last digits, and the duration.
 async fn three(answers: fn(usize) -> Value) -> (Vec<(String, String)>, Vec<String>, Duration) {
     let calls = AtomicUsize::new(0);
     let (client, bodies) = security_hub(move |_, _| answers(calls.fetch_add(1, Ordering::SeqCst) + 1));
@@ -105,7 +105,7 @@ async fn three(answers: fn(usize) -> Value) -> (Vec<(String, String)>, Vec<Strin
 }
 
 #[tokio::test(start_paused = true)]
-async fn imports_that_may_succeed_are_tried_again_until_the_time_is_up() {
+async fn imports_that_may_succeed_are_retried_until_the_deadline() {
     let codes = ["ConcurrentUpdateError", "InternalFailure", "ThrottlingException", "TooManyRequests", "Unheard", ""];
     for code in codes {
         let calls = AtomicUsize::new(0);
@@ -136,7 +136,7 @@ async fn imports_that_may_succeed_are_tried_again_until_the_time_is_up() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_refused_and_not_named_may_be_any_of_its_call() {
+async fn an_unnamed_refusal_may_be_any_finding_of_its_call() {
     let unnamed = |_| json!({"SuccessCount": 2, "FailedCount": 1, "FailedFindings": []});
     let reason = "BatchImportFindings: 1 of the findings was refused, and it is not said which";
     let (refused, sent, _) = three(unnamed).await;
@@ -162,7 +162,7 @@ async fn what_is_refused_and_not_named_may_be_any_of_its_call() {
     assert_eq!((refused.len(), sent.len()), (3, 1));
 
     let (refused, sent, _) = three(|call| if call == 1 { json!({"FailedCount": 1}) } else { answer(&[]) }).await;
-    assert_eq!((refused, sent), (Vec::new(), vec!["012".to_owned(); 2]), "taken the second time");
+    assert_eq!((refused, sent), (Vec::new(), vec!["012".to_owned(); 2]), "accepted by the second call");
 }
 
 #[tokio::test(start_paused = true)]
@@ -196,7 +196,7 @@ async fn a_batch_that_fails_does_not_stop_the_others() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn marks_that_may_succeed_are_tried_again_until_the_time_is_up() {
+async fn marks_that_may_succeed_are_retried_until_the_deadline() {
     let (client, bodies) = security_hub(|path, request| {
         assert_eq!(path, "/findings/batchupdate");
         assert_eq!(request["Workflow"], json!({"Status": "NOTIFIED"}));
@@ -227,7 +227,7 @@ async fn marks_that_may_succeed_are_tried_again_until_the_time_is_up() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_mark_that_comes_back_without_its_identity_may_be_any_of_its_call() {
+async fn an_unprocessed_mark_without_identity_may_be_any_finding_of_its_call() {
     for odd in [json!({}), json!({"FindingIdentifier": {}}), json!({"FindingIdentifier": {"Id": "another"}})] {
         let (client, bodies) = security_hub(move |_, request| {
             let ids = request["FindingIdentifiers"].as_array().unwrap();
@@ -254,12 +254,12 @@ async fn a_mark_that_comes_back_without_its_identity_may_be_any_of_its_call() {
 const ROOT_USE: &str = "credwarden/root-user-recently-used/123456789012/root";
 const BEFORE: &str = "2026-11-01T06:00:00Z";
 
-/// What is remembered of a use that an earlier version stored.
+/// The evidence of a use that an earlier version stored.
 fn used(at: &str) -> ReportedEvidence {
     ReportedEvidence { uses: Uses { of_any: Some(time(at)), ..Uses::default() }, ..ReportedEvidence::default() }
 }
 
-/// A decision on a root user whose latest use was not reported: the one before is stored.
+/// A decision on a root user whose latest use was not reported; the use before is stored.
 fn with_new_evidence(workflow: Workflow) -> Decision {
     let known = Stored {
         id: ROOT_USE.to_owned(),
@@ -283,7 +283,7 @@ fn with_new_evidence(workflow: Workflow) -> Decision {
     Decision { closings: Vec::new(), ..decision }
 }
 
-/// What each call says of root's last use: the stored one, the new one, or a workflow status.
+/// Returns root's last use in each call: the stored one, the new one, or a workflow status.
 fn root_use_in(bodies: &Mutex<Vec<Vec<u8>>>) -> Vec<String> {
     let calls = bodies.lock().unwrap();
     let calls = calls.iter().map(|body| serde_json::from_slice::<Value>(body).unwrap());
@@ -299,7 +299,7 @@ fn root_use_in(bodies: &Mutex<Vec<Vec<u8>>>) -> Vec<String> {
     calls.filter_map(of_root_use).collect()
 }
 
-/// Publishes and finishes, where these marks come back; answers what was said of root's last use before the alert, and after.
+/// Publishes and finishes, with these unprocessed marks; returns root's last use in the calls before the alert, and after.
 async fn published(decision: &Decision, unprocessed: fn(&Value) -> Value) -> (Receipts, Vec<String>, Vec<String>) {
     let (client, bodies) = security_hub(move |path, request| match path {
         "/findings/import" => answer(&[]),
@@ -334,7 +334,7 @@ async fn new_evidence_is_stored_once_the_finding_is_marked_new() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_stored_stays_when_the_finding_cannot_be_marked_new() {
+async fn stored_evidence_is_kept_if_the_finding_cannot_be_marked_new() {
     let each = |ids: &Value| {
         let refused = |id| json!({"FindingIdentifier": id, "ErrorCode": "InvalidInput", "ErrorMessage": "said AWS"});
         ids.as_array().unwrap().iter().map(refused).collect()

@@ -1,4 +1,4 @@
-//! What is recalled: all pages, only ours, and all or nothing.
+//! Recall: it reads all pages, keeps only credwarden's findings, and returns all or an error.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -69,7 +69,7 @@ fn with(changes: &Value) -> Value {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_another_run_opened_again_meanwhile_is_asked_for_by_its_date() {
+async fn findings_reopened_by_another_run_are_requested_by_date() {
     let (client, bodies) = security_hub(|_, _| json!({"Findings": []}));
     let ids: Vec<String> = (0..401).map(|number| number.to_string()).collect();
     Recall::new(&client, product()).reopened(&ids, now(), soon(), &mut Recalled::new()).await.unwrap();
@@ -123,7 +123,7 @@ async fn all_pages_are_read_at_the_services_rate() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_not_ours_is_left_out_whatever_the_filter_did() {
+async fn findings_of_other_tools_are_dropped() {
     let foreign = [
         json!({"Id": "1", "ProductArn": "arn:aws:securityhub:eu-central-1:210987654321:product/210987654321/default"}),
         json!({"Id": "2", "AwsAccountId": "210987654321"}),
@@ -135,7 +135,7 @@ async fn what_is_not_ours_is_left_out_whatever_the_filter_did() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_recall_that_is_cut_short_is_none() {
+async fn an_incomplete_recall_is_an_error() {
     let (endless, _) = security_hub(|_, _| json!({"Findings": [finding()], "NextToken": "again"}));
     let error = recall(&endless, &product(), soon()).await.unwrap_err();
     assert_eq!(
@@ -144,9 +144,9 @@ async fn a_recall_that_is_cut_short_is_none() {
     );
 }
 
-/// A finding under our generator's name may be anybody's.
+/// A finding with credwarden's generator may be by another tool.
 #[tokio::test(start_paused = true)]
-async fn a_time_that_cannot_be_read_costs_no_finding() {
+async fn an_unreadable_time_drops_no_finding() {
     let [created, first, updated] = ["2026-10-01T06:00:00Z", "2026-10-02T06:00:00Z", "2026-11-19T06:00:00.123Z"];
     let last = "9999-12-31T23:59:59.999Z";
     let odd = [
@@ -171,9 +171,9 @@ async fn a_time_that_cannot_be_read_costs_no_finding() {
     }
 }
 
-/// Of a finding that Security Hub takes no update of, the run says so; it carries on with all others.
+/// A finding whose updates Security Hub ignores is reported; the run continues with all others.
 #[tokio::test(start_paused = true)]
-async fn a_finding_of_the_year_9999_costs_no_other_anything() {
+async fn a_finding_of_the_year_9999_does_not_affect_others() {
     let world = World::new(now(), Account { root_keys: [Some(old_key()), None], ..Account::default() }, 7);
     let last = "9999-12-31T23:59:59.999Z";
     let keys = "credwarden/root-access-key-active/123456789012/root";
@@ -195,12 +195,12 @@ async fn a_finding_of_the_year_9999_costs_no_other_anything() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_status_that_is_not_known_silences_nothing() {
+async fn an_unknown_status_suppresses_nothing() {
     let (client, _) = security_hub(|_, _| json!({"Findings": [with(&json!({"Workflow": {"Status": "ASSIGNED"}}))]}));
     assert_eq!(recall(&client, &product(), soon()).await.unwrap()[OURS].workflow, Workflow::New);
 }
 
-/// Asks for closed findings among that many identities; returns what each call filtered by: states, and number of identities.
+/// Requests closed findings among that many identities; returns the filters of each call: states, and number of identities.
 async fn asked_for(count: usize) -> Vec<(Value, usize)> {
     let (client, bodies) = security_hub(|_, _| json!({"Findings": [with(&json!({"RecordState": "ARCHIVED"}))]}));
     let ids: Vec<String> =
@@ -216,17 +216,17 @@ async fn asked_for(count: usize) -> Vec<(Value, usize)> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn closed_findings_are_asked_for_by_identity_and_many_of_them_as_a_list() {
+async fn closed_findings_are_requested_by_identity_and_many_of_them_as_a_list() {
     assert_eq!(asked_for(0).await, []);
     let both = json!(["ACTIVE", "ARCHIVED"]);
     assert_eq!(asked_for(21).await, [(both.clone(), 20), (both.clone(), 1)]);
     assert_eq!(asked_for(400).await, vec![(both, 20); 20]);
-    // Those that another run opened again meanwhile are in the second list.
+    // Findings that another run reopened meanwhile are in the second list.
     assert_eq!(asked_for(401).await, [(json!(["ARCHIVED"]), 0), (json!(["ACTIVE"]), 0)]);
 }
 
-/// Reads which of that many new findings were suppressed meanwhile, where so many were before; returns the number of identities
-/// in each call.
+/// Reads which of that many new findings were suppressed meanwhile, if `before` findings already were; returns the number of
+/// identities in each call.
 async fn asked_again(new: usize, before: usize) -> Vec<usize> {
     let (client, bodies) = security_hub(|_, _| json!({"Findings": []}));
     let ids: Vec<String> = (0..new).map(|number| number.to_string()).collect();
@@ -247,12 +247,12 @@ async fn suppressions_are_read_by_identity_or_as_a_list_whichever_is_fewer_calls
     assert_eq!(asked_again(20, 0).await, [20]);
     assert_eq!(asked_again(21, 0).await, [0], "two calls by identity, one page");
     assert_eq!(asked_again(21, 99).await, [0]);
-    assert_eq!(asked_again(21, 100).await, [20, 1], "a full page, and one with what is suppressed now");
+    assert_eq!(asked_again(21, 100).await, [20, 1], "a full page, and one with the newly suppressed finding");
     assert_eq!(asked_again(15_000, 400).await, [0]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn only_what_is_shown_as_suppressed_is() {
+async fn only_findings_shown_as_suppressed_are() {
     let hostile = "credwarden/console-user-mfa-disabled/123456789012/user/\u{202e}mallory";
     let shown = [
         with(&json!({"Workflow": {"Status": "SUPPRESSED"}})),
@@ -279,7 +279,7 @@ async fn all_calls_of_a_run_share_one_rate() {
     assert!(Duration::from_millis(1990) <= waited && waited < Duration::from_millis(2100), "1 call and 11: {waited:?}");
 }
 
-/// What comes back of a finding is what was decided to be stored.
+/// A recalled finding equals the decided one.
 #[tokio::test(start_paused = true)]
 async fn a_finding_is_recalled_as_it_was_written() {
     let evaluation = evaluated(&[ROOT, &user("alice")]);
@@ -321,9 +321,9 @@ async fn a_finding_is_recalled_as_it_was_written() {
     }
 }
 
-/// A page that says nothing is no empty page: then all would be new, and nothing of it closed.
+/// A page without the list is not an empty page: otherwise all findings would be new, and none closed.
 #[tokio::test(start_paused = true)]
-async fn an_answer_that_is_no_page_is_tried_again_and_never_empty() {
+async fn an_invalid_page_is_retried_and_never_empty() {
     let cut = json!({"Findings": [finding()]}).to_string();
     for odd in ["", "{}", "{\"Findings\":null}", "[]", "<html>maintenance</html>", &cut[..cut.len() - 20]] {
         let odd = odd.to_owned();
@@ -340,9 +340,9 @@ async fn an_answer_that_is_no_page_is_tried_again_and_never_empty() {
     assert!(chain(&error).contains("missing field `Findings`"), "{}", chain(&error));
 }
 
-/// A finding that is not ours may have anything in what is not read of it.
+/// Findings of other tools may have any value in fields that are not read.
 #[tokio::test(start_paused = true)]
-async fn what_is_not_read_of_a_finding_costs_nothing() {
+async fn unread_fields_of_a_finding_may_have_any_value() {
     let odd =
         json!({"Resources": 7, "Remediation": null, "Description": [], "Types": {}, "ProductFields": {"other": {}}});
     let foreign = with(&json!({"Id": "x", "GeneratorId": "another-tool", "ProductFields": null, "Title": null}));
@@ -350,7 +350,7 @@ async fn what_is_not_read_of_a_finding_costs_nothing() {
     assert_eq!(recall(&client, &product(), soon()).await.unwrap().len(), 1);
 }
 
-/// Where nobody is notified, everything stays new, and nobody can be spared a mail by what was suppressed meanwhile.
+/// Without notifications everything stays new, and later suppressions need not be read.
 #[tokio::test(start_paused = true)]
 async fn without_a_topic_nothing_is_read_again() {
     let world = World::new(now(), Account { root_keys: [Some(old_key()), None], ..Account::default() }, 7);
@@ -362,15 +362,15 @@ async fn without_a_topic_nothing_is_read_again() {
     let notified = config();
     let silent = Config { topic_arn: None, ..config() };
     let first = reads(&silent).await;
-    assert_eq!((reads(&silent).await, first), (1, 2), "the second one has nothing to ask for that is not open");
-    assert_eq!(reads(&notified).await, 2, "what is new is read again before the message");
+    assert_eq!((reads(&silent).await, first), (1, 2), "the second run has only open findings to read");
+    assert_eq!(reads(&notified).await, 2, "new findings are read again before the message");
 }
 
 fn old_key() -> Key {
     Key { id: "AKIAROOT".to_owned(), created: now() - TimeDelta::days(400), used: None, active: true }
 }
 
-/// What was suppressed was an earlier user's finding, and what could not be set to NEW is no suppression of today.
+/// The suppressed finding was an earlier user's; the failure to set it to NEW does not suppress it again.
 #[tokio::test(start_paused = true)]
 async fn another_user_of_a_suppressed_name_is_reported_though_nothing_can_be_marked() {
     let user = |days| User { created: now() - TimeDelta::days(days), password: true, ..User::default() };
@@ -390,7 +390,7 @@ async fn another_user_of_a_suppressed_name_is_reported_though_nothing_can_be_mar
     let denied =
         || vec![Fault { operation: "BatchUpdateFindings", failure: Failure::Denied, after: 0, times: u16::MAX }];
     assert_ne!(day(denied()).await, 0);
-    assert_ne!(day(denied()).await, 0, "nobody could remember that it was reported");
+    assert_ne!(day(denied()).await, 0, "it could not be marked as reported");
     assert_ne!(day(Vec::new()).await, 0);
     assert_eq!(day(Vec::new()).await, 0);
     assert_eq!(world.state().hub[&id]["Workflow"]["Status"], "NOTIFIED");

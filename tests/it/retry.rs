@@ -1,4 +1,4 @@
-//! What is tried again, how often, and what kind of failure each answer and each lack of one is.
+//! Retries: which errors are retried, how often, and the kind of each error.
 
 use std::cell::RefCell;
 use std::net::TcpListener;
@@ -28,7 +28,7 @@ use crate::world::{Account, Effect, Failure, Fault, World, config};
 
 const OPERATION: &str = "GetAccountSummary";
 
-/// The error of one call of IAM over that client.
+/// Returns the error of one call to IAM with this client.
 async fn failed(http: SharedHttpClient, endpoint: &str) -> CallError {
     let sdk = SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
@@ -43,7 +43,7 @@ async fn failed(http: SharedHttpClient, endpoint: &str) -> CallError {
 }
 
 #[tokio::test]
-async fn an_answer_has_its_kind_and_its_words() {
+async fn an_error_has_its_kind_and_its_message() {
     let error = |code: &str, message: &str| {
         format!(
             "<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>{message}</Message></Error></ErrorResponse>"
@@ -80,23 +80,23 @@ async fn an_answer_has_its_kind_and_its_words() {
 }
 
 #[tokio::test]
-async fn whoever_cannot_be_reached_is_not_whoever_does_not_answer() {
+async fn an_unreachable_endpoint_differs_from_one_that_hangs_up() {
     let http = || direct_http_client(TrustStore::empty());
     let (closed, plain) = (TcpListener::bind("127.0.0.1:0").unwrap(), TcpListener::bind("127.0.0.1:0").unwrap());
     let port = |listener: &TcpListener| listener.local_addr().unwrap().port();
-    let nobody = format!("http://127.0.0.1:{}", port(&closed));
+    let refused = format!("http://127.0.0.1:{}", port(&closed));
     drop(closed);
-    // It hangs up: on a handshake, or on a request.
+    // It closes the connection: after a handshake, or after a request.
     let (tls, cut) = (format!("https://127.0.0.1:{}", port(&plain)), format!("http://127.0.0.1:{}", port(&plain)));
     std::thread::spawn(move || plain.incoming().for_each(drop));
     let mut kinds = Vec::new();
-    for endpoint in [nobody.as_str(), "http://nowhere.invalid", &tls, &cut] {
+    for endpoint in [refused.as_str(), "http://nowhere.invalid", &tls, &cut] {
         kinds.push(failed(http(), endpoint).await.kind);
     }
     assert_eq!(kinds, [Kind::Unreachable, Kind::Unreachable, Kind::Unreachable, Kind::Interrupted]);
 }
 
-/// How many calls there are where each fails so, the last way again and again, and for how long.
+/// Returns the number of calls if they fail in these ways, and then always in the last one.
 async fn calls(retry: Retry, kinds: &[Kind]) -> u32 {
     let count = RefCell::new(0_u32);
     let result = with_retry::<()>(OPERATION, retry, async || {
@@ -109,7 +109,7 @@ async fn calls(retry: Retry, kinds: &[Kind]) -> u32 {
 }
 
 #[tokio::test(start_paused = true)]
-async fn tries_are_limited_where_they_are_of_no_use_or_do_harm() {
+async fn retries_are_limited_where_they_are_useless_or_ambiguous() {
     let minutes = || Retry::from(Instant::now() + Duration::from_mins(2));
     let retries = Arc::new(AtomicU32::new(0));
     let counter = Arc::clone(&retries);
@@ -123,17 +123,17 @@ async fn tries_are_limited_where_they_are_of_no_use_or_do_harm() {
     assert_eq!(calls(few(), &[Kind::Unreachable]).await, 3);
     assert_eq!(retries.load(Ordering::Relaxed), 2);
     assert!(calls(few(), &[Kind::Throttled]).await > 5, "that may pass");
-    assert!(calls(minutes(), &[Kind::Unreachable]).await > 5, "so may that, for who has the time");
+    assert!(calls(minutes(), &[Kind::Unreachable]).await > 5, "so may that, within minutes");
     let once = || Retry { after_ambiguous: Some(2), ..minutes() };
     assert_eq!(calls(once(), &[Kind::Timeout]).await, 3);
     assert_eq!(calls(once(), &[Kind::Unavailable]).await, 3, "HTTP 500 can come after the message was published");
     assert_eq!(calls(once(), &[Kind::Throttled, Kind::Throttled, Kind::Interrupted, Kind::Throttled]).await, 5);
-    assert!(calls(once(), &[Kind::Throttled]).await > 5, "SNS did not take it");
+    assert!(calls(once(), &[Kind::Throttled]).await > 5, "SNS did not accept it");
 }
 
-/// SNS takes the message, and nobody hears that it did.
+/// SNS accepts the message, but its response is lost.
 #[tokio::test(start_paused = true)]
-async fn a_message_whose_answer_is_lost_is_sent_three_times_at_the_most() {
+async fn a_message_whose_response_is_lost_is_sent_three_times_at_the_most() {
     for failure in [Failure::Cut(Effect::Done), Failure::Garbage, Failure::Silent(Effect::Done)] {
         let world = World::new(now(), Account::default(), 7);
         world.state().account.root_mfa = false;

@@ -1,4 +1,4 @@
-//! The template and the code agree on what is granted and what is set.
+//! The template and the code agree on permissions and settings.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ fn template() -> String {
     std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../template.yaml")).unwrap()
 }
 
-/// Everything in the template that looks like an IAM action of a service that the function calls. `ASFFSyntaxPath` is a
+/// Returns all text in the template that looks like an IAM action of a service that the function calls. `ASFFSyntaxPath` is a
 /// condition key.
 fn actions(template: &str) -> BTreeSet<&str> {
     let word = |character: char| character.is_alphanumeric() || ":*".contains(character);
@@ -25,7 +25,7 @@ fn actions(template: &str) -> BTreeSet<&str> {
 }
 
 #[test]
-fn the_role_is_granted_what_the_code_says() {
+fn the_role_has_the_permissions_listed_in_the_code() {
     let template = template();
     let role = template.find("  CheckerRole:").expect("the function's role");
     let end = template[role..].find("\n\n").map_or(template.len(), |end| role + end);

@@ -1,4 +1,4 @@
-//! Two access keys of one second, of which one is deleted: whole runs, in which `ListAccessKeys` says whose the rest is, or not.
+//! Two access keys of one second, of which one is deleted: whole runs, with and without the id from `ListAccessKeys`.
 
 use std::time::Duration;
 
@@ -12,13 +12,13 @@ use crate::world::{Account, Failure, Fault, Key, User, World, config};
 
 const LEFT: Duration = Duration::from_mins(5);
 
-/// One user with two keys of one second. Where the second is inactive, `ListAccessKeys` tells them apart by that.
+/// One user with two keys of one second. If the second is inactive, their state in `ListAccessKeys` distinguishes them.
 fn twins(second_is_active: bool) -> World {
     let key = |id: &str, active| {
         Some(Key { id: id.to_owned(), created: now() - TimeDelta::days(400), used: Some(now()), active })
     };
     let keys = [key("AKIAFIRST", true), key("AKIASECOND", second_is_active)];
-    // Somebody with a password and MFA is not without credentials.
+    // A user with a password and MFA is not without credentials.
     let user = User { created: now() - TimeDelta::days(500), password: true, mfa: true, keys, ..User::default() };
     let account = Account { root_mfa: true, users: [(0, user)].into(), lists_credentials: true, ..Account::default() };
     World::new(now(), account, 7)
@@ -48,7 +48,7 @@ fn findings(world: &World) -> String {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_left_of_twins_is_known_by_its_id() {
+async fn the_remaining_twin_is_known_by_its_id() {
     let world = twins(false);
     a_day_later(&world, Vec::new()).await;
     insta::assert_snapshot!(findings(&world), @"
@@ -67,7 +67,7 @@ async fn what_is_left_of_twins_is_known_by_its_id() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_left_of_twins_is_new_where_its_id_is_not_known() {
+async fn the_remaining_twin_is_new_if_its_id_is_unknown() {
     let world = twins(false);
     a_day_later(&world, Vec::new()).await;
     let suppressed = format!("credwarden/access-key-inactive/{ACCOUNT}/user/user-0/key/20251016T060000Z-2");
@@ -83,9 +83,9 @@ async fn what_is_left_of_twins_is_new_where_its_id_is_not_known() {
     ");
 }
 
-/// While it cannot be set to NEW, the other one's finding is all that shows that this one has to be reported.
+/// Until it can be set to NEW, only the other twin's finding shows that this one has to be reported.
 #[tokio::test(start_paused = true)]
-async fn what_is_left_of_twins_is_reported_until_it_can_be_marked() {
+async fn the_remaining_twin_is_reported_until_it_can_be_marked() {
     let world = twins(true);
     a_day_later(&world, Vec::new()).await;
     let suppressed = format!("credwarden/access-key-not-rotated/{ACCOUNT}/user/user-0/key/20251016T060000Z");

@@ -1,4 +1,4 @@
-//! Findings as an earlier version stored them, in an account that has not changed since.
+//! Findings stored by an earlier version, in an account that has not changed since.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -11,11 +11,11 @@ use serde_json::Value;
 use crate::account::{invocation, time};
 use crate::world::{Account, Key, User, World, config, is_ours};
 
-/// What the version before events were held stored of [`account`], in two runs on 2026-11-19; a person
-/// suppressed three findings between them. The file is what Security Hub showed afterwards.
+/// Security Hub's findings after two runs on [`account`] on 2026-11-19, by the version before events were held; a person
+/// suppressed three findings between them.
 const RECORDED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/upgrade/before-held-events.json");
 
-/// As it was on the day of the recording, and is on the next: something of everything that the checks look for.
+/// The account on the day of the recording and on the next: it has something for every check.
 fn account() -> Account {
     let key = |id: &str, created: &str, used: Option<&str>, active: bool| {
         Some(Key { id: id.to_owned(), created: time(created), used: used.map(time), active })

@@ -1,4 +1,4 @@
-//! Answers whose end is missing, as when a connection ends without an error: without a content length the SDK does not notice.
+//! Truncated responses, as when a connection ends without an error: without a content length the SDK does not detect it.
 
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex};
@@ -20,7 +20,7 @@ use checker::clients::Configurations;
 use crate::account::{ROOT, csv};
 use crate::clients::credentials;
 
-/// The function's clients, and what all their calls are answered with.
+/// The function's clients, and the response to all their calls.
 struct Wire {
     sdk: SdkConfig,
     clients: Clients,
@@ -57,7 +57,7 @@ fn answer(operation: &str, result: &str) -> String {
     )
 }
 
-/// Cuts the answer before every byte up to its end; then it is served whole.
+/// Truncates the response before every byte; then it is served completely.
 async fn assert_every_cut_is_refused<T: Debug + PartialEq>(
     (operation, result): (&str, &str),
     call: impl AsyncFn(&Clients) -> Result<T, CallError>,
@@ -152,7 +152,7 @@ async fn a_caller_without_its_end_is_refused() {
     assert_eq!(read.await.0.as_deref(), Some("123456789012"));
 }
 
-/// The message is out: an error would send it a second time.
+/// The message was sent: an error would send it a second time.
 #[tokio::test]
 async fn an_answer_of_sns_is_taken_without_its_end() {
     let answer = answer("Publish", "<MessageId>94f20ce6</MessageId>");

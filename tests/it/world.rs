@@ -1,7 +1,7 @@
-//! AWS in memory, behind the real clients: an account, a Security Hub that is strict where AWS is, and a topic. Calls can be
-//! made to fail in every way there is, and the process that makes them to die before or after one.
+//! AWS in memory, behind the real clients: an account, a Security Hub that is as strict as AWS's, and a topic. Calls can be
+//! made to fail in every way, and the calling process to die before or after a call.
 //!
-//! Time stands still but for the waits: each call takes a little of the tests' own time, so that two runs at once interleave.
+//! Time is paused except for waits: each call takes a little of the paused time, so that two concurrent runs interleave.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -34,46 +34,46 @@ use crate::clients::credentials;
 use crate::hub_shapes;
 
 pub(crate) const REGION: &str = "eu-central-1";
-/// IAM hands out a report that it made less than four hours ago.
+/// IAM returns a report that it generated less than four hours ago.
 const REPORT_LIFETIME: TimeDelta = TimeDelta::hours(4);
 /// Small, so that a recall has pages.
 const PAGE: usize = 7;
-/// So is this one.
+/// Small, so that the list has pages.
 const CREDENTIALS_PAGE: usize = 2;
 /// Findings or identifiers in one call to Security Hub.
 const BATCH: usize = 100;
 /// Values of one filter of `GetFindings`.
 const MOST_VALUES: usize = 20;
 
-/// What all processes share.
+/// The state that all processes share.
 #[derive(Clone)]
 pub(crate) struct World(Arc<Mutex<State>>);
 
 pub(crate) struct State {
     pub(crate) now: DateTime<Utc>,
     pub(crate) account: Account,
-    /// Security Hub's findings by `Id`, ours and others' under the same product ARN.
+    /// Security Hub's findings by `Id`, credwarden's and others under the same product ARN.
     pub(crate) hub: BTreeMap<String, Value>,
     pub(crate) hub_enabled: bool,
-    /// What `GetFindings` shows instead, while it lags behind.
+    /// The findings that `GetFindings` returns while it lags.
     pub(crate) lagging: Option<BTreeMap<String, Value>>,
-    /// The messages that the topic accepted, a text a protocol.
+    /// The messages that the topic accepted, one text per protocol.
     pub(crate) messages: Vec<Value>,
-    /// Which of our findings somebody suppresses once some are imported, if that is before the next message.
+    /// The finding that is suppressed after an import, if that is before the next message.
     pub(crate) suppresses: Option<u8>,
-    /// The one that was suppressed then.
+    /// The finding that was suppressed then.
     pub(crate) suppressed: Option<String>,
-    /// What AWS says when it denies something.
+    /// AWS's message when it denies a call.
     pub(crate) refusal: String,
     report: Option<(DateTime<Utc>, String)>,
-    /// The first one.
+    /// The first report.
     earliest: Option<(DateTime<Utc>, String)>,
-    /// Makes the report that is served something else.
+    /// Damages the served report.
     pub(crate) damage: Option<Damage>,
     random: fastrand::Rng,
 }
 
-/// The account, as IAM has it.
+/// The account in IAM.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Account {
     pub(crate) root_keys: [Option<Key>; 2],
@@ -100,7 +100,7 @@ pub(crate) struct Key {
     pub(crate) active: bool,
 }
 
-/// What may be wrong with a report that is served.
+/// Damage of a served report.
 #[derive(Debug, Clone)]
 pub(crate) enum Damage {
     NoRootRow,
@@ -115,7 +115,7 @@ pub(crate) enum Damage {
     NoColumn,
     /// A row of another account's user.
     ForeignRow,
-    /// The first report that was ever made.
+    /// The first report that was generated.
     Earliest,
     /// A report from the future.
     Future,
@@ -129,12 +129,12 @@ pub(crate) enum Failure {
     Broken,
     /// The connection is cut: the call has had its effect, or not.
     Cut(Effect),
-    /// There is never an answer.
+    /// There is no response.
     Silent(Effect),
     Garbage,
-    /// The answer ends in its middle, and the connection as after a whole one.
+    /// The response is truncated, and the connection ends as after a complete one.
     Shortened,
-    /// Security Hub answers well, but does not take the first finding.
+    /// Security Hub responds with success, but refuses the first finding.
     Refused,
     /// The process dies.
     Crash(Effect),
@@ -156,7 +156,7 @@ pub(crate) struct Fault {
     pub(crate) times: u16,
 }
 
-/// One process of the function: its own faults, and what it was served.
+/// One process of the function: its own faults, and the data it was served.
 #[derive(Clone)]
 pub(crate) struct Process(Arc<Inner>);
 
@@ -169,11 +169,11 @@ struct Inner {
 #[derive(Default)]
 pub(crate) struct Own {
     faults: Vec<Fault>,
-    /// Faults that came into play.
+    /// Faults that occurred.
     pub(crate) met: Vec<Fault>,
-    /// The sources that were served whole: `report`, `summary`, `devices`, `credentials`.
+    /// The sources that were served completely: `report`, `summary`, `devices`, `credentials`.
     pub(crate) served: BTreeSet<&'static str>,
-    /// How many calls there were of each operation.
+    /// The number of calls of each operation.
     pub(crate) calls: BTreeMap<String, usize>,
 }
 
@@ -198,7 +198,7 @@ pub(crate) const OPERATIONS: [&str; 11] = [
     "Publish",
 ];
 
-/// The defaults, and the topic.
+/// The default settings, with a topic.
 pub(crate) fn config() -> Config {
     Config {
         topic_arn: Some(topic()),
@@ -217,7 +217,7 @@ pub(crate) fn product_arn() -> String {
     format!("arn:aws:securityhub:{REGION}:{ACCOUNT}:product/{ACCOUNT}/default")
 }
 
-/// Whether it is one of ours, by what Security Hub shows of it.
+/// Whether the finding in Security Hub is credwarden's.
 pub(crate) fn is_ours(finding: &Value) -> bool {
     finding["GeneratorId"].as_str().is_some_and(|generator| generator.starts_with("credwarden/"))
 }
@@ -263,7 +263,7 @@ impl World {
         self.0.lock().unwrap()
     }
 
-    /// A process that will meet those faults.
+    /// Returns a process in which these faults occur.
     pub(crate) fn process(&self, faults: Vec<Fault>) -> Process {
         let own = Mutex::new(Own { faults, ..Own::default() });
         Process(Arc::new(Inner { world: self.clone(), crash: Notify::new(), own }))
@@ -275,7 +275,7 @@ impl Process {
         self.0.own.lock().unwrap()
     }
 
-    /// Until the process dies.
+    /// Waits until the process dies.
     pub(crate) async fn crashed(&self) {
         self.0.crash.notified().await;
     }
@@ -293,7 +293,7 @@ impl Process {
         Clients::new(&Configurations::all(&sdk.build()), Some(&topic()))
     }
 
-    /// The fault that this call meets, if it meets one.
+    /// Returns the fault of this call, if any.
     fn fault(&self, operation: &str) -> Option<Failure> {
         let mut own = self.own();
         *own.calls.entry(operation.to_owned()).or_default() += 1;
@@ -343,7 +343,7 @@ impl Process {
         }
     }
 
-    /// What Security Hub answers to any request: the status, the error's code and the body.
+    /// Returns Security Hub's response to any request: the status, the error's code and the body.
     pub(crate) fn ask(&self, operation: &str, request: &Value) -> (u16, Option<String>, Value) {
         let answer = self.serve(operation, &Body(request.to_string().into_bytes()), false, true);
         let code = answer.headers().get("x-amzn-errortype").map(str::to_owned);
@@ -355,7 +355,7 @@ impl Process {
         pending().await
     }
 
-    /// Does what the call asks for. `whole`: the caller gets the answer.
+    /// Executes the call. `whole`: the caller receives the response.
     fn serve(&self, operation: &str, body: &Body, refuse: bool, whole: bool) -> HttpResponse {
         let mut world = self.0.world.state();
         let note = |source| {
@@ -412,7 +412,7 @@ impl Process {
                 assert_eq!(body.parameter("AllUsers"), "true");
                 let credentials = world.account.service_credentials();
                 let start: usize = body.parameter("Marker").parse().unwrap_or_default();
-                // The list may have become shorter since the page before.
+                // The list may be shorter than at the page before.
                 let start = start.min(credentials.len());
                 let end = (start + CREDENTIALS_PAGE).min(credentials.len());
                 let is_last = end == credentials.len();
@@ -461,7 +461,7 @@ impl HttpConnector for Process {
 }
 
 impl State {
-    /// The report as IAM has it now, a new one or one of the last four hours.
+    /// Returns IAM's report, a new one or one of the last four hours.
     pub(crate) fn report(&mut self) -> (DateTime<Utc>, String) {
         let now = self.now;
         let fresh = |(made, _): &(DateTime<Utc>, String)| now - *made < REPORT_LIFETIME;
@@ -472,7 +472,7 @@ impl State {
         self.report.clone().unwrap()
     }
 
-    /// The report as it is served.
+    /// Returns the report as it is served.
     pub(crate) fn served(&mut self) -> (DateTime<Utc>, String) {
         let damage = self.damage.clone();
         let (made, text) = self.report();
@@ -554,8 +554,8 @@ impl State {
         response(200, &answer.to_string())
     }
 
-    /// An import of a known finding is a full replacement, unless it is not newer; what people work with stays, but a problem
-    /// that comes back is NEW again.
+    /// An import replaces a known finding if it is newer; the fields that people set are kept, but the workflow of a returning
+    /// problem is NEW again.
     fn import(&mut self, request: &Value, refuse: bool) -> HttpResponse {
         let findings = request["Findings"].as_array().unwrap();
         if !(1..=BATCH).contains(&findings.len()) {
@@ -582,8 +582,8 @@ impl State {
                 let back = stored["RecordState"] == "ARCHIVED" && finding["RecordState"] == "ACTIVE"
                     || stored["Compliance"]["Status"] == "PASSED"
                         && compliance.is_some_and(|status| status != "PASSED");
-                let told = stored["Workflow"]["Status"] == "NOTIFIED" || stored["Workflow"]["Status"] == "RESOLVED";
-                if !(back && told) {
+                let done = stored["Workflow"]["Status"] == "NOTIFIED" || stored["Workflow"]["Status"] == "RESOLVED";
+                if !(back && done) {
                     given["Workflow"] = stored["Workflow"].clone();
                 }
             }
@@ -597,7 +597,7 @@ impl State {
         response(200, &answer.to_string())
     }
 
-    /// Sets the workflow status of one of our findings; answers which, if there are any.
+    /// Sets the workflow status of one of credwarden's findings; returns its id, if there are any.
     pub(crate) fn set_workflow(&mut self, place: u8, status: &str) -> Option<String> {
         let ours: Vec<&mut Value> = self.hub.values_mut().filter(|finding| is_ours(finding)).collect();
         let count = ours.len();
@@ -691,7 +691,7 @@ impl Account {
         ])
     }
 
-    /// The service-specific credentials of all users.
+    /// Returns the service-specific credentials of all users.
     pub(crate) fn service_credentials(&self) -> Vec<ServiceCredential> {
         self.users.values().flat_map(|user| user.credentials.clone()).collect()
     }
@@ -701,7 +701,7 @@ impl Account {
     }
 }
 
-/// A member of the list of service-specific credentials.
+/// Returns a member of the list of service-specific credentials.
 fn listed(credential: &ServiceCredential) -> String {
     let ServiceCredential { id, user, service, status, created, expires } = credential;
     let expires = expires.map(|expires| format!("<ExpirationDate>{}</ExpirationDate>", stamp(expires)));
@@ -718,7 +718,7 @@ fn stamp(time: DateTime<Utc>) -> String {
     time.to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
-/// Who answers, and so in which words.
+/// The service, which determines the format of errors.
 #[derive(Clone, Copy)]
 enum Service {
     Iam,
@@ -774,7 +774,7 @@ impl Operation {
 }
 
 impl Body {
-    /// Of a form.
+    /// Returns a parameter of the form.
     fn parameter(&self, name: &str) -> String {
         let mut parameters = form_urlencoded::parse(&self.0);
         parameters.find(|(known, _)| known == name).map(|(_, value)| value.into_owned()).unwrap_or_default()
@@ -796,7 +796,7 @@ fn response(status: u16, body: &str) -> HttpResponse {
     HttpResponse::new(StatusCode::try_from(status).unwrap(), SdkBody::from(body))
 }
 
-/// The first half of an answer; an error is one as long as its code is there, so it stays as it is.
+/// Returns the first half of a response; an error is unchanged, since only its code is read.
 fn shortened(answer: HttpResponse) -> HttpResponse {
     if !answer.status().is_success() {
         return answer;

@@ -112,7 +112,7 @@ def context(principal: str, credential: str, partition: str) -> dict[str, str | 
         "aws:PrincipalType": {"root": "Account", "user": "User", "federated-user": "FederatedUser"}.get(
             resource.split("/")[0], "AssumedRole"
         ),
-        # In every signed request; true only if a service acts by itself (#condition-keys-principalisawsservice).
+        # In every signed request; true only if a service calls by itself (#condition-keys-principalisawsservice).
         "aws:PrincipalIsAWSService": "false",
         # False if the principal calls by itself (#condition-keys-viaawsservice).
         "aws:ViaAWSService": "false",

@@ -242,7 +242,7 @@ SAMPLES = {
             )
         },
         denies={
-            name: "a service acts for a user without MFA, although the user signed in with it"
+            name: "a service calls for a user without MFA, although the user signed in with it"
             for name in ("service-s3", "service-ec2", "service-key")
         },
     ),
@@ -288,7 +288,7 @@ SAMPLES = {
                 )
             },
             **{
-                name: "a service acts for the user with a session"
+                name: "a service calls for the user with a session"
                 for name in ("service-s3", "service-ec2", "service-key")
             },
         },

@@ -1,5 +1,5 @@
-"""A stand-in for the AWS CLI, enough for the commands that findings carry: options are checked against the service's
-model, `--query` and `--output text` work as there."""
+"""A replacement of the AWS CLI for the commands in findings: options are checked against the service's model, `--query`
+and `--output text` work as in the AWS CLI."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from botocore import xform_name
 
 from emulator.process import Emulator
 
-# What `aws` runs: it hands its arguments on and prints the answer.
+# The program `aws`: it sends its arguments to the server and prints the answer.
 _PROGRAM = """#!{python} -ES
 import json, socket, sys
 with socket.create_connection({address!r}) as server:
@@ -83,7 +83,7 @@ class CommandLine:
             name for name in client.meta.service_model.operation_names if xform_name(name, "-") == command
         ] or [None]
         if operation is None:
-            raise LookupError(f"there is no command {command}")
+            raise LookupError(f"unknown command {command}")
         members = client.meta.service_model.operation_model(operation).input_shape.members
         options = {f"--{xform_name(name, '-')}": name for name in members}
         given = dict(zip(arguments[::2], arguments[1::2], strict=True))

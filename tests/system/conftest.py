@@ -15,13 +15,13 @@ from emulator.stack import Stack
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run the slowest test first: other workers finish the rest in the meantime."""
+    """Run the slowest test first: meanwhile other workers run the rest."""
     items.sort(key=lambda item: item.get_closest_marker("takes_minutes") is None)
 
 
 @pytest.fixture(scope="session", autouse=True)
 def interruptible() -> Iterator[None]:
-    """A shell has what it starts in the background ignore Ctrl-C, and so would all that is started here."""
+    """A shell makes its background processes ignore Ctrl-C, and their child processes inherit that."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
@@ -41,7 +41,7 @@ def emulator(running: Emulator) -> Emulator:
 
 @pytest.fixture
 def hub(emulator: Emulator) -> Any:
-    """A client of the account's Security Hub, which is on."""
+    """A client of the account's enabled Security Hub."""
     client = emulator.client("securityhub")
     client.enable_security_hub()
     return client

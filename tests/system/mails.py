@@ -1,4 +1,4 @@
-"""Reading a mail as its reader does: by its headings."""
+"""Parses a mail by its headings."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _HEADING = re.compile(r"(?m)^(?P<title>\S.*)\n=+$")
 
 
 def section(mail: dict, title: str) -> str:
-    """The text under the heading that begins with `title`, each paragraph in one line; empty when there is none."""
+    """Returns the text under the heading that begins with `title`, each paragraph in one line; empty without one."""
     headings = list(_HEADING.finditer(mail["body"]))
     for heading, following in zip(headings, [*headings[1:], None]):
         if heading["title"].startswith(title):
@@ -18,21 +18,21 @@ def section(mail: dict, title: str) -> str:
 
 
 def is_new(mail: dict, finding_id: str) -> bool:
-    """Whether the mail reports a finding of this one's check as new."""
+    """Whether the mail reports a finding of the same check as new."""
     return f"({finding_id.split('/')[1]})" in section(mail, "NEW")
 
 
 def ended(mail: dict) -> str:
-    """What the mail says of the findings that ended, whatever ended them."""
+    """Returns the mail's sections on closed findings."""
     return " ".join(section(mail, title) for title in ("RESOLVED", "NO LONGER APPLIES", "IN USE AGAIN"))
 
 
 def unwrapped(text: str) -> str:
-    """The text with its line breaks and indents made single spaces."""
+    """Replaces line breaks and indents by single spaces."""
     return " ".join(textwrap.dedent(text).split())
 
 
 def numbers(mail: dict) -> dict[str, int]:
-    """The counts at the top: `{"new": 28, "resolved": 0, "still open": 8}`."""
+    """Returns the counts at the top: `{"new": 28, "resolved": 0, "still open": 8}`."""
     found = re.findall(r"(?m)^ *([\d,]+) (new|resolved|still open|could not be evaluated)", mail["body"])
     return {name: int(number.replace(",", "")) for number, name in found}

@@ -1,4 +1,4 @@
-"""Which processes there are, by their ids: nothing that was started may outlive what started it."""
+"""Processes by their ids: no process may outlive the one that started it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def descendants(parent: int) -> list[int]:
-    """The ids of a process's children and of theirs."""
+    """Returns the ids of a process's descendants."""
     children: dict[int, list[int]] = {}
     for line in _ps("-A", "-o", "pid=,ppid="):
         child, its_parent = map(int, line.split())
@@ -22,12 +22,12 @@ def descendants(parent: int) -> list[int]:
 
 
 def is_alive(process: int) -> bool:
-    """Whether it runs; one that has ended and was not waited for yet does not."""
+    """Whether the process runs; a zombie does not."""
     return any(not state.strip().startswith("Z") for state in _ps("-o", "stat=", "-p", str(process)))
 
 
 def memory(process: int, what: str = "VmRSS") -> int:
-    """The bytes of memory that a process has, or with `VmHWM` ever had. Linux only."""
+    """Returns the bytes of memory of a process, or with `VmHWM` their maximum. Linux only."""
     status = Path(f"/proc/{process}/status").read_text()
     (line,) = [line for line in status.splitlines() if line.startswith(f"{what}:")]
     return int(line.split()[1]) * 1024
@@ -38,7 +38,7 @@ def _ps(*arguments: str) -> list[str]:
 
 
 def shown_on(terminal: int) -> str:
-    """All that is written to a terminal, by its leading end, until nobody has the other one open; that is closed here."""
+    """Reads the leading end of a terminal until the other end is closed everywhere; closes it here."""
     written = b""
     while True:
         try:

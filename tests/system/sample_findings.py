@@ -1,4 +1,4 @@
-"""What credwarden must find in the sample account, written down by hand from the table of checks."""
+"""The findings of the sample account, written by hand from the table of checks."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ROOT_CHECKS = {
     "root-signing-certificate-present": "HIGH",
 }
 
-# What deleting the root user's keys resolves. That they were used is not undone by it.
+# Findings that are resolved by deleting the root user's keys. The finding on their use stays open.
 RESOLVED_WITH_ROOT_KEYS = {"root-access-key-active", "root-access-key-present", "root-access-key-not-rotated"}
 
 USER_CHECKS = {
@@ -56,7 +56,7 @@ def identity(check: str, subject: str) -> str:
 
 
 def expected(emulator: Emulator) -> dict[str, str]:
-    """The severity of every finding of the sample account, by the finding's Id."""
+    """Returns the severity of every finding of the sample account, by the finding's Id."""
     rows = {row["user"]: row for row in csv.DictReader(io.StringIO(emulator.report()))}
     found = {identity(check, "root"): severity for check, severity in ROOT_CHECKS.items()}
     for check, (severity, users) in USER_CHECKS.items():
@@ -75,5 +75,5 @@ def key_subject(row: dict[str, str], slot: int) -> str:
 
 
 def alerted(findings: dict[str, str]) -> set[str]:
-    """The Ids at or above the default threshold, LOW."""
+    """Returns the Ids at or above the default threshold, LOW."""
     return {one for one, severity in findings.items() if severity != "INFORMATIONAL"}

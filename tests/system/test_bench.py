@@ -1,4 +1,4 @@
-"""What `make bench` and `make bench-peers` stand on."""
+"""The measuring code of `make bench` and `make bench-peers`."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ READS = {
 }
 
 
-def test_a_run_takes_no_more_calls_than_it_has_to(bootstrap: Path) -> None:
+def test_a_run_makes_only_the_necessary_calls(bootstrap: Path) -> None:
     first, second = bench.runs(bootstrap, "users:20")
-    # Two users fail, by two checks each. Nothing is open, so closed findings are asked for; and what is suppressed meanwhile.
+    # Two users fail two checks each. Nothing is open, so closed findings are requested, and later the suppressed ones.
     assert first["calls"] == {
         **READS,
         "GetFindings": 3,
@@ -37,16 +37,16 @@ def test_a_run_takes_no_more_calls_than_it_has_to(bootstrap: Path) -> None:
 
 
 @pytest.mark.parametrize(("now", "grown"), [(109, []), (90, []), (111, ["zip bytes: 111, +11% on 100"])])
-def test_what_has_grown_by_a_tenth_is_named(now: int, grown: list[str]) -> None:
+def test_growth_by_more_than_a_tenth_is_reported(now: int, grown: list[str]) -> None:
     assert bench.compared({"zip bytes": now, "new": 5}, {"zip bytes": 100, "old": 5}) == grown
 
 
-def test_the_replay_answers_as_the_emulator_did(tmp_path: Path) -> None:
+def test_the_replay_returns_the_responses_of_the_emulator(tmp_path: Path) -> None:
     ours, *_others = peers.tools(binaries.command_line(), tmp_path)
     with Emulator(account="rooted:20") as emulator, Replay(emulator.url) as replay:
         settings = bench.environment(emulator)
         asked = [peers.measured(ours, replay, settings).calls for _ in range(2)]
         calls = {action.partition(":")[2] for action in emulator.calls()}
-    # Five reads, and the keys of nobody: those of the root user have no list.
+    # Five reads, and no ListAccessKeys: it does not list the root user's keys.
     assert asked == [5, 5]
-    assert calls == set(READS) - {"GetFindings"}, "the second time the emulator was not asked"
+    assert calls == set(READS) - {"GetFindings"}, "the second answer is from memory"

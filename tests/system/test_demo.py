@@ -1,4 +1,4 @@
-"""The demo shows what it promises, leaves nothing behind, and explains what is in its way."""
+"""The demo shows every step, removes everything it started, and reports errors."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def reachable(url: str) -> bool:
 
 
 def table(step: str) -> list[list[str]]:
-    """The rows under the head of the step's table."""
+    """Returns the rows of the step's table."""
     rows = [re.split(r" {2,}", line.strip()) for line in step.split("\n") if re.match(r" {3}[A-Z\w].* {2}", line)]
     return rows[1:]
 
@@ -49,19 +49,19 @@ def mail(step: str) -> str:
     return "".join(line[2:] + "\n" for line in step.split("\n") if line.startswith("│"))
 
 
-def test_the_demo_tells_the_whole_story(bootstrap: Path) -> None:
+def test_the_demo_shows_every_step(bootstrap: Path) -> None:
     output, errors = start(bootstrap, COLUMNS="100").communicate(timeout=300)
     assert errors == ""
     steps = re.split(r"(?m)^(?=\d\. )", output)[1:]
     assert [step[0] for step in steps] == list("12345678")
-    _, _, published, told, quiet, closed, resolved, page = steps
+    _, _, published, alerted, quiet, closed, resolved, page = steps
 
     on_root = [(severity, title) for severity, subject, title in table(published) if subject == "root"]
     assert sorted(severity for severity, _ in on_root) == sorted(ROOT_CHECKS.values())
     assert f"{len(table(published))} findings" in published
 
-    assert "\nTo: security@example.com\n" in mail(told) and "unsubscribe" in mail(told)
-    assert all(f"({check})" in mail(told) for check in ROOT_CHECKS)
+    assert "\nTo: security@example.com\n" in mail(alerted) and "unsubscribe" in mail(alerted)
+    assert all(f"({check})" in mail(alerted) for check in ROOT_CHECKS)
 
     numbers = {what: int(number) for what, number in table(quiet)}
     assert numbers.pop("calls of the AWS API") < 10
@@ -84,7 +84,7 @@ def test_the_demo_tells_the_whole_story(bootstrap: Path) -> None:
     assert not reachable(url)
 
 
-# What is on the screen when Ctrl-C is pressed; nothing yet is while the emulator starts.
+# The text on the screen when Ctrl-C is pressed; None: while the emulator starts.
 @pytest.mark.parametrize("shown", ["", "1. ", "3. ", "6. ", "export AWS_ENDPOINT_URL="])
 def test_an_interrupt_ends_the_demo_quietly(bootstrap: Path, shown: str) -> None:
     process = start(bootstrap, "--keep")
@@ -151,7 +151,7 @@ def test_tables_fit_the_terminal(width: str) -> None:
     assert output.count("a") == 64
 
 
-def test_a_taken_port_is_explained(bootstrap: Path) -> None:
+def test_a_port_in_use_is_reported(bootstrap: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -161,7 +161,7 @@ def test_a_taken_port_is_explained(bootstrap: Path) -> None:
     assert re.fullmatch(r"demo: port \d+ is taken; .*\n", errors)
 
 
-def test_a_missing_binary_is_explained(tmp_path: Path) -> None:
+def test_a_missing_binary_is_reported(tmp_path: Path) -> None:
     process = start(tmp_path / "checker")
     output, errors = process.communicate(timeout=60)
     assert (process.returncode, output) == (1, "")

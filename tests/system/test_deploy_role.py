@@ -1,7 +1,7 @@
-"""The real `sam deploy` and `sam delete` with nothing but the deploy role's permissions.
+"""The real `sam deploy` and `sam delete` with only the deploy role's permissions.
 
-The emulator enforces what SAM itself calls. It lets CloudFormation make the resources with its own permissions; what
-AWS asks of the role there is tested beside the template, and for alarms also here.
+The emulator enforces the permissions for SAM's own calls. Its CloudFormation needs no permissions to make resources;
+those that AWS requires are tested beside the template, and for alarms also here.
 """
 
 from __future__ import annotations
@@ -27,20 +27,20 @@ NAME = "credwarden"
 DEPLOY_ROLE = ROOT / "infra" / "deploy-role.yaml"
 ALARMS = ["RunFailedAlarm", "RunNotStartedAlarm", "NoSuccessfulRunAlarm", "AlertNotDeliveredAlarm"]
 
-# Granted, but used only for what these deployments do not have: stack tags.
+# Granted, but used only for stack tags, which these deployments do not have.
 NOT_USED = {"cloudformation:TagResource", "cloudformation:UntagResource"}
 
 
 def sam() -> str:
     beside = ROOT / ".venv" / "sam" / "bin" / "sam"
     found = shutil.which("sam") or (str(beside) if beside.is_file() else None)
-    # A failure, not a skip: nobody would notice that the deploy role is not tested.
-    assert found, "there is no SAM CLI: `make test` installs it, and so does `pip install -r infra/requirements.txt`"
+    # A failure, not a skip: otherwise the deploy role could stay untested without notice.
+    assert found, "the SAM CLI is missing: `make test` installs it, and so does `pip install -r infra/requirements.txt`"
     return found
 
 
 class Deployer:
-    """A person who may take on the deploy role of one stack, and nothing else."""
+    """A person who may assume the deploy role of one stack, and nothing else."""
 
     def __init__(self, emulator: Emulator, bootstrap: Path, folder: Path, **parameters: str) -> None:
         self.emulator, self.folder = emulator, folder
@@ -79,7 +79,7 @@ class Deployer:
         return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
 
     def _build(self, bootstrap: Path) -> None:
-        """What `sam build` leaves: a folder with the function's program, and the template that names the folder."""
+        """Makes the output of `sam build`: a folder with the function's program, and the template that names the folder."""
         package = self.folder / FUNCTION
         package.mkdir()
         shutil.copy(bootstrap, package / "bootstrap")
@@ -114,7 +114,7 @@ class Deployer:
         )
 
     def deploy(self, name: str = NAME, **parameters: str) -> subprocess.CompletedProcess:
-        """The command in the role's outputs; with more parameters, and for another stack if `name` says so."""
+        """Runs the command in the role's outputs, with more parameters, and for another stack if `name` is given."""
         program, *command = shlex.split(self.outputs["DeployCommand"])
         assert program == "sam" and command[-2] == "--parameter-overrides"
         command[command.index("--stack-name") + 1] = name
@@ -131,7 +131,7 @@ class Deployer:
         return self.sam("delete", "--no-prompts", "--stack-name", NAME, "--region", REGION)
 
     def alarms(self) -> list[dict[str, Any]]:
-        """The alarms of the deployed stack, as requests of PutMetricAlarm."""
+        """Returns the alarms of the deployed stack, as requests of PutMetricAlarm."""
         formation = self.emulator.client("cloudformation")
         names = [
             formation.describe_stack_resource(StackName=NAME, LogicalResourceId=alarm)["StackResourceDetail"][
@@ -156,7 +156,7 @@ class Deployer:
         return [{name: alarm[name] for name in kept if name in alarm} for alarm in described]
 
     def granted(self) -> dict[str, list[str]]:
-        """The role's actions by Sid."""
+        """Returns the role's actions by Sid."""
         iam, role = self.emulator.client("iam"), self.outputs["DeployRoleArn"].rpartition("/")[2]
         statements: list[dict] = []
         for name in iam.list_role_policies(RoleName=role)["PolicyNames"]:
@@ -220,28 +220,28 @@ def test_the_role_cannot_leave_its_stack_by_direct_calls(deployer: Deployer, emu
     subscription = emulator.client("sns").subscribe(
         TopicArn=topic, Protocol="email", Endpoint="payroll@example.com", ReturnSubscriptionArn=True
     )["SubscriptionArn"]
-    nobody = json.dumps(
+    trust_all = json.dumps(
         {
             "Version": "2012-10-17",
             "Statement": [{"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}],
         }
     )
-    emulator.client("iam").create_role(RoleName=f"{NAME}-admin", AssumeRolePolicyDocument=nobody)
+    emulator.client("iam").create_role(RoleName=f"{NAME}-admin", AssumeRolePolicyDocument=trust_all)
     bucket = deployer.outputs["ArtifactBucketName"]
     iam, sns, s3 = (emulator.client(service, role=deployer.credentials) for service in ("iam", "sns", "s3"))
     s3.put_object(Bucket=bucket, Key=f"{NAME}/1a2b", Body=b"")
     for call, arguments in (
-        (iam.update_assume_role_policy, {"RoleName": f"{NAME}-admin", "PolicyDocument": nobody}),
+        (iam.update_assume_role_policy, {"RoleName": f"{NAME}-admin", "PolicyDocument": trust_all}),
         (iam.delete_role, {"RoleName": f"{NAME}-admin"}),
         (sns.unsubscribe, {"SubscriptionArn": subscription}),
-        (s3.put_bucket_policy, {"Bucket": bucket, "Policy": nobody}),
+        (s3.put_bucket_policy, {"Bucket": bucket, "Policy": trust_all}),
         (s3.put_object, {"Bucket": bucket, "Key": "payroll/1a2b", "Body": b""}),
     ):
         refused(call, **arguments)
 
 
-def test_the_role_puts_the_stacks_alarms_with_no_action_but_their_topic(deployer: Deployer, emulator: Emulator) -> None:
-    """CloudFormation puts them with the role's permissions."""
+def test_the_role_puts_alarms_whose_only_action_is_the_stacks_topic(deployer: Deployer, emulator: Emulator) -> None:
+    """CloudFormation uses the role's permissions for that."""
     assert succeeded(deployer.deploy())
     (topic,) = {arn for alarm in deployer.alarms() for arn in alarm["AlarmActions"]}
     cloudwatch = emulator.client("cloudwatch", role=deployer.credentials)
@@ -267,9 +267,7 @@ def test_the_role_puts_alarms_that_notify_the_given_topic(
         cloudwatch.put_metric_alarm(**alarm)
 
 
-def test_a_missing_sam_cli_is_a_failure_that_says_what_to_install(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_missing_sam_cli_fails_and_names_the_install_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(f"{__name__}.ROOT", tmp_path)
     with pytest.raises(AssertionError, match="`make test` installs it"):

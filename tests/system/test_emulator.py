@@ -1,4 +1,4 @@
-"""The emulated account behaves like AWS where credwarden looks: report, summary, keys, devices, SNS, start and stop."""
+"""The emulated account behaves like AWS in the APIs that credwarden uses. Start and stop of the emulator."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def refusal(call: Any, **arguments: Any) -> tuple[str, int, str]:
 # The credential report
 
 
-def test_the_report_is_in_the_form_of_aws(emulator: Emulator) -> None:
+def test_the_report_has_the_format_of_aws(emulator: Emulator) -> None:
     text = report(emulator)
     lines = text.split("\n")
     assert lines[0] == HEADER and len(HEADER.split(",")) == 22
@@ -94,7 +94,7 @@ def test_a_report_is_reused_until_the_account_is_changed_or_4_hours_have_passed(
         emulator.change_account("report", age="-4h")
 
 
-def test_a_report_takes_its_time(emulator: Emulator) -> None:
+def test_generating_a_report_takes_several_calls(emulator: Emulator) -> None:
     iam = emulator.client("iam")
     assert refusal(iam.get_credential_report) == ("ReportNotPresent", 410, "Unknown")
     emulator.change_account("report", polls=3)
@@ -177,10 +177,10 @@ def test_the_keys_of_the_report_are_those_of_iam(emulator: Emulator) -> None:
             for key in iam.list_access_keys(UserName=name)["AccessKeyMetadata"]
         }
         assert listed == reported - {("N/A", "false")}
-    assert refusal(iam.list_access_keys, UserName="nobody")[:2] == ("NoSuchEntity", 404)
+    assert refusal(iam.list_access_keys, UserName="missing")[:2] == ("NoSuchEntity", 404)
 
 
-def test_what_is_done_through_iam_shows_in_the_next_report(emulator: Emulator) -> None:
+def test_changes_through_iam_are_in_the_next_report(emulator: Emulator) -> None:
     iam = emulator.client("iam")
     (key,) = iam.list_access_keys(UserName="bob")["AccessKeyMetadata"]
     iam.update_access_key(UserName="bob", AccessKeyId=key["AccessKeyId"], Status="Inactive")
@@ -195,12 +195,12 @@ def test_what_is_done_through_iam_shows_in_the_next_report(emulator: Emulator) -
 
 
 @pytest.mark.parametrize("count", [1000, 5000])
-def test_an_account_can_be_big(emulator: Emulator, count: int) -> None:
+def test_an_account_can_be_large(emulator: Emulator, count: int) -> None:
     emulator.change_account("load", name=f"failing:{count}")
     assert len(report(emulator).split("\n")) == count + 2
 
 
-def test_an_unknown_account_is_refused_with_the_names_there_are(emulator: Emulator) -> None:
+def test_an_unknown_account_is_refused_with_the_known_names(emulator: Emulator) -> None:
     with pytest.raises(EmulatorFailed, match="failing:N"):
         emulator.change_account("load", name="simple")
 
@@ -229,7 +229,7 @@ def test_a_mail_arrives_as_sns_sends_it(emulator: Emulator, topic: str) -> None:
     assert "https://sns.eu-central-1.amazonaws.com/unsubscribe.html?SubscriptionArn=" in mail["body"]
 
 
-def test_a_filter_policy_holds_back_mail_too(emulator: Emulator, topic: str) -> None:
+def test_a_filter_policy_applies_to_mail(emulator: Emulator, topic: str) -> None:
     sns = emulator.client("sns")
     (subscription,) = sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]
     sns.set_subscription_attributes(
@@ -304,7 +304,7 @@ def test_it_ends_with_its_parent() -> None:
     process.stderr.close()
 
 
-def test_a_taken_port_is_explained() -> None:
+def test_a_port_in_use_is_reported() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -318,7 +318,7 @@ def test_a_taken_port_is_explained() -> None:
 
 
 @pytest.mark.parametrize("port", ["65536", "-1", "http"])
-def test_what_is_no_port_is_explained(port: str) -> None:
+def test_an_invalid_port_is_reported(port: str) -> None:
     process = start("--port", port)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 2
@@ -329,7 +329,7 @@ def test_it_ends_at_once_while_the_function_runs(bootstrap: Path) -> None:
     with Emulator() as emulator:
         emulator.client("securityhub").enable_security_hub()
         stack = Stack(emulator, bootstrap)
-        # It waits for a report that never gets ready, for minutes.
+        # It waits for minutes for a report that is never complete.
         emulator.change_account("report", polls=1000)
         stack.invoke_asynchronously()
         wait_for(lambda: emulator.calls().get("iam:GenerateCredentialReport"), 60, "call of the function")
@@ -340,14 +340,14 @@ def test_it_ends_at_once_while_the_function_runs(bootstrap: Path) -> None:
     assert [pid for pid in (emulator.pid, *family) if is_alive(pid)] == []
 
 
-def test_an_unknown_account_is_explained() -> None:
-    process = start("--account", "nobody's")
+def test_an_unknown_account_is_reported() -> None:
+    process = start("--account", "missing")
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 1
-    assert 'no account "nobody\'s"' in errors and "Traceback" not in errors
+    assert "no account 'missing'" in errors and "Traceback" not in errors
 
 
-def test_another_ministack_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_ministack_version_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(launcher, "_NEEDED", {"ministack.core.responses": ("get_moon_phase",)})
     with pytest.raises(launcher.WrongVersion, match=r"not MiniStack 1\.5\.33: it lacks .*get_moon_phase"):
         launcher._modules()
@@ -383,13 +383,13 @@ def test_every_named_account_can_be_served() -> None:
         assert {len(row) for row in csv.reader(text.split("\n"))} == {22}
 
 
-def test_a_bucket_tells_how_far_ahead_of_the_rate_one_is() -> None:
+def test_a_bucket_measures_calls_above_the_rate() -> None:
     bucket = Bucket(rate=10, burst=30)
     assert [round(bucket.burst - bucket.take(at)) for at in (0.0, 0.0, 0.1, 0.2, 0.2, 5.0)] == [1, 2, 2, 2, 3, 1]
     assert [bucket.take(6.0) for _ in range(32)][-1] == -2
 
 
-def test_faults_come_when_they_are_asked_for(emulator: Emulator) -> None:
+def test_faults_occur_as_configured(emulator: Emulator) -> None:
     role = assumed(emulator)
     iam = emulator.client("iam", role=role)
     emulator.fail({"action": "iam:GetAccountSummary", "code": "Throttling", "status": 400, "times": 2, "after": 1})
@@ -401,7 +401,7 @@ def test_faults_come_when_they_are_asked_for(emulator: Emulator) -> None:
     assert emulator.calls()["iam:GetAccountSummary"]["count"] == 4
 
 
-def test_plain_http_from_outside_meets_policies_that_ask_for_tls(emulator: Emulator, topic: str) -> None:
+def test_plain_http_from_outside_is_denied_by_policies_that_require_tls(emulator: Emulator, topic: str) -> None:
     sns = emulator.client("sns")
     sns.set_topic_attributes(
         TopicArn=topic,
@@ -424,7 +424,7 @@ def test_plain_http_from_outside_meets_policies_that_ask_for_tls(emulator: Emula
 
 
 def assumed(emulator: Emulator) -> dict:
-    """The temporary credentials of a role that may do everything."""
+    """Returns temporary credentials of a role with all permissions."""
     iam = emulator.client("iam")
     iam.create_role(
         RoleName="tester",

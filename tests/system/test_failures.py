@@ -1,4 +1,4 @@
-"""Runs in which something cannot be done: everything else is, nothing is closed that was not seen, and it is told."""
+"""Runs in which one step fails: the others are done, nothing is closed without evidence, and the failure is reported."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ REFUSALS = {"iam": "AccessDenied", "sns": "AuthorizationError", "securityhub": "
 
 
 def denied(action: str, after: int = 0) -> dict:
-    """A fault that is AWS's refusal of an action, after so many calls: nothing that is worth to be tried again."""
+    """A fault: AWS denies an action, after so many calls. A retry cannot succeed."""
     return {
         "action": action,
         "code": REFUSALS[action.partition(":")[0]],
@@ -46,7 +46,7 @@ def denied(action: str, after: int = 0) -> dict:
 
 
 def broken(action: str) -> dict:
-    """A fault that may pass at any moment, and does not."""
+    """A fault: the action fails with an error that is retried, permanently."""
     return {
         "action": action,
         "code": "InternalException",
@@ -56,12 +56,12 @@ def broken(action: str) -> dict:
     }
 
 
-def in_a_hurry(template: dict) -> None:
-    """A shorter time limit than the template's parameter allows: what does not pass is tried until a share of it."""
+def with_short_timeout(template: dict) -> None:
+    """Sets a shorter time limit than the template's parameter allows: retries last for a share of it."""
     template["Resources"][FUNCTION]["Properties"]["Timeout"] = 10
 
 
-def test_without_the_report_nothing_is_closed_and_the_alert_says_so(deploy: Deploy, emulator: Emulator) -> None:
+def test_without_the_report_nothing_is_closed_and_the_alert_has_the_error(deploy: Deploy, emulator: Emulator) -> None:
     stack = deploy()
     assert not run(stack).failed
     before = states(emulator)
@@ -71,7 +71,7 @@ def test_without_the_report_nothing_is_closed_and_the_alert_says_so(deploy: Depl
     answer = run(stack)
     assert answer.error_type == "Collect"
     assert "GetCredentialReport failed: AccessDenied" in answer.error_message
-    # The summary alone can tell that root has MFA now; that needs no report.
+    # The summary alone shows that root has MFA now; that needs no report.
     by_summary = identity("root-mfa-disabled", "root")
     after = states(emulator)
     assert after.pop(by_summary)[:2] == ("ARCHIVED", "PASSED")
@@ -80,19 +80,19 @@ def test_without_the_report_nothing_is_closed_and_the_alert_says_so(deploy: Depl
     assert "GetCredentialReport failed" in section(mail, "WHAT WENT WRONG")
     unknown = section(mail, "COULD NOT BE EVALUATED")
     assert "GetCredentialReport failed" in unknown and "access-key-not-rotated" in unknown
-    # The use of root is held as it is stored.
+    # The finding on the use of root is kept as it is stored.
     assert f"{len(after) - 1} open findings could not be evaluated again" in unknown
     assert numbers(mail)["resolved"] == 1 and "(root-mfa-disabled)" in section(mail, "RESOLVED")
     attributes = emulator.published()[-1]["attributes"]
     assert (attributes["errors"], attributes["account_id"]) == (("Number", "1"), ("String", ACCOUNT))
-    # Next time it can be read again, and shows that all is well.
+    # The next run can read the report, and it shows no problem.
     emulator.fail()
     assert not run(stack).failed
     still_open = {one for one, state in states(emulator).items() if state[0] == "ACTIVE"}
     assert still_open == {identity("root-user-recently-used", "root")}
 
 
-def test_where_generation_is_refused_the_report_that_is_there_is_used(deploy: Deploy, emulator: Emulator) -> None:
+def test_if_generation_is_refused_the_existing_report_is_used(deploy: Deploy, emulator: Emulator) -> None:
     emulator.change_account("load", name="clean")
     stack = deploy()
     assert not run(stack).failed
@@ -103,14 +103,14 @@ def test_where_generation_is_refused_the_report_that_is_there_is_used(deploy: De
     assert " old: GenerateCredentialReport failed: AccessDenied: " in error
     assert (answer.payload["counts"]["UNKNOWN"], answer.payload["alert"]) == (0, "not_needed")
     assert emulator.mails() == []
-    # With something else to report, the refusal is reported too.
+    # If there is another finding to report, the refusal is reported too.
     emulator.change_account("summary", keep_report=True, AccountMFAEnabled=0)
     answer = run(stack)
     assert (answer.failed, answer.payload["alert"], answer.payload["errors"]) == (False, "sent", [error])
     (mail,) = emulator.mails()
     assert "(root-mfa-disabled)" in section(mail, "NEW")
     assert "could not generate a credential report" in section(mail, "WHAT WENT WRONG")
-    # Only where no report is there it fails the run.
+    # It fails the run only if there is no report.
     emulator.change_account("load", name="clean")
     answer = run(stack)
     assert answer.error_type == "Collect"
@@ -120,10 +120,10 @@ def test_where_generation_is_refused_the_report_that_is_there_is_used(deploy: De
 @pytest.mark.parametrize(
     "fault", [{"how": "silence"}, {"code": "ServiceFailure", "status": 500}], ids=["silent", "broken"]
 )
-def test_generation_that_takes_all_of_its_time_leaves_some_to_read_the_report(
+def test_generation_until_its_deadline_leaves_time_to_read_the_report(
     deploy: Deploy, emulator: Emulator, fault: dict
 ) -> None:
-    stack = deploy(edit=in_a_hurry)
+    stack = deploy(edit=with_short_timeout)
     assert not run(stack).failed
     before = states(emulator)
     emulator.fail({"action": "iam:GenerateCredentialReport", "times": 1000, **fault})
@@ -134,7 +134,7 @@ def test_generation_that_takes_all_of_its_time_leaves_some_to_read_the_report(
     assert states(emulator) == before
 
 
-def test_without_the_summary_the_report_still_speaks(deploy: Deploy, emulator: Emulator) -> None:
+def test_without_the_summary_the_report_is_evaluated(deploy: Deploy, emulator: Emulator) -> None:
     stack, should = deploy(), expected(emulator)
     assert not run(stack).failed
     before = states(emulator)
@@ -143,7 +143,7 @@ def test_without_the_summary_the_report_still_speaks(deploy: Deploy, emulator: E
     answer = run(stack)
     assert answer.error_type == "Collect"
     assert "GetAccountSummary failed: AccessDenied" in answer.error_message
-    # The report shows all of it too, so nothing is new; that something was not read is told all the same.
+    # The report shows the same, so nothing is new; the failed source is reported.
     assert states(emulator) == before and before.keys() == should.keys()
     (mail,) = emulator.mails()
     assert numbers(mail)["new"] == numbers(mail)["resolved"] == 0
@@ -169,7 +169,7 @@ def test_a_finding_that_only_the_summary_could_close_stays_open_without_it(deplo
     ["", "user,arn", "<html>maintenance</html>", "user,arn,user,arn\na,b,c,d"],
     ids=["empty", "no rows", "no CSV", "repeated header"],
 )
-def test_a_report_that_cannot_be_understood_closes_nothing(deploy: Deploy, emulator: Emulator, text: str) -> None:
+def test_a_report_that_cannot_be_parsed_closes_nothing(deploy: Deploy, emulator: Emulator, text: str) -> None:
     stack = deploy()
     run(stack)
     before = states(emulator)
@@ -196,7 +196,7 @@ def test_a_report_without_the_root_user_closes_nothing(deploy: Deploy, emulator:
     assert "root-access-key-active" in section(mail, "COULD NOT BE EVALUATED")
 
 
-def test_a_report_without_the_root_user_is_told_where_nothing_was_open(deploy: Deploy, emulator: Emulator) -> None:
+def test_a_report_without_the_root_user_is_reported_if_nothing_was_open(deploy: Deploy, emulator: Emulator) -> None:
     emulator.change_account("load", name="clean")
     stack = deploy()
     run(stack)
@@ -224,10 +224,10 @@ def test_a_row_that_cannot_be_assigned_closes_nothing_of_its_user(deploy: Deploy
     assert "User etl" in section(mail, "NEW") and "user/etl" in section(mail, "COULD NOT BE EVALUATED")
     emulator.forget_mails()
     run(stack)
-    assert emulator.mails() == [], "a blind spot is reported once"
+    assert emulator.mails() == [], "an unreadable row is reported once"
 
 
-def test_a_row_without_a_valid_name_is_the_accounts(deploy: Deploy, emulator: Emulator) -> None:
+def test_a_row_without_a_valid_name_is_reported_on_the_account(deploy: Deploy, emulator: Emulator) -> None:
     stack = deploy()
     run(stack)
     before = states(emulator)
@@ -288,7 +288,7 @@ def test_a_name_with_an_unquoted_comma_closes_nothing(deploy: Deploy, emulator: 
     assert states(emulator) == before
 
 
-def test_while_the_hub_is_off_the_alert_goes_out_as_if_it_were_not_used(
+def test_while_the_hub_is_off_the_alert_is_sent_as_without_security_hub(
     deploy: Deploy, emulator: Emulator, hub: Any
 ) -> None:
     stack, should = deploy(), expected(emulator)
@@ -305,9 +305,7 @@ def test_while_the_hub_is_off_the_alert_goes_out_as_if_it_were_not_used(
     assert not {"securityhub:BatchImportFindings", "securityhub:BatchUpdateFindings"} & emulator.calls().keys()
 
 
-def test_while_the_hub_is_off_there_is_an_alert_even_of_a_clean_account(
-    deploy: Deploy, emulator: Emulator, hub: Any
-) -> None:
+def test_while_the_hub_is_off_a_clean_account_is_alerted_too(deploy: Deploy, emulator: Emulator, hub: Any) -> None:
     emulator.change_account("load", name="clean")
     stack = deploy()
     hub.disable_security_hub()
@@ -317,7 +315,7 @@ def test_while_the_hub_is_off_there_is_an_alert_even_of_a_clean_account(
     assert "GetFindings failed" in section(mail, "WHAT WENT WRONG")
 
 
-def test_a_recall_that_is_cut_short_changes_nothing(deploy: Deploy, emulator: Emulator) -> None:
+def test_an_incomplete_recall_changes_nothing(deploy: Deploy, emulator: Emulator) -> None:
     emulator.change_account("load", name="failing:120")
     stack = deploy()
     assert not run(stack).failed
@@ -353,7 +351,7 @@ def test_findings_that_were_not_imported_are_in_the_alert_and_stay_unmarked(depl
     assert len(emulator.mails()) == 1
 
 
-def test_what_could_not_be_written_is_told_though_it_is_not_new(deploy: Deploy, emulator: Emulator) -> None:
+def test_findings_that_were_not_written_are_reported_even_if_not_new(deploy: Deploy, emulator: Emulator) -> None:
     stack, should = deploy(), expected(emulator)
     run(stack)
     before = emulator.own_findings()
@@ -366,7 +364,7 @@ def test_what_could_not_be_written_is_told_though_it_is_not_new(deploy: Deploy, 
     assert "root-mfa-disabled" in section(mail, "NOT WRITTEN TO SECURITY HUB")
 
 
-def test_an_alert_that_fails_is_made_up_for_by_the_next_run(deploy: Deploy, emulator: Emulator) -> None:
+def test_a_failed_alert_is_sent_by_the_next_run(deploy: Deploy, emulator: Emulator) -> None:
     stack = deploy()
     run(stack)
     emulator.forget_mails()
@@ -393,7 +391,7 @@ def test_an_alert_that_fails_is_made_up_for_by_the_next_run(deploy: Deploy, emul
         assert f"({check})" in ended(mail)
 
 
-def test_marks_that_fail_are_no_error_and_alerted_again(deploy: Deploy, emulator: Emulator) -> None:
+def test_findings_that_were_not_marked_are_alerted_again(deploy: Deploy, emulator: Emulator) -> None:
     stack, should = deploy(), expected(emulator)
     emulator.fail(denied("securityhub:BatchUpdateFindings"))
     answer = run(stack)
@@ -409,15 +407,13 @@ def test_marks_that_fail_are_no_error_and_alerted_again(deploy: Deploy, emulator
     assert {one for one, (_, _, status) in states(emulator).items() if status == "NOTIFIED"} == alerted(should)
 
 
-def test_without_knowing_what_was_suppressed_meanwhile_all_is_told_and_nothing_marked(
-    deploy: Deploy, emulator: Emulator
-) -> None:
+def test_if_suppressions_cannot_be_read_all_is_reported_and_nothing_marked(deploy: Deploy, emulator: Emulator) -> None:
     stack = deploy()
     run(stack)
     before = states(emulator)
     emulator.change_account("add-key", name="newcomer", created="-300d")
     emulator.suppress({"GeneratorId": [{"Value": "credwarden/access-key-never-used", "Comparison": "EQUALS"}]})
-    # After the open findings and those that are not open.
+    # The first two calls read the open and the closed findings.
     emulator.fail(denied("securityhub:GetFindings", after=2))
     emulator.forget_mails()
     answer = run(stack)
@@ -453,7 +449,7 @@ def test_new_evidence_that_cannot_be_marked_is_kept_for_the_next_run(deploy: Dep
         assert not run(stack).failed
         (mail,) = emulator.mails()
         assert numbers(mail)["new"] == 1 and "(root-user-recently-used)" in section(mail, "NEW")
-        # Were the new evidence stored, a run that is cut short here would have told nobody.
+        # If the new evidence were stored, a run that dies here would never report it.
         assert emulator.own_findings()[used]["ProductFields"]["credwarden/root-last-used"] == before
     emulator.fail()
     emulator.forget_mails()
@@ -474,10 +470,10 @@ def test_new_evidence_that_cannot_be_marked_is_kept_for_the_next_run(deploy: Dep
         ("securityhub:BatchUpdateFindings", None),
     ],
 )
-def test_what_stays_broken_is_given_up_in_time_for_the_rest(
+def test_a_permanent_failure_leaves_time_for_the_other_steps(
     deploy: Deploy, emulator: Emulator, action: str, error_type: str | None
 ) -> None:
-    stack, should = deploy(edit=in_a_hurry), expected(emulator)
+    stack, should = deploy(edit=with_short_timeout), expected(emulator)
     emulator.fail(broken(action))
     answer = run(stack)
     assert answer.error_type == error_type
@@ -488,7 +484,7 @@ def test_what_stays_broken_is_given_up_in_time_for_the_rest(
     assert states(emulator).keys() == (should.keys() if written else set())
 
 
-def test_key_ids_are_no_source(deploy: Deploy, emulator: Emulator) -> None:
+def test_missing_key_ids_do_not_fail_the_run(deploy: Deploy, emulator: Emulator) -> None:
     stack, should = deploy(), expected(emulator)
     emulator.fail(denied("iam:ListAccessKeys"))
     answer = run(stack)
@@ -501,18 +497,18 @@ def test_key_ids_are_no_source(deploy: Deploy, emulator: Emulator) -> None:
     assert emulator.mails() == []
 
 
-def test_several_failures_are_all_named(deploy: Deploy, emulator: Emulator, hub: Any) -> None:
+def test_all_failures_are_named(deploy: Deploy, emulator: Emulator, hub: Any) -> None:
     stack = deploy()
     hub.disable_security_hub()
     emulator.fail(denied("iam:GetAccountSummary"), denied("iam:GetCredentialReport"))
     answer = run(stack)
     assert answer.error_type == "Collect"
-    told = answer.error_message.split("\n")
-    for line, operation in zip(told, ("GetCredentialReport", "GetAccountSummary", "GetFindings"), strict=True):
+    lines = answer.error_message.split("\n")
+    for line, operation in zip(lines, ("GetCredentialReport", "GetAccountSummary", "GetFindings"), strict=True):
         assert f"{operation} failed: " in line
 
 
-def test_a_dry_run_answers_even_then(deploy: Deploy, emulator: Emulator) -> None:
+def test_a_dry_run_succeeds_without_the_report(deploy: Deploy, emulator: Emulator) -> None:
     stack = deploy()
     emulator.fail(denied("iam:GetCredentialReport"))
     answer = stack.invoke({"dry_run": True})
@@ -537,17 +533,17 @@ def test_a_failed_run_is_kept_in_the_queue(deploy: Deploy, emulator: Emulator, s
     assert stack.finished_runs() == len(emulator.mails()) == 1 + retries
 
 
-def test_bad_settings_stop_the_function_at_the_start(deploy: Deploy, emulator: Emulator) -> None:
-    def spoil(template: dict) -> None:
+def test_invalid_settings_stop_the_function_at_the_start(deploy: Deploy, emulator: Emulator) -> None:
+    def set_invalid(template: dict) -> None:
         variables = template["Resources"]["CheckerFunction"]["Properties"]["Environment"]["Variables"]
         variables["CREDWARDEN_ACCESS_KEY_MAX_AGE_DAYS"] = "ninety"
         variables["CREDWARDEN_DISABLED_CHECKS"] = "root-moon-phase"
         variables["CREDWARDEN_ACCOUNT_NAME"] = "x" * 65
 
-    stack = deploy(edit=spoil)
+    stack = deploy(edit=set_invalid)
     answer = run(stack)
     assert answer.failed
-    told = str(answer.payload) + "\n".join(stack.log_lines())
+    output = str(answer.payload) + "\n".join(stack.log_lines())
     for part in (
         "CREDWARDEN_ACCESS_KEY_MAX_AGE_DAYS",
         "ninety",
@@ -556,11 +552,11 @@ def test_bad_settings_stop_the_function_at_the_start(deploy: Deploy, emulator: E
         "CREDWARDEN_ACCOUNT_NAME",
         "at most 64 characters",
     ):
-        assert part in told
+        assert part in output
     assert emulator.own_findings() == {}
 
 
-def test_empty_settings_are_unset_ones(deploy: Deploy, emulator: Emulator) -> None:
+def test_empty_settings_are_treated_as_unset(deploy: Deploy, emulator: Emulator) -> None:
     def empty(template: dict) -> None:
         variables = template["Resources"]["CheckerFunction"]["Properties"]["Environment"]["Variables"]
         for name in variables:

@@ -1,7 +1,7 @@
 """Every call of a run fails in every way, and the function dies before and after each of its writes.
 
-The same day is lived again and again: an account that is known, in which a key was made, a user deleted, the root user's
-MFA device replaced and the root user used. What an undisturbed run makes of it is what every disturbed one has to end in.
+Each test starts from the same day: since the last run a key was made, a user deleted, the root user's MFA device
+replaced and the root user used. Every run with faults must end with the findings of a run without faults.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from sample_findings import alerted
 Deploy = Callable[..., Stack]
 
 SECONDS = 8
-"""What an invocation may take: shorter than the template's parameter allows, as some faults last until the time is up."""
+"""The time limit of an invocation: shorter than the template's parameter allows, as some faults last until it is reached."""
 
 CALLS = [
     "iam:GenerateCredentialReport",
@@ -49,32 +49,32 @@ ALWAYS = 100_000
 
 @dataclass(frozen=True)
 class Way:
-    """A way to fail: what of it differs by service, and whether the run gets over it by itself."""
+    """A failure mode: its fault for each service, and whether the run recovers by itself."""
 
     fault: Callable[[str], dict]
-    passes: bool = False
-    unheard: bool = False
-    """The call has its effect, and nobody hears of it."""
+    recovers: bool = False
+    response_lost: bool = False
+    """The call has its effect, but its response is lost."""
 
 
 WAYS = {
     "denied": Way(lambda service: {"code": REFUSED[service][0], "status": 403, "times": ALWAYS}),
-    "throttled twice": Way(lambda service: {"code": REFUSED[service][1], "status": 429, "times": 2}, passes=True),
+    "throttled twice": Way(lambda service: {"code": REFUSED[service][1], "status": 429, "times": 2}, recovers=True),
     "throttled": Way(lambda service: {"code": REFUSED[service][1], "status": 429, "times": ALWAYS}),
     "broken": Way(lambda service: {"code": REFUSED[service][2], "status": 500, "times": ALWAYS}),
-    "cut once": Way(lambda _: {"how": "cut"}, passes=True),
+    "cut once": Way(lambda _: {"how": "cut"}, recovers=True),
     "cut": Way(lambda _: {"how": "cut", "times": ALWAYS}),
-    "cut after it was done": Way(lambda _: {"how": "cut", "done": True}, passes=True, unheard=True),
+    "cut after it was done": Way(lambda _: {"how": "cut", "done": True}, recovers=True, response_lost=True),
     "no answer": Way(lambda _: {"how": "silence", "times": ALWAYS}),
     "garbage": Way(lambda _: {"how": "garbage", "times": ALWAYS}),
-    "slow": Way(lambda _: {"how": "slow", "done": True, "seconds": 0.5, "times": ALWAYS}, passes=True),
-    "endless": Way(lambda _: {"how": "slow", "done": True, "seconds": 600, "times": ALWAYS}, unheard=True),
+    "slow": Way(lambda _: {"how": "slow", "done": True, "seconds": 0.5, "times": ALWAYS}, recovers=True),
+    "endless": Way(lambda _: {"how": "slow", "done": True, "seconds": 600, "times": ALWAYS}, response_lost=True),
 }
 
 
 @dataclass
 class Day:
-    """The stack on the day when it all happens, and how it was the evening before."""
+    """The stack after the changes of that day, and the findings before them."""
 
     stack: Stack
     emulator: Emulator
@@ -83,8 +83,8 @@ class Day:
     def states(self) -> dict[str, tuple]:
         return states(self.emulator)
 
-    def told(self, what: str = "new") -> list[set[str]]:
-        """The findings of each message that was sent, by Id; or of those that it tells as resolved, their number."""
+    def reported(self, what: str = "new") -> list[set[str]]:
+        """Returns the Ids of the findings in each message; or the number of those that it reports as resolved."""
         results = [json.loads(message["variants"]["sqs"]) for message in self.emulator.published()[1:]]
         if what == "resolved":
             return [result["resolved"] for result in results]
@@ -102,13 +102,13 @@ def is_open(state: tuple) -> bool:
     return state[0] == "ACTIVE"
 
 
-def in_a_hurry(template: dict) -> None:
+def with_short_timeout(template: dict) -> None:
     template["Resources"][FUNCTION]["Properties"]["Timeout"] = SECONDS
 
 
 def begin(deploy: Deploy, emulator: Emulator) -> Day:
-    """A day after which everything has changed a little."""
-    stack = deploy(edit=in_a_hurry)
+    """Deploys the stack, runs it, and makes the changes of that day."""
+    stack = deploy(edit=with_short_timeout)
     assert not stack.invoke().failed
     before = states(emulator)
     emulator.change_account("use-root", when="-1m", service="sts")
@@ -126,7 +126,7 @@ def day(deploy: Deploy, emulator: Emulator) -> Day:
 
 @pytest.fixture(scope="session")
 def undisturbed() -> Iterator[dict[str, tuple]]:
-    """The findings after a day on which nothing goes wrong."""
+    """The findings after a run without faults."""
     with Emulator() as emulator:
         emulator.client("securityhub").enable_security_hub()
         day = begin(lambda **arguments: Stack(emulator, binaries.function(), **arguments), emulator)
@@ -135,7 +135,7 @@ def undisturbed() -> Iterator[dict[str, tuple]]:
 
 
 def abstract(found: Iterable[str]) -> dict[str, str]:
-    """The findings by Id, each with a name that is the same in every account: the keys numbered, not dated."""
+    """Returns a name for each Id that is the same in every account: keys are numbered, not dated."""
     keys: dict[str, set[str]] = {}
     for one in found:
         user, _, created = one.partition("/key/")
@@ -161,20 +161,20 @@ def invoke_in_time(stack: Stack) -> Answer:
     return answer
 
 
-def everything_is_right(day: Day, undisturbed: dict[str, tuple]) -> None:
-    """What the account is like is what Security Hub says, and people were told of all that changed."""
+def assert_all_is_published(day: Day, undisturbed: dict[str, tuple]) -> None:
+    """Security Hub has the findings of a run without faults, and every change was reported."""
     assert named(day.states()) == undisturbed
-    after, told = day.states(), set().union(*day.told())
+    after, reported = day.states(), set().union(*day.reported())
     opened = {one for one, state in after.items() if is_open(state) and one not in day.before}
     severities = {one: finding["Severity"]["Label"] for one, finding in day.emulator.own_findings().items()}
-    news = {one for one in after if one.startswith("credwarden/root-user-recently-used/")}
-    assert alerted({one: severities[one] for one in opened | news}) <= told
+    uses = {one for one in after if one.startswith("credwarden/root-user-recently-used/")}
+    assert alerted({one: severities[one] for one in opened | uses}) <= reported
     closed = [one for one, state in after.items() if not is_open(state) and severities[one] != "INFORMATIONAL"]
-    assert closed and sum(day.told("resolved")) >= len(closed)
+    assert closed and sum(day.reported("resolved")) >= len(closed)
 
 
-def nothing_is_closed_too_soon(day: Day, undisturbed: dict[str, tuple]) -> None:
-    """What is closed is closed on an undisturbed day too."""
+def assert_nothing_is_closed_early(day: Day, undisturbed: dict[str, tuple]) -> None:
+    """A finding is closed only if a run without faults closes it."""
     assert day.before.keys() <= day.states().keys()
     for name, state in named(day.states()).items():
         assert is_open(state) or not is_open(undisturbed[name])
@@ -187,37 +187,37 @@ def test_a_call_that_fails(day: Day, undisturbed: dict[str, tuple], action: str,
     way = WAYS[way]
     day.emulator.fail({"action": action, **way.fault(service)})
     answer = invoke_in_time(day.stack)
-    assert day.emulator.calls()[action]["errors"], "the fault was not met"
+    assert day.emulator.calls()[action]["errors"], "the fault did not occur"
 
-    nothing_is_closed_too_soon(day, undisturbed)
-    told = answer.error_message if answer.failed else str(answer.payload["errors"])
-    if way.passes:
-        assert not answer.failed and told == "[]", told
-        everything_is_right(day, undisturbed)
+    assert_nothing_is_closed_early(day, undisturbed)
+    errors = answer.error_message if answer.failed else str(answer.payload["errors"])
+    if way.recovers:
+        assert not answer.failed and errors == "[]", errors
+        assert_all_is_published(day, undisturbed)
     else:
-        assert operation in told
-        # Key ids are no source, and marks no error. A report that was generated is there to read, though nobody heard of it.
-        there = operation == "GenerateCredentialReport" and way.unheard
-        assert answer.failed == (operation not in ("ListAccessKeys", "BatchUpdateFindings") and not there)
-    first = day.told()
+        assert operation in errors
+        # Key ids and marks do not fail the run. A generated report can be read even if the response was lost.
+        generated = operation == "GenerateCredentialReport" and way.response_lost
+        assert answer.failed == (operation not in ("ListAccessKeys", "BatchUpdateFindings") and not generated)
+    first = day.reported()
 
     day.emulator.fail()
     answer = day.stack.invoke()
     assert not answer.failed, answer.payload
-    everything_is_right(day, undisturbed)
-    # Told again is only what the first run could not mark as told.
-    again = set().union(*first) & set().union(*day.told()[len(first) :])
+    assert_all_is_published(day, undisturbed)
+    # Only findings that the first run could not mark as reported are reported again.
+    again = set().union(*first) & set().union(*day.reported()[len(first) :])
     unmarked = operation in ("GetFindings", "BatchImportFindings", "BatchUpdateFindings")
-    assert not again or (not way.passes and (unmarked or (operation == "Publish" and way.unheard)))
-    # And that is the end of it.
-    mails = len(day.told())
+    assert not again or (not way.recovers and (unmarked or (operation == "Publish" and way.response_lost)))
+    # A third run reports nothing.
+    mails = len(day.reported())
     assert not day.stack.invoke().failed
-    assert len(day.told()) == mails
+    assert len(day.reported()) == mails
     assert named(day.states()) == undisturbed
 
 
 @pytest.mark.parametrize("way", ["denied", "throttled", "broken", "cut", "no answer", "garbage"])
-def test_nobody_says_whose_account_it_is(day: Day, undisturbed: dict[str, tuple], way: str) -> None:
+def test_an_unknown_account_changes_no_finding(day: Day, undisturbed: dict[str, tuple], way: str) -> None:
     day.emulator.fail(
         {"action": "iam:GetCredentialReport", **WAYS["denied"].fault("iam")},
         {"action": "sts:GetCallerIdentity", **WAYS[way].fault("iam")},
@@ -227,20 +227,20 @@ def test_nobody_says_whose_account_it_is(day: Day, undisturbed: dict[str, tuple]
     assert answer.error_type == "Collect"
     for operation in ("GetCredentialReport", "GetCallerIdentity"):
         assert f"{operation} failed" in answer.error_message
-    # Nobody knows which findings are ours, so none is touched; people are told what the summary shows, and why no more.
+    # The account's own findings are not known, so none is changed; the summary's findings and the errors are reported.
     assert day.emulator.own_findings() == before
-    assert len(day.told()) == 1
+    assert len(day.reported()) == 1
     day.emulator.fail()
     assert not day.stack.invoke().failed
-    everything_is_right(day, undisturbed)
+    assert_all_is_published(day, undisturbed)
 
 
 WRITES = {
-    "what has news is set to NEW": ("securityhub:BatchUpdateFindings", 0),
-    "what fails is imported": ("securityhub:BatchImportFindings", 0),
+    "findings with new evidence are set to NEW": ("securityhub:BatchUpdateFindings", 0),
+    "failed findings are imported": ("securityhub:BatchImportFindings", 0),
     "the alert is sent": ("sns:Publish", 0),
-    "what was told is marked": ("securityhub:BatchUpdateFindings", 1),
-    "what is resolved is closed": ("securityhub:BatchImportFindings", 1),
+    "reported findings are marked": ("securityhub:BatchUpdateFindings", 1),
+    "resolved findings are closed": ("securityhub:BatchImportFindings", 1),
 }
 
 
@@ -251,12 +251,12 @@ def test_a_run_that_dies(day: Day, undisturbed: dict[str, tuple], write: str, do
     day.emulator.fail({"action": action, "how": "kill", "done": done, "after": after})
     assert day.stack.invoke().error_type == "Runtime.ExitError"
     assert day.emulator.calls()[action]["errors"] == {"kill": 1}
-    nothing_is_closed_too_soon(day, undisturbed)
+    assert_nothing_is_closed_early(day, undisturbed)
     assert not day.stack.invoke().failed
-    everything_is_right(day, undisturbed)
+    assert_all_is_published(day, undisturbed)
 
 
-def test_the_writes_are_all_there_are(day: Day) -> None:
+def test_every_write_is_in_the_table(day: Day) -> None:
     assert not day.stack.invoke().failed
     calls = day.emulator.calls()
     for action in ("securityhub:BatchUpdateFindings", "securityhub:BatchImportFindings", "sns:Publish"):
@@ -272,8 +272,8 @@ def test_two_deliveries_of_one_event_at_once(day: Day, undisturbed: dict[str, tu
     for run in runs:
         run.join()
     assert [answer.failed for answer in answers] == [False, False], answers
-    everything_is_right(day, undisturbed)
-    assert 1 <= len(day.told()) <= 2
+    assert_all_is_published(day, undisturbed)
+    assert 1 <= len(day.reported()) <= 2
     assert not day.stack.invoke().failed
     assert named(day.states()) == undisturbed
 
@@ -281,11 +281,11 @@ def test_two_deliveries_of_one_event_at_once(day: Day, undisturbed: dict[str, tu
 def test_two_deliveries_of_one_event_in_turn(day: Day, undisturbed: dict[str, tuple]) -> None:
     for _ in range(2):
         assert not day.stack.invoke().failed
-        everything_is_right(day, undisturbed)
-    assert len(day.told()) == 1
+        assert_all_is_published(day, undisturbed)
+    assert len(day.reported()) == 1
 
 
-def test_nothing_of_another_tool_is_touched(day: Day, hub: Any) -> None:
+def test_findings_of_another_tool_are_not_changed(day: Day, hub: Any) -> None:
     def others() -> list[dict]:
         return [
             finding

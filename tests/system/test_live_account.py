@@ -1,4 +1,4 @@
-"""`credwarden check` without files: the live account, only read, with AWS's own words where it cannot be."""
+"""`credwarden check` without files: it reads the live account, and reports errors with AWS's own message."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def environment(emulator: Emulator, folder: Path, **more: str) -> dict[str, str]
 
 @pytest.fixture
 def auditor(emulator: Emulator) -> dict[str, str]:
-    """The credentials of a role that may do what the command line needs, and nothing else."""
+    """The credentials of a role with the permissions of the command line, and no others."""
     iam, everybody = emulator.client("iam"), {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}
     trust = {
         "Version": "2012-10-17",
@@ -104,7 +104,7 @@ def test_a_now_before_the_reports_newest_date_is_refused(check: Run) -> None:
     assert done.stderr.startswith(start) and done.stderr.count("\n") == 1
 
 
-def test_a_source_that_is_refused_is_told_in_awss_words(emulator: Emulator, check: Run) -> None:
+def test_a_refused_source_is_reported_with_the_message_of_aws(emulator: Emulator, check: Run) -> None:
     emulator.change_account("load", name="clean")
     assert check("--format", "json").returncode == 0
     emulator.fail(
@@ -127,7 +127,7 @@ def test_a_source_that_is_refused_is_told_in_awss_words(emulator: Emulator, chec
     assert check("--fail-on", "never").returncode == 0
 
 
-def test_throttling_is_waited_out(emulator: Emulator, check: Run) -> None:
+def test_throttled_calls_are_retried(emulator: Emulator, check: Run) -> None:
     emulator.fail(
         {
             "action": "iam:GenerateCredentialReport",
@@ -142,7 +142,7 @@ def test_throttling_is_waited_out(emulator: Emulator, check: Run) -> None:
     assert len(failed(done)) == len(expected(emulator))
 
 
-def test_where_generation_is_refused_the_report_that_is_there_is_judged(emulator: Emulator, check: Run) -> None:
+def test_if_generation_is_refused_the_existing_report_is_evaluated(emulator: Emulator, check: Run) -> None:
     assert check("--format", "json").returncode == 1
     refusal = {
         "action": "iam:GenerateCredentialReport",
@@ -157,7 +157,7 @@ def test_where_generation_is_refused_the_report_that_is_there_is_judged(emulator
     assert json.loads(done.stdout)["counts"]["UNKNOWN"] == 0
     assert done.stderr.startswith("credwarden: could not generate a credential report, and read the one from ")
     assert done.stderr.endswith(f" old: GenerateCredentialReport failed: AccessDenied: {refusal['message']}\n")
-    # Loaded anew, the account has no report.
+    # After the account is loaded again it has no report.
     emulator.change_account("load", name="clean")
     done = check("--format", "json")
     assert (done.returncode, done.stderr) == (
@@ -167,7 +167,7 @@ def test_where_generation_is_refused_the_report_that_is_there_is_judged(emulator
     )
 
 
-def test_keys_without_ids_are_told_all_the_same(emulator: Emulator, check: Run) -> None:
+def test_keys_without_ids_are_reported(emulator: Emulator, check: Run) -> None:
     emulator.fail(
         {"action": "iam:ListAccessKeys", "code": "AccessDenied", "status": 403, "message": "no", "times": 1000}
     )
@@ -176,7 +176,7 @@ def test_keys_without_ids_are_told_all_the_same(emulator: Emulator, check: Run) 
     assert done.stderr.count("\n") == 1
     assert {one["subject"]["access_key_id"] for one in failed(done).values()} == {None}
     emulator.change_account("load", name="clean")
-    assert check().returncode == 0, "key ids are no source"
+    assert check().returncode == 0, "missing key ids do not fail the run"
 
 
 def test_a_profile_is_taken_from_the_configuration(emulator: Emulator, check: Run, tmp_path: Path) -> None:
@@ -195,7 +195,7 @@ def test_without_a_region_the_account_is_read_too(check: Run, auditor: dict[str,
     assert check("--fail-on", "never", **variables).returncode == 0
 
 
-def test_without_credentials_it_says_so_once(check: Run) -> None:
+def test_missing_credentials_are_reported_once(check: Run) -> None:
     done = check("--format", "json", AWS_REGION=REGION)
     assert done.returncode == 3
     assert done.stderr.startswith("credwarden: There are no AWS credentials: ") and done.stderr.count("\n") == 1
@@ -203,7 +203,7 @@ def test_without_credentials_it_says_so_once(check: Run) -> None:
     assert {one["status"] for one in answer["findings"]} == {"UNKNOWN"} and answer["account_id"] is None
 
 
-def test_a_terminal_sees_what_is_going_on(emulator: Emulator, tmp_path: Path, auditor: dict[str, str]) -> None:
+def test_progress_is_shown_on_a_terminal(emulator: Emulator, tmp_path: Path, auditor: dict[str, str]) -> None:
     emulator.fail(
         {
             "action": "iam:GenerateCredentialReport",
@@ -214,7 +214,7 @@ def test_a_terminal_sees_what_is_going_on(emulator: Emulator, tmp_path: Path, au
         }
     )
     leader, follower = pty.openpty()
-    # Into a file: a pipe that nobody reads meanwhile would fill up.
+    # Into a file: a pipe without a reader would fill up.
     command = [binaries.command_line(), "check", "--format", "json", "--output", tmp_path / "out.json"]
     with subprocess.Popen(
         command, stderr=follower, stdin=subprocess.DEVNULL, env=environment(emulator, tmp_path, TERM="xterm", **auditor)
@@ -223,11 +223,11 @@ def test_a_terminal_sees_what_is_going_on(emulator: Emulator, tmp_path: Path, au
         seen = shown_on(leader)
         assert process.wait(60) == 1
     assert "IAM is making the credential report" in seen
-    # Nothing of it stays on the screen.
+    # It is removed from the screen at the end.
     assert seen.rstrip().endswith("\x1b[2K")
 
 
-def test_what_it_would_import_can_be_imported(emulator: Emulator, hub: Any, check: Run) -> None:
+def test_the_asff_output_can_be_imported(emulator: Emulator, hub: Any, check: Run) -> None:
     done = check("--format", "asff")
     findings = json.loads(done.stdout)
     assert done.stderr == "credwarden: no --region was given, so the findings are for the Security Hub of us-east-1\n"

@@ -1,7 +1,7 @@
 """The function's role grants what the function needs, and nothing else.
 
-Every action that the template grants is taken away in turn: the run must then name exactly that operation. An action
-that nobody misses is superfluous and fails here.
+Each action that the template grants is revoked in turn: the run must then name exactly that operation. An action
+that is not needed fails here.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from update_fields import SET, fields, statuses, updates
 
 Deploy = Callable[..., Stack]
 
-# Granted, but not checkable here, each with the reason.
+# Granted, but not enforced by the emulator, each with the reason.
 NOT_ENFORCED = {
     "kms:GenerateDataKey*": "the emulator's topics are not encrypted, whatever key they name",
     "kms:Decrypt": "the emulator's topics are not encrypted, whatever key they name",
@@ -31,7 +31,7 @@ NOT_ENFORCED = {
 
 
 def role_policies(logical_id: str) -> dict[str, dict]:
-    """The inline policies of a role in the template, with every condition taken as true."""
+    """Returns the inline policies of a role in the template, with every condition true."""
     policies = resolved(template()["Resources"][logical_id]["Properties"]["Policies"])
     return {policy["PolicyName"]: policy["PolicyDocument"] for policy in policies}
 
@@ -49,37 +49,37 @@ ENFORCED = [action for action in GRANTED if action not in NOT_ENFORCED]
 
 
 def prepare(emulator: Emulator) -> None:
-    """An account in which a run needs every operation: only an MFA device of root's makes it list virtual ones."""
+    """Prepares an account in which a run calls every operation: it lists virtual MFA devices only if root has a device."""
     emulator.change_account("root-mfa", kind="virtual")
 
 
-def told(stack: Stack) -> tuple[bool, str]:
-    """Whether the run failed, and everything that it said about what it could not do."""
+def outcome(stack: Stack) -> tuple[bool, str]:
+    """Invokes the function; returns whether the run failed, and its errors."""
     answer = stack.invoke()
     return answer.failed, answer.error_message if answer.failed else json.dumps(answer.payload["errors"])
 
 
-def test_with_all_permissions_nothing_is_missing(deploy: Deploy, emulator: Emulator) -> None:
+def test_with_all_permissions_no_call_is_denied(deploy: Deploy, emulator: Emulator) -> None:
     stack = deploy()
     prepare(emulator)
-    assert told(stack) == (False, "[]")
+    assert outcome(stack) == (False, "[]")
     denied = {action: counted["errors"] for action, counted in emulator.calls().items() if counted["errors"]}
     assert denied == {}
 
 
 @pytest.mark.parametrize("action", ENFORCED)
-def test_a_missing_permission_is_missed_by_name(deploy: Deploy, emulator: Emulator, action: str) -> None:
+def test_a_missing_permission_is_named(deploy: Deploy, emulator: Emulator, action: str) -> None:
     stack = deploy()
     prepare(emulator)
     stack.revoke(action)
-    _, message = told(stack)
+    _, message = outcome(stack)
     operation = action.partition(":")[2]
     assert operation in message
     others = {other.partition(":")[2] for other in ENFORCED} - {operation}
     assert not {other for other in others if other in message}
 
 
-def test_what_cannot_be_checked_is_listed_for_a_reason() -> None:
+def test_every_action_that_is_not_enforced_is_granted() -> None:
     assert NOT_ENFORCED.keys() <= set(GRANTED)
     assert ENFORCED
 
@@ -107,7 +107,7 @@ def test_without_security_hub_its_permissions_are_not_granted(deploy: Deploy) ->
     assert not [action for action in stack.granted_actions() if action.startswith("securityhub:")]
 
 
-def test_with_a_key_its_permissions_are_granted_on_it_alone(deploy: Deploy) -> None:
+def test_with_a_key_its_permissions_are_granted_on_that_key_only(deploy: Deploy) -> None:
     key = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/11111111-2222-3333-4444-555555555555"
     stack = deploy(KmsKeyArn=key)
     (statement,) = [
@@ -120,7 +120,7 @@ def test_with_a_key_its_permissions_are_granted_on_it_alone(deploy: Deploy) -> N
 
 
 def test_the_function_can_set_new_and_notified_and_nothing_else(deploy: Deploy, hub: Any, emulator: Emulator) -> None:
-    """By the role's own credentials: every field and every status that the API has."""
+    """Tried with the role's own credentials: every field and every status of the API."""
     stack = deploy()
     stack.invoke()
     one = hub.get_findings(MaxResults=1)["Findings"][0]

@@ -1,4 +1,4 @@
-"""What a finding says to do does away with it, word for word."""
+"""The commands of a finding resolve it, without a change."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from command_line import CommandLine
 from emulator.process import Emulator
 from emulator.stack import Stack
 
-# A subject for each kind of commands. Not here: what a person has to do (MFA), and what the emulator's IAM does not
-# have (signing certificates, SSH keys).
+# A subject for each kind of command. Left out: MFA, which needs a person, and what the emulator's IAM does not have
+# (signing certificates, SSH keys).
 DONE = {
     "access-key-not-rotated": ["backup", "rotating", "terraform+prod=eu,team.a@example.com"],
     "access-key-unused": ["etl"],

@@ -1,4 +1,4 @@
-"""Runs that go well: what is published, what is alerted, what is remembered from run to run."""
+"""Runs without failures: published findings, alerts, and the state kept from run to run."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ROOT_KEY = identity("root-access-key-present", "root")
 
 
 def run(stack: Stack, event: Any = None) -> dict:
-    """One run that must go well; its summary."""
+    """Runs the function, which must succeed; returns the summary."""
     answer = stack.invoke(event)
     assert not answer.failed, answer.payload
     return answer.payload
@@ -43,7 +43,7 @@ def workflows(emulator: Emulator) -> dict[str, str]:
 
 
 def new_mail(emulator: Emulator) -> dict:
-    """The one mail since the last look."""
+    """Returns the only mail since the last call."""
     (mail,) = emulator.mails()
     emulator.forget_mails()
     return mail
@@ -55,7 +55,7 @@ def without_own(findings: list[dict]) -> list[dict]:
     ]
 
 
-def test_the_first_run_publishes_exactly_what_fails_and_alerts_it_once(deploy: Deploy, emulator: Emulator) -> None:
+def test_the_first_run_publishes_all_failures_and_alerts_them_once(deploy: Deploy, emulator: Emulator) -> None:
     stack, should = deploy(), expected(emulator)
     summary = run(stack)
     findings = emulator.own_findings()
@@ -63,22 +63,22 @@ def test_the_first_run_publishes_exactly_what_fails_and_alerts_it_once(deploy: D
     assert {finding["RecordState"] for finding in findings.values()} == {"ACTIVE"}
     assert {finding["Compliance"]["Status"] for finding in findings.values()} == {"FAILED"}
     assert workflows(emulator) == {one: "NOTIFIED" if one in alerted(should) else "NEW" for one in should}
-    mail, told = new_mail(emulator), alerted(should)
+    mail, reported = new_mail(emulator), alerted(should)
     assert mail["to"] == MAIL_ADDRESS
-    assert numbers(mail) == {"new": len(told), "resolved": 0, "still open": len(should) - len(told)}
+    assert numbers(mail) == {"new": len(reported), "resolved": 0, "still open": len(should) - len(reported)}
     for one in findings:
-        assert is_new(mail, one) == (one in told)
+        assert is_new(mail, one) == (one in reported)
     assert [
         section(mail, title) for title in ("RESOLVED", "NO LONGER CHECKED", "COULD NOT BE EVALUATED", "WHAT WENT WRONG")
     ] == [""] * 4
     assert (summary["account_id"], summary["partition"]) == (ACCOUNT, "aws")
     assert summary["counts"]["FAILED"] == summary["imported"] == summary["open"] == len(should)
-    assert (summary["new"], summary["resolved"]) == (len(told), 0)
+    assert (summary["new"], summary["resolved"]) == (len(reported), 0)
     assert (summary["alert"], summary["errors"]) == ("sent", [])
     assert "findings" not in summary
 
 
-def test_every_finding_carries_what_is_promised(deploy: Deploy, emulator: Emulator) -> None:
+def test_every_finding_has_the_documented_fields(deploy: Deploy, emulator: Emulator) -> None:
     run(deploy())
     for one, finding in emulator.own_findings().items():
         check = one.split("/")[1]
@@ -120,17 +120,17 @@ def test_a_finding_on_a_key_names_the_key(deploy: Deploy, emulator: Emulator) ->
     assert named == 14
 
 
-def test_the_first_run_asks_once_for_the_keys_of_a_user(deploy: Deploy, emulator: Emulator) -> None:
+def test_the_first_run_lists_the_keys_of_a_user_once(deploy: Deploy, emulator: Emulator) -> None:
     run(deploy())
     users = {user for _, keys in KEY_CHECKS.values() for user, _ in keys}
     calls = {action: call["count"] for action, call in emulator.calls().items()}
     assert calls.pop("iam:ListAccessKeys") == len(users)
-    # What is open, closed findings among those that fail, 20 a call, and what is suppressed after the import.
+    # Open findings, then closed ones among those that fail, 20 per call, then the suppressed ones after the import.
     assert calls.pop("securityhub:GetFindings") == 1 + math.ceil(len(expected(emulator)) / 20) + 1
     assert set(calls.values()) == {1}
 
 
-def test_the_second_run_is_silent_and_cheap(deploy: Deploy, emulator: Emulator) -> None:
+def test_a_second_run_sends_no_alert_and_makes_few_calls(deploy: Deploy, emulator: Emulator) -> None:
     stack = deploy()
     run(stack)
     before = emulator.own_findings()
@@ -142,7 +142,7 @@ def test_the_second_run_is_silent_and_cheap(deploy: Deploy, emulator: Emulator) 
     assert (summary["new"], summary["resolved"], summary["errors"]) == (0, 0, [])
     assert emulator.mails() == []
     calls = {action: call["count"] for action, call in emulator.calls().items()}
-    # Keys of the same second cannot be told apart, so those are asked for again; the others' ids are remembered.
+    # Keys of the same second cannot be distinguished, so they are listed again; the others' ids are stored.
     assert calls == {
         action: 1
         for action in (
@@ -165,7 +165,7 @@ def test_the_second_run_is_silent_and_cheap(deploy: Deploy, emulator: Emulator) 
         assert after[one]["Resources"] == before[one]["Resources"]
 
 
-def test_a_problem_that_is_gone_is_closed_and_told(deploy: Deploy, emulator: Emulator) -> None:
+def test_a_resolved_problem_is_closed_and_reported(deploy: Deploy, emulator: Emulator) -> None:
     stack, should = deploy(), expected(emulator)
     run(stack)
     new_mail(emulator)
@@ -182,7 +182,7 @@ def test_a_problem_that_is_gone_is_closed_and_told(deploy: Deploy, emulator: Emu
     assert section(mail, "NEW") == ""
     assert emulator.published()[-1]["attributes"]["resolved_findings"] == ("Number", str(len(closed)))
     assert emulator.published()[-1]["attributes"]["max_severity"] == ("String", "NONE")
-    # That the keys were used is not undone by deleting them: that finding is held, though the report shows no use.
+    # Deleting the keys does not undo their use: that finding stays open, though the report shows no use.
     assert emulator.own_findings()[identity("root-user-recently-used", "root")]["Workflow"]["Status"] == "NOTIFIED"
     assert summary["counts"]["FAILED"] + 1 == summary["open"] == len(should) - len(closed)
     archived = {one: emulator.own_findings()[one] for one in closed}
@@ -241,7 +241,7 @@ def test_a_suppressed_finding_is_never_alerted_again(deploy: Deploy, emulator: E
     before = emulator.own_findings()[ROOT_MFA]["UpdatedAt"]
     run(stack)
     assert emulator.mails() == []
-    # It is still sent: a suppression is about people, not about the record.
+    # It is still imported: a suppression stops alerts, not updates.
     assert asff.parse_timestamp(emulator.own_findings()[ROOT_MFA]["UpdatedAt"]) > asff.parse_timestamp(before)
     emulator.change_account("root-mfa", kind="hardware")
     run(stack)
@@ -253,37 +253,37 @@ def test_a_suppressed_finding_is_never_alerted_again(deploy: Deploy, emulator: E
     assert emulator.mails() == []
 
 
-def test_what_a_rule_suppresses_as_it_is_imported_is_neither_alerted_nor_marked(
+def test_a_finding_suppressed_by_a_rule_at_import_is_neither_alerted_nor_marked(
     deploy: Deploy, emulator: Emulator
 ) -> None:
     stack, should = deploy(), expected(emulator)
     emulator.suppress({"GeneratorId": [{"Value": "credwarden/access-key-unused", "Comparison": "EQUALS"}]})
     ruled = {one for one in should if "/access-key-unused/" in one}
-    told = alerted(should) - ruled
+    reported = alerted(should) - ruled
     summary = run(stack)
-    assert (summary["new"], summary["open"], summary["errors"]) == (len(told), len(should), [])
+    assert (summary["new"], summary["open"], summary["errors"]) == (len(reported), len(should), [])
     mail = new_mail(emulator)
-    assert numbers(mail) == {"new": len(told), "resolved": 0, "still open": len(should) - len(told)}
+    assert numbers(mail) == {"new": len(reported), "resolved": 0, "still open": len(should) - len(reported)}
     assert f"{len(ruled)} suppressed" in mail["body"] and "access-key-unused" not in mail["body"]
     result = json.loads(emulator.published()[-1]["variants"]["sqs"])
-    assert result["new"] == len(told) and {finding["id"] for finding in result["findings"]} == told
+    assert result["new"] == len(reported) and {finding["id"] for finding in result["findings"]} == reported
     suppressed = {one: "SUPPRESSED" for one in ruled}
-    assert workflows(emulator) == {one: "NOTIFIED" if one in told else "NEW" for one in should} | suppressed
-    # A few new findings are asked for by identity.
+    assert workflows(emulator) == {one: "NOTIFIED" if one in reported else "NEW" for one in should} | suppressed
+    # A few new findings are requested by identity.
     emulator.change_account("add-key", name="newcomer", created="-300d")
     emulator.suppress({"ResourceAwsIamUserUserName": [{"Value": "newcomer", "Comparison": "EQUALS"}]})
     summary = run(stack)
     assert (summary["new"], summary["alert"], emulator.mails()) == (0, "not_needed", [])
     new = emulator.own_findings().keys() - should.keys()
     assert new and {workflows(emulator)[one] for one in new} == {"SUPPRESSED"}
-    # And what is suppressed stays so without the rule.
+    # Suppressed findings stay suppressed without the rule.
     before = workflows(emulator)
     emulator.suppress()
     run(stack)
     assert (workflows(emulator), emulator.mails()) == (before, [])
 
 
-def test_what_a_person_resolved_but_still_fails_is_alerted_again(deploy: Deploy, emulator: Emulator, hub: Any) -> None:
+def test_a_resolved_finding_that_still_fails_is_alerted_again(deploy: Deploy, emulator: Emulator, hub: Any) -> None:
     stack = deploy()
     emulator.change_account("report", age="-3h")
     run(stack)
@@ -331,13 +331,13 @@ def test_another_root_key_is_alerted_again(deploy: Deploy, emulator: Emulator) -
     mail = new_mail(emulator)
     for check in ("root-access-key-active", "root-access-key-present"):
         assert f"({check})" in section(mail, "NEW")
-    # The third check on root's keys is about the old one alone.
+    # The third check on root's keys is about the old key only.
     assert numbers(mail)["new"] == 2
     run(stack)
     assert emulator.mails() == []
 
 
-def test_findings_of_other_tools_and_accounts_are_left_alone(deploy: Deploy, emulator: Emulator, hub: Any) -> None:
+def test_findings_of_other_tools_and_accounts_are_not_changed(deploy: Deploy, emulator: Emulator, hub: Any) -> None:
     before = without_own(emulator.stored_findings())
     assert len(before) == len(neighbours(ACCOUNT, REGION))
     stack = deploy()
@@ -351,7 +351,7 @@ def test_findings_of_other_tools_and_accounts_are_left_alone(deploy: Deploy, emu
     assert without_own(emulator.stored_findings()) == before
 
 
-def test_a_dry_run_tells_everything_and_changes_nothing(deploy: Deploy, emulator: Emulator) -> None:
+def test_a_dry_run_returns_everything_and_changes_nothing(deploy: Deploy, emulator: Emulator) -> None:
     stack, should = deploy(), expected(emulator)
     summary = run(stack, {"dry_run": True})
     failed = {finding["id"]: finding for finding in summary["findings"] if finding["status"] == "FAILED"}
@@ -363,7 +363,7 @@ def test_a_dry_run_tells_everything_and_changes_nothing(deploy: Deploy, emulator
     assert not writes & emulator.calls().keys()
 
 
-def test_only_a_true_dry_run_is_one(deploy: Deploy, emulator: Emulator) -> None:
+def test_dry_run_must_be_true(deploy: Deploy, emulator: Emulator) -> None:
     run(deploy(), {"dry_run": "true", "source": "aws.scheduler"})
     assert emulator.own_findings()
     new_mail(emulator)
@@ -383,7 +383,7 @@ def test_an_account_without_root_credentials_is_clean(deploy: Deploy, emulator: 
     assert emulator.mails() == []
 
 
-def test_a_disabled_checks_findings_are_archived_and_told_as_unchecked(deploy: Deploy, emulator: Emulator) -> None:
+def test_a_disabled_checks_findings_are_archived_and_reported_as_unchecked(deploy: Deploy, emulator: Emulator) -> None:
     stack = deploy()
     run(stack)
     emulator.forget_mails()
@@ -409,7 +409,7 @@ def test_a_disabled_checks_findings_are_archived_and_told_as_unchecked(deploy: D
     assert emulator.mails() == []
 
 
-def test_findings_of_a_check_that_is_unknown_are_archived(deploy: Deploy, emulator: Emulator, hub: Any) -> None:
+def test_findings_of_an_unknown_check_are_archived(deploy: Deploy, emulator: Emulator, hub: Any) -> None:
     stack = deploy()
     run(stack)
     emulator.forget_mails()
@@ -433,7 +433,7 @@ def test_findings_of_a_check_that_is_unknown_are_archived(deploy: Deploy, emulat
     assert "(moon-phase)" in section(new_mail(emulator), "NO LONGER CHECKED")
 
 
-def test_the_threshold_keeps_back_alerts_not_findings(deploy: Deploy, emulator: Emulator) -> None:
+def test_the_threshold_limits_alerts_not_findings(deploy: Deploy, emulator: Emulator) -> None:
     stack, should = deploy(AlertMinSeverity="CRITICAL"), expected(emulator)
     run(stack)
     assert emulator.own_findings().keys() == should.keys()
@@ -446,7 +446,7 @@ def test_the_threshold_keeps_back_alerts_not_findings(deploy: Deploy, emulator: 
     emulator.change_account("delete-user", name="etl")
     assert run(stack)["alert"] == "not_needed"
     assert emulator.mails() == []
-    # What was kept back is told as soon as the threshold lets it through.
+    # Findings below the threshold are reported once the threshold is lowered.
     stack.update(AlertMinSeverity="HIGH")
     run(stack)
     assert numbers(new_mail(emulator))["new"] == sum(severity == "HIGH" for severity in should.values())
@@ -494,14 +494,14 @@ def test_the_limits_in_days_are_parameters(
     assert found == findings
 
 
-def test_alerts_on_failures_come_while_anything_fails(deploy: Deploy, emulator: Emulator, hub: Any) -> None:
+def test_alert_on_failures_sends_an_alert_while_anything_fails(deploy: Deploy, emulator: Emulator, hub: Any) -> None:
     emulator.change_account("load", name="users:10")
     stack = deploy(AlertOn="failures")
     run(stack)
     assert numbers(new_mail(emulator)) == {"new": 2, "resolved": 0, "still open": 0}
     run(stack)
     assert numbers(new_mail(emulator)) == {"new": 0, "resolved": 0, "still open": 2}
-    # What is suppressed or below the threshold is no failure to alert.
+    # Suppressed findings and those below the threshold cause no alert.
     stack.update(AlertMinSeverity="HIGH")
     assert run(stack)["alert"] == "not_needed"
     stack.update(AlertMinSeverity="LOW")
@@ -514,7 +514,7 @@ def test_alerts_on_failures_come_while_anything_fails(deploy: Deploy, emulator: 
     assert emulator.mails() == []
 
 
-def test_alerts_always_come_always(deploy: Deploy, emulator: Emulator) -> None:
+def test_alert_on_always_sends_an_alert_after_every_run(deploy: Deploy, emulator: Emulator) -> None:
     emulator.change_account("load", name="clean")
     stack = deploy(AlertOn="always")
     for _ in range(2):
@@ -522,7 +522,7 @@ def test_alerts_always_come_always(deploy: Deploy, emulator: Emulator) -> None:
         assert numbers(new_mail(emulator)) == {"new": 0, "resolved": 0, "still open": 0}
 
 
-def test_without_security_hub_every_alert_tells_everything(deploy: Deploy, emulator: Emulator) -> None:
+def test_without_security_hub_every_alert_has_all_findings(deploy: Deploy, emulator: Emulator) -> None:
     stack, should = deploy(SecurityHub="false"), expected(emulator)
     for _ in range(2):
         summary = run(stack)
@@ -580,7 +580,7 @@ def test_programs_receive_the_result_and_attributes_to_filter_by(deploy: Deploy,
     assert chat == json.loads(message["variants"]["sqs"])
 
 
-def test_the_mail_is_for_people(deploy: Deploy, emulator: Emulator) -> None:
+def test_the_mail_is_text_and_its_subject_names_no_user(deploy: Deploy, emulator: Emulator) -> None:
     run(deploy())
     mail = new_mail(emulator)
     assert len(mail["subject"]) < 100 and mail["subject"].isascii()
@@ -613,7 +613,7 @@ def test_the_schedule_starts_a_run(deploy: Deploy, emulator: Emulator) -> None:
     assert stack.receive(stack.outputs["FailedRunQueueUrl"]) == []
 
 
-def test_the_one_log_line_is_the_summary(deploy: Deploy, emulator: Emulator) -> None:
+def test_the_only_log_line_is_the_summary(deploy: Deploy, emulator: Emulator) -> None:
     stack = deploy()
     summary = run(stack)
     (line,) = [line for line in json_lines(stack) if line.get("level") == "INFO"]
@@ -656,7 +656,7 @@ def test_at_the_level_fatal_nothing_is_logged(deploy: Deploy, emulator: Emulator
     emulator.fail({"action": "iam:GetAccountSummary", "code": "AccessDenied", "status": 403, "times": 1})
     assert stack.invoke().failed
     run(stack)
-    # The metric is no log, and the same at every level.
+    # The metric is not a log line, and is written at every level.
     (line,) = json_lines(stack)
     assert "_aws" in line
 
@@ -665,7 +665,7 @@ def json_lines(stack: Stack) -> list[dict]:
     return [json.loads(line) for line in stack.log_lines() if line.startswith("{")]
 
 
-def test_only_a_normal_run_that_succeeds_counts_as_one(deploy: Deploy, emulator: Emulator) -> None:
+def test_only_a_successful_normal_run_writes_the_metric(deploy: Deploy, emulator: Emulator) -> None:
     stack = deploy()
 
     def metrics() -> list[dict]:
@@ -677,7 +677,7 @@ def test_only_a_normal_run_that_succeeds_counts_as_one(deploy: Deploy, emulator:
     assert metrics() == []
     run(stack)
     (line,) = metrics()
-    # The metric that the alarm watches, as CloudWatch would make it of the line.
+    # CloudWatch makes the metric that the alarm watches from the line.
     (directive,) = line["_aws"]["CloudWatchMetrics"]
     (metric,) = directive["Metrics"]
     (dimensions,) = directive["Dimensions"]
@@ -693,7 +693,7 @@ def test_only_a_normal_run_that_succeeds_counts_as_one(deploy: Deploy, emulator:
     assert line["requestId"]
 
 
-def test_iam_takes_its_time_with_the_report(deploy: Deploy, emulator: Emulator) -> None:
+def test_a_slow_report_is_awaited(deploy: Deploy, emulator: Emulator) -> None:
     emulator.change_account("report", polls=3)
     assert run(deploy())["errors"] == []
     calls = emulator.calls()
@@ -701,7 +701,7 @@ def test_iam_takes_its_time_with_the_report(deploy: Deploy, emulator: Emulator) 
     assert emulator.own_findings()
 
 
-def test_a_stale_report_and_a_fresh_summary_that_disagree_are_both_told(deploy: Deploy, emulator: Emulator) -> None:
+def test_a_stale_report_and_a_fresh_summary_that_disagree_are_both_reported(deploy: Deploy, emulator: Emulator) -> None:
     stack = deploy()
     emulator.change_account("report", age="-3h")
     run(stack)
@@ -716,7 +716,7 @@ def test_a_stale_report_and_a_fresh_summary_that_disagree_are_both_told(deploy: 
     assert fields["credwarden/access_key_1_last_rotated"] != "N/A"
 
 
-def test_a_throttled_call_is_tried_again(deploy: Deploy, emulator: Emulator) -> None:
+def test_a_throttled_call_is_retried(deploy: Deploy, emulator: Emulator) -> None:
     emulator.fail(
         {"action": "iam:GenerateCredentialReport", "code": "LimitExceeded", "status": 409, "times": 2},
         {"action": "iam:GetCredentialReport", "code": "Throttling", "status": 400, "times": 1},
@@ -727,7 +727,7 @@ def test_a_throttled_call_is_tried_again(deploy: Deploy, emulator: Emulator) -> 
     assert len(emulator.own_findings()) == summary["imported"]
 
 
-def test_marks_wait_for_what_was_just_imported(deploy: Deploy, emulator: Emulator) -> None:
+def test_marks_are_retried_until_the_import_is_visible(deploy: Deploy, emulator: Emulator) -> None:
     should = expected(emulator)
     emulator.control("PUT", "settling", 1.0)
     assert run(deploy())["errors"] == []
@@ -738,7 +738,7 @@ def test_marks_wait_for_what_was_just_imported(deploy: Deploy, emulator: Emulato
 @pytest.mark.parametrize(
     "alarm", ["RunFailedAlarm", "RunNotStartedAlarm", "NoSuccessfulRunAlarm", "AlertNotDeliveredAlarm"]
 )
-def test_an_alarm_reaches_the_same_people(deploy: Deploy, emulator: Emulator, alarm: str) -> None:
+def test_an_alarm_is_sent_to_the_same_people(deploy: Deploy, emulator: Emulator, alarm: str) -> None:
     stack = deploy()
     emulator.client("cloudwatch").set_alarm_state(
         AlarmName=stack.physical_id(alarm), StateValue="ALARM", StateReason="a test"

@@ -1,4 +1,4 @@
-"""5,000 users, all of them failing: the largest account there is, in the shortest time that a run may be given."""
+"""5,000 users who all fail: the largest possible account, with the shortest time limit of a run."""
 
 from __future__ import annotations
 
@@ -19,23 +19,21 @@ MAX_MESSAGE_BYTES = 250_000
 MAX_LISTED = 100
 MAX_ANSWER_BYTES = 6_000_000
 LAMBDA_BYTES = 128 * 1024 * 1024
-"""The smallest function there is; the tests' own build takes more than the one that is deployed."""
+"""The smallest memory size of a function; the tests' own build needs more memory than the deployed one."""
 
 on_linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="memory is read from /proc")
 
 
 @pytest.mark.takes_minutes
 def test_the_largest_account(deploy: Callable[..., Stack], emulator: Emulator) -> None:
-    # An old key that nobody uses, and an inactive one: three findings a user, of which two are alerted.
-    emulator.change_account("load", name=f"crammed:{USERS}")
+    # An old unused key, and an inactive one: three findings per user, of which two are alerted.
+    emulator.change_account("load", name=f"failing3:{USERS}")
     stack = deploy(Timeout=str(template()["Parameters"]["Timeout"]["MinValue"]))
-    rehearsal = stack.invoke({"dry_run": True})
-    assert not rehearsal.failed, rehearsal.payload
-    assert len(json.dumps(rehearsal.payload)) < MAX_ANSWER_BYTES
-    told = {finding["id"] for finding in rehearsal.payload["findings"] if finding["status"] == "FAILED"}
-    assert len(rehearsal.payload["findings"]) + rehearsal.payload["truncated"] == sum(
-        rehearsal.payload["counts"].values()
-    )
+    dry_run = stack.invoke({"dry_run": True})
+    assert not dry_run.failed, dry_run.payload
+    assert len(json.dumps(dry_run.payload)) < MAX_ANSWER_BYTES
+    failed = {finding["id"] for finding in dry_run.payload["findings"] if finding["status"] == "FAILED"}
+    assert len(dry_run.payload["findings"]) + dry_run.payload["truncated"] == sum(dry_run.payload["counts"].values())
 
     emulator.forget_calls()
     answer = stack.invoke()
@@ -45,7 +43,7 @@ def test_the_largest_account(deploy: Callable[..., Stack], emulator: Emulator) -
     marked = Counter(finding["Workflow"]["Status"] for finding in emulator.own_findings().values())
     assert marked == {"NOTIFIED": 2 * USERS, "NEW": USERS}
 
-    assert told <= emulator.own_findings().keys() and len(told) > 1000
+    assert failed <= emulator.own_findings().keys() and len(failed) > 1000
     (message,) = emulator.published()
     assert message["bytes"] < MAX_MESSAGE_BYTES
     assert message["attributes"]["new_findings"] == ("Number", str(2 * USERS))
@@ -58,7 +56,7 @@ def test_the_largest_account(deploy: Callable[..., Stack], emulator: Emulator) -
     shown = section(mail, "NEW")
     listed = shown.count("(access-key-not-rotated)") + shown.count("(access-key-unused)")
     assert 0 < listed and f"And {2 * USERS - listed:,} new findings" in shown
-    kept_rates(emulator)
+    assert_rate_limits(emulator)
 
     emulator.forget_calls()
     emulator.forget_mails()
@@ -69,11 +67,11 @@ def test_the_largest_account(deploy: Callable[..., Stack], emulator: Emulator) -
     assert answer.payload["alert"] == "not_needed"
     assert answer.payload["imported"] == answer.payload["open"] == 3 * USERS
     assert emulator.mails() == []
-    kept_rates(emulator)
+    assert_rate_limits(emulator)
 
 
 def function(emulator: Emulator) -> int:
-    """The one process of the function."""
+    """Returns the function's only process."""
     (process,) = descendants(emulator.pid)
     return process
 
@@ -88,14 +86,14 @@ def test_thirty_runs_in_one_process_take_the_memory_of_ten(deploy: Callable[...,
         sizes.append(memory(function(emulator)))
         processes.add(function(emulator))
     assert len(processes) == 1 and stack.finished_runs() == 30
-    # The allocator holds two to four megabytes more or less from run to run. What leaks is in every sample after it,
-    # so in the smallest of the last ten too: ten runs' findings more than in the largest of the first ten, 8 MB.
+    # The allocator's memory varies by two to four megabytes from run to run. A leak is in every later sample, so also in
+    # the smallest of the last ten: ten runs' findings more than in the largest of the first ten, 8 MB.
     assert min(sizes[20:]) - max(sizes[:10]) < 2 * 1024 * 1024, sizes
 
 
-def kept_rates(emulator: Emulator) -> None:
+def assert_rate_limits(emulator: Emulator) -> None:
     calls = emulator.calls()
     assert {action: counted["beyond_quota"] for action, counted in calls.items() if counted["beyond_quota"]} == {}
     for action in ("securityhub:BatchImportFindings", "securityhub:BatchUpdateFindings"):
-        # Ten a second, and never more than a second's worth ahead of that, though AWS would take 30 at once.
+        # Ten per second, and never more than ten ahead of that rate, though AWS allows a burst of 30.
         assert calls.get(action, {"burst": 0})["burst"] <= 10, (action, calls[action])

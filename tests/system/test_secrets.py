@@ -1,4 +1,4 @@
-"""What must not get out, and who must not get in."""
+"""Secrets in no output, and no access for others."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ Deploy = Callable[..., Stack]
 STRANGER = "444455556666"
 
 
-def talkative(template: dict) -> None:
+def log_at_trace_level(template: dict) -> None:
     variables = template["Resources"][FUNCTION]["Properties"]["Environment"]["Variables"]
     variables.update({"AWS_LAMBDA_LOG_LEVEL": "TRACE", "RUST_LOG": "trace"})
 
 
 def secrets(emulator: Emulator) -> dict[str, str]:
-    """The credentials that the running function has, as it has them."""
+    """Returns the credentials in the running function's environment."""
     (process,) = descendants(emulator.pid)
     environment = Path(f"/proc/{process}/environ").read_text().split("\0")
     values = dict(line.split("=", 1) for line in environment if "=" in line)
@@ -34,8 +34,8 @@ def secrets(emulator: Emulator) -> dict[str, str]:
 
 
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="the function's environment is read from /proc")
-def test_credentials_are_nowhere_even_at_trace(deploy: Deploy, emulator: Emulator) -> None:
-    stack = deploy(edit=talkative)
+def test_credentials_are_in_no_output_even_at_trace(deploy: Deploy, emulator: Emulator) -> None:
+    stack = deploy(edit=log_at_trace_level)
     answers = [stack.invoke()]
     for action, how in (
         ("iam:GetAccountSummary", {"code": "SignatureDoesNotMatch", "status": 403}),
@@ -47,9 +47,9 @@ def test_credentials_are_nowhere_even_at_trace(deploy: Deploy, emulator: Emulato
         answers.append(stack.invoke())
     assert [answer.error_type for answer in answers][:2] == [None, "Collect"]
     log = stack.log_lines()
-    # It does say more than usual.
+    # The log does have more than the default level.
     assert any('"level":"DEBUG"' in line for line in log)
-    told = "\n".join(
+    output = "\n".join(
         [
             *log,
             *(json.dumps(answer.payload) for answer in answers),
@@ -60,14 +60,14 @@ def test_credentials_are_nowhere_even_at_trace(deploy: Deploy, emulator: Emulato
     )
     held = secrets(emulator)
     assert all(len(secret) > 10 for secret in held.values())
-    assert [name for name, secret in held.items() if secret in told] == []
+    assert [name for name, secret in held.items() if secret in output] == []
 
 
 def test_names_of_users_are_not_in_the_log(deploy: Deploy, emulator: Emulator) -> None:
-    stack = deploy(edit=talkative)
+    stack = deploy(edit=log_at_trace_level)
     refused = "User: x is not authorized to perform: iam:ListAccessKeys on resource: "
     arn = f"arn:aws:iam::{ACCOUNT}:user/mail/legacy-mailer"
-    # One is tried again, which is logged too.
+    # One call is retried, which is logged too.
     emulator.fail(
         *(
             {"action": "iam:ListAccessKeys", "code": code, "status": status, "message": message, "times": 1}
@@ -89,21 +89,21 @@ def test_names_of_users_are_not_in_the_log(deploy: Deploy, emulator: Emulator) -
     assert stack.invoke().error_type == "Import"
     log = stack.log_lines()
     assert any("Trying again" in line for line in log) and any("did not take a finding" in line for line in log)
-    # The name of one is a word in the id of a check.
+    # One user name is also a word in the id of a check.
     names = {user["UserName"] for user in emulator.client("iam").list_users()["Users"]} - {"unused"}
     assert len(names) > 5
     assert [(name, line) for name in names for line in log if name in line] == []
 
 
 def stranger(emulator: Emulator, service: str) -> Any:
-    """The root user of another account, who may do everything there."""
+    """Returns a client of another account's root user, who has all permissions there."""
     return boto3.client(
         service, endpoint_url=emulator.url, region_name=REGION, aws_access_key_id=STRANGER, aws_secret_access_key="test"
     )
 
 
 def colleague(emulator: Emulator, service: str) -> Any:
-    """A role of the same account that may do everything with topics and queues."""
+    """Returns a client of a role of the same account with all permissions on topics and queues."""
     iam = emulator.client("iam")
     trust = {
         "Version": "2012-10-17",
@@ -133,7 +133,7 @@ def refused(call: Callable[[], Any]) -> bool:
     return False
 
 
-def test_the_topic_takes_nothing_from_strangers(deploy: Deploy, emulator: Emulator) -> None:
+def test_the_topic_accepts_no_message_from_others(deploy: Deploy, emulator: Emulator) -> None:
     topic = deploy().outputs["TopicArn"]
     assert refused(lambda: stranger(emulator, "sns").publish(TopicArn=topic, Message="Please sign in here"))
     assert refused(lambda: colleague(emulator, "sns").publish(TopicArn=topic, Message="Please sign in here"))
@@ -141,7 +141,7 @@ def test_the_topic_takes_nothing_from_strangers(deploy: Deploy, emulator: Emulat
 
 
 @pytest.mark.parametrize("queue", ["FailedRunQueueUrl", "UndeliveredQueueUrl"])
-def test_the_queues_take_nothing_from_others(deploy: Deploy, emulator: Emulator, queue: str) -> None:
+def test_the_queues_accept_no_message_from_others(deploy: Deploy, emulator: Emulator, queue: str) -> None:
     stack = deploy()
     url = stack.outputs[queue]
     assert refused(lambda: stranger(emulator, "sqs").send_message(QueueUrl=url, MessageBody="{}"))

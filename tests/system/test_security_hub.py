@@ -1,4 +1,4 @@
-"""The emulator's Security Hub is as strict as AWS's: what the system tests prove rests on it."""
+"""The emulator's Security Hub is as strict as AWS's: the system tests rely on it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ T0, T1, T2 = "2026-01-01T00:00:00Z", "2026-01-02T00:00:00.5Z", "2026-01-03T00:00
 
 
 def finding(identity: str = "credwarden/x", **changes: Any) -> dict:
-    """A finding that is accepted; a change with the value ... leaves the field out."""
+    """Returns a valid finding with these changes; the value ... leaves the field out."""
     whole = {
         "SchemaVersion": "2018-10-08",
         "Id": identity,
@@ -44,7 +44,7 @@ def finding(identity: str = "credwarden/x", **changes: Any) -> dict:
 
 
 def changed(path: str, value: Any) -> dict:
-    """The accepted finding with one value placed at `path`, where a number is a list's index."""
+    """Returns the valid finding with one value placed at `path`, where a number is a list's index."""
     whole = finding()
     place: Any = whole
     names = [int(name) if name.isdigit() else name for name in path.split(".")]
@@ -93,7 +93,7 @@ def error_code(call: Any, **arguments: Any) -> tuple[str, int]:
     return response["Error"]["Code"], response["ResponseMetadata"]["HTTPStatusCode"]
 
 
-# The table of requests and answers; the hub in memory, it/world.rs, has to give the same answers.
+# The table of requests and responses; the hub in memory, it/world.rs, must return the same responses.
 
 
 def _table() -> dict:
@@ -107,7 +107,7 @@ TABLE = _table()
 
 
 def expanded(value: Any) -> Any:
-    """A value of the table with every `like` and every `times` replaced by what it stands for."""
+    """Returns a value of the table with every `like` and every `times` expanded."""
     if isinstance(value, list):
         return [item for one in value for item in repeated(one)]
     if not isinstance(value, dict):
@@ -132,7 +132,7 @@ def without_nulls(value: Any) -> Any:
 
 
 def differences(expected: Any, actual: Any, path: str) -> Iterator[str]:
-    """Where an answer is not what the table has."""
+    """Yields the differences between a response and the table."""
     if isinstance(expected, dict) and isinstance(actual, dict):
         for name, member in expected.items():
             yield from differences(member, actual.get(name), f"{path}.{name}")
@@ -152,7 +152,7 @@ def identity(item: dict) -> str:
 
 
 def answered(hub: Any, operation: str, request: dict) -> tuple[int, str | None, dict, int]:
-    """The answer, with the findings of all its pages, and the number of pages."""
+    """Returns the response with the findings of all its pages, and the number of pages."""
     status, code, answer = call(hub, operation, request)
     pages, token, findings = 1, answer.get("NextToken"), answer.get("Findings", [])
     assert len(findings) <= request.get("MaxResults", 0)
@@ -165,7 +165,7 @@ def answered(hub: Any, operation: str, request: dict) -> tuple[int, str | None, 
 
 
 @pytest.mark.parametrize("case", [pytest.param(case, id=case["rule"]) for case in TABLE["cases"]])
-def test_requests_are_answered_as_in_the_table(hub: Any, emulator: Emulator, case: dict) -> None:
+def test_responses_match_the_table(hub: Any, emulator: Emulator, case: dict) -> None:
     for placed in without_nulls(expanded(case.get("before", []))):
         emulator.control("POST", "findings", placed)
     for number, step in enumerate(case["steps"], start=1):
@@ -178,7 +178,7 @@ def test_requests_are_answered_as_in_the_table(hub: Any, emulator: Emulator, cas
         assert step.get("pages") != "several" or pages > 1, where
 
 
-# What is just inside a limit, and what is just outside it.
+# The last value within a limit, and the first one outside it.
 LIMITS = [
     ("Id", text(512), text(513)),
     ("GeneratorId", text(512), text(513)),
@@ -261,7 +261,7 @@ LIMITS = [
 
 @pytest.fixture(scope="module")
 def open_hub(running: Emulator) -> Any:
-    """A hub that the tests of single findings share; they need no fresh one."""
+    """A hub that the tests of single findings share; they need no new one."""
     running.reset()
     client = running.client("securityhub", checked=False)
     client.enable_security_hub()
@@ -278,8 +278,8 @@ ROUTES = {
 
 
 def call(hub: Any, operation: str, argument: dict) -> tuple[int, str | None, dict]:
-    """The status, the error's code and the answer. The request is sent as it is: botocore leaves out what its model
-    does not know."""
+    """Returns the status, the error's code and the response. The request is sent directly: botocore drops members that its
+    model does not have."""
     method, path = ROUTES[operation]
     request = AWSRequest(
         method,
@@ -430,13 +430,13 @@ def test_nothing_works_while_the_hub_is_off(emulator: Emulator) -> None:
     ("updated", "title"),
     [(T0, "first"), ("2025-12-31T23:59:59Z", "first"), (T1, "second"), ("2026-01-01T00:00:00.000000001Z", "second")],
 )
-def test_an_import_counts_only_when_it_is_newer_than_what_is_stored(hub: Any, updated: str, title: str) -> None:
+def test_an_import_is_ignored_unless_it_is_newer(hub: Any, updated: str, title: str) -> None:
     imported(hub, finding(Title="first"))
     assert imported(hub, finding(Title="second", UpdatedAt=updated)) == []
     assert stored(hub)["Title"] == title
 
 
-def test_an_import_replaces_the_finding_but_for_what_people_wrote(hub: Any) -> None:
+def test_an_import_replaces_the_finding_except_peoples_fields(hub: Any) -> None:
     imported(hub, finding(SourceUrl="https://example.com/", ProductFields={"credwarden/a": "1"}))
     hub.batch_update_findings(
         FindingIdentifiers=[{"Id": "credwarden/x", "ProductArn": PRODUCT}],
@@ -468,7 +468,7 @@ def test_an_import_replaces_the_finding_but_for_what_people_wrote(hub: Any) -> N
     assert (after["CreatedAt"], after["UpdatedAt"]) == (T1, T1)
 
 
-def test_severity_and_types_that_people_set_stay(hub: Any) -> None:
+def test_severity_and_types_set_by_people_are_kept(hub: Any) -> None:
     imported(hub, finding())
     assert (stored(hub)["Severity"]["Label"], stored(hub)["Severity"]["Normalized"]) == ("CRITICAL", 90)
     hub.batch_update_findings(
@@ -480,7 +480,7 @@ def test_severity_and_types_that_people_set_stay(hub: Any) -> None:
     assert after["FindingProviderFields"] == {"Severity": {"Label": "CRITICAL"}, "Types": ["TTPs/Persistence"]}
 
 
-def test_an_update_leaves_the_time_of_the_last_import_alone(hub: Any) -> None:
+def test_an_update_does_not_change_the_time_of_the_last_import(hub: Any) -> None:
     imported(hub, finding())
     mark(hub, "NOTIFIED")
     assert stored(hub)["UpdatedAt"] == T0
@@ -501,7 +501,7 @@ def test_an_update_leaves_the_time_of_the_last_import_alone(hub: Any) -> None:
         ("NOTIFIED", {}, {"RecordState": "ARCHIVED", "Compliance": {"Status": "PASSED"}}, "NOTIFIED"),
     ],
 )
-def test_a_workflow_starts_again_when_the_problem_does(
+def test_a_workflow_is_reset_when_the_problem_returns(
     hub: Any, status: str, before: dict, after: dict, expected: str
 ) -> None:
     imported(hub, finding(**before))
@@ -510,7 +510,7 @@ def test_a_workflow_starts_again_when_the_problem_does(
     assert stored(hub)["Workflow"]["Status"] == expected
 
 
-def test_an_update_tells_what_it_could_not_process(hub: Any) -> None:
+def test_an_update_returns_what_it_could_not_process(hub: Any) -> None:
     imported(hub, finding("credwarden/a"), finding("credwarden/b"))
     answer = mark(hub, "NOTIFIED", "credwarden/a", "credwarden/none", "credwarden/b", "credwarden/b")
     assert [one["Id"] for one in answer["ProcessedFindings"]] == ["credwarden/a"]
@@ -529,7 +529,7 @@ def test_an_update_takes_1_to_100_findings_and_something_to_change(hub: Any) -> 
     assert error_code(hub.batch_update_findings, FindingIdentifiers=many[:1], Workflow={"Status": "DONE"})[1] == 400
 
 
-def test_marks_and_imports_at_the_same_time_get_in_each_others_way(hub: Any, emulator: Emulator) -> None:
+def test_concurrent_marks_and_imports_conflict(hub: Any, emulator: Emulator) -> None:
     batch = [finding(f"credwarden/{n}") for n in range(100)]
     imported(hub, *batch)
     codes: set[str] = set()
@@ -753,7 +753,7 @@ def test_a_policy_can_forbid_to_suppress(hub: Any, emulator: Emulator) -> None:
     assert error_code(mark, hub=client, status="SUPPRESSED") == ("AccessDeniedException", 403)
 
 
-def test_what_was_just_imported_may_not_be_found_for_a_while(hub: Any, emulator: Emulator) -> None:
+def test_updates_may_not_find_a_recent_import(hub: Any, emulator: Emulator) -> None:
     emulator.control("PUT", "settling", 3600)
     imported(hub, finding())
     (refused,) = mark(hub, "NOTIFIED")["UnprocessedFindings"]

@@ -1,4 +1,4 @@
-"""Service-specific credentials, which are not in the credential report: found, remembered, closed, and not listed at all."""
+"""Service-specific credentials, which are not in the credential report: found, stored, closed, and not listed by IAM."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ DENIED = {**UNKNOWN, "code": "AccessDenied", "status": 403}
 
 
 def stack_with_a_credential(deploy: Deploy, emulator: Emulator) -> tuple[Stack, str]:
-    """A stack, after a run that found one Bedrock API key in an account that is clean but for that; the finding's identity."""
+    """Returns a stack after a run that found only one Bedrock API key, and the finding's identity."""
     stack = deploy()
     emulator.change_account("load", name="clean")
     emulator.change_account("add-credential", name="newcomer", created="-2d")
@@ -58,7 +58,7 @@ def test_the_commands_of_the_finding_resolve_it(deploy: Deploy, emulator: Emulat
     assert "newcomer" in section(mail, "RESOLVED")
 
 
-def test_an_expired_key_is_another_problem(deploy: Deploy, emulator: Emulator) -> None:
+def test_an_expired_key_is_reported_by_another_check(deploy: Deploy, emulator: Emulator) -> None:
     stack, one = stack_with_a_credential(deploy, emulator)
     emulator.change_account("expire-credentials", name="newcomer")
     assert stack.invoke().payload["resolved"] == 1
@@ -66,7 +66,7 @@ def test_an_expired_key_is_another_problem(deploy: Deploy, emulator: Emulator) -
     assert records == {"service-credential-without-expiry": "ARCHIVED", "service-credential-inactive": "ACTIVE"}
 
 
-def test_what_iam_does_not_list_is_not_asked_for(deploy: Deploy, emulator: Emulator) -> None:
+def test_credentials_that_iam_does_not_list_stay_open(deploy: Deploy, emulator: Emulator) -> None:
     stack, one = stack_with_a_credential(deploy, emulator)
     before = emulator.own_findings()
     emulator.forget_mails()
@@ -98,7 +98,7 @@ def test_a_refusal_fails_the_run_and_closes_nothing(deploy: Deploy, emulator: Em
     assert stack.invoke().payload["resolved"] == 1
 
 
-def test_credentials_come_in_pages(emulator: Emulator) -> None:
+def test_credentials_are_listed_in_pages(emulator: Emulator) -> None:
     for _ in range(3):
         emulator.change_account("add-credential", name="alice")
     iam = emulator.client("iam")

@@ -1,4 +1,4 @@
-"""What `make smoke` sees of a real account, tried on the emulator: the same form, and forms that differ."""
+"""`make smoke` compares the form of AWS's responses with the emulator's; here it compares two emulators."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ def observed(emulator: Emulator) -> Forms:
     return Account(emulator.client).observe()
 
 
-def test_the_emulator_answers_as_it_does_and_every_call_is_seen(emulator: Emulator, hub: Any) -> None:
+def test_the_emulator_equals_itself_and_every_call_is_observed(emulator: Emulator, hub: Any) -> None:
     forms = observed(emulator)
     assert list(differences(forms, observed(emulator))) == []
     assert {name: (form.status, form.code) for name, form in forms.items() if form.status != 200} == {
-        "ListAccessKeys of nobody": (404, "NoSuchEntity"),
-        "GetFindings, a token that is none": (400, "InvalidInputException"),
+        "ListAccessKeys, unknown user": (404, "NoSuchEntity"),
+        "GetFindings, invalid token": (400, "InvalidInputException"),
     }
     assert len(forms) == 13 and all(form.members for form in forms.values())
     assert forms["The report's row of users"].members["mfa_active"] == {"truth value"}
@@ -28,7 +28,7 @@ def test_the_emulator_answers_as_it_does_and_every_call_is_seen(emulator: Emulat
     )
 
 
-def test_what_differs_is_named_by_its_form_and_never_by_its_value(emulator: Emulator, hub: Any) -> None:
+def test_a_difference_is_reported_by_its_form_and_never_by_its_value(emulator: Emulator, hub: Any) -> None:
     ours = observed(emulator)
     report = emulator.report().replace(",mfa_active,", ",mfa,").replace("Z,", "+00:00,")
     emulator.change_account("report", text=report)

@@ -1,4 +1,4 @@
-"""Whom the function believes to be AWS, and how it gets there."""
+"""Which certificate authorities the function trusts, and how it connects."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ def tunnel(emulator: Emulator) -> Any:
         yield tunnel
 
 
-def test_an_authority_that_the_machine_trusts_is_trusted(
+def test_an_authority_of_the_system_is_trusted(
     emulator: Emulator, hub: Any, bootstrap: Path, tunnel: Tunnel, tmp_path: Path
 ) -> None:
     stack = Stack(emulator, tunnel.function(bootstrap, tmp_path))
     first = stack.invoke()
     assert not first.failed, first.error_message
     assert first.payload["alert"] == "sent"
-    # Generate, summary, devices, credentials and GetFindings at once; Publish's endpoint is the same one here.
+    # Five calls in parallel: report, summary, devices, credentials, GetFindings; Publish has the same endpoint here.
     opened = tunnel.connections
     assert 0 < opened <= 5
     second = stack.invoke()
@@ -34,13 +34,13 @@ def test_an_authority_that_the_machine_trusts_is_trusted(
     assert tunnel.connections == opened, "connections are kept from run to run"
 
 
-def test_an_authority_that_nobody_knows_is_refused(
+def test_an_unknown_authority_is_refused(
     emulator: Emulator, hub: Any, bootstrap: Path, tunnel: Tunnel, tmp_path: Path
 ) -> None:
-    def in_a_hurry(template: dict) -> None:
+    def with_short_timeout(template: dict) -> None:
         template["Resources"][FUNCTION]["Properties"]["Timeout"] = 6
 
-    stack = Stack(emulator, tunnel.function(bootstrap, tmp_path, trusted=False), edit=in_a_hurry)
+    stack = Stack(emulator, tunnel.function(bootstrap, tmp_path, trusted=False), edit=with_short_timeout)
     answer = stack.invoke()
     assert answer.failed
     assert "invalid peer certificate: UnknownIssuer" in answer.error_message
@@ -59,7 +59,7 @@ def test_the_function_connects_through_the_proxy_of_its_environment(
     assert set(proxy.hosts) == (set() if excepted else {f"localhost:{port}"})
 
 
-def test_empty_variables_of_the_function_are_unset(
+def test_empty_variables_of_the_function_are_treated_as_unset(
     emulator: Emulator, hub: Any, bootstrap: Path, tmp_path: Path
 ) -> None:
     empty = ["AWS_ENDPOINT_URL", "AWS_PROFILE", "HTTPS_PROXY", "SSL_CERT_FILE"]

@@ -1,6 +1,6 @@
-"""Templates as AWS would see them: after the SAM transform, with parameters, conditions and references worked out.
+"""Renders templates as AWS does, but offline: after the SAM transform, with parameters, conditions and references resolved.
 
-Offline. The names of resources are made as CloudFormation makes them: stack, logical id and a random ending.
+Names of resources are made as by CloudFormation: stack, logical id and a random ending.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ REGIONS = {"aws": "eu-central-1", "aws-us-gov": "us-gov-west-1", "aws-cn": "cn-n
 
 _NOTHING = object()
 
-# It warns that it does not send usage figures.
+# It warns that it sends no usage data.
 logging.getLogger("samtranslator.metrics.metrics").setLevel(logging.ERROR)
 
 
 def parse(path: Path) -> dict:
-    """The template as it is written."""
+    """Returns the template as written."""
     return copy.deepcopy(_parsed(path))
 
 
@@ -46,7 +46,7 @@ def _parsed(path: Path) -> dict:
 
 @dataclass
 class Resource:
-    """One resource that the stack has, with its properties worked out."""
+    """One resource of the stack, with resolved properties."""
 
     type: str
     name: str
@@ -56,7 +56,7 @@ class Resource:
 
 @dataclass
 class Rendered:
-    """A template deployed in thought; `resources` has those whose condition holds."""
+    """A rendered template; `resources` has those whose condition is true."""
 
     path: Path
     parameters: dict[str, str] = field(default_factory=dict)
@@ -76,25 +76,25 @@ class Rendered:
         assert not missing, f"parameters without a value: {missing}"
         self._lists = {name for name, one in parameters.items() if one["Type"] == "CommaDelimitedList"}
         self._template = _transformed(written, self.values, self.region)
-        self._conditions = {name: self._work_out(body) for name, body in self._template.get("Conditions", {}).items()}
+        self._conditions = {name: self._resolve(body) for name, body in self._template.get("Conditions", {}).items()}
         declared = {
             name: body
             for name, body in self._template["Resources"].items()
             if self._conditions.get(body.get("Condition"), True)
         }
         self.resources = {name: self._named(name, body["Type"]) for name, body in declared.items()}
-        # Paths first: they are part of the ARNs that other resources refer to.
+        # Paths first: they are part of the ARNs to which other resources refer.
         for name, body in declared.items():
             self._place(self.resources[name], body.get("Properties", {}).get("Path"))
         for name, body in declared.items():
-            self.resources[name].properties = self._work_out(body.get("Properties", {}))
-        self.outputs = {name: self._work_out(body["Value"]) for name, body in self._template["Outputs"].items()}
+            self.resources[name].properties = self._resolve(body.get("Properties", {}))
+        self.outputs = {name: self._resolve(body["Value"]) for name, body in self._template["Outputs"].items()}
 
     def of_type(self, kind: str) -> list[Resource]:
         return [resource for resource in self.resources.values() if resource.type == kind]
 
     def statements(self, role: str) -> dict[str, dict]:
-        """The statements of a role's inline policies, by Sid, with lists for actions and resources."""
+        """Returns the statements of a role's inline policies, by Sid, with lists for actions and resources."""
         found: dict[str, dict] = {}
         for policy in self.resources[role].properties["Policies"]:
             for statement in policy["PolicyDocument"]["Statement"]:
@@ -108,16 +108,16 @@ class Rendered:
 
     def holds(self, rule: dict) -> bool:
         """Whether the parameters satisfy a rule of the section Rules."""
-        if "RuleCondition" in rule and not self._work_out(rule["RuleCondition"]):
+        if "RuleCondition" in rule and not self._resolve(rule["RuleCondition"]):
             return True
-        return all(self._work_out(assertion["Assert"]) for assertion in rule["Assertions"])
+        return all(self._resolve(assertion["Assert"]) for assertion in rule["Assertions"])
 
     def _named(self, logical_id: str, kind: str) -> Resource:
         name = f"{self.stack}-{logical_id}-{self.ending}"
         return Resource(kind, name.lower() if kind == "AWS::S3::Bucket" else name, "", {})
 
     def _place(self, resource: Resource, path: str | dict | None) -> None:
-        here, path = f"{self.region}:{ACCOUNT}", self._work_out(path)
+        here, path = f"{self.region}:{ACCOUNT}", self._resolve(path)
         tail = {
             "AWS::Lambda::Function": f"lambda:{here}:function:",
             "AWS::IAM::Role": f"iam::{ACCOUNT}:role{path or '/'}",
@@ -163,9 +163,9 @@ class Rendered:
         assert attribute == "Arn" and resource.arn, (name, attribute)
         return f"{resource.arn}:*" if resource.type == "AWS::Logs::LogGroup" else resource.arn
 
-    def _work_out(self, body: Any) -> Any:
+    def _resolve(self, body: Any) -> Any:
         if isinstance(body, list):
-            return [value for value in map(self._work_out, body) if value is not _NOTHING]
+            return [value for value in map(self._resolve, body) if value is not _NOTHING]
         if not isinstance(body, dict):
             return body
         if len(body) == 1:
@@ -173,7 +173,7 @@ class Rendered:
             worked_out = self._function(function, argument)
             if worked_out is not None:
                 return worked_out[0]
-        values = {key: self._work_out(value) for key, value in body.items()}
+        values = {key: self._resolve(value) for key, value in body.items()}
         return {key: value for key, value in values.items() if value is not _NOTHING}
 
     def _function(self, function: str, argument: Any) -> tuple | None:
@@ -181,22 +181,22 @@ class Rendered:
             case "Ref":
                 return (self._reference(argument),)
             case "Condition" if isinstance(argument, str):
-                return (self._work_out(self._template["Conditions"][argument]),)
+                return (self._resolve(self._template["Conditions"][argument]),)
             case "Fn::GetAtt":
                 return (self._attribute(*(argument if isinstance(argument, list) else argument.split(".", 1))),)
             case "Fn::Sub":
                 return (re.sub(r"\$\{([^}]+)\}", lambda found: self._substitute(found[1]), argument),)
             case "Fn::If":
-                return (self._work_out(argument[1 if self._conditions[argument[0]] else 2]),)
+                return (self._resolve(argument[1 if self._conditions[argument[0]] else 2]),)
             case "Fn::Join":
-                return (argument[0].join(self._work_out(argument[1])),)
+                return (argument[0].join(self._resolve(argument[1])),)
             case "Fn::Equals":
-                left, right = map(self._work_out, argument)
+                left, right = map(self._resolve, argument)
                 return (left == right,)
             case "Fn::Not":
-                return (not self._work_out(argument[0]),)
+                return (not self._resolve(argument[0]),)
             case "Fn::And":
-                return (all(map(self._work_out, argument)),)
+                return (all(map(self._resolve, argument)),)
         assert not function.startswith("Fn::"), function
         return None
 
@@ -212,7 +212,7 @@ def _transformed(written: dict, values: dict[str, str], region: str) -> dict:
     for resource in template["Resources"].values():
         if resource["Type"] == "AWS::Serverless::Function":
             resource["Properties"]["CodeUri"] = "s3://bucket/key"
-    # The transform asks for the partition by the region of its session.
+    # The transform takes the partition from the region of its session.
     os.environ["AWS_DEFAULT_REGION"] = region
     translator = Translator({}, Parser(), boto_session=boto3.session.Session(region_name=region))
     return translator.translate(sam_template=template, parameter_values=values)
@@ -223,7 +223,7 @@ def as_list(value: Any) -> list:
 
 
 def strings(body: Any) -> list[str]:
-    """Every string in a structure, keys included."""
+    """Returns every string in a structure, keys included."""
     if isinstance(body, dict):
         return [text for key, value in body.items() for text in [key, *strings(value)]]
     if isinstance(body, list):

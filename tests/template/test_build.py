@@ -1,4 +1,4 @@
-"""What is compiled, and how often."""
+"""The build: compiled crates, features, and the Makefile."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from emulator.binaries import ROOT
 
 
 def packages(*options: str) -> dict[str, str]:
-    """The features by the package and its version."""
+    """Returns the features by package and version."""
     listed = subprocess.run(
         ["cargo", "tree", "--locked", "--prefix", "none", "--format", "{p}|{f}", *options],
         cwd=ROOT,
@@ -27,7 +27,7 @@ def packages(*options: str) -> dict[str, str]:
 
 
 def test_the_sdk_is_compiled_once_for_builds_and_tests() -> None:
-    """`cargo build` and `cargo test` ask the same features of all that the SDK stands on; its build takes minutes."""
+    """`cargo build` and `cargo test` use the same features of the SDK and its dependencies; building them takes minutes."""
     sdk = packages("--package", "aws-sdk-securityhub", "--edges", "normal,build").keys()
     built = packages("--workspace", "--edges", "normal,build")
     tested = packages("--workspace", "--edges", "normal,build,dev")
@@ -43,7 +43,7 @@ def test_the_command_line_links_only_what_it_calls() -> None:
 
 
 def make(*arguments: str, **environment: str) -> str:
-    """What `make` prints, called as by a person and not from within `make test`."""
+    """Returns what `make` prints when it is called by a person and not within `make test`."""
     inherited = {
         name: value for name, value in os.environ.items() if name != "CARGO_TARGET_DIR" and not name.startswith("MAKE")
     }
@@ -58,39 +58,39 @@ def make(*arguments: str, **environment: str) -> str:
     ).stdout
 
 
-def would_do(*arguments: str, **environment: str) -> str:
-    """The commands, none of which is run."""
+def dry_run(*arguments: str, **environment: str) -> str:
+    """Returns the commands without running them."""
     return make("--dry-run", *arguments, **environment)
 
 
-def test_the_tests_bring_the_sam_cli() -> None:
-    """Without it the tests of the deploy role could not run."""
-    assert "infra/requirements.txt" in would_do("--always-make", "test")
+def test_make_test_installs_the_sam_cli() -> None:
+    """Without it the tests of the deploy role fail."""
+    assert "infra/requirements.txt" in dry_run("--always-make", "test")
 
 
 @pytest.mark.parametrize("goal", ["bench", "bench-peers", "sbom"])
 @pytest.mark.parametrize("given", ["/elsewhere", "elsewhere"])
 def test_make_follows_cargo_target_dir(goal: str, given: str) -> None:
-    commands = would_do(goal, CARGO_TARGET_DIR=given)
+    commands = dry_run(goal, CARGO_TARGET_DIR=given)
     assert not re.findall(r"(?<![\w-])target/\S*", commands)
     if goal != "bench":
         assert f"{(ROOT / given)}/" in commands
-        assert f"{ROOT}/target/" in would_do(goal)
+        assert f"{ROOT}/target/" in dry_run(goal)
 
 
-def test_make_hands_on_cargo_target_dir_as_an_absolute_path(tmp_path: Path) -> None:
-    """The SAM CLI calls cargo in the function's folder, the tests run in theirs."""
-    asks = tmp_path / "asks.mk"
-    asks.write_text(f"include {ROOT}/Makefile\nasks:\n\t@echo $$CARGO_TARGET_DIR\n")
-    for answer in (
-        make("--file", str(asks), "asks", "CARGO_TARGET_DIR=elsewhere"),
-        make("--file", str(asks), "asks", CARGO_TARGET_DIR="elsewhere"),
+def test_make_passes_cargo_target_dir_as_an_absolute_path(tmp_path: Path) -> None:
+    """The SAM CLI calls cargo in the function's folder, and the tests run in their own."""
+    makefile = tmp_path / "print.mk"
+    makefile.write_text(f"include {ROOT}/Makefile\nprint:\n\t@echo $$CARGO_TARGET_DIR\n")
+    for output in (
+        make("--file", str(makefile), "print", "CARGO_TARGET_DIR=elsewhere"),
+        make("--file", str(makefile), "print", CARGO_TARGET_DIR="elsewhere"),
     ):
-        assert answer.strip() == str(ROOT / "elsewhere")
+        assert output.strip() == str(ROOT / "elsewhere")
 
 
 @pytest.mark.parametrize("relative", [True, False])
-def test_the_binaries_are_looked_for_where_cargo_builds(
+def test_the_binaries_are_found_where_cargo_builds(
     relative: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("CREDWARDEN_BOOTSTRAP", "CREDWARDEN_BINARY"):
@@ -103,7 +103,6 @@ def test_the_binaries_are_looked_for_where_cargo_builds(
 
 
 def test_a_panic_of_the_deployed_function_unwinds() -> None:
-    """With `abort` it would be a dead process without an errorType, and cargo-lambda builds so where nothing is said. The tests'
-    own build always unwinds."""
+    """With `abort`, cargo-lambda's default, the process dies without an errorType. The tests' own build always unwinds."""
     profile = tomllib.loads((ROOT / "Cargo.toml").read_text())["profile"]["release"]
     assert profile.get("panic") == "unwind"

@@ -1,7 +1,7 @@
-"""The role to deploy with: enough for all that SAM and CloudFormation do, no action more, and no way out of it.
+"""The deploy role: it has every permission that SAM and CloudFormation need, no other, and cannot extend them.
 
-CloudFormation acts with the permissions of the one who deploys. Which ones each type of resource needs, AWS says in the
-handlers of the type's public schema; `HANDLERS` has those of them that the template's properties can lead to.
+CloudFormation uses the permissions of the principal that deploys. The handlers in the public schema of a resource type
+list the permissions it needs; `HANDLERS` has those that the template's properties can require.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ KEY = f"arn:aws:kms:eu-central-1:{ACCOUNT}:key/1234abcd-12ab-34cd-56ef-123456789
 TOPIC = f"arn:aws:sns:eu-central-1:{ACCOUNT}:security"
 ALARM_TOPIC = f"arn:aws:sns:eu-central-1:{ACCOUNT}:operations"
 
-# The topics that the credwarden stack can be given, as both templates take them.
+# The topics that can be given to the credwarden stack, as parameters of both templates.
 TOPICS = [{}, {"TopicArn": TOPIC}, {"AlarmTopicArn": ALARM_TOPIC}, {"TopicArn": TOPIC, "AlarmTopicArn": ALARM_TOPIC}]
 
 ARTIFACT_BUCKET = f"arn:aws:s3:::credwarden-deployment-artifactbucket-{ENDING.lower()}"
@@ -64,13 +64,13 @@ HANDLERS = {
         "cloudwatch:UntagResource cloudwatch:DeleteAlarms"
     ),
     "AWS::Scheduler::Schedule": "scheduler:CreateSchedule scheduler:GetSchedule scheduler:UpdateSchedule scheduler:DeleteSchedule",
-    # What their handlers call is on the function, the queue and the topic.
+    # Their handlers make calls on the function, the queue and the topic.
     "AWS::Lambda::EventInvokeConfig": "",
     "AWS::SQS::QueuePolicy": "",
     "AWS::SNS::TopicPolicy": "",
 }
 
-# What "sam deploy" and "sam delete" call themselves, on the stack and on the bucket for artifacts.
+# Actions of "sam deploy" and "sam delete" themselves, on the stack and on the bucket for artifacts.
 ON_STACK = (
     "cloudformation:CreateChangeSet cloudformation:DescribeChangeSet cloudformation:ExecuteChangeSet "
     "cloudformation:DescribeStacks cloudformation:DescribeStackEvents cloudformation:GetTemplateSummary "
@@ -79,7 +79,7 @@ ON_STACK = (
 ON_BUCKET = "s3:ListBucket"
 ON_ARTIFACTS = "s3:GetObject s3:PutObject s3:DeleteObject"
 
-# Actions that IAM knows no resource for.
+# Actions without a resource in IAM.
 WITHOUT_RESOURCE = {
     "logs:DescribeIndexPolicies",
     "logs:DescribeLogGroups",
@@ -99,7 +99,7 @@ FORMS = {"AWS::Lambda::Function": ["", ":$LATEST"], "AWS::Logs::LogGroup": ["", 
 # CloudFormation ends names with 12 or 13 letters and digits.
 ENDINGS = [ENDING, ENDING[:12]]
 
-# Actions whose request can carry a permissions boundary, or that are about a role which has one.
+# Actions whose request can have a permissions boundary, or that are on a role which has one.
 ABOUT_BOUNDARY = {"iam:CreateRole", "iam:PutRolePermissionsBoundary", "iam:PutRolePolicy"}
 
 
@@ -112,7 +112,7 @@ class Need(NamedTuple):
 
 
 class Role:
-    """The deploy role, and the stack that it is for."""
+    """The deploy role, and its stack."""
 
     def __init__(
         self,
@@ -147,7 +147,7 @@ class Role:
         self._boundary = parse_policy_document(self.setup.resources["RoleBoundary"].properties["PolicyDocument"])
 
     def may(self, action: str, resource: str, **context: Any) -> str | None:
-        """The Sid of the statement that allows it, if one does."""
+        """Returns the Sid of the statement that allows the action, if any."""
         result = evaluate(_context(action, resource, self.setup.region, context), self._policies)
         return result.matched_sid if result.decision == "Allow" else None
 
@@ -155,11 +155,11 @@ class Role:
         return self.may(need.action, need.resource, **need.context)
 
     def bounds(self, action: str, resource: str) -> bool:
-        """Whether the boundary keeps the stack's roles from it."""
+        """Whether the boundary denies the action to the stack's roles."""
         return evaluate(_context(action, resource, self.setup.region, {}), [self._boundary]).decision != "Allow"
 
     def missing(self) -> list[str]:
-        """What a deployment does and the role may not."""
+        """Returns the calls of a deployment that the role may not make."""
         return [f"{need.action} on {need.resource}" for need in self.needs() if not self.permits(need)]
 
     def needs(self) -> Iterator[Need]:
@@ -194,7 +194,7 @@ class Role:
 
 
 def alarm_actions(alarm: dict) -> dict[str, list[str]]:
-    """The condition key has the actions of every state, and is absent if there are none."""
+    """Returns the condition key: the actions of every state; absent if there are none."""
     actions = [
         arn for state in ("AlarmActions", "OKActions", "InsufficientDataActions") for arn in alarm.get(state, [])
     ]
@@ -217,7 +217,7 @@ def _context(action: str, resource: str, region: str, context: dict[str, Any]) -
 @pytest.mark.parametrize("ending", ENDINGS)
 @pytest.mark.parametrize("topics", TOPICS)
 def test_the_role_is_enough(topics: dict[str, str], partition: str, ending: str) -> None:
-    """A resource that the template has and infra/deploy-role.yaml does not know is named here."""
+    """Fails with the name of a resource in the template that infra/deploy-role.yaml does not cover."""
     topics = {
         name: arn.replace("arn:aws:", f"arn:{partition}:").replace("eu-central-1", REGIONS[partition])
         for name, arn in topics.items()
@@ -225,7 +225,7 @@ def test_the_role_is_enough(topics: dict[str, str], partition: str, ending: str)
     assert Role(partition, ending=ending, topics=topics).missing() == []
 
 
-def test_a_new_resource_is_missed_by_name(tmp_path: Path) -> None:
+def test_a_resource_without_permissions_is_named(tmp_path: Path) -> None:
     changed = parse(TEMPLATE)
     changed["Resources"]["AnotherQueue"] = changed["Resources"]["UndeliveredQueue"]
     template = tmp_path / "template.yaml"
@@ -252,7 +252,7 @@ def test_no_action_is_a_wildcard() -> None:
             assert set(statement["Action"]) <= WITHOUT_RESOURCE
 
 
-# Stacks whose names begin with ours, also with the beginning of the name of one of our resources.
+# Stacks whose names begin with this stack's name, or with the beginning of the name of one of its resources.
 OTHERS = [
     "payroll",
     "credwardens",
@@ -339,7 +339,7 @@ def test_subscriptions_are_in_reach_of_cloudformation_only(action: str, caller: 
     assert Role().may(action, "*", **CLOUDFORMATION)
 
 
-# CloudWatch carries out an alarm's actions with permissions of its own. The role must not be able to use these.
+# CloudWatch runs an alarm's actions with its own permissions. The role must not be able to use these.
 OTHER_ALARM_ACTIONS = [
     *(f"arn:aws:automate:eu-central-1:ec2:{operation}" for operation in ("stop", "terminate", "reboot", "recover")),
     *(
@@ -430,7 +430,7 @@ OWN_ROLE = "role/credwarden/eu-central-1/credwarden/credwarden-x"
         ),
         ("iam:DeleteRolePermissionsBoundary", OWN_ROLE, {"iam:permissionsboundary": "the boundary"}),
         ("iam:AttachRolePolicy", OWN_ROLE, {"iam:permissionsboundary": "the boundary"}),
-        # A role for a machine or a task to be used with.
+        # A role that a machine or a task uses.
         ("iam:PassRole", OWN_ROLE, {"iam:passedtoservice": "ec2.amazonaws.com"}),
         ("iam:PassRole", "role/admin", {"iam:passedtoservice": "lambda.amazonaws.com"}),
         # Itself, and its boundary.
@@ -464,7 +464,7 @@ def test_the_role_cannot_raise_itself(action: str, resource: str, context: dict[
     ],
 )
 def test_only_roles_in_the_stacks_path_are_in_reach(name: str) -> None:
-    """A role that somebody else made may have no boundary, even when its name begins with the stack's."""
+    """A role made by others may have no boundary, even if its name begins with the stack's."""
     role = Role()
     context = {"iam:permissionsboundary": role.boundary, "iam:passedtoservice": "lambda.amazonaws.com"}
     actions = [*HANDLERS["AWS::IAM::Role"].split(), "iam:PassRole"]
@@ -494,7 +494,7 @@ def test_only_roles_in_the_stacks_path_are_in_reach(name: str) -> None:
             (action, f"arn:aws:cloudformation:eu-central-1:{ACCOUNT}:stack/aws-sam-cli-managed-default/1a2b")
             for action in ON_STACK.split()
         ),
-        # The stack's own bucket: artifacts, not settings, and no version of an artifact for good.
+        # The stack's own bucket: artifacts, but neither settings nor the permanent deletion of a version.
         *(
             (action, ARTIFACT_BUCKET)
             for action in (
@@ -534,7 +534,7 @@ def test_the_artifact_bucket_is_private_encrypted_and_keeps_versions() -> None:
     (encryption,) = bucket.properties["BucketEncryption"]["ServerSideEncryptionConfiguration"]
     assert encryption == {"ServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}
     assert bucket.properties["VersioningConfiguration"] == {"Status": "Enabled"}
-    # No rule ends a current version: a rollback needs the artifacts of the deployment before.
+    # No rule deletes a current version: a rollback needs the artifacts of the last deployment.
     (rule,) = bucket.properties["LifecycleConfiguration"]["Rules"]
     assert rule == {
         "Status": "Enabled",
@@ -586,7 +586,7 @@ def boundary_statements(setup: Rendered) -> dict[str, dict]:
 
 
 @pytest.mark.parametrize("options", OPTIONS)
-def test_the_boundary_holds_what_the_stack_s_roles_may_do_and_nothing_else(options: dict[str, str]) -> None:
+def test_the_boundary_allows_what_the_stacks_roles_need_and_nothing_else(options: dict[str, str]) -> None:
     setup = Role(**options).setup
     policy = parse_policy_document(setup.resources["RoleBoundary"].properties["PolicyDocument"])
     deployed = Rendered(TEMPLATE, options)
@@ -595,7 +595,7 @@ def test_the_boundary_holds_what_the_stack_s_roles_may_do_and_nothing_else(optio
         for statement in deployed.statements(role.name.split("-")[1]).values():
             for action in statement["Action"] if statement["Effect"] == "Allow" else []:
                 for resource in statement["Resource"]:
-                    # A wildcard stands for some action of that name.
+                    # A wildcard is tested with one action of that name.
                     result = evaluate(_context(action.rstrip("*"), resource, setup.region, {}), [policy])
                     assert result.decision == "Allow", (action, resource)
                     used.add((result.matched_sid, action))
@@ -616,7 +616,7 @@ def test_the_boundary_names_an_existing_topic_and_key_only_when_they_are_given()
     assert boundary_statements(Role(KmsKeyArn=KEY).setup)["EncryptAlert"]["Resource"] == KEY
 
 
-# Who may take on the role
+# Who may assume the role
 
 
 def trust(**parameters: str) -> list[dict]:
@@ -654,14 +654,14 @@ def test_trust_in_both() -> None:
         ({"TrustedPrincipalArn": TRUSTED, "GitHubProviderArn": PROVIDER}, {"GitHubNeedsSubject"}),
     ],
 )
-def test_somebody_is_trusted_and_a_workflow_is_named(parameters: dict[str, str], refused: set[str]) -> None:
+def test_a_principal_or_a_complete_workflow_is_required(parameters: dict[str, str], refused: set[str]) -> None:
     setup = Rendered(DEPLOY_ROLE, parameters)
     assert {name for name, rule in parse(DEPLOY_ROLE)["Rules"].items() if not setup.holds(rule)} == refused
 
 
 def test_no_stack_name_is_cut_to_another_one_in_the_names_of_resources() -> None:
-    """CloudFormation cuts the name of a stack where it is too long for the name of a resource. What is left of it must be
-    longer than every name that this role can be made for, or two stacks would have resources of the same names."""
+    """CloudFormation truncates the name of a stack if it is too long for the name of a resource. The rest must be longer than
+    every stack name that this role allows, or two stacks could have resources of the same name."""
     # These names have at most 64 characters; the others have more room. Roles have the whole name in their path.
     for logical_id, resource in Rendered(TEMPLATE).resources.items():
         if resource.type in ("AWS::Lambda::Function", "AWS::Scheduler::Schedule"):

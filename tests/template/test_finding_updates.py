@@ -1,6 +1,6 @@
-"""What the function may write with BatchUpdateFindings: the workflow statuses NEW and NOTIFIED, and no other field.
+"""With BatchUpdateFindings the function may only set the workflow statuses NEW and NOTIFIED, and no other field.
 
-Neither the role nor the boundary can say on whose findings: Security Hub has no condition key for that.
+Neither the role nor the boundary can limit this to its own findings: Security Hub has no condition key for that.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ ACTION = "securityhub:BatchUpdateFindings"
 
 
 def documents() -> dict[str, list[dict]]:
-    """The policies that bound the function: its role's, and the boundary of the role to deploy with."""
+    """The policies that limit the function: its role's, and the boundary of the deploy role."""
     role = Rendered(TEMPLATE).resources["CheckerRole"].properties["Policies"]
     return {
         "role": [policy["PolicyDocument"] for policy in role],
@@ -54,8 +54,8 @@ def test_no_other_field_can_be_set(policy: str, field: str) -> None:
 
 
 @BOTH
-def test_the_denies_hold_everywhere_and_name_fields_that_exist(policy: str) -> None:
-    """A condition on a field that is misspelt denies nothing; two keys in one condition deny only both together."""
+def test_the_denies_apply_to_all_resources_and_name_existing_fields(policy: str) -> None:
+    """A condition on a misspelt field denies nothing; two keys in one condition deny only both together."""
     denies = [
         statement
         for document in documents()[policy]

@@ -1,4 +1,4 @@
-"""What each parameter takes and refuses, and that a person is told about it."""
+"""The valid and invalid values of each parameter, and its description."""
 
 from __future__ import annotations
 
@@ -174,10 +174,10 @@ VALUES = {
 
 
 def accepts(declared: dict, value: str) -> bool:
-    """What CloudFormation checks before it makes anything."""
+    """Checks a value as CloudFormation does before it makes a change."""
     if "AllowedValues" in declared and value not in map(str, declared["AllowedValues"]):
         return False
-    # CloudFormation asks for a match of the whole; the patterns say so themselves.
+    # CloudFormation matches the whole value; the patterns are anchored too.
     if "AllowedPattern" in declared and not re.fullmatch(declared["AllowedPattern"], value, re.ASCII):
         return False
     if declared["Type"] == "Number":
@@ -224,13 +224,13 @@ def test_patterns_are_anchored(path: Path) -> None:
     for name, declared in parse(path)["Parameters"].items():
         pattern = declared.get("AllowedPattern")
         if pattern:
-            # Either one anchored whole, or "nothing, or an anchored whole".
+            # Either one anchored pattern, or "empty, or an anchored pattern".
             whole = pattern.removeprefix("^$|")
             assert whole.startswith("^") and whole.endswith("$"), name
 
 
 @pytest.mark.parametrize("path", BOTH)
-def test_a_person_is_told_what_each_parameter_is(path: Path) -> None:
+def test_each_parameter_has_a_description(path: Path) -> None:
     template = parse(path)
     interface = template["Metadata"]["AWS::CloudFormation::Interface"]
     grouped = [name for group in interface["ParameterGroups"] for name in group["Parameters"]]

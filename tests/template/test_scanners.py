@@ -1,4 +1,4 @@
-"""The template under other people's eyes: cfn-guard with the project's rules, and checkov with its own."""
+"""The template in scanners: cfn-guard with the project's rules, and checkov with its own."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ STACKS = {
 
 
 def expanded(parameters: dict[str, str]) -> dict:
-    """The stack as CloudFormation makes it, a template without anything left to work out."""
+    """Returns the stack as CloudFormation makes it: a template without references."""
     resources = Rendered(TEMPLATE, parameters).resources
     return {
         "AWSTemplateFormatVersion": "2010-09-09",
@@ -42,7 +42,7 @@ def expanded(parameters: dict[str, str]) -> dict:
 
 
 def listed(body: Any) -> Any:
-    """One action is a list of one, as IAM takes it, so that a rule has one form to look at."""
+    """Makes a single action a list, as IAM does, so that a rule has one form to check."""
     if isinstance(body, list):
         return [listed(one) for one in body]
     if not isinstance(body, dict):
@@ -51,7 +51,7 @@ def listed(body: Any) -> Any:
 
 
 def guard(template: dict, folder: Path) -> str:
-    """What cfn-guard says of the rules that fail; nothing when none does."""
+    """Returns cfn-guard's output on the rules that fail; empty if there are none."""
     data = folder / "template.json"
     data.write_text(json.dumps(template))
     assert GUARD.exists(), "`make check` installs cfn-guard"
@@ -67,7 +67,7 @@ def guard(template: dict, folder: Path) -> str:
 
 
 @pytest.mark.parametrize("stack", STACKS)
-def test_the_rules_hold(stack: str, tmp_path: Path) -> None:
+def test_the_template_passes_the_rules(stack: str, tmp_path: Path) -> None:
     assert guard(expanded(STACKS[stack]), tmp_path) == ""
 
 
@@ -83,12 +83,12 @@ def statements(template: dict, role: str = "CheckerRole") -> list[dict]:
     ]
 
 
-def spoil_transport(template: dict) -> None:
+def allow_plain_http(template: dict) -> None:
     document = properties(template, "AlertTopicPolicy")["PolicyDocument"]
     document["Statement"] = [one for one in document["Statement"] if one["Effect"] != "Deny"]
 
 
-SPOILT: dict[str, Callable[[dict], Any]] = {
+VIOLATIONS: dict[str, Callable[[dict], Any]] = {
     "only_the_schedule_calls_the_function": lambda template: template["Resources"].update(
         Url={"Type": "AWS::Lambda::Url", "Properties": {"AuthType": "NONE"}}
     ),
@@ -106,7 +106,7 @@ SPOILT: dict[str, Callable[[dict], Any]] = {
     "topics_and_queues_take_from_services_under_a_condition": lambda template: properties(template, "AlertTopicPolicy")[
         "PolicyDocument"
     ]["Statement"][0].pop("Condition"),
-    "topics_refuse_what_is_not_encrypted_on_the_way": spoil_transport,
+    "topics_refuse_what_is_not_encrypted_on_the_way": allow_plain_http,
     "queues_keep_two_weeks_encrypted": lambda template: properties(template, "FailedRunQueue").update(
         SqsManagedSseEnabled=False
     ),
@@ -114,10 +114,10 @@ SPOILT: dict[str, Callable[[dict], Any]] = {
 }
 
 
-@pytest.mark.parametrize("rule", SPOILT)
+@pytest.mark.parametrize("rule", VIOLATIONS)
 def test_each_rule_can_fail(rule: str, tmp_path: Path) -> None:
     template = copy.deepcopy(expanded({}))
-    SPOILT[rule](template)
+    VIOLATIONS[rule](template)
     assert rule in guard(template, tmp_path)
 
 
@@ -128,13 +128,13 @@ def test_a_resource_other_than_all_is_named(tmp_path: Path) -> None:
     assert "roles_allow_actions_by_name" in guard(template, tmp_path)
 
 
-def test_every_rule_is_spoilt_once() -> None:
+def test_every_rule_has_one_violation() -> None:
     rules = [line.split()[1] for line in RULES.read_text().splitlines() if line.startswith("rule ")]
-    assert rules == list(SPOILT)
+    assert rules == list(VIOLATIONS)
 
 
-# What checkov asks for and the stack does not have, each with the reason.
-NOT_WANTED = {
+# Checks of checkov that the stack fails, each with the reason.
+ACCEPTED = {
     "CKV_AWS_26": "a topic with a key takes no alarm unless its policy is edited by hand: KmsKeyArn encrypts it",
     "CKV_AWS_27": "the queues are encrypted with SQS's own key, which checkov does not count",
     "CKV_AWS_115": "a reserved concurrency fails the deployment in accounts with a small quota",
@@ -146,7 +146,7 @@ NOT_WANTED = {
 
 
 @pytest.mark.parametrize("stack", STACKS)
-def test_checkov_finds_nothing_that_is_not_wanted(stack: str, tmp_path: Path) -> None:
+def test_checkov_reports_only_accepted_findings(stack: str, tmp_path: Path) -> None:
     data = tmp_path / "template.json"
     data.write_text(json.dumps(expanded(STACKS[stack]), indent=1))
     assert CHECKOV.exists(), "`make check` installs checkov"
@@ -159,6 +159,6 @@ def test_checkov_finds_nothing_that_is_not_wanted(stack: str, tmp_path: Path) ->
     report = json.loads(done.stdout)
     failed = {check["check_id"] for check in report["results"]["failed_checks"]}
     assert report["summary"]["parsing_errors"] == 0 and report["summary"]["passed"] > 10
-    assert failed <= NOT_WANTED.keys()
+    assert failed <= ACCEPTED.keys()
     if stack == "as it is":
-        assert failed == NOT_WANTED.keys()
+        assert failed == ACCEPTED.keys()

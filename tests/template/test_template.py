@@ -1,4 +1,4 @@
-"""What the template makes, and for which parameters."""
+"""The resources of the template, and their parameters."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ TOPIC = f"arn:aws:sns:eu-central-1:{ACCOUNT}:security"
 ALARM_TOPIC = f"arn:aws:sns:eu-central-1:{ACCOUNT}:operations"
 BOUNDARY = f"arn:aws:iam::{ACCOUNT}:policy/boundary"
 
-# The function's variables: the parameter that each is set from, and its default.
+# The function's variables: the parameter of each, and its default.
 VARIABLES = {
     "CREDWARDEN_SECURITY_HUB": ("SecurityHub", "true"),
     "CREDWARDEN_ALERT_ON": ("AlertOn", "changes"),
@@ -60,7 +60,7 @@ def test_defaults_are_the_documented_ones() -> None:
 # The function
 
 
-def test_the_function_is_configured_by_its_variables_alone() -> None:
+def test_the_function_is_configured_only_by_its_variables() -> None:
     deployed = stack()
     variables = deployed.resources["CheckerFunction"].properties["Environment"]["Variables"]
     topic = {"CREDWARDEN_TOPIC_ARN": deployed.resources["AlertTopic"].arn}
@@ -142,7 +142,7 @@ def granted(deployed: Rendered, role: str) -> dict[str, tuple[list[str], list[st
 
 
 def function_permissions(deployed: Rendered) -> dict[str, tuple[list[str], list[str]]]:
-    """What the function needs with the default parameters; nothing else may be granted."""
+    """Returns the permissions that the function needs with the default parameters."""
     partition, here = deployed.partition, f"{deployed.region}:{ACCOUNT}"
     hub = f"arn:{partition}:securityhub:{here}"
     return {
@@ -175,7 +175,7 @@ def function_permissions(deployed: Rendered) -> dict[str, tuple[list[str], list[
 
 
 @pytest.mark.parametrize("partition", REGIONS)
-def test_the_function_may_do_what_it_does_and_nothing_else(partition: str) -> None:
+def test_the_function_has_the_permissions_it_needs_and_no_others(partition: str) -> None:
     deployed = stack(partition)
     assert granted(deployed, "CheckerRole") == function_permissions(deployed)
 
@@ -188,7 +188,7 @@ def test_without_security_hub_the_function_has_no_permission_for_it() -> None:
 
 
 def test_a_topic_for_alarms_changes_nothing_else() -> None:
-    """The function does not publish to it, and CloudWatch asks for no permission of whoever makes an alarm."""
+    """The function does not publish to it, and CloudWatch requires no permission on it to create an alarm."""
     with_topic = stack(AlarmTopicArn=ALARM_TOPIC)
     changed = {name for name, resource in stack().resources.items() if resource != with_topic.resources[name]}
     assert changed == {resource.name.split("-")[1] for resource in with_topic.of_type("AWS::CloudWatch::Alarm")}
@@ -241,7 +241,7 @@ def test_the_stacks_roles_have_a_path_of_their_own(name: str) -> None:
 # The topic and the queues
 
 
-def test_the_topic_takes_alarms_of_this_account_and_nothing_without_tls() -> None:
+def test_the_topic_accepts_alarms_of_this_account_and_requires_tls() -> None:
     deployed = stack()
     topic = deployed.resources["AlertTopic"].arn
     policy = deployed.resources["AlertTopicPolicy"].properties
@@ -254,7 +254,7 @@ def test_the_topic_takes_alarms_of_this_account_and_nothing_without_tls() -> Non
     assert deny["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
 
 
-def test_an_existing_topic_is_left_alone() -> None:
+def test_an_existing_topic_is_not_changed() -> None:
     deployed = stack(TopicArn=TOPIC)
     assert not {kind for kind in (resource.type for resource in deployed.resources.values()) if "SNS" in kind}
     assert deployed.outputs["TopicArn"] == TOPIC
@@ -279,7 +279,7 @@ def test_a_mail_address_for_an_existing_topic_is_refused() -> None:
 
 
 @pytest.mark.parametrize(("queue", "sender"), [("FailedRunQueue", "CheckerRole"), ("UndeliveredQueue", "ScheduleRole")])
-def test_a_queue_keeps_messages_encrypted_for_14_days_and_takes_them_from_one_role(queue: str, sender: str) -> None:
+def test_a_queue_keeps_encrypted_messages_for_14_days_and_accepts_them_from_one_role(queue: str, sender: str) -> None:
     deployed = stack()
     assert deployed.resources[queue].properties == {
         "MessageRetentionPeriod": 14 * 24 * 3600,
@@ -300,7 +300,7 @@ def test_a_queue_keeps_messages_encrypted_for_14_days_and_takes_them_from_one_ro
 
 @pytest.mark.parametrize("topic", ["", TOPIC])
 @pytest.mark.parametrize("alarm_topic", ["", ALARM_TOPIC])
-def test_every_alarm_goes_to_its_topic_and_says_what_to_do(topic: str, alarm_topic: str) -> None:
+def test_every_alarm_notifies_its_topic_and_has_instructions(topic: str, alarm_topic: str) -> None:
     deployed = stack(TopicArn=topic, AlarmTopicArn=alarm_topic)
     alarms = deployed.of_type("AWS::CloudWatch::Alarm")
     alert_topic = topic or deployed.resources["AlertTopic"].arn
@@ -337,7 +337,7 @@ def test_alarm_on_a_run_that_was_not_started() -> None:
 def test_alarm_on_no_successful_run() -> None:
     deployed = stack(SuccessWithinHours="50")
     alarm = deployed.resources["NoSuccessfulRunAlarm"].properties
-    # Only a normal run that succeeds writes this metric; a dry run is an invocation without an error too.
+    # Only a successful normal run writes this metric; a dry run is an invocation without an error too.
     expression, metric = alarm["Metrics"]
     assert (expression["Expression"], expression["ReturnData"]) == ("FILL(runs, 0)", True)
     function = [{"Name": "FunctionName", "Value": deployed.resources["CheckerFunction"].name}]
@@ -361,7 +361,7 @@ def test_alarm_on_no_successful_run() -> None:
 
 
 @pytest.mark.parametrize(("published", "delivered", "alarm"), [(0, 0, 0), (1, 0, 1), (1, 1, 0), (2, 1, 0), (0, 3, 0)])
-def test_alarm_on_an_alert_that_reaches_nobody(published: int, delivered: int, alarm: int) -> None:
+def test_alarm_on_an_alert_without_a_delivery(published: int, delivered: int, alarm: int) -> None:
     deployed = stack()
     properties = deployed.resources["AlertNotDeliveredAlarm"].properties
     expression, *metrics = properties["Metrics"]
@@ -387,7 +387,7 @@ def test_the_topic_of_others_has_no_alarm_on_deliveries() -> None:
     assert "AlertNotDeliveredAlarm" not in stack(TopicArn=TOPIC).resources
 
 
-# All of it
+# The whole template
 
 ALL_OPTIONS = {"EmailAddress": "security@example.com", "KmsKeyArn": KEY, "PermissionsBoundaryArn": BOUNDARY}
 
@@ -399,7 +399,7 @@ def test_no_partition_is_hard_coded(partition: str) -> None:
         texts = [text for resource in deployed.resources.values() for text in strings(resource.properties)]
         arns = [arn for text in texts for arn in re.findall(r"arn:([^:]*):", text)]
         assert set(arns) == {partition}
-        # Service principals have this ending in every partition; nothing else may have it.
+        # Service principals have this ending in every partition; no other value may have it.
         endings = {text for text in texts if "amazonaws.com" in text and not text.startswith("https://sqs.")}
         assert endings <= {
             f"{service}.amazonaws.com" for service in ("cloudformation", "cloudwatch", "lambda", "scheduler", "sts")
@@ -420,7 +420,7 @@ def test_no_resource_has_a_name_of_its_own(path: Path) -> None:
     }
     deployed = Rendered(path, ALL_OPTIONS if path == TEMPLATE else {})
     for logical_id, resource in deployed.resources.items():
-        if resource.type != "AWS::Lambda::EventInvokeConfig":  # there it refers to the function
+        if resource.type != "AWS::Lambda::EventInvokeConfig":  # there FunctionName refers to the function
             assert not names & set(resource.properties), logical_id
 
 
@@ -465,7 +465,7 @@ def test_cfn_lint_finds_nothing(path: Path) -> None:
     assert [f"{match.linenumber}: {match.rule.id} {match.message}" for match in lint_file(path, everything)] == []
 
 
-# What lies beside the template
+# Files beside the template
 
 
 def test_sam_configuration() -> None:

@@ -1,4 +1,4 @@
-"""The fields that BatchUpdateFindings can set, from botocore's model of the operation, and what must happen to each."""
+"""The fields that BatchUpdateFindings can set, from botocore's model of the operation."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ def statuses() -> list[str]:
 
 
 def fields() -> list[str]:
-    """The paths by which a policy names the fields, without the workflow's status.
+    """Returns the fields' paths in a policy, without the workflow's status.
 
-    As AWS's own AWSSystemsManagerOpsDataSyncServiceRolePolicy has them: a list is one field, a map has `key` and `value`.
+    As in AWS's own AWSSystemsManagerOpsDataSyncServiceRolePolicy: a list is one field, a map has `key` and `value`.
     """
     members = {name: shape for name, shape in _REQUEST.members.items() if name != "FindingIdentifiers"}
     return sorted(path for name, shape in members.items() for path in _paths(name, shape) if path != STATUS)
@@ -41,7 +41,7 @@ def _paths(path: str, shape: Any) -> Iterator[str]:
 
 
 def updates() -> dict[str, dict]:
-    """For each of the fields, a request that sets it and as little else as the model allows."""
+    """Returns a request for each field that sets it and as little else as the model allows."""
     return {path: _update(path) for path in fields()}
 
 

@@ -1,4 +1,4 @@
-//! Security Hub's rates, in the tests' own time.
+//! Security Hub's rate limits, in paused time.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use aws::hub::rate::RateLimit;
 use tokio::time::Instant;
 
-/// The most turns in any second.
+/// Returns the largest number of turns in any second.
 async fn busiest_second(limit: RateLimit, turns: usize) -> usize {
     let mut recent: VecDeque<Instant> = VecDeque::new();
     let mut most = 0;
@@ -23,12 +23,12 @@ async fn busiest_second(limit: RateLimit, turns: usize) -> usize {
 }
 
 #[tokio::test(start_paused = true)]
-async fn writes_are_ten_a_second_at_the_most() {
+async fn writes_are_limited_to_ten_per_second() {
     assert_eq!(busiest_second(RateLimit::write(), 50).await, 10);
 }
 
 #[tokio::test(start_paused = true)]
-async fn reads_are_six_at_once_and_then_three_a_second() {
+async fn reads_are_limited_to_six_at_once_and_then_three_per_second() {
     assert!(busiest_second(RateLimit::read(), 30).await <= 9);
     let limit = RateLimit::read();
     let before = Instant::now();
@@ -41,7 +41,7 @@ async fn reads_are_six_at_once_and_then_three_a_second() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_pause_is_not_saved_up_beyond_the_burst() {
+async fn a_pause_allows_no_more_than_the_burst() {
     let limit = RateLimit::read();
     limit.turn().await;
     tokio::time::advance(Duration::from_mins(10)).await;
