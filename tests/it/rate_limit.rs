@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use aws::hub::rate::RateLimit;
+use aws::rate::RateLimit;
 use tokio::time::Instant;
 
 /// Returns the largest number of turns in any second.

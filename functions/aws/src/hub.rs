@@ -1,10 +1,9 @@
 //! Security Hub: what earlier runs stored there, and what a run writes.
 //!
-//! [`calls`] are the calls with findings, [`rate`] keeps their rates, [`recall`] reads, [`publish`] carries a decision out.
+//! [`calls`] are the calls with findings, [`recall`] reads, [`publish`] carries a decision out.
 
 pub mod calls;
 pub mod publish;
-pub mod rate;
 pub mod recall;
 mod refusal;
 

@@ -13,6 +13,8 @@ use hygiene::settings::MAX_ACCOUNT_NAME_CHARS;
 use hygiene::time::rfc3339;
 use hygiene::verdict::{Severity, Status};
 
+use crate::input::Files;
+
 /// Finds long-lived AWS credentials: root access keys, keys years old, keys never used, users who cannot sign in.
 #[derive(Debug, Parser)]
 #[command(
@@ -37,6 +39,11 @@ pub enum Command {
     /// on a source without a file are UNKNOWN. Without any of them, the live account is read with the credentials that the AWS CLI
     /// would use. Nothing in the account is changed.
     Check(Box<CheckArguments>),
+    /// Say what may be denied in an account: which statements of the service control policy it is ready for
+    ///
+    /// With --credential-report and other files, only those files are read and AWS is not called; what is in none of them is unknown.
+    /// Without any of them, the live account is read with the credentials that the AWS CLI would use.
+    Readiness(Box<ReadinessArguments>),
     /// List the checks
     Checks,
     /// Explain a check: what fails, why it matters, how to fix it, what it maps to
@@ -53,7 +60,7 @@ pub enum Command {
     /// Print a man page, in roff
     Man {
         /// The command to describe [default: `credwarden` itself]
-        #[arg(value_name = "COMMAND", value_parser = ["check", "checks", "explain", "completions", "man"])]
+        #[arg(value_name = "COMMAND", value_parser = ["check", "readiness", "checks", "explain", "completions", "man"])]
         command: Option<String>,
     },
 }
@@ -77,10 +84,9 @@ Exit status:
   2  the command line or the input is wrong, or the output cannot be written
   3  nothing fails, but a requested source could not be read";
 
-/// `credwarden check`
+/// The saved files of one account.
 #[derive(Debug, Args)]
-#[command(after_help = EXAMPLES)]
-pub struct CheckArguments {
+pub struct AccountFiles {
     /// Credential report: the CSV, or the JSON that `aws iam get-credential-report` prints; `-` is standard input
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Input")]
     pub credential_report: Option<PathBuf>,
@@ -91,6 +97,26 @@ pub struct CheckArguments {
     /// input
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Input")]
     pub service_credentials: Option<PathBuf>,
+}
+
+impl AccountFiles {
+    /// The files that are given.
+    pub fn given(&self) -> Files<'_> {
+        Files {
+            credential_report: self.credential_report.as_deref(),
+            account_summary: self.account_summary.as_deref(),
+            service_credentials: self.service_credentials.as_deref(),
+        }
+    }
+}
+
+/// `credwarden check`
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct CheckArguments {
+    /// The account's files.
+    #[command(flatten)]
+    pub files: AccountFiles,
     /// AWS profile of the live account
     #[arg(long, value_name = "NAME", help_heading = "Input",
         conflicts_with_all = ["credential_report", "account_summary", "service_credentials"])]
@@ -125,6 +151,76 @@ pub struct CheckArguments {
     #[arg(long, value_name = "CHECK", help_heading = "Checks", value_delimiter = ',', hide_possible_values = true,
         value_parser = check_parser())]
     pub disable: Vec<&'static Check>,
+}
+
+const READINESS_EXAMPLES: &str = "\
+Examples:
+  credwarden readiness --profile audit
+  credwarden readiness --credential-report report.json --account-summary summary.json --service-credentials credentials.json \\
+    --organization organization.json --regions regions.json --events us-east-1=us-east-1.json --events eu-west-1=eu-west-1.json
+
+  aws organizations describe-organization > organization.json
+  aws ec2 describe-regions > regions.json
+  aws cloudtrail lookup-events --region us-east-1 > us-east-1.json
+
+Exit status:
+  0  the account is ready for each statement, or the statement cannot apply to it
+  1  it is not ready for one
+  2  the command line or the input is wrong, or the output cannot be written
+  3  it is not known for one, and it is not ready for none";
+
+/// `credwarden readiness`
+#[derive(Debug, Args)]
+#[command(after_help = READINESS_EXAMPLES)]
+pub struct ReadinessArguments {
+    /// The account's files.
+    #[command(flatten)]
+    pub files: AccountFiles,
+    /// Organization: the JSON that `aws organizations describe-organization` prints
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Input")]
+    pub organization: Option<PathBuf>,
+    /// Enabled Regions: the JSON that `aws ec2 describe-regions` prints [default: the Regions that every account has]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Input")]
+    pub regions: Option<PathBuf>,
+    /// Events of the last 90 days in a Region: the JSON that `aws cloudtrail lookup-events` prints, or a log file of CloudTrail, also
+    /// compressed; repeatable
+    #[arg(long, value_name = "REGION=FILE", help_heading = "Input", value_parser = events)]
+    pub events: Vec<(String, PathBuf)>,
+    /// AWS profile of the live account
+    #[arg(long, value_name = "NAME", help_heading = "Input",
+        conflicts_with_all = ["credential_report", "account_summary", "service_credentials", "organization", "regions", "events"])]
+    pub profile: Option<String>,
+    /// AWS Region of the live account
+    #[arg(long, value_name = "REGION", help_heading = "Input", value_parser = region)]
+    pub region: Option<String>,
+    /// Time of the evaluation [default: the report's GeneratedTime if the file has it, otherwise the current time]
+    #[arg(long, value_name = "RFC3339", help_heading = "Input", value_parser = moment)]
+    pub now: Option<DateTime<Utc>>,
+
+    /// Output format
+    #[arg(long, value_enum, default_value_t = ReadinessFormat::Table, help_heading = "Output")]
+    pub format: ReadinessFormat,
+    /// Output file; `-` is standard output, the default
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Output")]
+    pub output: Option<PathBuf>,
+}
+
+/// The output formats of `credwarden readiness`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ReadinessFormat {
+    /// For people at a terminal
+    Table,
+    /// For programs
+    Json,
+}
+
+/// `REGION=FILE`
+fn events(text: &str) -> Result<(String, PathBuf), String> {
+    let (name, file) = text.split_once('=').ok_or("a Region and a file are wanted, as in us-east-1=events.json")?;
+    if file.is_empty() {
+        return Err("a file is wanted after the Region".to_owned());
+    }
+    Ok((region(name)?, PathBuf::from(file)))
 }
 
 /// The thresholds, with the names and the meanings of the function's settings.

@@ -17,7 +17,7 @@ use hygiene::verdict::Status;
 use crate::arguments::{CheckArguments, FailOn, Format};
 use crate::asff::{self, NoAccount};
 use crate::configuration::{Configuration, ConfigurationError, Variables};
-use crate::input::{Files, InputError};
+use crate::input::InputError;
 use crate::live::{Live, Read, StartError};
 use crate::output::{OutputError, deliver};
 use crate::table::Screen;
@@ -89,11 +89,7 @@ pub fn check(
     variables: Variables<'_>,
     note: &mut dyn FnMut(&str),
 ) -> Result<Ending, CheckError> {
-    let files = Files {
-        credential_report: arguments.credential_report.as_deref(),
-        account_summary: arguments.account_summary.as_deref(),
-        service_credentials: arguments.service_credentials.as_deref(),
-    };
+    let files = arguments.files.given();
     let output = arguments.output.as_deref().filter(|path| *path != Path::new("-"));
     if let Some(input) = output.and_then(|output| files.same_as(output)) {
         return Err(CheckError::OverInput(escape(&input.to_string_lossy()).into_owned()));
@@ -170,7 +166,7 @@ fn render(
 }
 
 /// Rejects a time before the report's newest date: the report has data that is later than that time.
-fn not_before(now: Option<DateTime<Utc>>, account: &Account) -> Result<(), CheckError> {
+pub(crate) fn not_before(now: Option<DateTime<Utc>>, account: &Account) -> Result<(), CheckError> {
     match now.zip(account.report.as_ref().ok().and_then(Report::newest_time)) {
         Some((now, newest)) if newest - now > CLOCK_SKEW => Err(CheckError::BeforeReport { now, newest }),
         Some(_) | None => Ok(()),
@@ -178,7 +174,7 @@ fn not_before(now: Option<DateTime<Utc>>, account: &Account) -> Result<(), Check
 }
 
 /// The time at which a saved report is evaluated: its own if it has one, otherwise the current time.
-fn present(account: &Account, clock: DateTime<Utc>, note: &mut dyn FnMut(&str)) -> DateTime<Utc> {
+pub(crate) fn present(account: &Account, clock: DateTime<Utc>, note: &mut dyn FnMut(&str)) -> DateTime<Utc> {
     if let Some(generated) = account.report_generated_at() {
         return generated;
     }

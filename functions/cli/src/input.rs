@@ -128,9 +128,7 @@ impl Files<'_> {
     ///
     /// When a file cannot be read or has the wrong content. A cell that cannot be parsed is not an error.
     pub fn read(&self) -> Result<Account, InputError> {
-        if let Some(again) = self.inputs().filter(|path| is_standard_input(path)).nth(1) {
-            return Err(What::StandardInputTwice.of(&name(again)));
-        }
+        self.standard_input_once([])?;
         let report = self.credential_report.map(|path| report(&name(path), &bytes(path)?)).transpose()?;
         let summary = self.account_summary.map(|path| summary(&name(path), &bytes(path)?)).transpose()?;
         let credentials =
@@ -147,6 +145,19 @@ impl Files<'_> {
             service_credentials: credentials
                 .ok_or(Unavailable::NotAsked("The service-specific credentials were not given.".to_owned())),
         })
+    }
+
+    /// Checks that standard input is at most one of these and of the `other` files.
+    ///
+    /// # Errors
+    ///
+    /// When it is several.
+    pub fn standard_input_once<'p>(&self, other: impl IntoIterator<Item = &'p Path>) -> Result<(), InputError> {
+        let other = other.into_iter().map(Path::to_owned);
+        match self.inputs().map(Path::to_owned).chain(other).filter(|path| is_standard_input(path)).nth(1) {
+            Some(again) => Err(What::StandardInputTwice.of(&name(&again))),
+            None => Ok(()),
+        }
     }
 
     /// Notes about the files, one line each.

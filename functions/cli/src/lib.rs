@@ -5,6 +5,7 @@
 //! - [`arguments`] parses the command line, [`input`] reads files ([`wrong_output`] detects wrong ones), [`live`] reads
 //!   the account, with the settings of [`configuration`] and the [`credentials`] that they lead to
 //! - [`check`] evaluates and returns the exit status; [`view`] has the data to show
+//! - [`readiness`] is the command of that name; [`trail`] reads its files
 //! - [`output`] writes the result
 //! - one module per format: [`table`], [`json`], [`spreadsheet`], [`asff`], [`page`]
 
@@ -19,6 +20,7 @@ pub mod json;
 pub mod live;
 pub mod output;
 pub mod page;
+pub mod readiness;
 pub mod spreadsheet;
 pub mod table;
 pub mod trail;

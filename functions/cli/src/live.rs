@@ -1,24 +1,28 @@
 //! Reads the live account with the AWS CLI's credentials, using the same code as the function.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error as _;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws::access_keys;
 use aws::clients::{Clients, loader};
 use aws::collect::{CollectError, Expected, collect};
 use aws::error::{CallError, chain};
 use aws::retry::Retry;
 use aws::tls::http_client;
+use aws::{access_keys, organization, regions, ssh_keys, trail};
 use aws_config::{Region, SdkConfig};
 use aws_types::service_config::ServiceConfigKey;
 use chrono::{DateTime, Utc};
 use hygiene::account::Account;
 use hygiene::enrichment::Enrichment;
 use hygiene::evaluate::Evaluation;
+use hygiene::event::Lookups;
 use hygiene::memory::Memory;
-use hygiene::source::Unavailable;
+use hygiene::readiness::{Membership, SshKey, default_regions};
+use hygiene::source::{Source, Unavailable};
+use hygiene::text::sentence;
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::runtime::Runtime;
 use tokio::time::Instant;
@@ -31,6 +35,9 @@ const READ_TIMEOUT: Duration = Duration::from_mins(2);
 /// The timeout of looking up key ids: with thousands of failing keys there is one call per user.
 const LOOK_UP_TIMEOUT: Duration = Duration::from_mins(10);
 
+/// The timeout of looking up events: two calls a second in each Region, with 50 events each.
+const EVENTS_TIMEOUT: Duration = Duration::from_mins(3);
+
 /// The maximum number of tries if an endpoint cannot be reached: a person at a terminal can check the network.
 const MAX_UNREACHABLE: u32 = 3;
 
@@ -41,6 +48,7 @@ const ANY_REGION: &str = "us-east-1";
 #[derive(Debug)]
 pub struct Live {
     runtime: Runtime,
+    sdk: SdkConfig,
     clients: Clients,
     /// The region of the signatures.
     region: String,
@@ -93,7 +101,7 @@ impl Live {
             Err(NoCredentials::Unavailable(reason)) => (sdk, Some(reason)),
         };
         let region = sdk.region().map_or_else(String::new, |region| region.as_ref().to_owned());
-        Ok(Self { runtime, clients: Clients::new(&sdk), region, unreadable })
+        Ok(Self { runtime, clients: Clients::new(&sdk), sdk, region, unreadable })
     }
 
     /// Reads all sources. The age of the report is computed at `now`.
@@ -136,11 +144,71 @@ impl Live {
         progress.finish_and_clear();
         looked_up
     }
+
+    /// Reads what else decides about readiness: the organization, the enabled Regions and CloudTrail's events in them.
+    pub fn surroundings(&self, account: &Account, now: DateTime<Utc>) -> Surroundings {
+        if let Some(reason) = &self.unreadable {
+            return Surroundings::unread(&no_credentials(reason));
+        }
+        let progress = spinner("Looking up the events of the last 90 days …");
+        let retry = retry(Instant::now() + EVENTS_TIMEOUT, &progress);
+        let unreadable = |error: CallError| Unavailable::Unreadable(sentence(&chain(&error)));
+        let partition = account.partition.as_deref().unwrap_or("aws");
+        let surroundings = self.runtime.block_on(async {
+            let membership = async {
+                match &account.id {
+                    Some(id) => organization::membership(&self.sdk, id, retry.clone()).await.map_err(unreadable),
+                    None => Err(Unavailable::Unreadable("The account's number is not known.".to_owned())),
+                }
+            };
+            let regions_and_events = async {
+                let regions = regions::enabled(&self.sdk, retry.clone()).await.map_err(unreadable);
+                let default = || default_regions(partition).iter().map(|region| (*region).to_owned()).collect();
+                let asked: Vec<String> =
+                    regions.as_ref().map_or_else(|_| default(), |regions| regions.iter().cloned().collect());
+                let events = trail::look_up(&self.sdk, &asked, partition, now, retry.clone()).await;
+                (regions, events)
+            };
+            let (membership, (regions, events)) = tokio::join!(membership, regions_and_events);
+            Surroundings { membership, regions, events }
+        });
+        progress.finish_and_clear();
+        surroundings
+    }
+
+    /// Lists the SSH public keys of the users.
+    pub fn ssh_keys(&self, users: &[String]) -> BTreeMap<String, Source<Vec<SshKey>>> {
+        if users.is_empty() {
+            return BTreeMap::new();
+        }
+        let progress = spinner("Listing the SSH public keys …");
+        let retry = retry(Instant::now() + LOOK_UP_TIMEOUT, &progress);
+        let keys = self.runtime.block_on(ssh_keys::list(&self.clients.iam, users, retry));
+        progress.finish_and_clear();
+        keys
+    }
+}
+
+/// What decides about readiness beside the account itself.
+#[derive(Debug)]
+pub struct Surroundings {
+    /// The account's place in an organization.
+    pub membership: Source<Membership>,
+    /// The enabled Regions.
+    pub regions: Source<BTreeSet<String>>,
+    /// CloudTrail's events by Region.
+    pub events: Lookups,
+}
+
+impl Surroundings {
+    fn unread(reason: &Unavailable) -> Self {
+        Self { membership: Err(reason.clone()), regions: Err(reason.clone()), events: Lookups::new() }
+    }
 }
 
 /// Checks the endpoints of the environment or the profile for the services that are called.
 fn check_endpoints(sdk: &SdkConfig) -> Result<(), ConfigurationError> {
-    let services = ["IAM", "STS"].map(|service| {
+    let services = ["IAM", "STS", "CloudTrail", "EC2", "Organizations"].map(|service| {
         let key = ServiceConfigKey::builder().service_id(service).env("AWS_ENDPOINT_URL").profile("endpoint_url");
         sdk.service_config()?.load_config(key.build().ok()?)
     });
@@ -167,13 +235,17 @@ fn refused(errors: &[CollectError]) -> Option<&CallError> {
 
 /// The result when there are no credentials.
 fn nothing(reason: &str) -> Read {
-    let unread = Unavailable::Unreadable(format!("There are no AWS credentials: {}.", reason.trim_end_matches('.')));
+    let unread = no_credentials(reason);
     let advice = if reason.starts_with(credentials::NOT_FOUND) {
         " `aws sts get-caller-identity` shows what the AWS CLI would use; --credential-report takes a saved report"
     } else {
         ""
     };
     Read { account: Account::unread(&unread), errors: vec![format!("{unread}{advice}")], notes: Vec::new() }
+}
+
+fn no_credentials(reason: &str) -> Unavailable {
+    Unavailable::Unreadable(format!("There are no AWS credentials: {}.", reason.trim_end_matches('.')))
 }
 
 /// Retries an unreachable endpoint a few times, other temporary errors until the deadline; shown on a terminal.

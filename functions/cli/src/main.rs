@@ -11,9 +11,10 @@ use chrono::{DateTime, SubsecRound as _, Utc};
 use clap::error::ErrorKind;
 use clap::{CommandFactory as _, Parser as _};
 use cli::arguments::{Arguments, CheckArguments, Command};
-use cli::check::{Ending, check};
+use cli::check::{CheckError, Ending, check};
 use cli::configuration::Variables;
 use cli::output::deliver;
+use cli::readiness::readiness;
 use hygiene::check::Check;
 use hygiene::checks::CHECKS;
 use hygiene::text::escape;
@@ -26,6 +27,10 @@ fn main() -> ExitCode {
     };
     let text = match arguments.command {
         Command::Check(arguments) => return checked(&arguments),
+        Command::Readiness(arguments) => {
+            let done = readiness(&arguments, clock(), Variables(&|name| std::env::var_os(name)), &mut complain);
+            return ended(done);
+        }
         Command::Checks => list(),
         Command::Explain { check } => hygiene::explain::page(check),
         Command::Completions { shell } => {
@@ -47,7 +52,11 @@ fn unset_empty_variables() {
 }
 
 fn checked(arguments: &CheckArguments) -> ExitCode {
-    match check(arguments, clock(), Variables(&|name| std::env::var_os(name)), &mut complain) {
+    ended(check(arguments, clock(), Variables(&|name| std::env::var_os(name)), &mut complain))
+}
+
+fn ended(done: Result<Ending, CheckError>) -> ExitCode {
+    match done {
         Ok(ending) => ExitCode::from(ending as u8),
         Err(error) => failed(&chain(&error)),
     }

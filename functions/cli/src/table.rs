@@ -241,7 +241,7 @@ fn colour(severity: Severity) -> Style {
 }
 
 /// Breaks lines only between words, so that ids and ARNs can be copied. A numbered step keeps its lines indented.
-fn wrapped(text: &str, width: usize) -> Vec<String> {
+pub(crate) fn wrapped(text: &str, width: usize) -> Vec<String> {
     let is_step = text.split_once(". ").is_some_and(|(number, _)| number.parse::<u8>().is_ok());
     let options = Options::new(width)
         .subsequent_indent(if is_step { "   " } else { "" })

@@ -265,6 +265,11 @@ impl Statement {
         }
     }
 
+    /// Whether there is nothing to explain.
+    pub fn is_empty(&self) -> bool {
+        self.blockers.is_empty() && self.unknown.is_empty() && self.would_have_stopped.is_empty()
+    }
+
     fn miss(&mut self, what: impl Into<String>, reason: impl Into<String>) {
         self.unknown.push(Missing { what: what.into(), reason: reason.into() });
     }

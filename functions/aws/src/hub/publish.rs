@@ -21,12 +21,12 @@ use crate::asff::Asff;
 use crate::error::{CallError, chain};
 use crate::hub::WITH_HUB;
 use crate::hub::calls::{self, IMPORT};
-use crate::hub::rate::RateLimit;
 use crate::hub::recall::Recall;
 use crate::hub::refusal::{Prospect, Refusal, by_place};
 use crate::permission::Permission;
 use crate::problems::{fail, note as note_problem};
 use crate::product::Product;
+use crate::rate::RateLimit;
 use crate::retry::{Backoff, with_retry};
 
 /// The permissions to import and update findings.

@@ -16,9 +16,9 @@ use crate::asff::{Asff, sent_id};
 use crate::error::CallError;
 use crate::hub::WITH_HUB;
 use crate::hub::calls::{GET, PAGE, get_findings};
-use crate::hub::rate::RateLimit;
 use crate::permission::Permission;
 use crate::product::{GENERATOR, Product};
+use crate::rate::RateLimit;
 use crate::retry::with_retry;
 
 /// The permissions to read findings.

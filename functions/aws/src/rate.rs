@@ -1,4 +1,4 @@
-//! Security Hub's rate limits, which are per account and region.
+//! Rate limits of AWS's services, which are per account and Region.
 
 use std::time::Duration;
 
@@ -32,6 +32,11 @@ impl RateLimit {
     /// `GetFindings` later in a run, when the burst may be used up.
     pub fn read_again() -> Self {
         Self::new(READ, 1)
+    }
+
+    /// `LookupEvents`: 2 per second.
+    pub fn look_up_events() -> Self {
+        Self::new(Duration::from_millis(500), 1)
     }
 
     fn new(interval: Duration, burst: u32) -> Self {
