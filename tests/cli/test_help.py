@@ -41,7 +41,8 @@ def test_help_has_examples_and_the_exit_statuses(credwarden: Run) -> None:
     assert max(map(len, text.splitlines())) <= 100
     assert output_of(credwarden, "--version").startswith("credwarden ")
     assert all(
-        command in output_of(credwarden, "--help") for command in ("check", "checks", "explain", "completions", "man")
+        command in output_of(credwarden, "--help")
+        for command in ("check", "readiness", "checks", "explain", "completions", "man")
     )
 
 
@@ -74,7 +75,9 @@ def test_bash_completes_checks_and_options(credwarden: Run, tmp_path: Path) -> N
     assert completed("credwarden", "explain", "root-mfa") == {"root-mfa-disabled"}
 
 
-@pytest.mark.parametrize("command", [[], ["check"], ["checks"], ["explain"], ["completions"], ["man"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "command", [[], ["check"], ["readiness"], ["checks"], ["explain"], ["completions"], ["man"]], ids=" ".join
+)
 def test_man_pages_are_roff(credwarden: Run, tmp_path: Path, command: list[str]) -> None:
     page = output_of(credwarden, "man", *command)
     name = "-".join(["credwarden", *command])
