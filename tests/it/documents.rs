@@ -8,6 +8,7 @@ use std::sync::{Mutex, PoisonError};
 
 use checker::permissions::permissions;
 use cli::input::not_in_files;
+use cli::readiness::ROLE;
 use cli::table::{self, Screen};
 use cli::view::View;
 use hygiene::account::Account;
@@ -20,6 +21,7 @@ use hygiene::mail;
 use hygiene::policy::Policy;
 use hygiene::settings::VARIABLES;
 use hygiene::verdict::Status;
+use serde_json::json;
 
 use crate::account::{ROOT, decided_with, key_ids, now, outcome, snapshot, user};
 use crate::asff::wire_with;
@@ -60,6 +62,18 @@ fn every_check_has_its_page_and_no_page_is_left_over() {
     for (name, text) in &pages {
         compare(&format!("{PAGES}/{name}"), text);
     }
+}
+
+/// The guide to the command line.
+const COMMAND_LINE: &str = "functions/cli/README.md";
+
+#[test]
+fn the_policy_for_readiness_has_the_permissions_of_its_calls() {
+    let actions: BTreeSet<&str> = ROLE.iter().copied().flatten().map(|permission| permission.action).collect();
+    let statement = json!({"Effect": "Allow", "Action": actions, "Resource": "*"});
+    let policy = json!({"Version": "2012-10-17", "Statement": [statement]});
+    let policy = serde_json::to_string_pretty(&policy).unwrap();
+    compare_block(COMMAND_LINE, "readiness-policy", &format!("```json\n{policy}\n```\n"));
 }
 
 #[test]
@@ -125,7 +139,7 @@ fn the_documented_table_is_rendered() {
     let view = View::new(&account, &evaluation, &enrichment, &policy, &[Status::Failed, Status::Unknown]);
     let mut table = Vec::new();
     table::write(&view, Screen { width: Some(100), colour: false }, &mut table).unwrap();
-    compare_block("functions/cli/README.md", "table", &format!("```text\n{}```\n", String::from_utf8(table).unwrap()));
+    compare_block(COMMAND_LINE, "table", &format!("```text\n{}```\n", String::from_utf8(table).unwrap()));
 }
 
 #[tokio::test(start_paused = true)]

@@ -2,12 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anstyle::{AnsiColor, Style};
+use aws::permission::Permission;
+use aws::{collect, organization, regions, ssh_keys, trail};
 use chrono::{DateTime, Utc};
 use hygiene::account::Account;
-use hygiene::event::{Lookup, Lookups};
+use hygiene::event::Lookups;
 use hygiene::readiness::{Blocker, Call, Inputs, Missing, Readiness, SshKey, Statement, Verdict, users_to_list};
 use hygiene::source::{Source, Unavailable};
 use hygiene::text::{counted, escape, moment};
@@ -19,7 +21,12 @@ use crate::input::InputError;
 use crate::live::{Live, Read, Surroundings};
 use crate::output::deliver;
 use crate::table::{Screen, wrapped};
-use crate::trail;
+use crate::trail as saved;
+
+/// What it reads of the live account. The documentation has a policy with these permissions; the function has none but those of
+/// [`collect`].
+pub const ROLE: &[&[Permission]] =
+    &[collect::PERMISSIONS, organization::PERMISSIONS, regions::PERMISSIONS, ssh_keys::PERMISSIONS, trail::PERMISSIONS];
 
 /// The maximum number of calls that the table shows.
 const CALLS: usize = 10;
@@ -65,7 +72,7 @@ fn are_given(arguments: &ReadinessArguments) -> bool {
 
 /// The files that only this command reads.
 fn others(arguments: &ReadinessArguments) -> impl Iterator<Item = &Path> {
-    let one = [&arguments.organization, &arguments.regions].into_iter().flatten().map(|path| path.as_path());
+    let one = [&arguments.organization, &arguments.regions].into_iter().flatten().map(PathBuf::as_path);
     one.chain(arguments.events.iter().map(|(_, path)| path.as_path()))
 }
 
@@ -77,7 +84,7 @@ fn same_as<'a>(arguments: &'a ReadinessArguments, output: &Path) -> Option<&'a P
     let account =
         [&arguments.files.credential_report, &arguments.files.account_summary, &arguments.files.service_credentials];
     other.or_else(|| {
-        let mut account = account.into_iter().flatten().map(|path| path.as_path()).filter(|path| path.is_file());
+        let mut account = account.into_iter().flatten().map(PathBuf::as_path).filter(|path| path.is_file());
         account.find(|path| path.canonicalize().is_ok_and(|path| path == place))
     })
 }
@@ -99,25 +106,25 @@ fn of_files(
 
 fn saved_surroundings(arguments: &ReadinessArguments, account: &Account) -> Result<Surroundings, InputError> {
     let not_given = |what: &str| Unavailable::NotAsked(format!("{what} in none of the files."));
-    let organization = arguments.organization.as_deref().map(trail::organization).transpose()?;
+    let organization = arguments.organization.as_deref().map(saved::organization).transpose()?;
     let membership = match (organization, &account.id) {
         (Some(organization), Some(account)) => Ok(organization.membership(account)),
         (Some(_), None) => Err(not_given("The account's number is")),
         (None, _) => Err(not_given("The organization is")),
     };
     let regions = match &arguments.regions {
-        Some(path) => Ok(trail::regions(path)?),
+        Some(path) => Ok(saved::regions(path)?),
         None => Err(not_given("The Regions are")),
     };
     let mut events = Lookups::new();
     for (region, path) in &arguments.events {
-        let read = trail::events(path, region)?;
+        let read = saved::events(path, region)?;
         if let Some(account) = &account.id
-            && let Some(other) = trail::of_another_account(&read, account)
+            && let Some(other) = saved::of_another_account(&read, account)
         {
-            return Err(trail::foreign_events(path, other, account));
+            return Err(saved::foreign_events(path, other, account));
         }
-        events.entry(region.clone()).or_insert_with(Lookup::default).events.extend(read);
+        events.entry(region.clone()).or_default().events.extend(read);
     }
     Ok(Surroundings { membership, regions, events })
 }

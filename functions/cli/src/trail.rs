@@ -23,7 +23,7 @@ const DESCRIBE_ORGANIZATION: &str = "aws organizations describe-organization";
 /// The output of `aws cloudtrail lookup-events`, or a log file.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase", expecting = "a map")]
-struct Events {
+struct EventsAnswer {
     events: Option<Vec<LookedUp>>,
     records: Option<Vec<Event>>,
     /// With `--max-items`.
@@ -60,7 +60,7 @@ fn parse_events(bytes: &[u8], region: &str) -> Result<Vec<Event>, What> {
     } else {
         utf8(bytes)
     };
-    let Events { events, records, next_token } = serde_json::from_slice(&text)?;
+    let EventsAnswer { events, records, next_token } = serde_json::from_slice(&text)?;
     if next_token.is_some() {
         return Err(What::PartOfEvents);
     }
@@ -105,7 +105,7 @@ pub fn foreign_events(path: &Path, other: &str, account: &str) -> InputError {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase", expecting = "a map")]
-struct Regions {
+struct RegionsAnswer {
     regions: Option<Vec<Region>>,
 }
 
@@ -128,7 +128,7 @@ pub fn regions(path: &Path) -> Result<BTreeSet<String>, InputError> {
 
 fn parse_regions(bytes: &[u8]) -> Result<BTreeSet<String>, What> {
     let unexpected = |what: String| What::Unexpected(DESCRIBE_REGIONS, what);
-    let Regions { regions } = serde_json::from_slice(&utf8(bytes))?;
+    let RegionsAnswer { regions } = serde_json::from_slice(&utf8(bytes))?;
     let regions = regions.ok_or_else(|| unexpected("it has no \"Regions\"".to_owned()))?;
     let is_enabled = |region: &Region| region.opt_in_status.as_deref() != Some("not-opted-in");
     let regions: BTreeSet<String> = regions.into_iter().filter(is_enabled).map(|region| region.region_name).collect();
@@ -143,7 +143,7 @@ fn parse_regions(bytes: &[u8]) -> Result<BTreeSet<String>, What> {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase", expecting = "a map")]
-struct Organization {
+struct OrganizationAnswer {
     organization: Option<Members>,
 }
 
@@ -180,7 +180,7 @@ pub fn organization(path: &Path) -> Result<SavedOrganization, InputError> {
 
 fn parse_organization(bytes: &[u8]) -> Result<SavedOrganization, What> {
     let unexpected = |what: &str| What::Unexpected(DESCRIBE_ORGANIZATION, what.to_owned());
-    let Organization { organization } = serde_json::from_slice(&utf8(bytes))?;
+    let OrganizationAnswer { organization } = serde_json::from_slice(&utf8(bytes))?;
     let members = organization.ok_or_else(|| unexpected("it has no \"Organization\""))?;
     let management_account = members.master_account_id.ok_or_else(|| unexpected("it has no \"MasterAccountId\""))?;
     if management_account.len() != 12 || !management_account.bytes().all(|digit| digit.is_ascii_digit()) {
