@@ -14,7 +14,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-import botocore.exceptions
 import pytest
 
 from emulator import clock, launcher, sample
@@ -24,6 +23,8 @@ from emulator.process import Emulator, EmulatorFailed, wait_for
 from emulator.stack import Stack
 from emulator.traffic import Bucket
 from processes import descendants, is_alive
+from refusals import refusal
+from roles import assumed
 
 TESTS = Path(__file__).resolve().parent.parent
 
@@ -40,13 +41,6 @@ def rows(emulator: Emulator) -> dict[str, dict[str, str]]:
 
 def summary(emulator: Emulator) -> dict[str, int]:
     return emulator.client("iam").get_account_summary()["SummaryMap"]
-
-
-def refusal(call: Any, **arguments: Any) -> tuple[str, int, str]:
-    with pytest.raises(botocore.exceptions.ClientError) as caught:
-        call(**arguments)
-    response = caught.value.response
-    return response["Error"]["Code"], response["ResponseMetadata"]["HTTPStatusCode"], response["Error"]["Message"]
 
 
 # The credential report
@@ -421,25 +415,3 @@ def test_plain_http_from_outside_is_denied_by_policies_that_require_tls(emulator
     client.meta.events.register("before-send.sns.Publish", plain)
     assert refusal(client.publish, TopicArn=topic, Message="x")[1] == 403
     client.meta.events.unregister("before-send.sns.Publish", plain)
-
-
-def assumed(emulator: Emulator) -> dict:
-    """Returns temporary credentials of a role with all permissions."""
-    iam = emulator.client("iam")
-    iam.create_role(
-        RoleName="tester",
-        AssumeRolePolicyDocument=(
-            '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole", '
-            '"Principal": {"AWS": "arn:aws:iam::' + ACCOUNT + ':root"}}]}'
-        ),
-    )
-    iam.put_role_policy(
-        RoleName="tester",
-        PolicyName="all",
-        PolicyDocument=(
-            '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}'
-        ),
-    )
-    return emulator.client("sts").assume_role(RoleArn=f"arn:aws:iam::{ACCOUNT}:role/tester", RoleSessionName="test")[
-        "Credentials"
-    ]

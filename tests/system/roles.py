@@ -1,0 +1,28 @@
+"""Roles for tests of the emulator."""
+
+from __future__ import annotations
+
+import json
+
+from emulator.launcher import ACCOUNT
+from emulator.process import Emulator
+
+
+def assumed(emulator: Emulator, *denied: dict) -> dict:
+    """Returns temporary credentials of a role with all permissions, except what the statements deny."""
+    iam = emulator.client("iam")
+    everybody = {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}
+    trust = [{"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": everybody}]
+    allowed = {"Effect": "Allow", "Action": "*", "Resource": "*"}
+    iam.create_role(RoleName="tester", AssumeRolePolicyDocument=_policy(trust))
+    iam.put_role_policy(
+        RoleName="tester",
+        PolicyName="all",
+        PolicyDocument=_policy([allowed, *({"Effect": "Deny", "Resource": "*", **one} for one in denied)]),
+    )
+    role = f"arn:aws:iam::{ACCOUNT}:role/tester"
+    return emulator.client("sts").assume_role(RoleArn=role, RoleSessionName="test")["Credentials"]
+
+
+def _policy(statements: list[dict]) -> str:
+    return json.dumps({"Version": "2012-10-17", "Statement": statements})
