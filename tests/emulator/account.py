@@ -66,6 +66,15 @@ class ServiceCredential:
 
 
 @dataclass
+class SshKey:
+    """An SSH public key for CodeCommit, which the credential report does not show."""
+
+    uploaded: str
+    status: str = "Active"
+    id: str = ""
+
+
+@dataclass
 class User:
     """An IAM user, or the root user when the name is ROOT. `mfa` is None, `virtual` or `hardware`."""
 
@@ -77,6 +86,7 @@ class User:
     keys: list[Key | None] = field(default_factory=list)
     certificates: list[Certificate | None] = field(default_factory=list)
     credentials: list[ServiceCredential] = field(default_factory=list)
+    ssh_keys: list[SshKey] = field(default_factory=list)
 
     @property
     def is_root(self) -> bool:
@@ -147,6 +157,12 @@ def credential_id(account: str, user: str, number: int) -> str:
     return "ACCA" + base64.b32encode(digest).decode()[:17]
 
 
+def ssh_key_id(account: str, user: str, number: int) -> str:
+    """Returns an SSH public key's id, which is always the same for the same key of the same account."""
+    digest = hashlib.sha256(f"{account}/{user}/ssh/{number}".encode()).digest()
+    return "APKA" + base64.b32encode(digest).decode()[:17]
+
+
 def key_id(account: str, user: str, slot: int) -> str:
     """Returns an access key id, which is always the same for the same key of the same account."""
     digest = hashlib.sha256(f"{account}/{user}/{slot}".encode()).digest()
@@ -167,6 +183,7 @@ def _anchored(user: User, at: datetime) -> User:
         credentials=[
             dataclasses.replace(one, created=time(one.created), expires=time(one.expires)) for one in user.credentials
         ],
+        ssh_keys=[dataclasses.replace(one, uploaded=time(one.uploaded)) for one in user.ssh_keys],
     )
 
 

@@ -24,7 +24,7 @@ from collections.abc import Callable
 from typing import Any
 
 from emulator import clock, filters, sample
-from emulator.account import ROOT, Key, ServiceCredential, credential_id
+from emulator.account import ROOT, Key, ServiceCredential, SshKey, credential_id, ssh_key_id
 from emulator.answers import Answer, json_answer
 from emulator.identity import REPORT_LIFETIME, Identity
 from emulator.securityhub import Hub
@@ -168,6 +168,19 @@ def _list_all_credentials(identity: Identity, known: bool) -> None:
     identity.lists_all_credentials = known
 
 
+def _add_ssh_key(identity: Identity, name: str, uploaded: str = "-1h", status: str = "Active") -> None:
+    user = identity.account.user(name)
+    if user.is_root:
+        raise LookupError("the root user has no SSH keys")
+    identity.ssh_keys_made += 1
+    number = ssh_key_id(identity.account_id, name, identity.ssh_keys_made)
+    user.ssh_keys.append(SshKey(clock.stamp(clock.moment(uploaded, clock.now())), status, number))
+
+
+def _delete_ssh_keys(identity: Identity, name: str) -> None:
+    identity.account.user(name).ssh_keys = []
+
+
 def _use_root(identity: Identity, when: str = "-1m", service: str = "iam") -> None:
     key = next((key for key in identity.account.root.keys if key is not None), None)
     if key is None:
@@ -210,6 +223,8 @@ OPERATIONS: dict[str, Callable[..., None]] = {
     "expire-credentials": _expire_credentials,
     "delete-credentials": _delete_credentials,
     "list-all-credentials": _list_all_credentials,
+    "add-ssh-key": _add_ssh_key,
+    "delete-ssh-keys": _delete_ssh_keys,
     "use-root": _use_root,
     "root-mfa": _root_mfa,
     "delete-user": _delete_user,

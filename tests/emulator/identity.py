@@ -1,5 +1,5 @@
 """IAM's APIs that credwarden reads: the credential report, the account summary, virtual MFA devices, service-specific
-credentials and key listings.
+credentials, and the listings of access keys and SSH keys.
 
 MiniStack's own report has a constant root row and no last-used dates; these handlers serve the account model instead.
 The model's users and keys are copied to MiniStack's stores, for policies, other IAM calls and sign-in.
@@ -14,7 +14,7 @@ from xml.sax.saxutils import escape
 
 from emulator import account as accounts
 from emulator import clock
-from emulator.account import Account, ServiceCredential, User
+from emulator.account import Account, ServiceCredential, SshKey, User
 from emulator.answers import Answer
 
 REPORT_LIFETIME = clock.offset("+4h")
@@ -32,6 +32,7 @@ class Identity:
         self.polls = 0
         self.lists_all_credentials = True
         self.credentials_made = 0
+        self.ssh_keys_made = 0
         self._polls_left = 0
         self._report: tuple[str, Any] | None = None
         self._owners: tuple[tuple, dict[str, list]] | None = None
@@ -42,6 +43,7 @@ class Identity:
             "GetCredentialReport": self._get,
             "GetAccountSummary": self._summary,
             "ListAccessKeys": self._list_access_keys,
+            "ListSSHPublicKeys": self._list_ssh_public_keys,
             "ListVirtualMFADevices": self._list_virtual_mfa_devices,
             "ListServiceSpecificCredentials": self._list_service_credentials,
             "UpdateServiceSpecificCredential": self._update_service_credential,
@@ -167,12 +169,8 @@ class Identity:
 
     def _list_access_keys(self, parameters: dict) -> Answer:
         name = self._iam._p(parameters, "UserName")
-        if not name:
-            return self._iam._error(
-                400, "ValidationError", "Must specify userName when calling with non-User credentials"
-            )
-        if name not in self._iam._users:
-            return self._iam._error(404, "NoSuchEntity", f"The user with name {escape(name)} cannot be found.")
+        if refusal := self._user_refusal(name):
+            return refusal
         members = "".join(
             f"<member><UserName>{escape(name)}</UserName><AccessKeyId>{key['AccessKeyId']}</AccessKeyId>"
             f"<Status>{key['Status']}</Status><CreateDate>{key['CreateDate']}</CreateDate></member>"
@@ -180,6 +178,38 @@ class Identity:
         )
         return self._answer(
             "ListAccessKeys", f"<IsTruncated>false</IsTruncated><AccessKeyMetadata>{members}</AccessKeyMetadata>"
+        )
+
+    def _list_ssh_public_keys(self, parameters: dict) -> Answer:
+        name = self._iam._p(parameters, "UserName")
+        if refusal := self._user_refusal(name):
+            return refusal
+        # A user that IAM's own API created is not in the model, and has no SSH keys.
+        keys = [(user, key) for user in self.account.users if user.name == name for key in user.ssh_keys]
+        return self._page("ListSSHPublicKeys", "SSHPublicKeys", parameters, keys, _ssh_public_key)
+
+    def _user_refusal(self, name: str) -> Answer | None:
+        """Returns the error for a call without a user, or for an unknown one."""
+        if not name:
+            return self._iam._error(
+                400, "ValidationError", "Must specify userName when calling with non-User credentials"
+            )
+        if name not in self._iam._users:
+            return self._iam._error(404, "NoSuchEntity", f"The user with name {escape(name)} cannot be found.")
+        return None
+
+    def _page(
+        self, action: str, element: str, parameters: dict, found: list[Any], member: Callable[[Any], str]
+    ) -> Answer:
+        """Returns the part of a listing that `Marker` and `MaxItems` select."""
+        most = int(self._iam._p(parameters, "MaxItems") or 100)
+        start = int(self._iam._p(parameters, "Marker") or 0)
+        more = start + most < len(found)
+        marker = f"<Marker>{start + most}</Marker>" if more else ""
+        members = "".join(map(member, found[start : start + most]))
+        return self._answer(
+            action,
+            f"<{element}>{members}</{element}><IsTruncated>{'true' if more else 'false'}</IsTruncated>{marker}",
         )
 
     def _keys_of(self, name: str) -> list[dict]:
@@ -197,33 +227,16 @@ class Identity:
 
     def _list_virtual_mfa_devices(self, parameters: dict) -> Answer:
         status = self._iam._p(parameters, "AssignmentStatus") or "Any"
-        most = int(self._iam._p(parameters, "MaxItems") or 100)
-        start = int(self._iam._p(parameters, "Marker") or 0)
         devices = [] if status == "Unassigned" else list(self.account.virtual_devices(self.account_id))
-        members = "".join(
-            f"<member><SerialNumber>{serial}</SerialNumber><EnableDate>{user.created}</EnableDate>"
-            f"<User>{self._device_owner(user)}</User></member>"
-            for serial, user in devices[start : start + most]
-        )
-        more = start + most < len(devices)
-        marker = f"<Marker>{start + most}</Marker>" if more else ""
-        return self._answer(
-            "ListVirtualMFADevices",
-            f"<VirtualMFADevices>{members}</VirtualMFADevices>"
-            f"<IsTruncated>{'true' if more else 'false'}</IsTruncated>{marker}",
-        )
+        return self._page("ListVirtualMFADevices", "VirtualMFADevices", parameters, devices, self._device)
 
     def _list_service_credentials(self, parameters: dict) -> Answer:
         name, service = self._iam._p(parameters, "UserName"), self._iam._p(parameters, "ServiceName")
         all_users = self._iam._p(parameters, "AllUsers") == "true" and self.lists_all_credentials
         if all_users and name:
             return self._iam._error(400, "InvalidInput", "UserName and AllUsers exclude each other")
-        if not (all_users or name):
-            return self._iam._error(
-                400, "ValidationError", "Must specify userName when calling with non-User credentials"
-            )
-        if name and name not in self._iam._users:
-            return self._iam._error(404, "NoSuchEntity", f"The user with name {escape(name)} cannot be found.")
+        if not all_users and (refusal := self._user_refusal(name)):
+            return refusal
         self.follow()
         found = [
             (user, one)
@@ -231,15 +244,8 @@ class Identity:
             for one in user.credentials
             if name in ("", user.name) and service in ("", one.service)
         ]
-        most = int(self._iam._p(parameters, "MaxItems") or 100)
-        start = int(self._iam._p(parameters, "Marker") or 0)
-        members = "".join(map(_service_credential, found[start : start + most]))
-        more = start + most < len(found)
-        marker = f"<Marker>{start + most}</Marker>" if more else ""
-        return self._answer(
-            "ListServiceSpecificCredentials",
-            f"<ServiceSpecificCredentials>{members}</ServiceSpecificCredentials>"
-            f"<IsTruncated>{'true' if more else 'false'}</IsTruncated>{marker}",
+        return self._page(
+            "ListServiceSpecificCredentials", "ServiceSpecificCredentials", parameters, found, _service_credential
         )
 
     def _update_service_credential(self, parameters: dict) -> Answer:
@@ -265,6 +271,13 @@ class Identity:
                     return self._iam._xml(200, f"{action}Response", "")
         return self._iam._error(404, "NoSuchEntity", f"No such credential {escape(identity)} exists")
 
+    def _device(self, found: tuple[str, User]) -> str:
+        serial, user = found
+        return (
+            f"<member><SerialNumber>{serial}</SerialNumber><EnableDate>{user.created}</EnableDate>"
+            f"<User>{self._device_owner(user)}</User></member>"
+        )
+
     def _device_owner(self, user: User) -> str:
         arn = f"<Arn>{escape(user.arn(self.account_id))}</Arn><CreateDate>{user.created}</CreateDate>"
         if user.is_root:  # AWS leaves out the root user's name and path.
@@ -287,6 +300,14 @@ def _service_credential(found: tuple[User, ServiceCredential]) -> str:
         f"<ServiceUserName>{escape(user.name)}-at-1</ServiceUserName><CreateDate>{one.created}</CreateDate>{expires}"
         f"<ServiceSpecificCredentialId>{one.id}</ServiceSpecificCredentialId>"
         f"<ServiceName>{one.service}</ServiceName></member>"
+    )
+
+
+def _ssh_public_key(found: tuple[User, SshKey]) -> str:
+    user, key = found
+    return (
+        f"<member><UserName>{escape(user.name)}</UserName><SSHPublicKeyId>{key.id}</SSHPublicKeyId>"
+        f"<Status>{key.status}</Status><UploadDate>{key.uploaded}</UploadDate></member>"
     )
 
 

@@ -174,6 +174,30 @@ def test_the_keys_of_the_report_are_those_of_iam(emulator: Emulator) -> None:
     assert refusal(iam.list_access_keys, UserName="missing")[:2] == ("NoSuchEntity", 404)
 
 
+def test_ssh_keys_come_in_pages(emulator: Emulator) -> None:
+    iam, before = emulator.client("iam"), report(emulator)
+    assert iam.list_ssh_public_keys(UserName="bob")["SSHPublicKeys"] == []
+    for uploaded, status in (("-300d", "Inactive"), ("-2d", "Active"), ("-1h", "Active")):
+        emulator.change_account("add-ssh-key", name="bob", uploaded=uploaded, status=status)
+    whole = iam.list_ssh_public_keys(UserName="bob")
+    keys = whole["SSHPublicKeys"]
+    assert not whole["IsTruncated"] and "Marker" not in whole
+    assert [key["Status"] for key in keys] == ["Inactive", "Active", "Active"]
+    assert {key["UserName"] for key in keys} == {"bob"}
+    assert len({key["SSHPublicKeyId"] for key in keys}) == 3
+    assert all(re.fullmatch(r"APKA\w{17}", key["SSHPublicKeyId"]) for key in keys)
+    assert clock.now() - keys[0]["UploadDate"] >= clock.offset("+300d")
+    first = iam.list_ssh_public_keys(UserName="bob", MaxItems=2)
+    assert first["IsTruncated"] and first["SSHPublicKeys"] == keys[:2]
+    second = iam.list_ssh_public_keys(UserName="bob", MaxItems=2, Marker=first["Marker"])
+    assert not second["IsTruncated"] and second["SSHPublicKeys"] == keys[2:]
+    assert iam.list_ssh_public_keys(UserName="alice")["SSHPublicKeys"] == []
+    assert refusal(iam.list_ssh_public_keys, UserName="missing")[:2] == ("NoSuchEntity", 404)
+    assert report(emulator) == before
+    emulator.change_account("delete-ssh-keys", name="bob")
+    assert iam.list_ssh_public_keys(UserName="bob")["SSHPublicKeys"] == []
+
+
 def test_changes_through_iam_are_in_the_next_report(emulator: Emulator) -> None:
     iam = emulator.client("iam")
     (key,) = iam.list_access_keys(UserName="bob")["AccessKeyMetadata"]
