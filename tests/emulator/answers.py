@@ -1,4 +1,4 @@
-"""Responses and errors in the formats of AWS: JSON with `x-amzn-errortype`, and the Query protocol's XML."""
+"""Responses and errors in the formats of AWS: JSON with `x-amzn-errortype`, JSON 1.1, and the XML of the Query protocols."""
 
 from __future__ import annotations
 
@@ -18,8 +18,20 @@ class Refused(Exception):
         super().__init__(f"{code}: {message}")
         self.status, self.code, self.message = status, code, message
 
+    def in_protocol(self, protocol: str | None, has_target: bool) -> Answer:
+        """Returns the response in a protocol by MiniStack's name; a request with `x-amz-target` is JSON 1.1."""
+        if protocol == "query-xml":
+            return self.as_query_xml()
+        if protocol == "ec2-xml":
+            return self.as_ec2_xml()
+        return self.as_target_json() if has_target else self.as_json()
+
     def as_json(self) -> Answer:
         status, headers, body = json_answer(self.status, {"Code": self.code, "Message": self.message})
+        return status, {**headers, "x-amzn-errortype": self.code}, body
+
+    def as_target_json(self) -> Answer:
+        status, headers, body = target_answer(self.status, {"__type": self.code, "message": self.message})
         return status, {**headers, "x-amzn-errortype": self.code}, body
 
     def as_query_xml(self) -> Answer:
@@ -31,6 +43,18 @@ class Refused(Exception):
         )
         return self.status, {"Content-Type": "text/xml"}, body.encode()
 
+    def as_ec2_xml(self) -> Answer:
+        body = (
+            f"<Response><Errors><Error><Code>{escape(self.code)}</Code><Message>{escape(self.message)}</Message></Error>"
+            f"</Errors><RequestID>{uuid.uuid4()}</RequestID></Response>"
+        )
+        return self.status, {"Content-Type": "text/xml;charset=UTF-8"}, body.encode()
+
 
 def json_answer(status: int, value: Any) -> Answer:
     return status, {"Content-Type": "application/json"}, json.dumps(value).encode()
+
+
+def target_answer(status: int, value: Any) -> Answer:
+    """Returns a response in JSON 1.1."""
+    return status, {"Content-Type": "application/x-amz-json-1.1"}, json.dumps(value).encode()

@@ -40,7 +40,7 @@ _NEEDED = {
         "_get_reset_lock",
         "_routing_params",
     ),
-    "ministack.core.router": ("SERVICE_PATTERNS", "detect_service", "extract_access_key_id"),
+    "ministack.core.router": ("SERVICE_PATTERNS", "detect_service", "extract_access_key_id", "extract_region"),
     "ministack.core.iam_actions": (
         "SERVICE_TO_IAM_NAMESPACE",
         "_BOTOCORE_SERVICE_MAP",
@@ -194,10 +194,11 @@ class Emulator:
         service = router.detect_service(method, path, headers, parameters)
         action = actions.extract_iam_action(service, method, path, headers, body, parameters) or f"{service}:{method}"
         try:
-            entry, fault = self.traffic.arrive(action, router.extract_access_key_id(headers, query))
+            entry, fault = self.traffic.arrive(
+                action, router.extract_access_key_id(headers, query), router.extract_region(headers, query)
+            )
         except Refused as refused:
-            query_protocol = actions._SERVICE_PROTOCOL.get(service) == "query-xml"
-            return refused.as_query_xml() if query_protocol else refused.as_json()
+            return refused.in_protocol(actions._SERVICE_PROTOCOL.get(service), "x-amz-target" in headers)
         answer = 200, {}, b""
         if fault is None or fault.done:
             answer = await self._dispatch(method, path, headers, body, query, request_id)

@@ -33,7 +33,8 @@ class Fault:
     """An action that fails the next `times` times, after letting `after` calls through.
 
     `how` it fails: `refused` with an AWS error; the connection is `cut`; `silence`; `garbage`; a `slow` body that takes
-    `seconds`; or the function is killed (`kill`). With `done` the call has its effect, except if it is refused.
+    `seconds`; or the function is killed (`kill`). With `done` the call has its effect, except if it is refused. With
+    `region` it fails only in that Region.
     """
 
     action: str
@@ -45,6 +46,7 @@ class Fault:
     how: str = "refused"
     done: bool = False
     seconds: float = 0
+    region: str | None = None
 
     def __post_init__(self) -> None:
         if self.how not in ("refused", "cut", "silence", "garbage", "slow", "kill"):
@@ -76,6 +78,8 @@ class ActionCount:
     burst: float = 0
     """The most tokens ever taken from the bucket: the largest number of calls ahead of the steady rate."""
     beyond_quota: int = 0
+    regions: Counter = field(default_factory=Counter)
+    """The calls by Region."""
 
     def as_json(self) -> dict:
         return {
@@ -83,6 +87,7 @@ class ActionCount:
             "errors": dict(self.errors),
             "burst": round(self.burst, 1),
             "beyond_quota": self.beyond_quota,
+            "regions": dict(self.regions),
         }
 
 
@@ -101,15 +106,16 @@ class Traffic:
         self._counts: dict[str, dict[str, ActionCount]] = {"function": {}, "others": {}}
         self._buckets = {action: Bucket(*quota) for action, quota in QUOTAS.items()}
 
-    def arrive(self, action: str, access_key: str) -> tuple[ActionCount, Fault | None]:
+    def arrive(self, action: str, access_key: str, region: str) -> tuple[ActionCount, Fault | None]:
         """Counts a call; raises Refused if it is to be refused, and returns any other fault."""
         by_function = access_key.startswith("ASIA")
         counts = self._counts["function" if by_function else "others"]
         entry = counts.setdefault(action, ActionCount())
         entry.count += 1
+        entry.regions[region] += 1
         if by_function:
             self._check_rate(action, entry)
-            return entry, self._fault(action, entry)
+            return entry, self._fault(action, region, entry)
         return entry, None
 
     def _check_rate(self, action: str, entry: ActionCount) -> None:
@@ -125,9 +131,9 @@ class Traffic:
             entry.errors["TooManyRequestsException"] += 1
             raise Refused(429, "TooManyRequestsException", "Rate exceeded")
 
-    def _fault(self, action: str, entry: ActionCount) -> Fault | None:
+    def _fault(self, action: str, region: str, entry: ActionCount) -> Fault | None:
         for fault in self.faults:
-            if fault.action != action or fault.times <= 0:
+            if fault.action != action or fault.region not in (None, region) or fault.times <= 0:
                 continue
             if fault.after > 0:
                 fault.after -= 1
