@@ -24,6 +24,9 @@ HEADER = (
     "access_key_2_last_used_date,access_key_2_last_used_region,access_key_2_last_used_service,cert_1_active,"
     "cert_1_last_rotated,cert_2_active,cert_2_last_rotated"
 )
+ACCOUNT = "111122223333"
+"""The emulated account's id."""
+
 ROOT = "<root_account>"
 
 

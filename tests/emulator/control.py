@@ -9,6 +9,8 @@ GET    /_credwarden/findings                all findings in the hub, of every ac
 POST   /_credwarden/findings                store one finding in the hub unchanged, of any account and product
 GET    /_credwarden/report                  the credential report as it would be generated now
 POST   /_credwarden/account/<operation>     see `OPERATIONS`; arguments as a JSON object
+PUT    /_credwarden/regions                 ["af-south-1", ...]: the Regions that the account has opted in to
+PUT    /_credwarden/organization            "member", "management", or null: the account is in no organization
 PUT    /_credwarden/faults                  [{"action", "how", ...}, ...]; see `traffic.Fault`
 PUT    /_credwarden/throttling              true or false
 PUT    /_credwarden/rules                   [filters, ...]: a finding that matches one of them is suppressed at import
@@ -52,6 +54,8 @@ class Control:
             ("GET", "findings"): lambda _: self._hub().findings.all(),
             ("POST", "findings"): lambda finding: self._hub().findings.put(finding),
             ("GET", "report"): lambda _: emulator.identity.account.report(emulator.identity.account_id),
+            ("PUT", "regions"): lambda names: emulator.regions.opt_in(names),
+            ("PUT", "organization"): lambda membership: emulator.organization.set(membership),
             ("PUT", "faults"): self._faults,
             ("PUT", "throttling"): self._throttling,
             ("PUT", "rules"): self._rules,

@@ -18,13 +18,13 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
-from emulator import alarms, control, mail, sample, securityhub, transform, wire
+from emulator import alarms, control, mail, organization, regions, sample, securityhub, transform, wire
+from emulator.account import ACCOUNT
 from emulator.answers import Answer, Refused
 from emulator.identity import Identity
 from emulator.traffic import Traffic
 
 MINISTACK_VERSION = "1.5.33"
-ACCOUNT = "111122223333"
 REGION = "eu-central-1"
 SECRET = "test"
 HOST = "127.0.0.1"
@@ -132,6 +132,8 @@ class Emulator:
         self.identity = Identity(
             self._modules["ministack.services.iam"], self._modules["ministack.core.responses"], ACCOUNT, REGION
         )
+        self.regions = regions.Regions()
+        self.organization = organization.Organization()
         self._control = control.Control(self)
         self._reset_ministack = self._app._reset_all_state
         self._dispatch = self._app._dispatch_service_request
@@ -156,6 +158,30 @@ class Emulator:
         actions = self._modules["ministack.core.iam_actions"]
         actions.request_tag_context = alarms.with_condition_key(actions.request_tag_context)
         self._add_security_hub()
+        self._add_operation(organization.SERVICE, "DescribeOrganization", self.organization.describe_organization)
+        self._add_operation(regions.SERVICE, "DescribeRegions", self.regions.describe_regions)
+
+    def _add_operation(self, service: str, name: str, operation: Callable[[str, str, bytes], Answer]) -> None:
+        """Replaces one operation of a service of MiniStack."""
+        others, actions = self._app.SERVICE_HANDLERS[service], self._modules["ministack.core.iam_actions"]
+        responses = self._modules["ministack.core.responses"]
+        tag_context = actions.request_tag_context
+
+        async def handler(method: str, path: str, headers: dict, body: bytes, query: dict) -> Answer:
+            parameters = self._app._routing_params(method, path, headers, body, query)
+            if actions.extract_iam_action(service, method, path, headers, body, parameters) != f"{service}:{name}":
+                return await others(method, path, headers, body, query)
+            try:
+                return operation(responses.get_account_id(), responses.get_region(), body)
+            except Refused as refused:
+                return refused.in_protocol(actions._SERVICE_PROTOCOL.get(service), "x-amz-target" in headers)
+
+        def request_tag_context(of: str, action: str, body: bytes, parameters: dict) -> dict:
+            # The operation has no tags. MiniStack would load the service's model to find that out: seconds for EC2.
+            return {} if action == f"{service}:{name}" else tag_context(of, action, body, parameters)
+
+        self._app.SERVICE_HANDLERS[service] = handler
+        actions.request_tag_context = request_tag_context
 
     def _add_security_hub(self) -> None:
         service, actions = securityhub.SERVICE, self._modules["ministack.core.iam_actions"]
@@ -254,6 +280,8 @@ class Emulator:
         self.traffic.reset()
         self.mailbox.reset()
         self.hub.reset()
+        self.regions.reset()
+        self.organization.reset()
         self.identity.load(sample.named(self._first_account))
 
     def stop(self) -> None:

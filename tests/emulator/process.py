@@ -196,6 +196,14 @@ class Emulator:
             if finding["AwsAccountId"] == ACCOUNT and finding["GeneratorId"].startswith("credwarden/")
         }
 
+    def set_regions(self, *opted_in: str) -> None:
+        """Opts in to these Regions, and to no others; the default Regions are always enabled."""
+        self.control("PUT", "regions", list(opted_in))
+
+    def set_organization(self, membership: str | None) -> None:
+        """Makes the account a "member" of an organization or its "management" account; None takes it out."""
+        self.control("PUT", "organization", membership)
+
     def fail(self, *faults: dict) -> None:
         """Makes calls of the function fail; without an argument none fails."""
         self.control("PUT", "faults", list(faults))

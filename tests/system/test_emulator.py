@@ -223,6 +223,96 @@ def test_an_unknown_account_is_refused_with_the_known_names(emulator: Emulator) 
         emulator.change_account("load", name="simple")
 
 
+# Regions and the organization
+
+
+def regions(emulator: Emulator, **parameters: Any) -> dict[str, str]:
+    answer = emulator.client("ec2").describe_regions(**parameters)["Regions"]
+    assert all(one["Endpoint"] == f"ec2.{one['RegionName']}.amazonaws.com" for one in answer)
+    return {one["RegionName"]: one["OptInStatus"] for one in answer}
+
+
+def test_the_enabled_regions_are_the_default_ones_and_those_opted_in_to(emulator: Emulator) -> None:
+    default = regions(emulator)
+    assert len(default) == 17 and set(default.values()) == {"opt-in-not-required"}
+    emulator.set_regions("af-south-1", "eu-south-2")
+    opted_in = {"af-south-1": "opted-in", "eu-south-2": "opted-in"}
+    assert regions(emulator) == default | opted_in
+    everything = regions(emulator, AllRegions=True)
+    assert everything.items() >= (default | opted_in).items()
+    others = {name: status for name, status in everything.items() if name not in default | opted_in}
+    assert set(others.values()) == {"not-opted-in"} and "il-central-1" in others
+    emulator.set_regions()
+    assert regions(emulator) == default
+    with pytest.raises(EmulatorFailed, match="no Region mars-north-1"):
+        emulator.set_regions("mars-north-1")
+
+
+def test_regions_can_be_selected(emulator: Emulator) -> None:
+    assert regions(emulator, RegionNames=["eu-west-1", "il-central-1"]) == {
+        "eu-west-1": "opt-in-not-required",
+        "il-central-1": "not-opted-in",
+    }
+    status = {"Name": "opt-in-status", "Values": ["opted-in", "not-opted-in"]}
+    assert regions(emulator, Filters=[status]) == {}
+    assert len(regions(emulator, AllRegions=True, Filters=[status])) == 17
+    assert regions(emulator, Filters=[{"Name": "endpoint", "Values": ["*us-east-?.*"]}]).keys() == {
+        "us-east-1",
+        "us-east-2",
+    }
+    ec2 = emulator.client("ec2")
+    assert refusal(ec2.describe_regions, RegionNames=["mars-north-1"])[:2] == ("InvalidParameterValue", 400)
+    assert refusal(ec2.describe_regions, Filters=[{"Name": "x", "Values": ["y"]}])[:2] == ("InvalidParameterValue", 400)
+
+
+def test_the_account_is_a_member_of_an_organization_or_manages_it_or_is_in_none(emulator: Emulator) -> None:
+    organizations = emulator.client("organizations")
+
+    def management() -> str:
+        found = organizations.describe_organization()["Organization"]
+        manager, number = found["MasterAccountId"], found["Id"]
+        assert found["Arn"] == f"arn:aws:organizations::{manager}:organization/{number}"
+        assert found["MasterAccountArn"] == f"arn:aws:organizations::{manager}:account/{number}/{manager}"
+        assert (found["FeatureSet"], found["MasterAccountEmail"]) == ("ALL", "management@example.com")
+        assert found["AvailablePolicyTypes"] == [{"Type": "SERVICE_CONTROL_POLICY", "Status": "ENABLED"}]
+        return manager
+
+    assert management() == "444455556666"
+    emulator.set_organization("management")
+    assert management() == ACCOUNT
+    emulator.set_organization(None)
+    refused = refusal(organizations.describe_organization)
+    assert refused == (
+        "AWSOrganizationsNotInUseException",
+        400,
+        "Your account is not a member of an organization.",
+    )
+    emulator.set_organization("member")
+    assert management() == "444455556666"
+    with pytest.raises(EmulatorFailed, match="null"):
+        emulator.set_organization("guest")
+
+
+@pytest.mark.parametrize(
+    ("action", "code"),
+    [("ec2:DescribeRegions", "UnauthorizedOperation"), ("organizations:DescribeOrganization", "AccessDeniedException")],
+)
+def test_the_account_can_be_kept_from_its_regions_and_organization(emulator: Emulator, action: str, code: str) -> None:
+    service, _, operation = action.partition(":")
+    client = emulator.client(service, role=assumed(emulator, {"Action": action}))
+    call = getattr(client, re.sub(r"(?<!^)([A-Z])", r"_\1", operation).lower())
+    assert refusal(call)[0] == code
+    emulator.fail({"action": action, "code": "Unavailable", "status": 503, "message": "later"})
+    assert refusal(call) == ("Unavailable", 503, "later")
+    assert emulator.calls()[action]["regions"] == {client.meta.region_name: 2}
+
+
+def test_other_operations_are_those_of_ministack(emulator: Emulator) -> None:
+    assert emulator.client("ec2").describe_vpcs()["Vpcs"]
+    assert emulator.client("organizations").list_accounts()["Accounts"]
+    assert emulator.client("cloudtrail").describe_trails()["trailList"] == []
+
+
 # SNS
 
 
