@@ -9,6 +9,7 @@ GET    /_credwarden/findings                all findings in the hub, of every ac
 POST   /_credwarden/findings                store one finding in the hub unchanged, of any account and product
 GET    /_credwarden/report                  the credential report as it would be generated now
 POST   /_credwarden/account/<operation>     see `OPERATIONS`; arguments as a JSON object
+POST   /_credwarden/events                  {"region", "records"}: add CloudTrail records; DELETE removes all of every Region
 PUT    /_credwarden/regions                 ["af-south-1", ...]: the Regions that the account has opted in to
 PUT    /_credwarden/organization            "member", "management", or null: the account is in no organization
 PUT    /_credwarden/faults                  [{"action", "how", ...}, ...]; see `traffic.Fault`
@@ -54,6 +55,8 @@ class Control:
             ("GET", "findings"): lambda _: self._hub().findings.all(),
             ("POST", "findings"): lambda finding: self._hub().findings.put(finding),
             ("GET", "report"): lambda _: emulator.identity.account.report(emulator.identity.account_id),
+            ("POST", "events"): lambda events: emulator.history.add(**events),
+            ("DELETE", "events"): lambda _: emulator.history.forget(),
             ("PUT", "regions"): lambda names: emulator.regions.opt_in(names),
             ("PUT", "organization"): lambda membership: emulator.organization.set(membership),
             ("PUT", "faults"): self._faults,

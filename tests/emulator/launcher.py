@@ -18,7 +18,7 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
-from emulator import alarms, control, mail, organization, regions, sample, securityhub, transform, wire
+from emulator import alarms, cloudtrail, control, mail, organization, regions, sample, securityhub, transform, wire
 from emulator.account import ACCOUNT
 from emulator.answers import Answer, Refused
 from emulator.identity import Identity
@@ -134,6 +134,7 @@ class Emulator:
         )
         self.regions = regions.Regions()
         self.organization = organization.Organization()
+        self.history = cloudtrail.EventHistory(self.identity, self.regions)
         self._control = control.Control(self)
         self._reset_ministack = self._app._reset_all_state
         self._dispatch = self._app._dispatch_service_request
@@ -158,6 +159,7 @@ class Emulator:
         actions = self._modules["ministack.core.iam_actions"]
         actions.request_tag_context = alarms.with_condition_key(actions.request_tag_context)
         self._add_security_hub()
+        self._add_operation(cloudtrail.SERVICE, "LookupEvents", self.history.lookup_events)
         self._add_operation(organization.SERVICE, "DescribeOrganization", self.organization.describe_organization)
         self._add_operation(regions.SERVICE, "DescribeRegions", self.regions.describe_regions)
 
@@ -282,6 +284,7 @@ class Emulator:
         self.hub.reset()
         self.regions.reset()
         self.organization.reset()
+        self.history.reset()
         self.identity.load(sample.named(self._first_account))
 
     def stop(self) -> None:

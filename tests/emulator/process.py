@@ -196,6 +196,14 @@ class Emulator:
             if finding["AwsAccountId"] == ACCOUNT and finding["GeneratorId"].startswith("credwarden/")
         }
 
+    def add_events(self, region: str, records: list[dict]) -> None:
+        """Adds records to CloudTrail's event history of a Region; see records.py."""
+        self.control("POST", "events", {"region": region, "records": records})
+
+    def forget_events(self) -> None:
+        """Removes the events of all Regions."""
+        self.control("DELETE", "events")
+
     def set_regions(self, *opted_in: str) -> None:
         """Opts in to these Regions, and to no others; the default Regions are always enabled."""
         self.control("PUT", "regions", list(opted_in))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from emulator.account import ROOT, Account, Certificate, Key, Password, User
+from emulator.account import ACCOUNT, ROOT, Account, Certificate, Key, Password, User, key_id
+from emulator.records import record, role_session, root, sso_session
 
 
 def named(name: str) -> Account:
@@ -69,7 +70,33 @@ def sample() -> Account:
             User("intern-2021", created="-1600d"),
             User("newcomer", created="-3d"),
         ],
+        events=_events(),
     )
+
+
+def _events() -> dict[str, list[dict]]:
+    """The events of the sample account by Region: the root key's last use is that of the credential report."""
+    root_user, ec2 = root(key_id(ACCOUNT, ROOT, 0)), "ec2.amazonaws.com"
+    administrator, person = role_session("Admin", "ops"), sso_session("AdministratorAccess", "dave@example.com")
+    new_user = {"path": "/", "userName": "newcomer", "arn": f"arn:aws:iam::{ACCOUNT}:user/newcomer"}
+    new_key = {"userName": "fresh", "accessKeyId": key_id(ACCOUNT, "fresh", 0), "status": "Active"}
+    return {
+        "eu-central-1": [
+            record("RunInstances", root_user, "-2d", "eu-central-1", ec2),
+            record("DescribeInstances", root_user, "-1d2h", "eu-central-1", ec2),
+        ],
+        # IAM's events are in this Region only.
+        "us-east-1": [
+            record("CreateUser", person, "-3d", parameters={"userName": "newcomer"}, response={"user": new_user}),
+            record(
+                "CreateAccessKey",
+                administrator,
+                "-1d",
+                parameters={"userName": "fresh"},
+                response={"accessKey": new_key},
+            ),
+        ],
+    }
 
 
 def clean() -> Account:
