@@ -9,7 +9,7 @@ from emulator.records import record, role_session, root, sso_session
 
 
 def named(name: str) -> Account:
-    """Returns `sample`, `clean`, `bare`, `users:N` (N users, one in ten fails), `failing:N` (all fail), `failing3:N` (all
+    """Returns `sample`, `clean`, `bare`, `ready`, `users:N` (N users, one in ten fails), `failing:N` (all fail), `failing3:N` (all
     fail three times) or `rooted:N` (only the root user fails)."""
     kind, _, count = name.partition(":")
     if kind == "failing3" and count.isdigit():
@@ -18,7 +18,7 @@ def named(name: str) -> Account:
         return crowd(int(count), every=None, root_keys=[Key("-700d", used="-90d")])
     if kind in ("users", "failing") and count.isdigit():
         return crowd(int(count), every=1 if kind == "failing" else 10)
-    accounts = {"sample": sample, "clean": clean, "bare": bare}
+    accounts = {"sample": sample, "clean": clean, "bare": bare, "ready": ready}
     if name not in accounts:
         raise LookupError(
             f"no account {name!r}; there are {', '.join(accounts)}, users:N, failing:N, failing3:N and rooted:N"
@@ -113,6 +113,11 @@ def clean() -> Account:
 def bare() -> Account:
     """A member account of an organization that has no root credentials, and no users."""
     return Account(root=User(ROOT, created="-90d"))
+
+
+def ready() -> Account:
+    """A member account whose long-lived credentials were removed: one user is left, who has none."""
+    return Account(root=User(ROOT, created="-900d"), users=[User("retired", created="-800d")])
 
 
 def crowd(count: int, every: int | None, root_keys: Sequence[Key] = (), second_key: bool = False) -> Account:
