@@ -34,6 +34,7 @@ TEST_WORKERS ?= $(shell expr 2 '*' $$($(PYTHON) -c 'import os; print(os.cpu_coun
 VENV := .venv
 PYTEST := $(VENV)/bin/python -m pytest
 SCANNERS := tests/template/test_scanners.py
+CODE_RULES := tests/rules
 TOOLS := $(VENV)/tools
 UV := $(VENV)/bin/uv
 UV_VERSION := 0.13.9
@@ -97,7 +98,7 @@ check: ## formatters, clippy, rustdoc, linters of templates and workflows, scann
 	$(VENV)/bin/ruff format --check --quiet tests
 	$(VENV)/bin/zizmor --offline --pedantic --no-progress --quiet .github
 	AWS_DEFAULT_REGION=us-east-1 $(SAM) validate --lint
-	$(PYTEST) --numprocesses 2 $(SCANNERS)
+	$(PYTEST) --numprocesses 2 $(SCANNERS) $(CODE_RULES)
 
 .PHONY: clippy
 clippy:
