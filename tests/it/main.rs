@@ -6,6 +6,7 @@
 //! - [`converge`]: histories of an account with every failure, in the [`world`]
 //! - [`hub_table`]: requests to Security Hub and its responses, for the [`world`] and for the emulator; [`hub_shapes`]:
 //!   the product makes no other requests
+//! - [`plans`]: plans of Terraform that the rules in `infra/rules` deny
 //! - [`upgrade`]: findings stored by earlier versions are known
 //! - [`documents`]: parts of the documentation are rendered from code; [`template`]: the template and the code agree
 
@@ -28,6 +29,7 @@ mod hub_table;
 mod inputs;
 mod notify;
 mod partitions;
+mod plans;
 mod publish;
 mod rate_limit;
 mod recall;
