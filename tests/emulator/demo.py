@@ -6,6 +6,7 @@ import argparse
 import base64
 import json
 import os
+import re
 import shlex
 import signal
 import subprocess
@@ -150,6 +151,11 @@ def demonstrate(terminal: Terminal, port: int, keep: bool) -> None:
 
         terminal.step(8, "The command line shows the account's first credential report as a page:")
         _make_page(terminal, command_line, saved)
+
+        terminal.step(
+            9, "What may be denied here? The command line says what the account is ready for, and what is not:"
+        )
+        _show_readiness(terminal, command_line, emulator.url)
         if keep:
             _keep(terminal, emulator, stack)
     terminal.line()
@@ -211,6 +217,53 @@ def _make_page(terminal: Terminal, command_line: Path, saved: Saved) -> None:
     terminal.note(f"Open it in a browser: {page.as_uri()}")
 
 
+def _show_readiness(terminal: Terminal, command_line: Path, url: str) -> None:
+    from emulator.launcher import ACCOUNT, REGION, SECRET
+
+    terminal.line("   credwarden readiness")
+    done = subprocess.run(
+        [command_line, "readiness", "--format", "json"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={
+            "HOME": os.environ.get("HOME", "/"),
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "AWS_ENDPOINT_URL": url,
+            "AWS_ACCESS_KEY_ID": ACCOUNT,
+            "AWS_SECRET_ACCESS_KEY": SECRET,
+            "AWS_REGION": REGION,
+        },
+    )
+    if done.returncode != 1:
+        raise DemoFailed(f"the command line ended with {done.returncode}: {done.stderr}")
+    policies = json.loads(done.stdout)["policies"]
+    terminal.line()
+    terminal.table(
+        ["STATEMENT", "VERDICT", "BLOCKERS", "WOULD HAVE STOPPED"],
+        (
+            [
+                one["policy"],
+                one["verdict"],
+                str(len(one["blockers"])),
+                ", ".join(
+                    f"{call['event']} by {re.split('[:/]', call['who'])[-1]}" for call in one["would_have_stopped"]
+                ),
+            ]
+            for one in policies
+        ),
+    )
+    terminal.line()
+    terminal.note("In the way, with the commands that remove it (here the first five of each statement):")
+    terminal.line()
+    terminal.table(
+        ["STATEMENT", "WHY"],
+        ([one["policy"], blocker["why"]] for one in policies for blocker in one["blockers"][:5]),
+    )
+
+
 def _run(stack: Any) -> dict:
     answer = stack.invoke()
     if answer.failed:
@@ -237,7 +290,7 @@ def _show_mail(terminal: Terminal, mail: dict) -> None:
 def _keep(terminal: Terminal, emulator: Any, stack: Any) -> None:
     from emulator.launcher import ACCOUNT, REGION, SECRET
 
-    terminal.step(9, "The account stays until you press Ctrl-C. Look around with the AWS CLI:")
+    terminal.step(10, "The account stays until you press Ctrl-C. Look around with the AWS CLI:")
     for name, value in (
         ("AWS_ENDPOINT_URL", emulator.url),
         ("AWS_ACCESS_KEY_ID", ACCOUNT),

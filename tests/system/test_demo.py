@@ -53,8 +53,8 @@ def test_the_demo_shows_every_step(bootstrap: Path) -> None:
     output, errors = start(bootstrap, COLUMNS="100").communicate(timeout=300)
     assert errors == ""
     steps = re.split(r"(?m)^(?=\d\. )", output)[1:]
-    assert [step[0] for step in steps] == list("12345678")
-    _, _, published, alerted, quiet, closed, resolved, page = steps
+    assert [step[0] for step in steps] == list("123456789")
+    _, _, published, alerted, quiet, closed, resolved, page, readiness = steps
 
     on_root = [(severity, title) for severity, subject, title in table(published) if subject == "root"]
     assert sorted(severity for severity, _ in on_root) == sorted(ROOT_CHECKS.values())
@@ -78,6 +78,15 @@ def test_the_demo_shows_every_step(bootstrap: Path) -> None:
     (uri,) = re.findall(r"file://\S+", page)
     html = Path(unquote(urlsplit(uri).path)).read_text(encoding="utf-8")
     assert html.startswith("<!doctype html>") and all(check in html for check in ROOT_CHECKS)
+
+    statements = {row[0]: row[1:] for row in table(readiness) if row[1] in ("READY", "NOT_READY")}
+    assert {name: verdict for name, (verdict, *_) in statements.items()} == {
+        "DenyRootUser": "NOT_READY",
+        "DenyNewLongLivedCredentials": "NOT_READY",
+        "BoundApiKeys": "READY",
+        "DenyUseOfLongLivedKeys": "NOT_READY",
+    }
+    assert re.search(r"CreateUser\s+by", readiness) and re.search(r"events\s+of\s+the\s+root\s+user", readiness)
 
     assert "\033[" not in output
     (url,) = re.findall(r"http://127\.0\.0\.1:\d+", steps[0])
