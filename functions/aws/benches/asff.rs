@@ -1,4 +1,4 @@
-//! How long findings take to be put into Security Hub's format.
+//! Measures the serialization of findings into Security Hub's format.
 
 #![allow(
     clippy::unwrap_used,

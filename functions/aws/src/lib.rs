@@ -1,4 +1,4 @@
-//! What the function and the command line ask of AWS. Every decision is made in [`hygiene`].
+//! The calls of the function and of the command line to AWS. Every decision is made in [`hygiene`].
 //!
 //! - [`environment`] says which variables are set to nothing; [`clients`] are built once a process, and share the HTTP client of
 //!   [`tls`]; [`whole`] refuses answers without their end

@@ -189,7 +189,7 @@ impl Live {
     }
 }
 
-/// What decides about readiness beside the account itself.
+/// The inputs of readiness beside the account itself.
 #[derive(Debug)]
 pub struct Surroundings {
     /// The account's place in an organization.

@@ -23,7 +23,7 @@ use crate::output::deliver;
 use crate::table::{Screen, wrapped};
 use crate::trail as saved;
 
-/// What it reads of the live account. The documentation has a policy with these permissions; the function has none but those of
+/// The permissions to read the live account. The documentation has a policy with these permissions; the function has none but those of
 /// [`collect`].
 pub const ROLE: &[&[Permission]] =
     &[collect::PERMISSIONS, organization::PERMISSIONS, regions::PERMISSIONS, ssh_keys::PERMISSIONS, trail::PERMISSIONS];
@@ -265,7 +265,7 @@ impl Table<'_> {
     }
 }
 
-/// What is missing for one reason is one line: without events there are 17 Regions without them.
+/// Groups what is missing by reason: without events, all 17 Regions are missing for the same one.
 fn by_reason(unknown: &[Missing]) -> Vec<(String, Vec<String>)> {
     let mut reasons: Vec<(String, Vec<String>)> = Vec::new();
     for Missing { what, reason } in unknown {

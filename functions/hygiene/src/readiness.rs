@@ -140,16 +140,16 @@ pub struct Readiness {
     pub policies: Vec<Statement>,
 }
 
-/// What is known about one statement.
+/// The result for one statement.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Statement {
     /// Its parameter in `infra/prevent.yaml`.
     pub policy: &'static str,
     /// Whether the account is ready for it.
     pub verdict: Verdict,
-    /// What has to be removed first.
+    /// The credentials and calls that have to end first.
     pub blockers: Vec<Blocker>,
-    /// What could not be read.
+    /// The sources that could not be read.
     pub unknown: Vec<Missing>,
     /// The calls of the last 90 days that it would have denied, the latest first.
     pub would_have_stopped: Vec<Call>,
@@ -228,8 +228,8 @@ fn optional_seconds<S: Serializer>(time: &Option<Time>, serializer: S) -> Result
 /// Returns for each statement whether the account is ready for it.
 pub fn readiness(inputs: &Inputs<'_>, now: Time) -> Readiness {
     let account = inputs.account.as_of(now);
-    let facts =
-        Facts { account: &account, evaluation: evaluate(&account, &Policy::cis(), &Scope::All, now), inputs, now };
+    let evaluation = evaluate(&account, &Policy::cis(), &Scope::All, now);
+    let facts = Facts { account: &account, keys: keys(&evaluation), evaluation: &evaluation, inputs, now };
     // API keys that exist keep working, and new ones get an expiration date: nothing blocks `BoundApiKeys`.
     let mut policies = vec![facts.root_user(), facts.new_credentials(), Statement::new(API_KEYS), facts.use_of_keys()];
     for statement in &mut policies {
@@ -297,7 +297,9 @@ impl Statement {
 
 struct Facts<'a> {
     account: &'a Account,
-    evaluation: Evaluation,
+    evaluation: &'a Evaluation,
+    /// The access keys by user and slot. The evaluation can tell keys of one second apart.
+    keys: BTreeMap<(&'a str, u8), &'a Subject>,
     inputs: &'a Inputs<'a>,
     now: Time,
 }
@@ -542,12 +544,8 @@ impl Facts<'_> {
         commands_of(Remediation::Shell(steps))
     }
 
-    /// The key's subject: the evaluation's, which knows keys of one second apart.
     fn key_subject(&self, owner: &UserSubject, key: &AccessKey) -> Subject {
-        let of_slot = |subject: &Subject| {
-            subject.access_key().is_some_and(|known| known.slot == key.slot && known.user.name == owner.name)
-        };
-        let known = self.evaluation.findings.iter().map(|finding| &*finding.subject).find(|subject| of_slot(subject));
+        let known = self.keys.get(&(owner.name.as_str(), key.slot)).copied();
         known.cloned().unwrap_or_else(|| {
             Subject::AccessKey(AccessKeySubject {
                 user: owner.clone(),
@@ -635,6 +633,12 @@ impl Facts<'_> {
             });
         }
     }
+}
+
+fn keys(evaluation: &Evaluation) -> BTreeMap<(&str, u8), &Subject> {
+    let subjects = evaluation.findings.iter().map(|finding| &*finding.subject);
+    let keys = subjects.filter_map(|subject| Some((subject.access_key()?, subject)));
+    keys.map(|(key, subject)| ((key.user.name.as_str(), key.slot), subject)).collect()
 }
 
 impl Call {
