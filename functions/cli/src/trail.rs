@@ -43,11 +43,19 @@ struct LookedUp {
 ///
 /// When it is something else, incomplete, or of another Region.
 pub fn events(path: &Path, region: &str) -> Result<Vec<Event>, InputError> {
-    let read = bytes(path)?;
-    parse_events(&read, region).map_err(|what| what.of(&name(path)))
+    parse_events(&name(path), &bytes(path)?, region)
 }
 
-fn parse_events(bytes: &[u8], region: &str) -> Result<Vec<Event>, What> {
+/// Parses the events of one Region.
+///
+/// # Errors
+///
+/// When the text is something else, incomplete, or of another Region.
+pub fn parse_events(file: &str, bytes: &[u8], region: &str) -> Result<Vec<Event>, InputError> {
+    saved_events(bytes, region).map_err(|what| what.of(file))
+}
+
+fn saved_events(bytes: &[u8], region: &str) -> Result<Vec<Event>, What> {
     let unpacked;
     let text = if bytes.starts_with(&[0x1f, 0x8b]) {
         let mut buffer = Vec::new();
@@ -122,11 +130,19 @@ struct Region {
 ///
 /// When it is something else.
 pub fn regions(path: &Path) -> Result<BTreeSet<String>, InputError> {
-    let read = bytes(path)?;
-    parse_regions(&read).map_err(|what| what.of(&name(path)))
+    parse_regions(&name(path), &bytes(path)?)
 }
 
-fn parse_regions(bytes: &[u8]) -> Result<BTreeSet<String>, What> {
+/// Parses the enabled Regions.
+///
+/// # Errors
+///
+/// When the text is something else.
+pub fn parse_regions(file: &str, bytes: &[u8]) -> Result<BTreeSet<String>, InputError> {
+    saved_regions(bytes).map_err(|what| what.of(file))
+}
+
+fn saved_regions(bytes: &[u8]) -> Result<BTreeSet<String>, What> {
     let unexpected = |what: String| What::Unexpected(DESCRIBE_REGIONS, what);
     let RegionsAnswer { regions } = serde_json::from_slice(&utf8(bytes))?;
     let regions = regions.ok_or_else(|| unexpected("it has no \"Regions\"".to_owned()))?;
@@ -174,11 +190,19 @@ impl SavedOrganization {
 ///
 /// When it is something else.
 pub fn organization(path: &Path) -> Result<SavedOrganization, InputError> {
-    let read = bytes(path)?;
-    parse_organization(&read).map_err(|what| what.of(&name(path)))
+    parse_organization(&name(path), &bytes(path)?)
 }
 
-fn parse_organization(bytes: &[u8]) -> Result<SavedOrganization, What> {
+/// Parses the organization.
+///
+/// # Errors
+///
+/// When the text is something else.
+pub fn parse_organization(file: &str, bytes: &[u8]) -> Result<SavedOrganization, InputError> {
+    saved_organization(bytes).map_err(|what| what.of(file))
+}
+
+fn saved_organization(bytes: &[u8]) -> Result<SavedOrganization, What> {
     let unexpected = |what: &str| What::Unexpected(DESCRIBE_ORGANIZATION, what.to_owned());
     let OrganizationAnswer { organization } = serde_json::from_slice(&utf8(bytes))?;
     let members = organization.ok_or_else(|| unexpected("it has no \"Organization\""))?;
@@ -209,7 +233,7 @@ mod tests {
     }
 
     fn refused(text: &str, region: &str) -> String {
-        chain(&parse_events(text.as_bytes(), region).unwrap_err())
+        chain(&saved_events(text.as_bytes(), region).unwrap_err())
     }
 
     #[test]
@@ -218,12 +242,12 @@ mod tests {
         let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
         gzip.write_all(log.as_bytes()).unwrap();
         for bytes in [looked_up(RECORD).into_bytes(), log.into_bytes(), gzip.finish().unwrap()] {
-            let events = parse_events(&bytes, "us-east-1").unwrap();
+            let events = saved_events(&bytes, "us-east-1").unwrap();
             assert_eq!((events.len(), events[0].name.as_str()), (1, "CreateUser"));
             assert_eq!(of_another_account(&events, "123456789012"), None);
             assert_eq!(of_another_account(&events, "210987654321"), Some("123456789012"));
         }
-        assert_eq!(parse_events(b"{\"Events\": []}", "eu-west-1").unwrap(), []);
+        assert_eq!(saved_events(b"{\"Events\": []}", "eu-west-1").unwrap(), []);
     }
 
     #[test]
@@ -235,18 +259,18 @@ mod tests {
         insta::assert_snapshot!(refused(&looked_up("[]"), "us-east-1"), @"the record of event 1 cannot be read as JSON: invalid type: sequence, expected a map at line 1 column 0");
         insta::assert_snapshot!(refused("{\"Events\": [], \"NextToken\": \"x\"}", "us-east-1"), @r#"the list is not whole ("NextToken"); `aws cloudtrail lookup-events` without --max-items is"#);
         insta::assert_snapshot!(refused(&looked_up(RECORD), "eu-west-1"), @"not what `aws cloudtrail lookup-events` prints: its events are of us-east-1, not of eu-west-1");
-        let cut = chain(&parse_events(&[0x1f, 0x8b, 8], "us-east-1").unwrap_err());
+        let cut = chain(&saved_events(&[0x1f, 0x8b, 8], "us-east-1").unwrap_err());
         assert!(cut.starts_with("cannot be read: "), "{cut}");
     }
 
     #[test]
     fn the_regions_that_are_enabled_are_read() {
-        let regions = parse_regions(
+        let regions = saved_regions(
             br#"{"Regions": [{"RegionName": "eu-west-1", "OptInStatus": "opt-in-not-required"}, {"RegionName": "af-south-1",
                 "OptInStatus": "opted-in"}, {"RegionName": "me-south-1", "OptInStatus": "not-opted-in"}]}"#,
         );
         assert_eq!(regions.unwrap().into_iter().collect::<Vec<_>>(), ["af-south-1", "eu-west-1"]);
-        let refused = |text: &str| chain(&parse_regions(text.as_bytes()).unwrap_err());
+        let refused = |text: &str| chain(&saved_regions(text.as_bytes()).unwrap_err());
         insta::assert_snapshot!(refused("{}"), @r#"not what `aws ec2 describe-regions` prints: it has no "Regions""#);
         insta::assert_snapshot!(refused("{\"Regions\": []}"), @"not what `aws ec2 describe-regions` prints: it has no enabled Region");
         insta::assert_snapshot!(refused("{\"Regions\": [{\"RegionName\": \"Frankfurt\"}]}"), @"not what `aws ec2 describe-regions` prints: `Frankfurt` is not a Region");
@@ -255,13 +279,13 @@ mod tests {
     #[test]
     fn the_accounts_place_in_its_organization_is_read() {
         let place = |members: &str, account: &str| {
-            parse_organization(format!("{{\"Organization\": {{{members}}}}}").as_bytes()).unwrap().membership(account)
+            saved_organization(format!("{{\"Organization\": {{{members}}}}}").as_bytes()).unwrap().membership(account)
         };
         let all = "\"MasterAccountId\": \"123456789012\", \"FeatureSet\": \"ALL\"";
         assert_eq!(place(all, "123456789012"), Membership::Management);
         assert_eq!(place(all, "210987654321"), Membership::Member);
         assert_eq!(place(&all.replace("ALL", "CONSOLIDATED_BILLING"), "210987654321"), Membership::None);
-        let refused = |text: &str| chain(&parse_organization(text.as_bytes()).unwrap_err());
+        let refused = |text: &str| chain(&saved_organization(text.as_bytes()).unwrap_err());
         insta::assert_snapshot!(refused("{}"), @r#"not what `aws organizations describe-organization` prints: it has no "Organization""#);
         insta::assert_snapshot!(refused("{\"Organization\": {}}"), @r#"not what `aws organizations describe-organization` prints: it has no "MasterAccountId""#);
         insta::assert_snapshot!(refused("{\"Organization\": {\"MasterAccountId\": \"1\"}}"), @r#"not what `aws organizations describe-organization` prints: "MasterAccountId" is not 12 digits"#);
