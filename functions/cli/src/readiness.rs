@@ -219,14 +219,18 @@ impl Table<'_> {
         let Statement { blockers, unknown, would_have_stopped, .. } = statement;
         writeln!(self.to)?;
         self.title(statement, "")?;
-        for Blocker { why, commands, .. } in blockers {
+        for Blocker { subject, why, commands } in blockers {
             self.line(2, why, Style::new())?;
             if !self.shown.insert(commands.clone()) {
                 continue;
             }
-            // Commands are not wrapped, so that they can be copied.
             for line in commands.iter().flat_map(|command| command.lines()) {
-                writeln!(self.to, "{:6}{line}", "")?;
+                // The root user's are steps in the console. Commands are not wrapped, so that they can be copied.
+                if subject == "root" {
+                    self.line(6, line, Style::new())?;
+                } else {
+                    writeln!(self.to, "{:6}{line}", "")?;
+                }
             }
         }
         for (reason, whats) in by_reason(unknown) {
@@ -271,7 +275,7 @@ fn by_reason(unknown: &[Missing]) -> Vec<(String, Vec<String>)> {
     for Missing { what, reason } in unknown {
         let (what, reason) = (escape(what).into_owned(), escape(reason).into_owned());
         match reasons.iter_mut().find(|(known, _)| *known == reason) {
-            Some((_, whats)) => whats.push(what),
+            Some((_, whats)) => whats.push(what.strip_prefix("events in ").map(str::to_owned).unwrap_or(what)),
             None => reasons.push((reason, vec![what])),
         }
     }

@@ -249,6 +249,9 @@ pub fn users_to_list(readiness: &Readiness, account: &Account) -> Vec<String> {
     account.users().into_iter().filter(|user| user.is_named).map(|user| user.name.into_owned()).collect()
 }
 
+/// The check on a recent use of the root user.
+const USED: &str = "root-user-recently-used";
+
 const ROOT_USER: &str = "DenyRootUser";
 const NEW_CREDENTIALS: &str = "DenyNewLongLivedCredentials";
 const API_KEYS: &str = "BoundApiKeys";
@@ -323,7 +326,7 @@ impl Facts<'_> {
 
     fn root_user(&self) -> Statement {
         let mut statement = Statement::new(ROOT_USER);
-        for check in ["root-access-key-present", "root-user-recently-used"] {
+        for check in ["root-access-key-present", USED] {
             let findings = self.evaluation.findings.iter().filter(|finding| finding.check.id == check);
             for finding in findings {
                 match finding.status() {
@@ -352,7 +355,7 @@ impl Facts<'_> {
                     "CloudTrail has {} of the root user in the last 90 days{latest}.",
                     counted(calls.len() as u64, "event")
                 ),
-                commands: root_steps("root-user-recently-used"),
+                commands: root_steps(USED),
             });
         }
         statement.would_have_stopped = calls;
@@ -706,7 +709,15 @@ fn certificates(owner: &UserSubject, row: &Row, statement: &mut Statement) {
 fn root_steps(check: &str) -> Vec<String> {
     let root = Subject::Root { arn: None };
     let target = Target { subject: &root, access_key_id: None };
-    find(check).map_or_else(Vec::new, |check| commands_of((check.remediation)(&target)))
+    let remediation = find(check).map(|check| (check.remediation)(&target));
+    match remediation {
+        // Its note is about the finding, which ends without a repair.
+        Some(Remediation::Console { steps, .. }) if check == USED => {
+            commands_of(Remediation::Console { steps, note: None })
+        }
+        Some(remediation) => commands_of(remediation),
+        None => Vec::new(),
+    }
 }
 
 /// By user, and what a user has by kind.
@@ -915,7 +926,6 @@ mod tests {
             Look the use up in CloudTrail: event history, user name root, at the time above. Root console sign-ins are recorded in us-east-1.
             If nobody can explain it, treat it as an incident: change the root password, delete root's access keys, check the root e-mail address.
             If it was for a task: give the task to a role. Few tasks need root, and the documentation lists them.
-            The finding resolves by itself when the last use is older than the limit.
         RunInstances by arn:Root at Some(2026-08-22T06:00:00Z)
         ");
         assert_eq!(world.verdicts(), [NotReady, Ready, Ready, Ready]);
