@@ -2,9 +2,11 @@
 
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use aws::clients::Clients;
 use aws::error::{CallError, chain};
+use aws::{organization, regions, ssh_keys, trail};
 use aws_sdk_iam::types::AssignmentStatusType;
 use aws_smithy_http_client::test_util::infallible_client_fn;
 use aws_smithy_runtime_api::client::behavior_version::BehaviorVersion;
@@ -16,8 +18,9 @@ use aws_types::sdk_config::SharedCredentialsProvider;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use checker::clients::Configurations;
+use tokio::time::Instant;
 
-use crate::account::{ROOT, csv};
+use crate::account::{ROOT, csv, now};
 use crate::clients::credentials;
 
 /// The function's clients, and the response to all their calls.
@@ -150,6 +153,44 @@ async fn a_caller_without_its_end_is_refused() {
         Ok((identity.account, identity.arn))
     });
     assert_eq!(read.await.0.as_deref(), Some("123456789012"));
+}
+
+/// What readiness reads: cut anywhere, or with no more than an empty answer, it is missing and never empty.
+#[tokio::test(start_paused = true)]
+async fn a_source_of_readiness_without_its_end_is_missing() {
+    let wire = Wire::new();
+    let soon = || Instant::now() + Duration::from_secs(10);
+    let event = r#"{"Events": [{"EventId": "e", "CloudTrailEvent": "{\"eventName\": \"CreateUser\"}"}]}"#;
+    let organization = r#"{"Organization": {"Id": "o-1", "FeatureSet": "ALL", "MasterAccountId": "999999999999"}}"#;
+    let regions = "<DescribeRegionsResponse><regionInfo><item><regionName>eu-west-1</regionName></item><item>\
+        <regionName>eu-west-2</regionName></item></regionInfo></DescribeRegionsResponse>";
+    let key = "<member><UserName>alice</UserName><SSHPublicKeyId>APKA1</SSHPublicKeyId><Status>Active</Status>\
+        <UploadDate>2026-11-13T06:00:00Z</UploadDate></member>";
+    let keys = answer("ListSSHPublicKeys", &format!("<SSHPublicKeys>{key}</SSHPublicKeys>"));
+    let alice = ["alice".to_owned()];
+    let read = async |source: usize| match source {
+        0 => {
+            let lookups = trail::look_up(&wire.sdk, &["us-east-1".to_owned()], "aws", now(), soon()).await;
+            let lookup = &lookups["us-east-1"];
+            (lookup.missing.is_none()).then_some(lookup.events.len())
+        }
+        1 => organization::membership(&wire.sdk, "123456789012", soon()).await.ok().map(|_| 1),
+        2 => regions::enabled(&wire.sdk, soon()).await.ok().map(|regions| regions.len()),
+        _ => ssh_keys::list(&wire.clients.iam, &alice, soon()).await["alice"].as_ref().ok().map(Vec::len),
+    };
+    let empty = answer("ListSSHPublicKeys", "");
+    let sources = [(event, "{}"), (organization, "{}"), (regions, "<DescribeRegionsResponse/>"), (&*keys, &*empty)];
+    for (source, (whole, nothing)) in sources.into_iter().enumerate() {
+        for cut in 0..whole.trim_end().len() {
+            wire.serve(&whole[..cut]);
+            assert_eq!(read(source).await, None, "source {source} is read from {cut} bytes");
+        }
+        wire.serve(nothing);
+        assert_eq!(read(source).await, None, "source {source} is read from an empty answer");
+        wire.serve(whole);
+        // The event is found by the name of each of the seven operations, and is none of the root user's.
+        assert_eq!(read(source).await, Some([7, 1, 2, 1][source]), "source {source}");
+    }
 }
 
 /// The message was sent: an error would send it a second time.

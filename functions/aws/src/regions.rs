@@ -29,6 +29,7 @@ use aws_types::service_config::ServiceConfigKey;
 use crate::error::CallError;
 use crate::permission::Permission;
 use crate::retry::{Retry, with_retry};
+use crate::whole::is_whole;
 
 /// The permissions to list the Regions.
 pub const PERMISSIONS: &[Permission] = &[Permission {
@@ -145,6 +146,9 @@ fn request() -> Result<HttpRequest, http::Error> {
 
 /// The Regions of a response: without `AllRegions` those that are enabled.
 fn regions(body: &[u8]) -> Result<BTreeSet<String>, aws_smithy_xml::decode::XmlDecodeError> {
+    if !is_whole(body) {
+        return Err(aws_smithy_xml::decode::XmlDecodeError::custom("its end is missing"));
+    }
     let mut document = Document::try_from(body)?;
     let mut root = document.root_element()?;
     let mut regions = BTreeSet::new();
@@ -205,8 +209,11 @@ mod tests {
             <item><optInStatus>opted-in</optInStatus><regionName>af-south-1</regionName></item>
             </regionInfo></DescribeRegionsResponse>"#;
         assert_eq!(regions(body).unwrap().into_iter().collect::<Vec<_>>(), ["af-south-1", "eu-west-1"]);
-        for damaged in [&body[..300], b"", b"<DescribeRegionsResponse/>", b"{}"] {
-            assert!(regions(damaged).is_err());
+        for end in 0..body.len() {
+            assert!(regions(&body[..end]).is_err(), "{end}");
+        }
+        for other in [&b"<DescribeRegionsResponse/>"[..], b"{}"] {
+            assert!(regions(other).is_err());
         }
     }
 

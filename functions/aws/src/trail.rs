@@ -100,6 +100,10 @@ async fn pages(
             page.map_err(|error| CallError::new(OPERATION, &error))
         })
         .await?;
+        // Without the check, an answer that says nothing would be an empty history.
+        if page.events.is_none() {
+            return Err(CallError::unexpected(OPERATION, "the answer has no list of events"));
+        }
         for event in page.events() {
             let record = event.cloud_trail_event().unwrap_or_default();
             let event: Event = serde_json::from_str(record).map_err(|error| {

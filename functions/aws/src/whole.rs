@@ -37,8 +37,9 @@ impl Intercept for Whole {
 }
 
 /// The list of a response, by its root element. The SDK takes a response without it for an empty list.
-const LISTS: [(&[u8], &[u8]); 3] = [
+const LISTS: [(&[u8], &[u8]); 4] = [
     (b"ListAccessKeysResponse", b"<AccessKeyMetadata"),
+    (b"ListSSHPublicKeysResponse", b"<SSHPublicKeys"),
     (b"ListServiceSpecificCredentialsResponse", b"<ServiceSpecificCredentials"),
     (b"ListVirtualMFADevicesResponse", b"<VirtualMFADevices"),
 ];
@@ -55,7 +56,7 @@ fn missing(document: &[u8]) -> Option<&'static str> {
 }
 
 /// Whether an XML document ends with the end tag of its root element.
-fn is_whole(document: &[u8]) -> bool {
+pub(crate) fn is_whole(document: &[u8]) -> bool {
     let Some(name) = root(document) else { return false };
     let end = document.trim_ascii_end().strip_suffix(b">").map(<[u8]>::trim_ascii_end);
     let before_name = end.and_then(|end| end.strip_suffix(name));
