@@ -39,14 +39,23 @@ SEVERITIES = ["CRITICAL", "HIGH", "MEDIUM", "LOW", "INFORMATIONAL"]
 
 def joined_fixes(findings: list[dict]) -> dict[str, str]:
     """Returns the remediation of each failing finding as it is shown beside the others of its user: a key that is old and unused
-    is deleted, not replaced."""
+    is deleted, not replaced, and with it goes the surplus of two keys. Which of two used keys is old decides what is shown of them;
+    such findings are left out."""
     failing = [one for one in findings if one["status"] == "FAILED"]
 
     def key(one: dict) -> tuple:
         return tuple(one["subject"][name] for name in ("type", "user", "slot"))
 
     unused = {key(one): one for one in failing if one["check"] in ("access-key-unused", "access-key-never-used")}
-    return {
-        one["id"]: (unused.get(key(one), one) if one["check"] == "access-key-not-rotated" else one)["remediation"]
-        for one in failing
-    }
+    two_keys = {one["subject"]["user"] for one in failing if one["check"] == "user-multiple-active-access-keys"}
+    fixes = {}
+    for one in failing:
+        user = one["subject"]["user"]
+        of_user = [other for (_, name, _), other in unused.items() if name == user]
+        if one["check"] == "user-multiple-active-access-keys" and of_user:
+            fixes[one["id"]] = of_user[0]["remediation"]
+        elif one["check"] == "access-key-not-rotated" and key(one) in unused:
+            fixes[one["id"]] = unused[key(one)]["remediation"]
+        elif user not in two_keys or one["check"] not in ("access-key-not-rotated", "user-multiple-active-access-keys"):
+            fixes[one["id"]] = one["remediation"]
+    return fixes

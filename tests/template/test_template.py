@@ -360,25 +360,29 @@ def test_alarm_on_no_successful_run() -> None:
     assert "for 50 hours" in alarm["AlarmDescription"]
 
 
-@pytest.mark.parametrize(("published", "delivered", "alarm"), [(0, 0, 0), (1, 0, 1), (1, 1, 0), (2, 1, 0), (0, 3, 0)])
-def test_alarm_on_an_alert_without_a_delivery(published: int, delivered: int, alarm: int) -> None:
+@pytest.mark.parametrize(
+    ("published", "delivered", "filtered", "alarm"),
+    [(0, 0, 0, 0), (1, 0, 0, 1), (1, 1, 0, 0), (2, 1, 0, 0), (0, 3, 0, 0), (1, 0, 1, 0)],
+)
+def test_alarm_on_an_alert_without_a_delivery(published: int, delivered: int, filtered: int, alarm: int) -> None:
     deployed = stack()
     properties = deployed.resources["AlertNotDeliveredAlarm"].properties
     expression, *metrics = properties["Metrics"]
-    for metric, name in zip(metrics, ("NumberOfMessagesPublished", "NumberOfNotificationsDelivered"), strict=True):
+    names = ("NumberOfMessagesPublished", "NumberOfNotificationsDelivered", "NumberOfNotificationsFilteredOut")
+    for metric, name in zip(metrics, names, strict=True):
         topic = [{"Name": "TopicName", "Value": deployed.resources["AlertTopic"].name}]
         assert metric["MetricStat"] == {
             "Metric": {"Namespace": "AWS/SNS", "MetricName": name, "Dimensions": topic},
             "Stat": "Sum",
             "Period": 3600,
         }
-    assert [metric["ReturnData"] for metric in properties["Metrics"]] == [True, False, False]
+    assert [metric["ReturnData"] for metric in properties["Metrics"]] == [True, False, False, False]
     condition = re.fullmatch(r"IF\((.*), 1, 0\)", expression["Expression"])[1]
     # A metric without data points is filled with 0.
-    values = {"published": published, "delivered": delivered}
+    values = {"published": published, "delivered": delivered, "filtered": filtered}
     parts = [re.fullmatch(r"FILL\((\w+), 0\) ([<>]) (\d)", part).groups() for part in condition.split(" AND ")]
     holds = [values[name] < int(limit) if sign == "<" else values[name] > int(limit) for name, sign, limit in parts]
-    assert len(parts) == 2 and int(all(holds)) == alarm
+    assert len(parts) == 3 and int(all(holds)) == alarm
     assert (properties["ComparisonOperator"], properties["Threshold"]) == ("GreaterThanOrEqualToThreshold", 1)
 
 

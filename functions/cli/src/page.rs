@@ -83,10 +83,11 @@ impl<'a> Page<'a> {
         // UNKNOWN findings rank below all failing ones.
         let worst = |findings: &[&Finding]| findings.iter().map(|finding| View::group(finding)).min();
         groups.sort_by_key(|group| (group.owner != Owner::Root, worst(&group.findings)));
+        let unused = view.unused_keys();
         let card = |owner: &Owner<'_>, findings: &[&'a Finding]| {
             let failing: Vec<_> = findings.iter().filter(|finding| finding.status() == Status::Failed).collect();
             let with_key_ids = failing.iter().map(|finding| (**finding, view.enrichment.access_key_id(finding)));
-            let parts = if failing.len() > 1 { parts(with_key_ids) } else { Vec::new() };
+            let parts = if failing.len() > 1 { parts(with_key_ids, &unused) } else { Vec::new() };
             Card { name: capitalized(&owner.to_string()), parts }
         };
         Self {

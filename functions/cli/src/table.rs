@@ -9,6 +9,7 @@ use hygiene::by_subject::{self, Group, messages};
 use hygiene::finding::Finding;
 use hygiene::remediation::Remediation;
 use hygiene::scripts::{Part, parts};
+use hygiene::subject::SubjectId;
 use hygiene::text::{capitalized, counted, escape, grouped, moment};
 use hygiene::verdict::{Severity, Status};
 use textwrap::core::display_width;
@@ -57,8 +58,9 @@ pub fn write(view: &View<'_>, screen: Screen, to: &mut dyn Write) -> io::Result<
     let column = widest.min(screen.width.map_or(28, |width| width / 4));
     let mut table = Table { screen, column, to };
     table.head(view)?;
+    let unused = view.unused_keys();
     for group in by_subject::grouped(failing, |finding| finding) {
-        table.paragraph(view, &group)?;
+        table.paragraph(view, &group, &unused)?;
     }
     for (findings, entries) in &groups {
         table.group(findings, entries)?;
@@ -118,7 +120,12 @@ impl Table<'_> {
     }
 
     /// The failing findings on one user, root or the account.
-    fn paragraph(&mut self, view: &View<'_>, group: &Group<'_, &Finding>) -> io::Result<()> {
+    fn paragraph(
+        &mut self,
+        view: &View<'_>,
+        group: &Group<'_, &Finding>,
+        unused: &BTreeSet<SubjectId<'_>>,
+    ) -> io::Result<()> {
         writeln!(self.to)?;
         let owner = self.paint(BOLD, &format!("{}:", capitalized(&group.owner.to_string())));
         writeln!(self.to, "{owner} {}", self.paint(colour(group.worst), group.worst.label()))?;
@@ -144,7 +151,7 @@ impl Table<'_> {
             }
         }
         let with_key_ids = group.findings.iter().map(|finding| (*finding, view.enrichment.access_key_id(finding)));
-        parts(with_key_ids).iter().try_for_each(|part| self.part(part))
+        parts(with_key_ids, unused).iter().try_for_each(|part| self.part(part))
     }
 
     /// A part of the remediation. Commands are not wrapped, so that they can be copied.

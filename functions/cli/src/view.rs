@@ -1,13 +1,15 @@
 //! The data to show, the same in every format.
 
 use std::cmp::Reverse;
+use std::collections::BTreeSet;
 
 use hygiene::account::Account;
 use hygiene::enrichment::Enrichment;
 use hygiene::evaluate::Evaluation;
 use hygiene::finding::{Finding, FindingJson};
 use hygiene::policy::Policy;
-use hygiene::subject::Subject;
+use hygiene::scripts::unused_keys;
+use hygiene::subject::{Subject, SubjectId};
 use hygiene::text::{age, cut, escape, moment};
 use hygiene::verdict::{Severity, Status};
 
@@ -74,6 +76,11 @@ impl<'a> View<'a> {
             Status::Passed => (2, Reverse(None)),
             Status::NotApplicable => (3, Reverse(None)),
         }
+    }
+
+    /// The access keys that nobody uses, whichever verdicts are shown.
+    pub fn unused_keys(&self) -> BTreeSet<SubjectId<'a>> {
+        unused_keys(self.evaluation.findings.iter().filter(|finding| finding.status() == Status::Failed))
     }
 
     /// The subject of the finding, as short as possible.

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::alert::Alert;
 use crate::by_subject::{self, messages};
-use crate::mail::{console_link, subject, where_the_rest_is};
+use crate::mail::{console_link, endings, headline, where_the_rest_is, whose};
 use crate::text::{capitalized, counted, cut, escape};
 
 /// The maximum length of the title, in bytes: Q's limit is 250 characters.
@@ -33,9 +33,15 @@ pub struct Content {
     description: String,
 }
 
-/// The new findings by subject, worst first, and the errors, as far as there is room.
+/// The new findings by subject, worst first, the resolved ones and the errors, as far as there is room.
 pub fn content(alerts: &[Alert<'_>]) -> Content {
-    let subject = subject(alerts).replacen("[credwarden] ", "credwarden, ", 1);
+    let name = match alerts {
+        [alert] => alert.decision.account_name.as_deref(),
+        _ => None,
+    };
+    // A subject of a mail is ASCII; a title need not be.
+    let name = name.map_or_else(String::new, |name| format!(" ({})", cut(&escape(name), 64)));
+    let subject = headline(alerts, &name).replacen("[credwarden] ", "credwarden, ", 1);
     let mut title = String::new();
     for character in subject.chars() {
         let escaped = escape_markup(character.encode_utf8(&mut [0; 4]));
@@ -50,6 +56,9 @@ pub fn content(alerts: &[Alert<'_>]) -> Content {
         if DESCRIPTION < description.len() {
             break;
         }
+    }
+    for alert in alerts {
+        resolved(&mut description, alert);
     }
     let errors: Vec<&String> = alerts.iter().flat_map(|alert| &alert.errors).collect();
     if !errors.is_empty() {
@@ -100,6 +109,22 @@ fn new_findings(description: &mut String, alert: &Alert<'_>) {
     }
 }
 
+fn resolved(description: &mut String, alert: &Alert<'_>) {
+    for (title, closings) in endings(alert).iter().filter(|(_, closings)| !closings.is_empty()) {
+        let mut text = format!("*{title}*\n");
+        for closing in closings.iter().take(FINDINGS) {
+            let (title, whose) = (escape_markup(&escape(&closing.stored.title)), escape_markup(&whose(closing)));
+            let _ = writeln!(text, "• {} {title} ({whose})", closing.stored.severity);
+        }
+        if FINDINGS < closings.len() {
+            let _ = writeln!(text, "• and {}", counted((closings.len() - FINDINGS) as u64, "more finding"));
+        }
+        if description.len() + text.len() <= LONGEST {
+            *description += &text;
+        }
+    }
+}
+
 /// Escapes markup: no mention, link or formatting remains. Slack has entities for three characters only, so the others are
 /// replaced by similar ones. `_` is a valid character of user names, and can at worst make a word italic.
 fn escape_markup(text: &str) -> String {
@@ -133,7 +158,7 @@ mod tests {
     use crate::outcome::{Outcome, Receipts};
 
     use crate::problems::Step;
-    use crate::testing::{account, evaluated};
+    use crate::testing::{account, evaluated, stored};
     use crate::verdict::Severity;
 
     fn content_of(account: &Account, name: Option<&str>, errors: &[&str]) -> Content {
@@ -172,6 +197,30 @@ mod tests {
         • could not read the account summary: AccessDenied
         In Security Hub: https://eu-central-1.console.aws.amazon.com/securityhub/home?region=eu-central-1#/findings?search=GeneratorId%3D%255Coperator%255C%253APREFIX%255C%253Acredwarden%252F%26RecordState%3D%255Coperator%255C%253AEQUALS%255C%253AACTIVE
         ");
+    }
+
+    #[test]
+    fn the_name_of_the_account_is_in_the_title_in_any_script() {
+        let account = account("user\n<root_account>");
+        let title = |name| content_of(&account, Some(name), &[]).title;
+        assert_eq!(title("\u{7d4c}\u{7406}"), "credwarden, 123456789012 (\u{7d4c}\u{7406}): nothing open");
+    }
+
+    #[test]
+    fn resolved_findings_are_listed() {
+        let memory = Memory::Recalled {
+            region: "eu-central-1".to_owned(),
+            findings: [stored("credwarden/root-access-key-active/123456789012/root")]
+                .map(|stored| (stored.id.clone(), stored))
+                .into(),
+        };
+        let rules = AlertRules { on: AlertOn::Changes, min_severity: Severity::Low };
+        let account = account("user\n<root_account>");
+        let decision = decide(evaluated(&account), memory, &Enrichment::default(), rules);
+        let outcome = Outcome { decision, receipts: Receipts::default() };
+        let Content { title, description, .. } = content(std::slice::from_ref(&Alert::of(&outcome)));
+        assert!(title.ends_with(": 1 resolved"), "{title}");
+        assert!(description.contains("(the root user)\n"), "{description}");
     }
 
     #[test]

@@ -41,16 +41,21 @@ pub(crate) fn retire_each(list: impl Fn(&str) -> Command, deactivate: Command, d
     ]
 }
 
-/// Deactivates the access key, then deletes it. Looks up its id first if it is not known.
+/// Deactivates the access key, then deletes it. Looks up its id before each if it is not known: the variable of the first look-up
+/// is gone after the wait, or has another key's id by then.
 pub(crate) fn retire_key(target: &Target<'_>) -> Vec<Step> {
-    let (mut steps, id) = key_id(target);
-    steps.extend(retire(deactivate_key(target, id.clone()), delete_key(target, id)));
+    let active = target.subject.access_key().and_then(|key| key.active);
+    let (mut steps, id) = key_id(target, active);
+    let [deactivate, wait, delete] = retire(deactivate_key(target, id.clone()), delete_key(target, id));
+    steps.extend([deactivate, wait]);
+    steps.extend(key_id(target, Some(false)).0.into_iter().filter(|step| !matches!(step, Step::Comment(_))));
+    steps.push(delete);
     steps
 }
 
 /// Deletes an access key that is already inactive.
 pub(crate) fn delete_inactive_key(target: &Target<'_>) -> Vec<Step> {
-    let (mut steps, id) = key_id(target);
+    let (mut steps, id) = key_id(target, Some(false));
     steps.push(Step::Run(delete_key(target, id)));
     steps
 }
@@ -63,13 +68,13 @@ pub(crate) fn delete_key(target: &Target<'_>, id: Argument) -> Command {
     aws("iam delete-access-key", [user(target), id])
 }
 
-/// The steps to look up the key's id, and the argument with the id.
-fn key_id(target: &Target<'_>) -> (Vec<Step>, Argument) {
+/// The steps to look up the id of the key, which is `active` then, and the argument with the id.
+fn key_id(target: &Target<'_>, active: Option<bool>) -> (Vec<Step>, Argument) {
     if let Some(id) = target.access_key_id {
         return (Vec::new(), Argument::Value("--access-key-id", id.to_owned().into()));
     }
     let key = target.subject.access_key();
-    let status = match key.and_then(|key| key.active) {
+    let status = match active {
         Some(true) => "Status=='Active'",
         Some(false) => "Status=='Inactive'",
         None => "Status!=''",
@@ -80,7 +85,9 @@ fn key_id(target: &Target<'_>) -> (Vec<Step>, Argument) {
     });
     let query = Argument::Query(format!("AccessKeyMetadata[?{status}{created}].AccessKeyId").into());
     let lookup = vec![
-        Step::Comment("The credential report has no key ids. This finds it by its date. Two ids: choose one."),
+        Step::Comment(
+            "The credential report has no key ids. This finds it by its date. Two ids: choose one, by get-access-key-last-used.",
+        ),
         Step::Assign("KEY_ID", aws("iam list-access-keys", [user(target), query])),
     ];
     (lookup, KEY_ID)

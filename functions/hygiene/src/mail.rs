@@ -8,7 +8,7 @@ use crate::alert::Alert;
 use crate::by_subject::{self, Group, evidence, messages};
 use crate::decision::{AlertStatus, CloseReason, Closing, Decision, Failing, Hub, Reason};
 use crate::remediation::Remediation;
-use crate::scripts::parts;
+use crate::scripts::{parts, unused_keys};
 use crate::subject::SubjectId;
 use crate::text::{WIDTH, age, capitalized, counted, cut, escape, grouped, moment, paragraph};
 use crate::verdict::Severity;
@@ -21,6 +21,16 @@ const SUBJECT: usize = 99;
 
 /// The subject: ASCII, less than 100 characters, and without user names, since SNS does not encrypt it.
 pub fn subject(alerts: &[Alert<'_>]) -> String {
+    let room = SUBJECT.saturating_sub(headline(alerts, " ()").len());
+    let name = match alerts {
+        [alert] => alert.decision.account_name.as_deref().and_then(|name| ascii(name, room)),
+        _ => None,
+    };
+    headline(alerts, &name.map_or_else(String::new, |name| format!(" ({name})")))
+}
+
+/// The account with `name` beside its number, and the counts.
+pub(crate) fn headline(alerts: &[Alert<'_>], name: &str) -> String {
     let account = match alerts {
         [alert] => alert.decision.account_id.clone().unwrap_or_else(|| "unknown account".to_owned()),
         alerts => counted(alerts.len() as u64, "account"),
@@ -42,14 +52,7 @@ pub fn subject(alerts: &[Alert<'_>]) -> String {
     if alerts.iter().any(|alert| !alert.errors.is_empty()) {
         parts.push("run incomplete".to_owned());
     }
-    let rest = parts.join(", ");
-    let subject = |name: &str| format!("[credwarden] {account}{name}: {rest}");
-    let room = SUBJECT.saturating_sub(subject(" ()").len());
-    let name = match alerts {
-        [alert] => alert.decision.account_name.as_deref().and_then(|name| ascii(name, room)),
-        _ => None,
-    };
-    subject(&name.map_or_else(String::new, |name| format!(" ({name})")))
+    format!("[credwarden] {account}{name}: {}", parts.join(", "))
 }
 
 /// Returns the name in printable ASCII, truncated to `room` characters; `None` if nothing readable remains.
@@ -272,10 +275,13 @@ fn new_findings(text: &mut String, alert: &Alert<'_>, limit: usize) {
         });
     }
     let groups = groups(alert);
+    // Findings that were reported before count, too; what a person suppressed may stay unused.
+    let open = alert.decision.failing.iter().filter(|failing| failing.alert != AlertStatus::Suppressed);
+    let unused = unused_keys(open.map(|failing| &failing.finding));
     let mut shown = 0;
     for (number, group) in groups.iter().enumerate() {
         let mut one = String::new();
-        new_group(&mut one, group, alert);
+        new_group(&mut one, group, alert, &unused);
         if limit < text.len() + one.len() + 200 && number != 0 {
             let findings = counted((alert.new.len() - shown) as u64, "new finding");
             let subjects = counted((groups.len() - number) as u64, "more user");
@@ -307,7 +313,7 @@ pub(crate) fn where_the_rest_is(alert: &Alert<'_>) -> &'static str {
     }
 }
 
-fn new_group(text: &mut String, group: &Group<'_, &Failing>, alert: &Alert<'_>) {
+fn new_group(text: &mut String, group: &Group<'_, &Failing>, alert: &Alert<'_>, unused: &BTreeSet<SubjectId<'_>>) {
     let title = format!("{}: {}", capitalized(&group.owner.to_string()), group.worst);
     let _ = write!(text, "\n{title}\n{}\n", "-".repeat(title.chars().count().min(WIDTH)));
     let findings = || group.findings.iter().map(|failing| &failing.finding);
@@ -335,7 +341,8 @@ fn new_group(text: &mut String, group: &Group<'_, &Failing>, alert: &Alert<'_>) 
         paragraph(text, "  ", &format!("Evidence{of}: {}", facts.join(", ")));
     }
     let mut is_new_script = true;
-    for part in parts(group.findings.iter().map(|failing| (&failing.finding, failing.access_key_id.as_deref()))) {
+    let with_key_ids = group.findings.iter().map(|failing| (&failing.finding, failing.access_key_id.as_deref()));
+    for part in parts(with_key_ids, unused) {
         if is_new_script {
             text.push('\n');
         }
@@ -396,7 +403,7 @@ fn unwritten(text: &mut String, alert: &Alert<'_>) {
 }
 
 /// Resolved findings by the kind of resolution, since readers take "resolved" for "repaired".
-fn endings<'a>(alert: &Alert<'a>) -> [(&'static str, Vec<&'a Closing>); 3] {
+pub(crate) fn endings<'a>(alert: &Alert<'a>) -> [(&'static str, Vec<&'a Closing>); 3] {
     let is_repaired = |reason: &CloseReason| !is_not_applicable(reason) && !is_in_use(reason);
     [
         ("RESOLVED", resolved_by(alert, is_repaired).collect()),
@@ -439,7 +446,7 @@ fn closings(text: &mut String, title: &str, closings: &[&Closing]) {
 }
 
 /// The subject of a closed finding.
-fn whose(Closing { stored, .. }: &Closing) -> String {
+pub(crate) fn whose(Closing { stored, .. }: &Closing) -> String {
     match stored.subject() {
         SubjectId::Root => "the root user".to_owned(),
         SubjectId::Account => "the account".to_owned(),

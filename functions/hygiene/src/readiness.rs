@@ -856,10 +856,11 @@ mod tests {
             aws iam delete-login-profile --user-name alice
         user/alice/key/20210620T051650Z: Access key 1 of alice is active, created on 2021-06-20 05:16 UTC, 1,979 days ago. It could not be rotated.
             # First give a role to what uses it. Then:
-            # The credential report has no key ids. This finds it by its date. Two ids: choose one.
+            # The credential report has no key ids. This finds it by its date. Two ids: choose one, by get-access-key-last-used.
             KEY_ID=$(aws iam list-access-keys --user-name alice --query "AccessKeyMetadata[?Status=='Active' && starts_with(CreateDate, '2021-06-20T05:16:50')].AccessKeyId" --output text)
             aws iam update-access-key --user-name alice --access-key-id "$KEY_ID" --status Inactive
             # When nothing has missed it for two weeks:
+            KEY_ID=$(aws iam list-access-keys --user-name alice --query "AccessKeyMetadata[?Status=='Inactive' && starts_with(CreateDate, '2021-06-20T05:16:50')].AccessKeyId" --output text)
             aws iam delete-access-key --user-name alice --access-key-id "$KEY_ID"
         user/bob: bob has 1 signing certificate, which could not be replaced.
             for id in $(aws iam list-signing-certificates --user-name bob --query "Certificates[?Status=='Active'].CertificateId" --output text); do
@@ -870,7 +871,7 @@ mod tests {
           aws iam delete-signing-certificate --user-name bob --certificate-id "$id"
         done
         user/bob/key/20210620T051650Z: Access key 1 of bob is inactive, created on 2021-06-20 05:16 UTC, 1,979 days ago. It would stay, and could not be replaced.
-            # The credential report has no key ids. This finds it by its date. Two ids: choose one.
+            # The credential report has no key ids. This finds it by its date. Two ids: choose one, by get-access-key-last-used.
             KEY_ID=$(aws iam list-access-keys --user-name bob --query "AccessKeyMetadata[?Status=='Inactive' && starts_with(CreateDate, '2021-06-20T05:16:50')].AccessKeyId" --output text)
             aws iam delete-access-key --user-name bob --access-key-id "$KEY_ID"
         user/carol: carol has the SSH public key APKAEXAMPLE, which could not be replaced.

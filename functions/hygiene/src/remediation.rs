@@ -42,6 +42,16 @@ pub enum Step {
     },
     /// Defines a function that runs the command; the function's arguments are the variables `1`, `2` and so on.
     Define(&'static str, Command),
+    /// Defines a function that runs a command for each id that another command lists: a person decides whether to call it. A loop
+    /// that is commented out would run in a zsh without comments.
+    DefineEach {
+        /// The name of the function.
+        name: &'static str,
+        /// Lists the ids.
+        list: Command,
+        /// The command to run for each id.
+        run: Command,
+    },
 }
 
 /// A command of the AWS CLI v2.
@@ -103,6 +113,13 @@ fn script(steps: &[Step]) -> String {
                 script.push_str("); do\n");
                 push(&mut script, "  ", run);
                 script.push_str("\ndone");
+            }
+            Step::DefineEach { name, list, run } => {
+                script.extend([name, "() {\n  for id in $("]);
+                push(&mut script, "", list);
+                script.push_str("); do\n");
+                push(&mut script, "    ", run);
+                script.push_str("\n  done\n}");
             }
             Step::Define(name, command) => {
                 script.extend([name, "() {\n"]);

@@ -3,9 +3,11 @@
 
 use std::collections::BTreeSet;
 
+use crate::check::Target;
+use crate::commands;
 use crate::finding::Finding;
 use crate::remediation::{Argument, Command, Remediation, Step};
-use crate::subject::Subject;
+use crate::subject::{Subject, SubjectId};
 use crate::text::escape;
 
 /// A part of the remediation.
@@ -27,28 +29,86 @@ impl Part {
     }
 }
 
+/// The access keys that nobody uses, by the failing findings of an account.
+pub fn unused_keys<'a>(failing: impl IntoIterator<Item = &'a Finding>) -> BTreeSet<SubjectId<'a>> {
+    let is_unused = |finding: &&Finding| ["access-key-unused", "access-key-never-used"].contains(&finding.check.id);
+    failing.into_iter().filter(is_unused).map(|finding| finding.subject.id()).collect()
+}
+
 /// The remediation of findings on one owner, in the order to run it: scripts without deletions, deletions, creation of
 /// a credential (which needs a free slot), deletion of the user. Each finding has its access key's id if it is known.
-pub fn parts<'a>(findings: impl IntoIterator<Item = (&'a Finding, Option<&'a str>)>) -> Vec<Part> {
+/// A key among the `unused` ones, or the older of two, is deleted and not replaced.
+pub fn parts<'a>(
+    findings: impl IntoIterator<Item = (&'a Finding, Option<&'a str>)>,
+    unused: &BTreeSet<SubjectId<'_>>,
+) -> Vec<Part> {
     let findings: Vec<_> = findings.into_iter().collect();
     let credentials: Vec<&Subject> =
         findings.iter().map(|(finding, _)| &*finding.subject).filter(|subject| label(subject).is_some()).collect();
     let are_several = credentials.windows(2).any(|pair| pair[0] != pair[1]);
+    let surplus = surplus_key(&findings, unused);
     let wanted = findings.iter().map(|(finding, access_key_id)| {
-        let check = match label(&finding.subject).filter(|_| are_several) {
+        let label = label(&finding.subject);
+        let check = match label.as_ref().filter(|_| are_several) {
             Some(label) => format!("{} ({label})", finding.check.id),
             None => finding.check.id.to_owned(),
         };
-        (check, unused_too(finding, &findings).unwrap_or(finding).remediation(*access_key_id))
+        let is_surplus = surplus.is_some_and(|(key, _)| *key == *finding.subject);
+        match (finding.check.id, surplus) {
+            (NOT_ROTATED, _) if is_surplus || unused.contains(&finding.subject.id()) => {
+                Wanted { check, credential: label, remediation: retired(&finding.subject, *access_key_id, unused) }
+            }
+            (TWO_KEYS, Some((key, id))) => {
+                Wanted { check, credential: self::label(key), remediation: retired(key, id, unused) }
+            }
+            _ => Wanted { check, credential: label, remediation: finding.remediation(*access_key_id) },
+        }
     });
     joined(wanted)
 }
 
-/// For a key to rotate that nobody uses: the finding about the missing use. The key is deleted, not replaced.
-fn unused_too<'a>(old: &Finding, findings: &[(&'a Finding, Option<&str>)]) -> Option<&'a Finding> {
-    let is_unused = |finding: &Finding| ["access-key-unused", "access-key-never-used"].contains(&finding.check.id);
-    let of_key = |finding: &&Finding| finding.subject == old.subject && is_unused(finding);
-    findings.iter().map(|(finding, _)| *finding).filter(|_| old.check.id == "access-key-not-rotated").find(of_key)
+const NOT_ROTATED: &str = "access-key-not-rotated";
+const TWO_KEYS: &str = "user-multiple-active-access-keys";
+
+/// The key that a user with two active keys gives up, with its id: one that nobody uses, or else the older one. `None` if that
+/// cannot be decided by the findings.
+fn surplus_key<'a>(
+    findings: &[(&'a Finding, Option<&'a str>)],
+    unused: &BTreeSet<SubjectId<'_>>,
+) -> Option<(&'a Subject, Option<&'a str>)> {
+    findings.iter().find(|(finding, _)| finding.check.id == TWO_KEYS)?;
+    let keys = || {
+        let keys = findings.iter().map(|(finding, id)| (finding, &*finding.subject, *id));
+        keys.filter(|(_, subject, _)| subject.access_key().is_some_and(|key| key.active == Some(true)))
+    };
+    if let Some((_, key, id)) = keys().find(|(_, subject, _)| unused.contains(&subject.id())) {
+        return Some((key, id));
+    }
+    let old = || keys().filter(|(finding, ..)| finding.check.id == NOT_ROTATED).map(|(_, key, id)| (key, id));
+    let oldest = old().min_by_key(|(key, _)| key.created())?;
+    let is_alone = old().filter(|(key, _)| key.created() == oldest.0.created()).count() == 1;
+    (is_alone && oldest.0.created().is_some()).then_some(oldest)
+}
+
+/// Deletes the key instead of replacing it.
+fn retired(key: &Subject, access_key_id: Option<&str>, unused: &BTreeSet<SubjectId<'_>>) -> Remediation {
+    let mut steps = commands::retire_key(&Target { subject: key, access_key_id });
+    if !unused.contains(&key.id()) {
+        steps.insert(
+            0,
+            Step::Comment("The user has two active keys. When everything that uses this one uses the other:"),
+        );
+    }
+    Remediation::Shell(steps)
+}
+
+/// The remediation of a check.
+struct Wanted {
+    /// The check, with the credential if several of them have findings.
+    check: String,
+    /// The access key or credential: equal text can find another one of the same second.
+    credential: Option<String>,
+    remediation: Remediation,
 }
 
 /// The label that distinguishes a credential from the user's others.
@@ -60,13 +120,13 @@ fn label(subject: &Subject) -> Option<String> {
     }
 }
 
-fn joined(wanted: impl IntoIterator<Item = (String, Remediation)>) -> Vec<Part> {
+fn joined(wanted: impl IntoIterator<Item = Wanted>) -> Vec<Part> {
     let mut console: Vec<Part> = Vec::new();
     let mut scripts: Vec<Script> = Vec::new();
-    for (check, remediation) in wanted {
+    for Wanted { check, credential, remediation } in wanted {
         let same = console.iter_mut().find(|part| part.remediation == remediation);
         match (remediation, same) {
-            (Remediation::Shell(steps), _) => insert(&mut scripts, &check, steps),
+            (Remediation::Shell(steps), _) => insert(&mut scripts, &check, credential, steps),
             (Remediation::Console { .. }, Some(part)) => add(&mut part.checks, &check),
             (remediation @ Remediation::Console { .. }, None) => {
                 console.push(Part { checks: vec![check], continues: false, remediation });
@@ -84,6 +144,8 @@ fn joined(wanted: impl IntoIterator<Item = (String, Remediation)>) -> Vec<Part> 
 /// A script, or the common end of several.
 struct Script {
     checks: Vec<String>,
+    /// The access key or credential that it is about.
+    credential: Option<String>,
     steps: Vec<Step>,
     /// Steps that only some of the checks need, to run before.
     before: Vec<Script>,
@@ -95,8 +157,8 @@ fn add(checks: &mut Vec<String>, check: &str) {
     }
 }
 
-fn insert(scripts: &mut Vec<Script>, check: &str, mut steps: Vec<Step>) {
-    for script in scripts.iter_mut() {
+fn insert(scripts: &mut Vec<Script>, check: &str, credential: Option<String>, mut steps: Vec<Step>) {
+    for script in scripts.iter_mut().filter(|script| script.credential == credential) {
         let length = common_end(&script.steps, &steps);
         if length == 0 {
             continue;
@@ -106,16 +168,17 @@ fn insert(scripts: &mut Vec<Script>, check: &str, mut steps: Vec<Step>) {
             let end = script.steps.split_off(start);
             let head = std::mem::replace(&mut script.steps, end);
             let before = std::mem::take(&mut script.before);
-            script.before.push(Script { checks: script.checks.clone(), steps: head, before });
+            let (checks, credential) = (script.checks.clone(), script.credential.clone());
+            script.before.push(Script { checks, credential, steps: head, before });
         }
         add(&mut script.checks, check);
         steps.truncate(steps.len() - length);
         if !steps.is_empty() {
-            insert(&mut script.before, check, steps);
+            insert(&mut script.before, check, credential, steps);
         }
         return;
     }
-    scripts.push(Script { checks: vec![check.to_owned()], steps, before: Vec::new() });
+    scripts.push(Script { checks: vec![check.to_owned()], credential, steps, before: Vec::new() });
 }
 
 /// The number of steps at the end of both scripts that are equal and have the same effect.
@@ -144,7 +207,9 @@ fn is_closed(steps: &[Step]) -> bool {
             Step::Run(command) | Step::Offer(command) | Step::Assign(_, command) | Step::Save(_, command) => {
                 (vec![command], |_| false)
             }
-            Step::ForEach { list, run } => (vec![list, run], |variable| variable == "id"),
+            Step::ForEach { list, run } | Step::DefineEach { list, run, .. } => {
+                (vec![list, run], |variable| variable == "id")
+            }
             Step::Define(_, command) => (vec![command], |variable| variable.bytes().all(|byte| byte.is_ascii_digit())),
         };
         let is_unknown = |variable: &str| !assigned.contains(variable) && !bound(variable);
@@ -181,7 +246,7 @@ impl Script {
             Step::Run(command) | Step::Assign(_, command) | Step::Save(_, command) | Step::Define(_, command) => {
                 is_so(command.operation)
             }
-            Step::ForEach { run, .. } => is_so(run.operation),
+            Step::ForEach { run, .. } | Step::DefineEach { run, .. } => is_so(run.operation),
             Step::Comment(_) | Step::Offer(_) => false,
         })
     }
@@ -215,10 +280,11 @@ mod tests {
                 Ok(vec![ServiceCredential { created, ..service_credential("carol", "ACCAEXAMPLE") }]);
         }
         let evaluation = evaluated(&account);
-        let failing = evaluation.findings.iter().filter(|finding| finding.status() == Status::Failed);
+        let failing = || evaluation.findings.iter().filter(|finding| finding.status() == Status::Failed);
+        let unused = unused_keys(failing());
         let mut text = String::new();
-        for group in grouped(failing, |finding| finding) {
-            for part in parts(group.findings.iter().map(|finding| (*finding, None))) {
+        for group in grouped(failing(), |finding| finding) {
+            for part in parts(group.findings.iter().map(|finding| (*finding, None)), &unused) {
                 let _ = writeln!(text, "{}\n{}", part.heading(), part.remediation);
             }
         }
@@ -234,21 +300,71 @@ mod tests {
         let key = "alice | false | false | true | 2021-06-20T05:16:50Z | 2022-01-02T03:04:05Z | false | N/A | N/A";
         insta::assert_snapshot!(of(&format!("{HEAD}{key}")), @r#"
         To fix access-key-not-rotated, access-key-unused:
-        # The credential report has no key ids. This finds it by its date. Two ids: choose one.
+        # The credential report has no key ids. This finds it by its date. Two ids: choose one, by get-access-key-last-used.
         KEY_ID=$(aws iam list-access-keys --user-name alice --query "AccessKeyMetadata[?Status=='Active' && starts_with(CreateDate, '2021-06-20T05:16:50')].AccessKeyId" --output text)
         aws iam update-access-key --user-name alice --access-key-id "$KEY_ID" --status Inactive
         # When nothing has missed it for two weeks:
+        KEY_ID=$(aws iam list-access-keys --user-name alice --query "AccessKeyMetadata[?Status=='Inactive' && starts_with(CreateDate, '2021-06-20T05:16:50')].AccessKeyId" --output text)
         aws iam delete-access-key --user-name alice --access-key-id "$KEY_ID"
         "#);
     }
 
     #[test]
-    fn commands_that_use_another_variable_of_the_same_name_are_not_joined() {
+    fn the_older_of_two_keys_in_use_is_deleted_and_the_younger_is_replaced() {
         let keys = "alice | false | false | true | 2021-06-20T05:16:50Z | 2026-11-19T06:00:00Z | true | \
             2022-06-20T05:16:50Z | 2026-11-19T06:00:00Z";
+        insta::assert_snapshot!(of(&format!("{HEAD}{keys}")), @r#"
+        To fix access-key-not-rotated (key 1), user-multiple-active-access-keys:
+        # The user has two active keys. When everything that uses this one uses the other:
+        # The credential report has no key ids. This finds it by its date. Two ids: choose one, by get-access-key-last-used.
+        KEY_ID=$(aws iam list-access-keys --user-name alice --query "AccessKeyMetadata[?Status=='Active' && starts_with(CreateDate, '2021-06-20T05:16:50')].AccessKeyId" --output text)
+        aws iam update-access-key --user-name alice --access-key-id "$KEY_ID" --status Inactive
+        # When nothing has missed it for two weeks:
+        KEY_ID=$(aws iam list-access-keys --user-name alice --query "AccessKeyMetadata[?Status=='Inactive' && starts_with(CreateDate, '2021-06-20T05:16:50')].AccessKeyId" --output text)
+        aws iam delete-access-key --user-name alice --access-key-id "$KEY_ID"
+        To fix access-key-not-rotated (key 2):
+        # Better than a new key: a role. If it must be a key (delete an unused one first, two are the limit):
+        aws iam create-access-key --user-name alice
+        # When everything uses the new key:
+        # The credential report has no key ids. This finds it by its date. Two ids: choose one, by get-access-key-last-used.
+        KEY_ID=$(aws iam list-access-keys --user-name alice --query "AccessKeyMetadata[?Status=='Active' && starts_with(CreateDate, '2022-06-20T05:16:50')].AccessKeyId" --output text)
+        aws iam update-access-key --user-name alice --access-key-id "$KEY_ID" --status Inactive
+        # When nothing has missed it for two weeks:
+        KEY_ID=$(aws iam list-access-keys --user-name alice --query "AccessKeyMetadata[?Status=='Inactive' && starts_with(CreateDate, '2022-06-20T05:16:50')].AccessKeyId" --output text)
+        aws iam delete-access-key --user-name alice --access-key-id "$KEY_ID"
+        "#);
+    }
+
+    #[test]
+    fn of_two_keys_the_one_that_nobody_uses_is_deleted() {
+        let keys = "alice | false | false | true | 2021-06-20T05:16:50Z | 2026-11-19T06:00:00Z | true | \
+            2022-06-20T05:16:50Z | N/A";
         let text = of(&format!("{HEAD}{keys}"));
-        assert_eq!(text.matches("delete-access-key").count(), 3, "{text}");
-        assert!(text.contains("To fix access-key-not-rotated (key 1):\n") && text.contains("(key 2):\n"), "{text}");
+        assert!(text.contains("access-key-never-used (key 2), user-multiple-active-access-keys:\n"), "{text}");
+        assert_eq!(text.matches("sort_by").count(), 0, "{text}");
+        assert_eq!(text.matches("create-access-key").count(), 1, "{text}");
+    }
+
+    #[test]
+    fn equal_commands_on_two_keys_of_one_second_are_not_joined() {
+        let keys = "alice | false | false | false | 2021-06-20T05:16:50Z | N/A | false | 2021-06-20T05:16:50Z | N/A";
+        let text = of(&format!("{HEAD}{keys}"));
+        assert!(
+            text.contains("To fix access-key-inactive (key 1):\n") && text.contains("access-key-inactive (key 2):\n"),
+            "{text}"
+        );
+        assert_eq!(text.matches("delete-access-key").count(), 2, "{text}");
+    }
+
+    #[test]
+    fn a_key_known_to_be_unused_is_deleted_although_only_its_age_is_new() {
+        let key = "alice | false | false | true | 2021-06-20T05:16:50Z | 2022-01-02T03:04:05Z | false | N/A | N/A";
+        let evaluation = evaluated(&account(&format!("{HEAD}{key}")));
+        let failing = || evaluation.findings.iter().filter(|finding| finding.status() == Status::Failed);
+        let new = || failing().filter(|finding| finding.check.id == NOT_ROTATED).map(|finding| (finding, None));
+        let text = |parts: Vec<Part>| parts.iter().map(|part| part.remediation.to_string()).collect::<String>();
+        assert!(!text(parts(new(), &unused_keys(failing()))).contains("create-access-key"));
+        assert!(text(parts(new(), &BTreeSet::new())).contains("create-access-key"));
     }
 
     #[test]
@@ -309,7 +425,11 @@ mod tests {
         /// No step is dropped, reordered or moved below an assignment of another script.
         #[test]
         fn each_checks_script_is_in_the_parts_that_name_it(scripts in prop::collection::vec(steps(), 1..6)) {
-            let wanted = scripts.iter().enumerate().map(|(check, steps)| (check.to_string(), Remediation::Shell(steps.clone())));
+            let wanted = scripts.iter().enumerate().map(|(check, steps)| Wanted {
+                check: check.to_string(),
+                credential: None,
+                remediation: Remediation::Shell(steps.clone()),
+            });
             let parts = joined(wanted);
             for (check, steps) in scripts.iter().enumerate() {
                 let named = parts.iter().filter(|part| part.checks.contains(&check.to_string()));

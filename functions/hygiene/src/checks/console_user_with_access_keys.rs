@@ -62,14 +62,19 @@ fn remediation(target: &Target<'_>) -> Remediation {
         aws("iam list-access-keys", [commands::user(target), query])
     };
     let id = Argument::Variable("--access-key-id", "id");
-    let [deactivate, wait, delete] =
-        commands::retire_each(keys, commands::deactivate_key(target, id.clone()), commands::delete_key(target, id));
+    // Nothing runs when the whole is pasted: only a person knows which of the two is in use.
     Remediation::Shell(vec![
-        Step::Comment("If it is a person: no keys."),
-        deactivate,
-        wait,
-        delete,
-        Step::Comment("If it is a program: no password."),
+        Step::Comment("Which keys are there? get-access-key-last-used says when each was used."),
+        commands::of_user(target, "iam list-access-keys"),
+        Step::DefineEach {
+            name: "deactivate_keys",
+            list: keys("Active"),
+            run: commands::deactivate_key(target, id.clone()),
+        },
+        Step::DefineEach { name: "delete_keys", list: keys("Inactive"), run: commands::delete_key(target, id) },
+        Step::Comment("If it is a person, no keys. Type: deactivate_keys"),
+        Step::Comment("When nothing has missed them for two weeks, type: delete_keys"),
+        Step::Comment("If it is a program, no password:"),
         Step::Offer(commands::delete_password(target)),
     ])
 }
