@@ -214,6 +214,16 @@ def test_the_sample_account_says_what_stands_in_the_way(credwarden: Run, files: 
             assert all(f"      {line}" in table.output for line in "\n".join(blocker["commands"]).split("\n"))
 
 
+def test_a_report_of_unknown_age_is_unknown(credwarden: Run, files: Files) -> None:
+    arguments = [one for one in files.arguments() if one not in ("--now", NOW)]
+    done = credwarden("readiness", *arguments, "--format", "json")
+    policies = json.loads(done.output)["policies"]
+    assert (done.status, [one["verdict"] for one in policies]) == (3, ["UNKNOWN", "UNKNOWN", "READY", "UNKNOWN"])
+    assert {"The file does not say when the report was made; --now does."} == {
+        one["reason"] for policy in policies for one in policy["unknown"]
+    }
+
+
 def test_names_are_escaped_in_the_table(credwarden: Run, files: Files) -> None:
     hostile = "arn:\u202e\u001b[2J"
     files.events["us-east-1"] = looked_up(record("CreateUser", {"type": "IAMUser", "arn": hostile}, "us-east-1"))
@@ -238,6 +248,16 @@ def test_names_are_escaped_in_the_table(credwarden: Run, files: Files) -> None:
         ("regions", '{"Regions": []}', "it has no enabled Region"),
         ("organization", '{"Organization": null}', 'it has no "Organization"'),
         ("organization", "", "the file is empty"),
+        (
+            "organization",
+            '{"Organization": {"MasterAccountId": "999999999999", "FeatureSet": "all"}}',
+            '"FeatureSet" is neither ALL nor CONSOLIDATED_BILLING',
+        ),
+        (
+            "service-credentials",
+            '{"ServiceSpecificCredentials": [], "Marker": "x"}',
+            'the list is not whole ("Marker")',
+        ),
     ],
 )
 def test_a_wrong_file_is_one_line_and_nothing_is_printed(

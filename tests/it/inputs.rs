@@ -59,6 +59,7 @@ fn ready(account: &Account, bytes: &[u8]) {
         regions: Err(Unavailable::NotAsked("They were not given.".to_owned())),
         events: &[("us-east-1".to_owned(), Lookup { events, missing: None })].into(),
         ssh_keys: &BTreeMap::new(),
+        undated: None,
     };
     let readiness = readiness(&inputs, DateTime::<Utc>::UNIX_EPOCH + chrono::TimeDelta::days(20_000));
     for statement in &readiness.policies {

@@ -38,6 +38,6 @@ pub async fn membership(sdk: &SdkConfig, account: &str, retry: impl Into<Retry>)
     let management =
         management.ok_or_else(|| CallError::unexpected(OPERATION, "the answer has no management account"))?;
     let features = organization.and_then(|organization| organization.feature_set());
-    let has_policies = features.is_none_or(|features| *features == OrganizationFeatureSet::All);
+    let has_policies = features != Some(&OrganizationFeatureSet::ConsolidatedBilling);
     Ok(Membership::of(account, management, has_policies))
 }

@@ -110,7 +110,7 @@ async fn pages(
                 CallError::unexpected(OPERATION, format!("the record of an event is not JSON: {error}"))
             })?;
             // An IAM user can be named root.
-            if *key != LookupAttributeKey::Username || event.caller.kind.as_deref() == Some("Root") {
+            if *key != LookupAttributeKey::Username || event.caller.kind.as_deref().is_none_or(|kind| kind == "Root") {
                 lookup.events.push(event);
             }
         }

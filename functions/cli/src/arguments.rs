@@ -191,7 +191,8 @@ pub struct ReadinessArguments {
         conflicts_with_all = ["credential_report", "account_summary", "service_credentials", "organization", "regions", "events"])]
     pub profile: Option<String>,
     /// AWS Region of the live account
-    #[arg(long, value_name = "REGION", help_heading = "Input", value_parser = region)]
+    #[arg(long, value_name = "REGION", help_heading = "Input", value_parser = region,
+        conflicts_with_all = ["credential_report", "account_summary", "service_credentials", "organization", "regions", "events"])]
     pub region: Option<String>,
     /// Time of the evaluation [default: the report's GeneratedTime if the file has it, otherwise the current time]
     #[arg(long, value_name = "RFC3339", help_heading = "Input", value_parser = moment)]

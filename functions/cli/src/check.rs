@@ -188,6 +188,12 @@ pub(crate) fn present(account: &Account, clock: DateTime<Utc>, note: &mut dyn Fn
     clock
 }
 
+/// Whether the age of a saved report is not known: the file has no time, and no date of the last days.
+pub(crate) fn is_undated(account: &Account, clock: DateTime<Utc>) -> bool {
+    let Ok(report) = &account.report else { return false };
+    report.generated_time.is_none() && report.newest_time().is_none_or(|newest| clock - newest > RECENT)
+}
+
 fn ending(evaluation: &Evaluation, FailOn(threshold): FailOn, unread: bool) -> Ending {
     let Some(threshold) = threshold else { return Ending::Clean };
     let failing = || evaluation.findings.iter().filter(|finding| finding.status() == Status::Failed);

@@ -414,6 +414,7 @@ struct CredentialsAnswer {
     is_truncated: Option<bool>,
     /// With `--max-items`.
     next_token: Option<IgnoredAny>,
+    marker: Option<IgnoredAny>,
     #[serde(flatten)]
     others: BTreeMap<String, Value>,
 }
@@ -443,6 +444,9 @@ fn saved_credentials(bytes: &[u8]) -> Result<Vec<ServiceCredential>, What> {
     }
     if answer.next_token.is_some() {
         return Err(What::PartOfList("NextToken"));
+    }
+    if answer.marker.is_some() {
+        return Err(What::PartOfList("Marker"));
     }
     let list = list.into_iter().map(saved_credential).collect::<Result<_, What>>()?;
     checked(list).map_err(|invalid| What::NoCredentialsAnswer(invalid.to_string()))

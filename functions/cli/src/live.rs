@@ -35,7 +35,8 @@ const READ_TIMEOUT: Duration = Duration::from_mins(2);
 /// The timeout of looking up key ids: with thousands of failing keys there is one call per user.
 const LOOK_UP_TIMEOUT: Duration = Duration::from_mins(10);
 
-/// The timeout of looking up events: two calls a second in each Region, with 50 events each.
+/// The timeout of looking up events (two calls a second in each Region, with 50 events each), and of listing SSH public keys (one
+/// call for each user).
 const EVENTS_TIMEOUT: Duration = Duration::from_mins(3);
 
 /// The maximum number of tries if an endpoint cannot be reached: a person at a terminal can check the network.
@@ -182,7 +183,7 @@ impl Live {
             return BTreeMap::new();
         }
         let progress = spinner("Listing the SSH public keys …");
-        let retry = retry(Instant::now() + LOOK_UP_TIMEOUT, &progress);
+        let retry = retry(Instant::now() + EVENTS_TIMEOUT, &progress);
         let keys = self.runtime.block_on(ssh_keys::list(&self.clients.iam, users, retry));
         progress.finish_and_clear();
         keys

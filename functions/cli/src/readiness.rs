@@ -10,12 +10,14 @@ use aws::{collect, organization, regions, ssh_keys, trail};
 use chrono::{DateTime, Utc};
 use hygiene::account::Account;
 use hygiene::event::Lookups;
-use hygiene::readiness::{Blocker, Call, Inputs, Missing, Readiness, SshKey, Statement, Verdict, users_to_list};
+use hygiene::readiness::{
+    Blocker, Call, Inputs, Membership, Missing, Readiness, SshKey, Statement, Verdict, users_to_list,
+};
 use hygiene::source::{Source, Unavailable};
 use hygiene::text::{counted, escape, moment};
 
 use crate::arguments::{ReadinessArguments, ReadinessFormat};
-use crate::check::{CheckError, Ending, not_before, present};
+use crate::check::{CheckError, Ending, is_undated, not_before, present};
 use crate::configuration::{Configuration, Variables};
 use crate::input::InputError;
 use crate::live::{Live, Read, Surroundings};
@@ -101,7 +103,11 @@ fn of_files(
     not_before(arguments.now, &account)?;
     files.notes(&account).iter().for_each(|line| note(line));
     let now = arguments.now.unwrap_or_else(|| present(&account, clock, note));
-    Ok(evaluated(&account, &surroundings, &BTreeMap::new(), now))
+    let mut undated = None;
+    if arguments.now.is_none() && is_undated(&account, clock) {
+        undated = Some("The file does not say when the report was made; --now does.".to_owned());
+    }
+    Ok(evaluated(&account, &surroundings, &BTreeMap::new(), undated, now))
 }
 
 fn saved_surroundings(arguments: &ReadinessArguments, account: &Account) -> Result<Surroundings, InputError> {
@@ -141,20 +147,22 @@ fn of_live_account(
     not_before(arguments.now, &account)?;
     let now = arguments.now.unwrap_or(clock);
     let surroundings = live.surroundings(&account, now);
-    let without_ssh_keys = evaluated(&account, &surroundings, &BTreeMap::new(), now);
+    let without_ssh_keys = evaluated(&account, &surroundings, &BTreeMap::new(), None, now);
     let ssh_keys = live.ssh_keys(&users_to_list(&without_ssh_keys, &account));
     notes.iter().chain(&errors).for_each(|error| note(error));
-    Ok(evaluated(&account, &surroundings, &ssh_keys, now))
+    Ok(evaluated(&account, &surroundings, &ssh_keys, None, now))
 }
 
 fn evaluated(
     account: &Account,
     surroundings: &Surroundings,
     ssh_keys: &BTreeMap<String, Source<Vec<SshKey>>>,
+    undated: Option<String>,
     now: DateTime<Utc>,
 ) -> Readiness {
     let Surroundings { membership, regions, events } = surroundings;
-    let inputs = Inputs { account, membership: membership.clone(), regions: regions.clone(), events, ssh_keys };
+    let inputs =
+        Inputs { account, membership: membership.clone(), regions: regions.clone(), events, ssh_keys, undated };
     hygiene::readiness::readiness(&inputs, now)
 }
 
@@ -180,6 +188,13 @@ fn table(result: &Readiness, screen: Screen, to: &mut dyn Write) -> io::Result<(
     let account = result.account_id.as_deref().unwrap_or("of unknown number");
     table.line(0, &format!("AWS account {account}"), BOLD)?;
     table.line(0, &format!("Evaluated as of {}.", moment(result.evaluated_at)), DIM)?;
+    match result.membership {
+        Some(Membership::Management) => {
+            table.line(0, "It is the management account, which no service control policy reaches.", DIM)?;
+        }
+        Some(Membership::None) => table.line(0, "It is in no organization with service control policies.", DIM)?,
+        Some(Membership::Member) | None => {}
+    }
     writeln!(table.to)?;
     for statement in &result.policies {
         let blockers = match statement.blockers.len() {
@@ -222,6 +237,7 @@ impl Table<'_> {
         for Blocker { subject, why, commands } in blockers {
             self.line(2, why, Style::new())?;
             if !self.shown.insert(commands.clone()) {
+                self.line(6, "(commands as above)", DIM)?;
                 continue;
             }
             for line in commands.iter().flat_map(|command| command.lines()) {

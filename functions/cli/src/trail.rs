@@ -210,7 +210,11 @@ fn saved_organization(bytes: &[u8]) -> Result<SavedOrganization, What> {
     if management_account.len() != 12 || !management_account.bytes().all(|digit| digit.is_ascii_digit()) {
         return Err(unexpected("\"MasterAccountId\" is not 12 digits"));
     }
-    let has_policies = members.feature_set.is_none_or(|features| features == "ALL");
+    let has_policies = match members.feature_set.as_deref() {
+        None | Some("ALL") => true,
+        Some("CONSOLIDATED_BILLING") => false,
+        Some(_) => return Err(unexpected("\"FeatureSet\" is neither ALL nor CONSOLIDATED_BILLING")),
+    };
     Ok(SavedOrganization { management_account, has_policies })
 }
 

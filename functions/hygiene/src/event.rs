@@ -40,6 +40,8 @@ pub struct Caller {
     pub kind: Option<String>,
     /// The ARN.
     pub arn: Option<String>,
+    /// The caller's account.
+    pub account: Option<String>,
     /// The user's name.
     pub user: Option<String>,
     /// The service that called on the caller's behalf.
@@ -49,9 +51,18 @@ pub struct Caller {
 }
 
 impl Event {
-    /// Whether the root user called, with its own credentials.
+    /// Whether the account's root user called, with its own credentials. A sign-in that failed and a request for a new password can
+    /// be anybody's.
     pub fn is_of_root(&self) -> bool {
-        self.caller.kind.as_deref() == Some("Root") && !self.caller.is_assume_root
+        let Caller { kind, arn, account, is_assume_root, .. } = &self.caller;
+        let is_root = match kind.as_deref() {
+            Some(kind) => kind == "Root",
+            None => arn.as_deref().is_some_and(|arn| arn.ends_with(":root")),
+        };
+        let is_foreign = account.is_some() && self.account.is_some() && *account != self.account;
+        let is_anybodys =
+            self.source == "signin.amazonaws.com" && (self.error.is_some() || self.name == "PasswordRecoveryRequested");
+        is_root && !is_assume_root && !is_foreign && !is_anybodys
     }
 }
 
@@ -148,6 +159,8 @@ struct Record {
     #[serde(default)]
     error_code: Text,
     #[serde(default)]
+    error_message: Text,
+    #[serde(default)]
     user_identity: Option<UserIdentity>,
 }
 
@@ -158,6 +171,8 @@ struct UserIdentity {
     kind: Text,
     #[serde(default)]
     arn: Text,
+    #[serde(default)]
+    account_id: Text,
     #[serde(default)]
     user_name: Text,
     #[serde(default)]
@@ -200,10 +215,12 @@ impl<'de> Deserialize<'de> for Event {
             source: record.event_source.0.unwrap_or_default(),
             region: record.aws_region.0,
             account: record.recipient_account_id.0,
-            error: record.error_code.0,
+            // A sign-in that failed has no code.
+            error: record.error_code.0.or(record.error_message.0),
             caller: Caller {
                 kind: identity.kind.0,
                 arn: identity.arn.0,
+                account: identity.account_id.0,
                 user: identity.user_name.0,
                 invoked_by: identity.invoked_by.0,
                 // Records of AWS have the string, its documentation a boolean.
@@ -248,6 +265,22 @@ mod tests {
             assert!(event(&record).is_of_root(), "{record}");
         }
         assert!(!event(r#"{"userIdentity": {"type": "IAMUser", "userName": "root"}}"#).is_of_root());
+    }
+
+    #[test]
+    fn what_anybody_can_cause_is_no_call_of_the_root_user() {
+        let root = |members: &str| {
+            event(&format!(
+                r#"{{"eventSource": "signin.amazonaws.com", "recipientAccountId": "123456789012", {members}}}"#
+            ))
+            .is_of_root()
+        };
+        let identity = r#""userIdentity": {"type": "Root", "accountId": "123456789012"}"#;
+        assert!(root(&format!(r#""eventName": "ConsoleLogin", {identity}"#)));
+        assert!(!root(&format!(r#""eventName": "ConsoleLogin", "errorMessage": "Failed authentication", {identity}"#)));
+        assert!(!root(&format!(r#""eventName": "PasswordRecoveryRequested", {identity}"#)));
+        assert!(!root(r#""eventName": "ConsoleLogin", "userIdentity": {"type": "Root", "accountId": "999999999999"}"#));
+        assert!(root(r#""eventName": "ConsoleLogin", "userIdentity": {"arn": "arn:aws:iam::123456789012:root"}"#));
     }
 
     #[test]

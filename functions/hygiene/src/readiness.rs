@@ -67,6 +67,9 @@ pub fn default_regions(partition: &str) -> &'static [&'static str] {
     match partition {
         "aws-us-gov" => &["us-gov-east-1", "us-gov-west-1"],
         "aws-cn" => &["cn-north-1", "cn-northwest-1"],
+        "aws-iso" => &["us-iso-east-1", "us-iso-west-1"],
+        "aws-iso-b" => &["us-isob-east-1"],
+        "aws-eusc" => &["eusc-de-east-1"],
         _ => &DEFAULT_REGIONS,
     }
 }
@@ -77,6 +80,9 @@ pub fn global_region(partition: &str) -> &'static str {
     match partition {
         "aws-us-gov" => "us-gov-west-1",
         "aws-cn" => "cn-north-1",
+        "aws-iso" => "us-iso-east-1",
+        "aws-iso-b" => "us-isob-east-1",
+        "aws-eusc" => "eusc-de-east-1",
         _ => "us-east-1",
     }
 }
@@ -124,6 +130,8 @@ pub struct Inputs<'a> {
     pub regions: Source<BTreeSet<String>>,
     /// CloudTrail's events by Region.
     pub events: &'a Lookups,
+    /// The reason why the time of the report is not known, as a sentence.
+    pub undated: Option<String>,
     /// The SSH public keys by user. They are listed one user at a time, only if nothing else blocks.
     pub ssh_keys: &'a BTreeMap<String, Source<Vec<SshKey>>>,
 }
@@ -136,6 +144,9 @@ pub struct Readiness {
     /// The time of the evaluation.
     #[serde(serialize_with = "seconds")]
     pub evaluated_at: Time,
+    /// The account's place in an organization, if it is known.
+    #[serde(skip)]
+    pub membership: Option<Membership>,
     /// The statements, in the order of introduction.
     pub policies: Vec<Statement>,
 }
@@ -228,14 +239,17 @@ fn optional_seconds<S: Serializer>(time: &Option<Time>, serializer: S) -> Result
 /// Returns for each statement whether the account is ready for it.
 pub fn readiness(inputs: &Inputs<'_>, now: Time) -> Readiness {
     let account = inputs.account.as_of(now);
-    let evaluation = evaluate(&account, &Policy::cis(), &Scope::All, now);
+    // What the root user did in the last 90 days would have been denied.
+    let policy = Policy { root_used_within: PERIOD, ..Policy::cis() };
+    let evaluation = evaluate(&account, &policy, &Scope::All, now);
     let facts = Facts { account: &account, keys: keys(&evaluation), evaluation: &evaluation, inputs, now };
     // API keys that exist keep working, and new ones get an expiration date: nothing blocks `BoundApiKeys`.
     let mut policies = vec![facts.root_user(), facts.new_credentials(), Statement::new(API_KEYS), facts.use_of_keys()];
     for statement in &mut policies {
         statement.settle(&inputs.membership);
     }
-    Readiness { account_id: account.id.clone(), evaluated_at: now, policies }
+    let membership = inputs.membership.as_ref().ok().copied();
+    Readiness { account_id: account.id.clone(), evaluated_at: now, membership, policies }
 }
 
 /// Returns the users whose SSH public keys have to be listed: none if something else blocks new credentials, or if it does not
@@ -359,18 +373,25 @@ impl Facts<'_> {
             });
         }
         statement.would_have_stopped = calls;
-        let regions = match &self.inputs.regions {
-            Ok(regions) => regions.iter().map(String::as_str).collect(),
-            Err(reason) => {
-                if !matches!(reason, Unavailable::NotAsked(_)) {
-                    statement.miss("Regions", reason.reason());
-                }
-                default_regions(self.partition()).to_vec()
-            }
-        };
+        // The default Regions cannot be disabled, so a list without them is not whole.
+        let mut regions: BTreeSet<&str> = default_regions(self.partition()).iter().copied().collect();
+        match &self.inputs.regions {
+            Ok(enabled) => regions.extend(enabled.iter().map(String::as_str)),
+            Err(Unavailable::NotAsked(_)) => {}
+            Err(reason) => statement.miss("Regions", reason.reason()),
+        }
         for region in regions {
             self.look(region, &mut statement);
         }
+        for (region, lookup) in self.inputs.events {
+            if lookup.events.iter().any(|event| event.caller.kind.is_none() && !event.is_of_root()) {
+                statement.miss(format!("events in {region}"), "An event does not say who called.");
+            }
+        }
+        if let Some(others) = self.account.root().ok().and_then(Row::additional_credentials) {
+            statement.miss("root", further(others));
+        }
+        self.undated(&mut statement);
         statement
     }
 
@@ -406,21 +427,19 @@ impl Facts<'_> {
             password(&owner, row, &mut statement, "Another one could not be created.");
             certificates(&owner, row, &mut statement);
             if let Some(others) = row.additional_credentials() {
-                statement.miss(
-                    subject_of(&owner),
-                    format!("The report shows further credentials of the user: {}.", escape(others)),
-                );
+                statement.miss(subject_of(&owner), further(others));
             }
             self.ssh_keys(&owner, &mut statement);
         }
         self.service_credentials(&mut statement);
-        let creating = |event: &Event| {
-            event.source == "iam.amazonaws.com"
-                && CREATING.contains(&event.name.as_str())
-                && event.error.is_none()
-                && !event.caller.is_assume_root
-        };
-        statement.would_have_stopped = self.calls(creating);
+        statement.would_have_stopped = self.calls(creates);
+        let is_nameless = |event: &Event| event.name.is_empty() || event.source.is_empty();
+        for (region, lookup) in self.inputs.events {
+            if lookup.events.iter().any(is_nameless) {
+                statement.miss(format!("events in {region}"), "An event does not say which operation was called.");
+            }
+        }
+        self.created_since(&mut statement);
         self.look(global_region(self.partition()), &mut statement);
         order(&mut statement.blockers);
         statement
@@ -442,10 +461,34 @@ impl Facts<'_> {
             for key in &row.access_keys {
                 self.key_in_use(&owner, key, row, &mut statement);
             }
+            if let Some(others) = row.additional_credentials() {
+                statement.miss(subject_of(&owner), further(others));
+            }
         }
+        self.created_since(&mut statement);
         self.service_credentials(&mut statement);
         order(&mut statement.blockers);
         statement
+    }
+
+    /// Notes that a credential was created after the report, which does not show it.
+    fn created_since(&self, statement: &mut Statement) {
+        let Some(generated) = self.account.report_generated_at() else { return };
+        let events = self.inputs.events.values().flat_map(|lookup| &lookup.events);
+        let later = |event: &&Event| creates(event) && event.time.is_none_or(|time| generated < time);
+        if let Some(event) = events.filter(later).min() {
+            let when =
+                event.time.map_or_else(|| "at an unknown time".to_owned(), |time| format!("on {}", moment(time)));
+            let reason = format!("{} was called {when}: the report may not show what it created.", escape(&event.name));
+            statement.miss("credential report", reason);
+        }
+    }
+
+    /// Notes that the time of the report is not known, and with it which ages its dates have.
+    fn undated(&self, statement: &mut Statement) {
+        if let Some(reason) = &self.inputs.undated {
+            statement.miss("credential report", reason.clone());
+        }
     }
 
     /// Notes why users or their credentials may be missing in the report.
@@ -466,6 +509,7 @@ impl Facts<'_> {
         if let Err(reason) = self.account.root() {
             statement.miss("credential report", reason.reason());
         }
+        self.undated(statement);
         for damaged in &report.credentials.damaged {
             statement.miss("credential report", damaged.damage.to_string());
         }
@@ -571,6 +615,7 @@ impl Facts<'_> {
         let context = Context { now: self.now, policy: &policy };
         let is_about_use = statement.policy == USE_OF_KEYS;
         for (credential, arn) in self.account.owned_service_credentials(&users) {
+            let mut is_known = true;
             let is_active = match credential.state(&context) {
                 Ok(state) => state == State::Active,
                 // It is there, so it blocks what a credential that is there blocks.
@@ -578,7 +623,10 @@ impl Facts<'_> {
                     statement.miss("service-specific credentials", reason.reason());
                     continue;
                 }
-                Err(_) => true,
+                Err(_) => {
+                    is_known = false;
+                    true
+                }
             };
             if is_about_use && !is_active {
                 continue;
@@ -592,6 +640,7 @@ impl Facts<'_> {
             });
             let (state, consequence) = match (is_about_use, is_active) {
                 (true, _) => ("active", "`without-mfa` stops it too."),
+                (false, true) if !is_known => ("there, with an unknown status", "It could not be replaced."),
                 (false, true) => ("active", "It could not be rotated."),
                 (false, false) => ("inactive or expired", "It would stay, and could not be replaced."),
             };
@@ -642,6 +691,18 @@ fn keys(evaluation: &Evaluation) -> BTreeMap<(&str, u8), &Subject> {
     let subjects = evaluation.findings.iter().map(|finding| &*finding.subject);
     let keys = subjects.filter_map(|subject| Some((subject.access_key()?, subject)));
     keys.map(|(key, subject)| ((key.user.name.as_str(), key.slot), subject)).collect()
+}
+
+/// Whether the call created a long-lived credential that the policy would have denied.
+fn creates(event: &Event) -> bool {
+    event.source == "iam.amazonaws.com"
+        && CREATING.contains(&event.name.as_str())
+        && event.error.is_none()
+        && !event.caller.is_assume_root
+}
+
+fn further(others: &str) -> String {
+    format!("The report shows further credentials: {}.", escape(others))
 }
 
 impl Call {
@@ -781,6 +842,7 @@ mod tests {
                 regions: self.regions.clone(),
                 events: &self.events,
                 ssh_keys: &self.ssh_keys,
+                undated: None,
             };
             readiness(&inputs, time(NOW))
         }
@@ -982,6 +1044,60 @@ mod tests {
         assert_eq!(users_to_list(&world.readiness(), &world.account), [""; 0]);
         world.membership = Ok(Membership::Management);
         assert_eq!(users_to_list(&world.readiness(), &world.account), [""; 0]);
+    }
+
+    #[test]
+    fn what_was_created_after_the_report_may_be_missing_in_it() {
+        let mut world = World::new("");
+        // The report is of 05:00.
+        world.add("us-east-1", call("CreateAccessKey", "AssumedRole", "2026-11-20T05:00:00Z"));
+        assert_eq!(world.verdicts(), [Ready; 4]);
+        world.add("us-east-1", call("CreateAccessKey", "AssumedRole", "2026-11-20T05:30:00Z"));
+        assert_eq!(world.verdicts(), [Ready, Unknown, Ready, Unknown]);
+    }
+
+    #[test]
+    fn a_use_of_root_in_the_last_90_days_blocks_without_an_event() {
+        let used = |when: &str| {
+            let table = format!("user | password_enabled | password_last_used\n<root_account> | true | {when}");
+            World { account: account(&table), ..World::new("") }.verdicts()[0]
+        };
+        assert_eq!(used("2026-09-20T06:00:00Z"), NotReady);
+        assert_eq!(used("2026-08-22T05:59:59Z"), Ready);
+    }
+
+    #[test]
+    fn a_list_of_regions_without_a_default_one_is_not_whole() {
+        let mut world = World { regions: Ok(["us-east-1".to_owned()].into()), ..World::new("") };
+        assert_eq!(world.verdicts(), [Ready; 4]);
+        world.events.remove("eu-west-1");
+        assert_eq!(world.verdicts(), [Unknown, Ready, Ready, Ready]);
+    }
+
+    #[test]
+    fn an_event_without_a_caller_or_a_name_is_unknown() {
+        let mut world = World::new("");
+        world.add(
+            "eu-west-1",
+            Event { time: Some(time(NOW)), name: "X".to_owned(), source: "y".to_owned(), ..Event::default() },
+        );
+        assert_eq!(world.verdicts(), [Unknown, Ready, Ready, Ready]);
+        let mut world = World::new("");
+        world.add("us-east-1", Event { name: String::new(), ..call("", "IAMUser", NOW) });
+        assert_eq!(world.verdicts(), [Ready, Unknown, Ready, Ready]);
+    }
+
+    #[test]
+    fn credentials_that_the_report_only_counts_are_unknown() {
+        let table = |root: &str, alice: &str| {
+            let head = "user | additional_credentials_info";
+            let mut world = World::new("alice | false | false | false | N/A | N/A | false | N/A");
+            world.account = account(&format!("{head}\n<root_account> | {root}\nalice | {alice}"));
+            world.verdicts()
+        };
+        assert_eq!(table("N/A", "N/A"), [Ready; 4]);
+        assert_eq!(table("1 more", "N/A"), [Unknown, Ready, Ready, Ready]);
+        assert_eq!(table("N/A", "1 more"), [Ready, Unknown, Ready, Unknown]);
     }
 
     /// Something that is not read.
