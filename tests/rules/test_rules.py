@@ -435,6 +435,19 @@ def test_the_commands_for_ci_reject_and_accept(line: int, tmp_path: Path) -> Non
     assert codes == [0, [19, 1, 1][line]]
 
 
+# checkov passes over a file that it cannot parse; Terraform accepts each of these.
+UNPARSED = ["1e3", '"${replace(var.x, "\\"", "")}"']
+
+
+@pytest.mark.parametrize("value", UNPARSED)
+def test_a_file_that_checkov_cannot_parse_is_rejected(value: str, tmp_path: Path) -> None:
+    environment = project(tmp_path, f"locals {{\n  a = {value}\n}}\n" + BAD_CODE, "an exempt user")
+    shell = ["bash", "-euo", "pipefail", "-c", block("sh").splitlines()[1]]
+    assert subprocess.run(shell, cwd=tmp_path, env=environment, capture_output=True, timeout=120).returncode != 0
+    hooks = {one["id"]: one for one in yaml.safe_load(block("yaml"))["repos"][0]["hooks"]}
+    assert not run_hook(hooks["checkov"], tmp_path, environment)
+
+
 @pytest.mark.parametrize("hook", ["guard", "checkov", "reasons"])
 def test_the_hooks_for_pre_commit_reject_and_accept(hook: str, tmp_path: Path) -> None:
     hooks = {one["id"]: one for one in yaml.safe_load(block("yaml"))["repos"][0]["hooks"]}
