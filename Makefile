@@ -92,7 +92,7 @@ check: ## formatters, clippy, rustdoc, linters of templates and workflows, scann
 	@$(MAKE) --jobs clippy rustdoc $(VENV)/ready $(SAM_VENV)/ready $(VENV)/checkov/ready
 	@$(MAKE) $(TOOLS)/ready
 	cargo fmt --all --check
-	$(VENV)/bin/cfn-lint template.yaml infra/deploy-role.yaml infra/prevent.yaml
+	$(VENV)/bin/cfn-lint template.yaml infra/deploy-role.yaml infra/prevent.yaml infra/organization/*.yaml
 	$(VENV)/bin/typos
 	$(VENV)/bin/ruff check --quiet tests
 	$(VENV)/bin/ruff format --check --quiet tests
@@ -179,8 +179,9 @@ notices: $(TOOLS)/cargo-about-$(CARGO_ABOUT) ## the licenses of what is in the f
 about = $(TOOLS)/bin/cargo-about generate --locked --fail --config .cargo/about.toml --manifest-path
 
 .PHONY: docs
-docs: ## writes what the documentation shows of the code; the tests only compare
+docs: $(VENV)/ready ## writes what the documentation shows of the code, and copies between templates; the tests only compare
 	CREDWARDEN_WRITE_DOCS=1 cargo test --quiet --package credwarden-tests documents
+	$(VENV)/bin/python tests/template/copies.py
 
 .PHONY: clean
 clean: ## remove what was built and installed

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 import yaml
 
-from render import DEPLOY_ROLE, PREVENT, ROOT, TEMPLATE
+from render import DEPLOY_ROLE, MEMBER_ROLE, MEMBER_STACKSET, PREVENT, ROOT, TEMPLATE
 
 RULES = ROOT / "infra" / "rules"
 GUARD = ROOT / ".venv" / "tools" / "bin" / "cfn-guard"
@@ -496,12 +496,12 @@ def test_a_skip_without_a_reason_is_found(comment: str, is_found: bool, tmp_path
 
 # This repository.
 
-OWN = [TEMPLATE, DEPLOY_ROLE, PREVENT]
+OWN = [TEMPLATE, DEPLOY_ROLE, PREVENT, MEMBER_ROLE, MEMBER_STACKSET]
 
 
 def test_the_own_templates_are_all_of_them() -> None:
     templates = {
-        file for file in [*ROOT.glob("*.y*ml"), *(ROOT / "infra").glob("*.y*ml")] if "Resources:" in file.read_text()
+        file for file in [*ROOT.glob("*.y*ml"), *(ROOT / "infra").rglob("*.y*ml")] if "Resources:" in file.read_text()
     }
     assert templates == set(OWN)
 

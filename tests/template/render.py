@@ -23,6 +23,8 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 TEMPLATE = ROOT / "template.yaml"
 DEPLOY_ROLE = ROOT / "infra" / "deploy-role.yaml"
 PREVENT = ROOT / "infra" / "prevent.yaml"
+MEMBER_ROLE = ROOT / "infra" / "organization" / "member-role.yaml"
+MEMBER_STACKSET = ROOT / "infra" / "organization" / "member-stackset.yaml"
 
 ACCOUNT = "111122223333"
 ENDING = "1A2B3C4D5E6FG"
@@ -63,6 +65,7 @@ class Rendered:
     stack: str = "credwarden"
     partition: str = "aws"
     ending: str = ENDING
+    account: str = ACCOUNT
 
     def __post_init__(self) -> None:
         self.region = REGIONS[self.partition]
@@ -82,13 +85,17 @@ class Rendered:
             for name, body in self._template["Resources"].items()
             if self._conditions.get(body.get("Condition"), True)
         }
-        self.resources = {name: self._named(name, body["Type"]) for name, body in declared.items()}
+        self.resources = {name: self._named(name, body) for name, body in declared.items()}
         # Paths first: they are part of the ARNs to which other resources refer.
         for name, body in declared.items():
             self._place(self.resources[name], body.get("Properties", {}).get("Path"))
         for name, body in declared.items():
             self.resources[name].properties = self._resolve(body.get("Properties", {}))
-        self.outputs = {name: self._resolve(body["Value"]) for name, body in self._template["Outputs"].items()}
+        self.outputs = {
+            name: self._resolve(body["Value"])
+            for name, body in self._template["Outputs"].items()
+            if self._conditions.get(body.get("Condition"), True)
+        }
 
     def of_type(self, kind: str) -> list[Resource]:
         return [resource for resource in self.resources.values() if resource.type == kind]
@@ -112,16 +119,17 @@ class Rendered:
             return True
         return all(self._resolve(assertion["Assert"]) for assertion in rule["Assertions"])
 
-    def _named(self, logical_id: str, kind: str) -> Resource:
-        name = f"{self.stack}-{logical_id}-{self.ending}"
+    def _named(self, logical_id: str, body: dict) -> Resource:
+        kind = body["Type"]
+        name = body.get("Properties", {}).get("RoleName") or f"{self.stack}-{logical_id}-{self.ending}"
         return Resource(kind, name.lower() if kind == "AWS::S3::Bucket" else name, "", {})
 
     def _place(self, resource: Resource, path: str | dict | None) -> None:
-        here, path = f"{self.region}:{ACCOUNT}", self._resolve(path)
+        here, path = f"{self.region}:{self.account}", self._resolve(path)
         tail = {
             "AWS::Lambda::Function": f"lambda:{here}:function:",
-            "AWS::IAM::Role": f"iam::{ACCOUNT}:role{path or '/'}",
-            "AWS::IAM::ManagedPolicy": f"iam::{ACCOUNT}:policy{path or '/'}",
+            "AWS::IAM::Role": f"iam::{self.account}:role{path or '/'}",
+            "AWS::IAM::ManagedPolicy": f"iam::{self.account}:policy{path or '/'}",
             "AWS::S3::Bucket": "s3:::",
             "AWS::SNS::Topic": f"sns:{here}:",
             "AWS::SNS::Subscription": f"sns:{here}:",
@@ -129,7 +137,7 @@ class Rendered:
             "AWS::Logs::LogGroup": f"logs:{here}:log-group:",
             "AWS::CloudWatch::Alarm": f"cloudwatch:{here}:alarm:",
             "AWS::Scheduler::Schedule": f"scheduler:{here}:schedule/default/",
-            "AWS::Organizations::Policy": f"organizations::{ACCOUNT}:policy/o-a1b2c3d4e5/service_control_policy/",
+            "AWS::Organizations::Policy": f"organizations::{self.account}:policy/o-a1b2c3d4e5/service_control_policy/",
         }.get(resource.type)
         resource.arn = f"arn:{self.partition}:{tail}{resource.name}" if tail else ""
 
@@ -138,7 +146,7 @@ class Rendered:
         pseudo = {
             "AWS::Partition": self.partition,
             "AWS::Region": self.region,
-            "AWS::AccountId": ACCOUNT,
+            "AWS::AccountId": self.account,
             "AWS::StackName": self.stack,
             "AWS::NoValue": _NOTHING,
             "AWS::URLSuffix": suffix,
@@ -153,7 +161,7 @@ class Rendered:
         if resource.type in ("AWS::SNS::Topic", "AWS::IAM::ManagedPolicy"):
             return resource.arn
         if resource.type == "AWS::SQS::Queue":
-            return f"https://sqs.{self.region}.{suffix}/{ACCOUNT}/{resource.name}"
+            return f"https://sqs.{self.region}.{suffix}/{self.account}/{resource.name}"
         return resource.name
 
     def _attribute(self, name: str, attribute: str) -> str:
