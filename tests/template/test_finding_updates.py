@@ -1,6 +1,6 @@
 """With BatchUpdateFindings the function may only set the workflow statuses NEW and NOTIFIED, and no other field.
 
-Neither the role nor the boundary can limit this to its own findings: Security Hub has no condition key for that.
+No policy can limit this to its own findings: Security Hub has no condition key for that.
 """
 
 from __future__ import annotations
@@ -8,18 +8,21 @@ from __future__ import annotations
 import pytest
 from ministack.core.iam_evaluator import EvalContext, evaluate, parse_policy_document
 
-from render import ACCOUNT, DEPLOY_ROLE, TEMPLATE, Rendered
+from render import ACCOUNT, DEPLOY_ROLE, MEMBER_ROLE, TEMPLATE, Rendered
 from update_fields import CONDITION_KEY, SET, STATUS, fields, statuses
 
 ACTION = "securityhub:BatchUpdateFindings"
 
 
 def documents() -> dict[str, list[dict]]:
-    """The policies that limit the function: its role's, and the boundary of the deploy role."""
+    """The policies that limit the function: those of its role, of the boundary of the deploy role, and of the member role."""
     role = Rendered(TEMPLATE).resources["CheckerRole"].properties["Policies"]
+    given = {"AuditAccountId": "999988887777", "OrganizationId": "o-a1b2c3d4e5", "PublishFindings": "true"}
+    member = Rendered(MEMBER_ROLE, given).resources["MemberRole"].properties["Policies"]
     return {
         "role": [policy["PolicyDocument"] for policy in role],
         "boundary": [Rendered(DEPLOY_ROLE).resources["RoleBoundary"].properties["PolicyDocument"]],
+        "member role": [policy["PolicyDocument"] for policy in member],
     }
 
 
@@ -36,16 +39,16 @@ def decision(policy: str, context: dict[str, str]) -> str:
     return evaluate(request, list(map(parse_policy_document, documents()[policy]))).decision
 
 
-BOTH = pytest.mark.parametrize("policy", ["role", "boundary"])
+EACH = pytest.mark.parametrize("policy", documents())
 
 
-@BOTH
+@EACH
 @pytest.mark.parametrize("status", statuses())
 def test_only_new_and_notified_can_be_set(policy: str, status: str) -> None:
     assert decision(policy, {STATUS: status}) == ("Allow" if status in SET else "Deny")
 
 
-@BOTH
+@EACH
 @pytest.mark.parametrize("field", fields())
 def test_no_other_field_can_be_set(policy: str, field: str) -> None:
     """A field that a new version of the API adds fails here."""
@@ -53,7 +56,7 @@ def test_no_other_field_can_be_set(policy: str, field: str) -> None:
     assert decision(policy, {STATUS: "NOTIFIED", field: "1"}) == "Deny"
 
 
-@BOTH
+@EACH
 def test_the_denies_apply_to_all_resources_and_name_existing_fields(policy: str) -> None:
     """A condition on a misspelt field denies nothing; two keys in one condition deny only both together."""
     denies = [

@@ -11,7 +11,19 @@ import tomllib
 from cfnlint.api import lint_file
 from cfnlint.config import ManualArgs
 
-from render import ACCOUNT, DEPLOY_ROLE, ENDING, REGIONS, ROOT, TEMPLATE, Rendered, parse, strings
+from render import (
+    ACCOUNT,
+    DEPLOY_ROLE,
+    ENDING,
+    MEMBER_ROLE,
+    MEMBER_STACKSET,
+    REGIONS,
+    ROOT,
+    TEMPLATE,
+    Rendered,
+    parse,
+    strings,
+)
 
 KEY = f"arn:aws:kms:eu-central-1:{ACCOUNT}:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 TOPIC = f"arn:aws:sns:eu-central-1:{ACCOUNT}:security"
@@ -463,7 +475,7 @@ def test_outputs() -> None:
     assert json.loads(outputs["DryRunCommand"].split("'")[1]) == {"dry_run": True}
 
 
-@pytest.mark.parametrize("path", [TEMPLATE, DEPLOY_ROLE])
+@pytest.mark.parametrize("path", [TEMPLATE, DEPLOY_ROLE, MEMBER_ROLE, MEMBER_STACKSET])
 def test_cfn_lint_finds_nothing(path: Path) -> None:
     everything = ManualArgs(regions=list(REGIONS.values()), include_checks=["I"])
     assert [f"{match.linenumber}: {match.rule.id} {match.message}" for match in lint_file(path, everything)] == []
