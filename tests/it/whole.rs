@@ -188,8 +188,8 @@ async fn a_source_of_readiness_without_its_end_is_missing() {
         wire.serve(nothing);
         assert_eq!(read(source).await, None, "source {source} is read from an empty answer");
         wire.serve(whole);
-        // The event is found by the name of each of the seven operations, and is none of the root user's.
-        assert_eq!(read(source).await, Some([7, 1, 2, 1][source]), "source {source}");
+        // The event is found by the root user's name, since it does not say who called, and by each of the seven operations.
+        assert_eq!(read(source).await, Some([8, 1, 2, 1][source]), "source {source}");
     }
 }
 
