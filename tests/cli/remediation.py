@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-# Calls the function that the commands for an MFA device define.
-ENABLE = "enable_mfa 123456 654321"
+# Calls of the functions that commands define, in the order in which a person types them.
+CALLS = {"enable_mfa": "enable_mfa 123456 654321", "deactivate_keys": "deactivate_keys", "delete_keys": "delete_keys"}
 
 
 def with_codes(commands: str) -> str:
-    """Returns the commands, with a call of the function if they define it."""
-    return f"{commands}\n{ENABLE}" if "enable_mfa()" in commands else commands
+    """Returns the commands, with a call of each function that they define."""
+    return "\n".join([commands, *(call for name, call in CALLS.items() if f"{name}()" in commands)])

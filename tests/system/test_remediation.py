@@ -47,6 +47,9 @@ def test_the_commands_of_a_finding_resolve_it(
         for finding in findings.values():
             commands = finding["ProductFields"]["credwarden/remediation"]
             assert ("AKIA" in commands) == (ids_are_known and "/key/" in finding["Id"])
+            if "deactivate_keys()" in commands:
+                # A person decides to call the functions.
+                commands += "\ndeactivate_keys\ndelete_keys"
             result = shell.run(commands)
             assert result.returncode == 0, (commands, result.stderr)
     emulator.change_account("report")
