@@ -338,7 +338,13 @@ impl Process {
             Some(Failure::Cut(Effect::Done)) => Err(cut()),
             Some(Failure::Silent(Effect::Done)) => pending().await,
             Some(Failure::Crash(Effect::Done)) => self.die().await,
-            Some(Failure::Shortened) => Ok(shortened(answer)),
+            // Only an error's code is read, so that half of it fails like the whole.
+            Some(Failure::Shortened) if !answer.status().is_success() => {
+                let is_this = |met: &Fault| met.operation == operation.name && met.failure == Failure::Shortened;
+                self.own().met.retain(|met| !is_this(met));
+                Ok(answer)
+            }
+            Some(Failure::Shortened) => Ok(shortened(&answer)),
             _ => Ok(answer),
         }
     }
@@ -796,11 +802,8 @@ fn response(status: u16, body: &str) -> HttpResponse {
     HttpResponse::new(StatusCode::try_from(status).unwrap(), SdkBody::from(body))
 }
 
-/// Returns the first half of a response; an error is unchanged, since only its code is read.
-fn shortened(answer: HttpResponse) -> HttpResponse {
-    if !answer.status().is_success() {
-        return answer;
-    }
+/// Returns the first half of a response.
+fn shortened(answer: &HttpResponse) -> HttpResponse {
     let body = answer.body().bytes().unwrap();
     HttpResponse::new(answer.status(), SdkBody::from(&body[..body.len() / 2]))
 }
