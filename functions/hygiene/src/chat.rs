@@ -95,9 +95,7 @@ fn new_findings(description: &mut String, alert: &Alert<'_>) {
             let message = escape_markup(&cut(&escape(&message), TEXT));
             let _ = writeln!(text, "• {} {message} ({})", failing.severity(), failing.finding.check.id);
         }
-        if FINDINGS < group.findings.len() {
-            let _ = writeln!(text, "• and {}", counted((group.findings.len() - FINDINGS) as u64, "more finding"));
-        }
+        more(&mut text, group.findings.len());
         if DESCRIPTION < description.len() + text.len() && !description.is_empty() {
             let findings = counted((alert.new.len() - shown) as u64, "new finding");
             let subjects = counted((groups.len() - number) as u64, "more user");
@@ -116,12 +114,17 @@ fn resolved(description: &mut String, alert: &Alert<'_>) {
             let (title, whose) = (escape_markup(&escape(&closing.stored.title)), escape_markup(&whose(closing)));
             let _ = writeln!(text, "• {} {title} ({whose})", closing.stored.severity);
         }
-        if FINDINGS < closings.len() {
-            let _ = writeln!(text, "• and {}", counted((closings.len() - FINDINGS) as u64, "more finding"));
-        }
+        more(&mut text, closings.len());
         if description.len() + text.len() <= LONGEST {
             *description += &text;
         }
+    }
+}
+
+/// Says how many of the findings are not listed.
+fn more(text: &mut String, findings: usize) {
+    if FINDINGS < findings {
+        let _ = writeln!(text, "• and {}", counted((findings - FINDINGS) as u64, "more finding"));
     }
 }
 
@@ -156,7 +159,6 @@ mod tests {
     use crate::enrichment::Enrichment;
     use crate::memory::Memory;
     use crate::outcome::{Outcome, Receipts};
-
     use crate::problems::Step;
     use crate::testing::{account, evaluated, stored};
     use crate::verdict::Severity;

@@ -62,29 +62,27 @@ pub const DEFAULT_REGIONS: [&str; 17] = [
     "us-west-2",
 ];
 
-/// The Regions of a partition that every account has.
-pub fn default_regions(partition: &str) -> &'static [&'static str] {
+/// The Regions of a partition that every account has, and the one in which IAM's events are recorded.
+/// See <https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-concepts.html>.
+fn regions_of(partition: &str) -> (&'static [&'static str], &'static str) {
     match partition {
-        "aws-us-gov" => &["us-gov-east-1", "us-gov-west-1"],
-        "aws-cn" => &["cn-north-1", "cn-northwest-1"],
-        "aws-iso" => &["us-iso-east-1", "us-iso-west-1"],
-        "aws-iso-b" => &["us-isob-east-1"],
-        "aws-eusc" => &["eusc-de-east-1"],
-        _ => &DEFAULT_REGIONS,
+        "aws-us-gov" => (&["us-gov-east-1", "us-gov-west-1"], "us-gov-west-1"),
+        "aws-cn" => (&["cn-north-1", "cn-northwest-1"], "cn-north-1"),
+        "aws-iso" => (&["us-iso-east-1", "us-iso-west-1"], "us-iso-east-1"),
+        "aws-iso-b" => (&["us-isob-east-1"], "us-isob-east-1"),
+        "aws-eusc" => (&["eusc-de-east-1"], "eusc-de-east-1"),
+        _ => (&DEFAULT_REGIONS, "us-east-1"),
     }
 }
 
+/// The Regions of a partition that every account has.
+pub fn default_regions(partition: &str) -> &'static [&'static str] {
+    regions_of(partition).0
+}
+
 /// The Region in which IAM's events are recorded.
-/// See <https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-concepts.html>.
 pub fn global_region(partition: &str) -> &'static str {
-    match partition {
-        "aws-us-gov" => "us-gov-west-1",
-        "aws-cn" => "cn-north-1",
-        "aws-iso" => "us-iso-east-1",
-        "aws-iso-b" => "us-isob-east-1",
-        "aws-eusc" => "eusc-de-east-1",
-        _ => "us-east-1",
-    }
+    regions_of(partition).1
 }
 
 /// The account's place in an organization.
@@ -291,7 +289,7 @@ impl Statement {
         self.unknown.push(Missing { what: what.into(), reason: reason.into() });
     }
 
-    /// Sorts the lists, so that the order of the input does not matter, and decides.
+    /// Sorts what is not known, so that the order of the input does not matter, and decides.
     fn settle(&mut self, membership: &Source<Membership>) {
         match membership {
             Ok(Membership::Management | Membership::None) => {
@@ -303,7 +301,6 @@ impl Statement {
         }
         self.unknown.sort();
         self.unknown.dedup();
-        self.would_have_stopped.sort_by(|one, other| (Reverse(one.when), one).cmp(&(Reverse(other.when), other)));
         self.verdict = match (self.blockers.is_empty(), self.unknown.is_empty()) {
             (false, _) => Verdict::NotReady,
             (true, false) => Verdict::Unknown,
@@ -315,7 +312,7 @@ impl Statement {
 struct Facts<'a> {
     account: &'a Account,
     evaluation: &'a Evaluation,
-    /// The access keys by user and slot. The evaluation can tell keys of one second apart.
+    /// The access keys by user and slot. Two keys of one second have different subjects in the evaluation.
     keys: BTreeMap<(&'a str, u8), &'a Subject>,
     inputs: &'a Inputs<'a>,
     now: Time,
@@ -347,7 +344,7 @@ impl Facts<'_> {
                     Status::Failed => statement.blockers.push(Blocker {
                         subject: finding.subject.id().to_string(),
                         why: finding.message().to_owned(),
-                        commands: root_steps(check),
+                        commands: remedy(check, &Subject::Root { arn: None }),
                     }),
                     Status::Unknown => statement.miss(check, finding.message()),
                     Status::Passed | Status::NotApplicable => {}
@@ -369,7 +366,7 @@ impl Facts<'_> {
                     "CloudTrail has {} of the root user in the last 90 days{latest}.",
                     counted(calls.len() as u64, "event")
                 ),
-                commands: root_steps(USED),
+                commands: remedy(USED, &Subject::Root { arn: None }),
             });
         }
         statement.would_have_stopped = calls;
@@ -383,11 +380,8 @@ impl Facts<'_> {
         for region in regions {
             self.look(region, &mut statement);
         }
-        for (region, lookup) in self.inputs.events {
-            if lookup.events.iter().any(|event| event.caller.kind.is_none() && !event.is_of_root()) {
-                statement.miss(format!("events in {region}"), "An event does not say who called.");
-            }
-        }
+        let is_of_nobody = |event: &Event| event.caller.kind.is_none() && !event.is_of_root();
+        self.incomplete(is_of_nobody, "An event does not say who called.", &mut statement);
         if let Some(others) = self.account.root().ok().and_then(Row::additional_credentials) {
             statement.miss("root", further(others));
         }
@@ -403,6 +397,15 @@ impl Facts<'_> {
         };
         if let Some(reason) = missing {
             statement.miss(format!("events in {region}"), reason);
+        }
+    }
+
+    /// Notes the Regions with an event that may be one of those that count, and does not say so.
+    fn incomplete(&self, is_incomplete: impl Fn(&Event) -> bool, reason: &str, statement: &mut Statement) {
+        for (region, lookup) in self.inputs.events {
+            if lookup.events.iter().any(&is_incomplete) {
+                statement.miss(format!("events in {region}"), reason);
+            }
         }
     }
 
@@ -434,11 +437,7 @@ impl Facts<'_> {
         self.service_credentials(&mut statement);
         statement.would_have_stopped = self.calls(creates);
         let is_nameless = |event: &Event| event.name.is_empty() || event.source.is_empty();
-        for (region, lookup) in self.inputs.events {
-            if lookup.events.iter().any(is_nameless) {
-                statement.miss(format!("events in {region}"), "An event does not say which operation was called.");
-            }
-        }
+        self.incomplete(is_nameless, "An event does not say which operation was called.", &mut statement);
         self.created_since(&mut statement);
         self.look(global_region(self.partition()), &mut statement);
         order(&mut statement.blockers);
@@ -493,10 +492,9 @@ impl Facts<'_> {
 
     /// Notes why users or their credentials may be missing in the report.
     fn report(&self, statement: &mut Statement) {
-        let report = match &self.account.report {
-            Ok(report) => report,
-            Err(reason) => return statement.miss("credential report", reason.reason()),
-        };
+        if let Err(reason) = &self.account.report {
+            return statement.miss("credential report", reason.reason());
+        }
         for doubt in &self.evaluation.doubts {
             statement.miss("credential report", format!("The report may not show every user: {doubt}."));
         }
@@ -510,9 +508,6 @@ impl Facts<'_> {
             statement.miss("credential report", reason.reason());
         }
         self.undated(statement);
-        for damaged in &report.credentials.damaged {
-            statement.miss("credential report", damaged.damage.to_string());
-        }
     }
 
     /// The users whose rows can be read.
@@ -722,16 +717,10 @@ fn subject_of(user: &UserSubject) -> String {
 fn password(owner: &UserSubject, row: &Row, statement: &mut Statement, consequence: &str) {
     match row.password_enabled {
         Ok(true) => {
-            let subject = Subject::User(owner.clone());
-            let target = Target { subject: &subject, access_key_id: None };
-            let steps = vec![
-                Step::Comment("When the person can sign in through IAM Identity Center or your identity provider:"),
-                Step::Run(commands::delete_password(&target)),
-            ];
             statement.blockers.push(Blocker {
                 subject: subject_of(owner),
                 why: format!("{} has a console password. {consequence}", escape(&owner.name)),
-                commands: commands_of(Remediation::Shell(steps)),
+                commands: remedy("console-user-not-federated", &Subject::User(owner.clone())),
             });
         }
         Ok(false) => {}
@@ -751,10 +740,6 @@ fn certificates(owner: &UserSubject, row: &Row, statement: &mut Statement) {
     if there == 0 {
         return;
     }
-    let subject = Subject::User(owner.clone());
-    let target = Target { subject: &subject, access_key_id: None };
-    let commands = find("user-signing-certificate-active")
-        .map_or_else(Vec::new, |check| commands_of((check.remediation)(&target)));
     statement.blockers.push(Blocker {
         subject: subject_of(owner),
         why: format!(
@@ -762,22 +747,19 @@ fn certificates(owner: &UserSubject, row: &Row, statement: &mut Statement) {
             escape(&owner.name),
             counted(there, "signing certificate")
         ),
-        commands,
+        commands: remedy("user-signing-certificate-active", &Subject::User(owner.clone())),
     });
 }
 
-/// The steps of a check on the root user.
-fn root_steps(check: &str) -> Vec<String> {
-    let root = Subject::Root { arn: None };
-    let target = Target { subject: &root, access_key_id: None };
-    let remediation = find(check).map(|check| (check.remediation)(&target));
-    match remediation {
+/// The commands or steps of a check.
+fn remedy(check: &str, subject: &Subject) -> Vec<String> {
+    let Some(check) = find(check) else { return Vec::new() };
+    match (check.remediation)(&Target { subject, access_key_id: None }) {
         // Its note is about the finding, which ends without a repair.
-        Some(Remediation::Console { steps, .. }) if check == USED => {
+        Remediation::Console { steps, .. } if check.id == USED => {
             commands_of(Remediation::Console { steps, note: None })
         }
-        Some(remediation) => commands_of(remediation),
-        None => Vec::new(),
+        remediation => commands_of(remediation),
     }
 }
 
