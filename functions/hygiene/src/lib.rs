@@ -19,6 +19,7 @@
 //! - [`by_subject`] groups findings by subject; [`scripts`] joins the remediation of a group's findings
 //! - [`event`] parses CloudTrail events; [`readiness`] says which statements of a service control policy the account is
 //!   ready for
+//! - [`organization`] selects the accounts in scope, and joins what was found in each with the list of them
 //! - [`explain`] renders a check's documentation page; [`settings`] lists the settings
 //!
 //! Checks share `commands` (AWS CLI), [`requirements`] (compliance) and `root_keys`. Messages share [`text`]: dates,
@@ -45,6 +46,7 @@ mod local_boolean;
 mod local_date;
 pub mod mail;
 pub mod memory;
+pub mod organization;
 pub mod outcome;
 pub mod policy;
 pub mod problems;
