@@ -19,7 +19,7 @@ from botocore import xform_name
 
 from emulator import binaries
 from processes import shown_on
-from remediation import ENABLE, with_codes
+from remediation import calls_of, with_codes
 from saved import NOW, Ended
 
 PAGES = sorted((binaries.ROOT / "functions" / "hygiene" / "docs").glob("*.md"))
@@ -82,7 +82,7 @@ class Shell:
             reader.start()
             # Without bracketed paste (older shells and terminals), a program that reads the terminal gets the pasted lines.
             paste = f"\033[200~{lines}\033[201~" if bracketed else lines
-            os.write(writer, f"{paste}\n{ENABLE}\nexit\n".encode())
+            os.write(writer, "\n".join([paste, *calls_of(lines), "exit", ""]).encode())
             try:
                 process.wait(60)
             finally:

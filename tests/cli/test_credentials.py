@@ -598,6 +598,11 @@ def test_a_file_that_cannot_be_read_is_named(refused: Callable, folder: Path) ->
     assert refused(**KEYS).startswith(f"{folder}/config: cannot be read: ")
 
 
+@pytest.mark.parametrize("service", ["EC2", "CLOUDTRAIL", "ORGANIZATIONS", "CLOUDFORMATION"])
+def test_the_endpoint_of_a_service_that_is_not_called_does_not_matter(account_id: Callable, service: str) -> None:
+    assert account_id(**KEYS, **{f"AWS_ENDPOINT_URL_{service}": "nonsense"}) == MINE
+
+
 @pytest.mark.parametrize("line_end", ["\n", "\r\n"])
 def test_a_byte_order_mark_is_skipped(account_id: Callable, folder: Path, line_end: str) -> None:
     text = "\ufeff" + config(default=STATIC).replace("\n", line_end)
