@@ -7,10 +7,13 @@
 //! - [`error`] is why a call failed, [`retry`] how often it is tried; [`problems`] are logged
 //! - [`asff`] is a finding as Security Hub has it, [`product`] says which are credwarden's; `hub` reads and writes them there,
 //!   with the feature of that name: the command line has no use for it; `rate` keeps the rates of calls
-//! - `trail`, `regions`, `organization` and `ssh_keys` read what readiness needs, with the feature `trail`: the function has no use
-//!   for it
+//! - with the feature `command-line`, since the function has no use for them: `trail`, `regions`, `organization` and `ssh_keys` read
+//!   what readiness needs; `accounts` lists an organization's accounts, `member` assumes the role in one, `stack_set` says why it may
+//!   not be there; `query` calls services without their SDK
 
 pub mod access_keys;
+#[cfg(feature = "command-line")]
+pub mod accounts;
 pub mod asff;
 pub mod clients;
 pub mod collect;
@@ -18,19 +21,25 @@ pub mod environment;
 pub mod error;
 #[cfg(feature = "hub")]
 pub mod hub;
-#[cfg(feature = "trail")]
+#[cfg(feature = "command-line")]
+pub mod member;
+#[cfg(feature = "command-line")]
 pub mod organization;
 pub mod permission;
 pub mod problems;
 pub mod product;
-#[cfg(any(feature = "hub", feature = "trail"))]
+#[cfg(feature = "command-line")]
+mod query;
+#[cfg(any(feature = "hub", feature = "command-line"))]
 pub mod rate;
-#[cfg(feature = "trail")]
+#[cfg(feature = "command-line")]
 pub mod regions;
 pub mod retry;
-#[cfg(feature = "trail")]
+#[cfg(feature = "command-line")]
 pub mod ssh_keys;
+#[cfg(feature = "command-line")]
+pub mod stack_set;
 pub mod tls;
-#[cfg(feature = "trail")]
+#[cfg(feature = "command-line")]
 pub mod trail;
 pub mod whole;

@@ -39,6 +39,13 @@ impl RateLimit {
         Self::new(Duration::from_millis(500), 1)
     }
 
+    /// Organizations: 4 per second. An account may list 8 pages of accounts or 5 of organizational units in a second, and shares
+    /// that with every other tool.
+    /// See <https://docs.aws.amazon.com/organizations/latest/userguide/orgs_reference_limits.html>.
+    pub fn organizations() -> Self {
+        Self::new(Duration::from_millis(250), 1)
+    }
+
     fn new(interval: Duration, burst: u32) -> Self {
         Self { interval, burst, full_at: Mutex::new(None) }
     }
