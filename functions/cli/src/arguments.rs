@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 use hygiene::check::Check;
 use hygiene::checks::{CHECKS, find};
+use hygiene::organization::{Selection, is_account_id};
 use hygiene::policy::Policy;
 use hygiene::settings::MAX_ACCOUNT_NAME_CHARS;
 use hygiene::time::rfc3339;
@@ -44,6 +45,12 @@ pub enum Command {
     /// With --credential-report and other files, only those files are read and AWS is not called; what is in none of them is unknown.
     /// Without any of them, the live account is read with the credentials that the AWS CLI would use.
     Readiness(Box<ReadinessArguments>),
+    /// Check every account of an organization
+    ///
+    /// Each account is read with the member role, which infra/organization/member-stackset.yaml makes in all accounts. Nothing in
+    /// the accounts is changed, and nothing is published.
+    #[command(subcommand)]
+    Organization(OrganizationCommand),
     /// List the checks
     Checks,
     /// Explain a check: what fails, why it matters, how to fix it, what it maps to
@@ -60,7 +67,7 @@ pub enum Command {
     /// Print a man page, in roff
     Man {
         /// The command to describe [default: `credwarden` itself]
-        #[arg(value_name = "COMMAND", value_parser = ["check", "readiness", "checks", "explain", "completions", "man"])]
+        #[arg(value_name = "COMMAND", value_parser = ["check", "readiness", "organization", "checks", "explain", "completions", "man"])]
         command: Option<String>,
     },
 }
@@ -145,12 +152,9 @@ pub struct CheckArguments {
         value_parser = fail_on_parser())]
     pub fail_on: FailOn,
 
+    /// The checks and their limits.
     #[command(flatten)]
-    limits: Limits,
-    /// Disable this check; repeatable. `credwarden checks` lists the ids
-    #[arg(long, value_name = "CHECK", help_heading = "Checks", value_delimiter = ',', hide_possible_values = true,
-        value_parser = check_parser())]
-    pub disable: Vec<&'static Check>,
+    pub rules: Rules,
 }
 
 const READINESS_EXAMPLES: &str = "\
@@ -215,6 +219,194 @@ pub enum ReadinessFormat {
     Json,
 }
 
+/// `credwarden organization`
+#[derive(Debug, Subcommand)]
+pub enum OrganizationCommand {
+    /// List the accounts: which are in scope, and why the others are not
+    ///
+    /// Only the management account and delegated administrators may list the accounts of an organization.
+    Accounts(AccountsArguments),
+    /// Check the accounts in scope
+    ///
+    /// The accounts are listed with the credentials that the AWS CLI would use, and each account in scope is read with the member
+    /// role. With --accounts-from, saved files are read and AWS is not called. An account that cannot be audited is listed with the
+    /// reason, and the exit status is 3.
+    Check(Box<AuditArguments>),
+}
+
+/// The accounts to include and to exclude.
+#[derive(Debug, Args)]
+pub struct SelectionArguments {
+    /// Include this account; repeatable [default: all accounts]
+    #[arg(long, value_name = "ID", help_heading = "Scope", value_parser = account)]
+    pub account: Vec<String>,
+    /// Include this organizational unit, or the root, with everything below; repeatable
+    #[arg(long, value_name = "ID", help_heading = "Scope", value_parser = unit)]
+    pub ou: Vec<String>,
+    /// Exclude this account or organizational unit, even if it is included; repeatable
+    #[arg(long, value_name = "ID", help_heading = "Scope", value_parser = account_or_unit)]
+    pub exclude: Vec<String>,
+}
+
+impl SelectionArguments {
+    /// The selection.
+    pub fn selection(&self) -> Selection {
+        Selection { accounts: self.account.clone(), units: self.ou.clone(), exclude: self.exclude.clone() }
+    }
+}
+
+/// `credwarden organization accounts`
+#[derive(Debug, Args)]
+#[command(after_help = ACCOUNTS_EXIT)]
+pub struct AccountsArguments {
+    /// The accounts to list as in scope.
+    #[command(flatten)]
+    pub scope: SelectionArguments,
+    /// AWS profile of the management account or a delegated administrator
+    #[arg(long, value_name = "NAME", help_heading = "Input")]
+    pub profile: Option<String>,
+    /// AWS Region
+    #[arg(long, value_name = "REGION", help_heading = "Input", value_parser = region)]
+    pub region: Option<String>,
+    /// Output format
+    #[arg(long, value_enum, default_value_t = AccountsFormat::Table, help_heading = "Output")]
+    pub format: AccountsFormat,
+    /// Output file; `-` is standard output, the default
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Output")]
+    pub output: Option<PathBuf>,
+}
+
+const ACCOUNTS_EXIT: &str = "\
+Exit status:
+  0  the accounts are listed
+  2  the command line is wrong, or the output cannot be written
+  3  the list was refused, or could not be read whole";
+
+const AUDIT_EXAMPLES: &str = "\
+Examples:
+  credwarden organization check --profile audit
+  credwarden organization check --ou ou-ab12-11111111 --exclude 111122223333 --format csv
+  credwarden organization check --format json | jq '.accounts[] | select(.in_scope and (.audited | not))'
+  credwarden organization check --accounts-from reports
+
+Exit status:
+  0  nothing fails at or above --fail-on
+  1  a finding fails at or above --fail-on
+  2  the command line or the input is wrong, or the output cannot be written
+  3  an account in scope was not audited, the accounts could not be listed, or the run was interrupted; or nothing fails,
+     but a source could not be read";
+
+/// `credwarden organization check`
+#[derive(Debug, Args)]
+#[command(after_help = AUDIT_EXAMPLES)]
+pub struct AuditArguments {
+    /// The accounts to audit.
+    #[command(flatten)]
+    pub scope: SelectionArguments,
+    /// AWS profile from which the accounts are listed, and the role is assumed
+    #[arg(long, value_name = "NAME", help_heading = "Input", conflicts_with = "accounts_from")]
+    pub profile: Option<String>,
+    /// AWS Region
+    #[arg(long, value_name = "REGION", help_heading = "Input", value_parser = region, conflicts_with = "accounts_from")]
+    pub region: Option<String>,
+    /// Role in each account, with its path
+    #[arg(long, value_name = "NAME", help_heading = "Input", value_parser = role, default_value = "credwarden/credwarden-member",
+        conflicts_with = "accounts_from")]
+    pub role: String,
+    /// Accounts that are audited at the same time
+    #[arg(long, value_name = "NUMBER", help_heading = "Input", value_parser = clap::value_parser!(u8).range(1..=50),
+        default_value_t = 20, conflicts_with = "accounts_from")]
+    pub concurrency: u8,
+    /// Folder of saved files: <account>.report.json or .csv, <account>.summary.json, <account>.service-credentials.json
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, help_heading = "Input", conflicts_with = "ou")]
+    pub accounts_from: Option<PathBuf>,
+    /// Time of the evaluation [default: the current time; with --accounts-from each report's GeneratedTime]
+    #[arg(long, value_name = "RFC3339", help_heading = "Input", value_parser = moment)]
+    pub now: Option<DateTime<Utc>>,
+
+    /// Output format
+    #[arg(long, value_enum, default_value_t = AuditFormat::Table, help_heading = "Output")]
+    pub format: AuditFormat,
+    /// Output file; `-` is standard output, the default
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Output")]
+    pub output: Option<PathBuf>,
+    /// Show only findings with this status; repeatable [default: FAILED and UNKNOWN]
+    #[arg(long, value_name = "STATUS", help_heading = "Output", ignore_case = true, value_parser = kept_status_parser())]
+    pub status: Vec<Status>,
+    /// Exit with 1 if a finding of this severity or worse fails
+    #[arg(long, value_name = "SEVERITY", default_value = "LOW", help_heading = "Output", ignore_case = true,
+        value_parser = fail_on_parser())]
+    pub fail_on: FailOn,
+
+    /// The checks and their limits.
+    #[command(flatten)]
+    pub rules: Rules,
+}
+
+/// The output formats of `credwarden organization accounts`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum AccountsFormat {
+    /// For people at a terminal
+    Table,
+    /// For programs
+    Json,
+    /// For spreadsheets
+    Csv,
+}
+
+/// The output formats of `credwarden organization check`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum AuditFormat {
+    /// For people at a terminal
+    Table,
+    /// For programs
+    Json,
+    /// For spreadsheets: accounts in scope that were not audited, then findings
+    Csv,
+}
+
+fn account(text: &str) -> Result<String, &'static str> {
+    if is_account_id(text) { Ok(text.to_owned()) } else { Err("an account's number is wanted: 12 digits") }
+}
+
+/// The id of an organizational unit or of the root.
+/// See <https://docs.aws.amazon.com/organizations/latest/APIReference/API_OrganizationalUnit.html>.
+fn unit(text: &str) -> Result<String, &'static str> {
+    let is_word = |word: &str, lengths: std::ops::RangeInclusive<usize>| {
+        lengths.contains(&word.len()) && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+    };
+    let is_unit = match text.split('-').collect::<Vec<_>>()[..] {
+        ["r", root] => is_word(root, 4..=32),
+        ["ou", root, unit] => is_word(root, 4..=32) && is_word(unit, 8..=32),
+        _ => false,
+    };
+    if is_unit { Ok(text.to_owned()) } else { Err("an id such as ou-ab12-11111111 or r-ab12 is wanted") }
+}
+
+fn account_or_unit(text: &str) -> Result<String, &'static str> {
+    account(text).or_else(|_| unit(text)).map_err(|_| "an account's number or an id such as ou-ab12-11111111 is wanted")
+}
+
+/// A role's name, with its path.
+/// See <https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html>.
+fn role(text: &str) -> Result<String, &'static str> {
+    let name = text.trim_start_matches('/');
+    let is_word = |word: &str| {
+        !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_+=,.@-".contains(&byte))
+    };
+    let is_role = name.split('/').all(is_word) && name.rsplit('/').next().is_some_and(|name| name.len() <= 64);
+    if is_role {
+        Ok(name.to_owned())
+    } else {
+        Err("a role's name is wanted, with its path: credwarden/credwarden-member")
+    }
+}
+
+fn kept_status_parser() -> impl TypedValueParser<Value = Status> {
+    PossibleValuesParser::new([Status::Failed, Status::Unknown].map(Status::label))
+        .map(|name| if name.eq_ignore_ascii_case(Status::Failed.label()) { Status::Failed } else { Status::Unknown })
+}
+
 /// `REGION=FILE`
 fn events(text: &str) -> Result<(String, PathBuf), String> {
     let (name, file) = text.split_once('=').ok_or("a Region and a file are wanted, as in us-east-1=events.json")?;
@@ -224,10 +416,9 @@ fn events(text: &str) -> Result<(String, PathBuf), String> {
     Ok((region(name)?, PathBuf::from(file)))
 }
 
-/// The thresholds, with the names and the meanings of the function's settings.
+/// The checks, and their thresholds with the names and the meanings of the function's settings.
 #[derive(Debug, Args)]
-#[expect(clippy::struct_field_names, reason = "the options are named after the settings")]
-struct Limits {
+pub struct Rules {
     #[arg(long, value_name = "DAYS", help_heading = "Checks", value_parser = days(), help = meaning("ACCESS_KEY_MAX_AGE_DAYS"),
         default_value_t = Policy::cis().access_key_max_age.num_days())]
     access_key_max_age_days: i64,
@@ -240,6 +431,23 @@ struct Limits {
     #[arg(long, value_name = "DAYS", help_heading = "Checks", value_parser = days(), help = meaning("NEW_CREDENTIAL_GRACE_DAYS"),
         default_value_t = Policy::cis().new_credential_grace.num_days())]
     new_credential_grace_days: i64,
+    /// Disable this check; repeatable. `credwarden checks` lists the ids
+    #[arg(long, value_name = "CHECK", help_heading = "Checks", value_delimiter = ',', hide_possible_values = true,
+        value_parser = check_parser())]
+    disable: Vec<&'static Check>,
+}
+
+impl Rules {
+    /// The limits, and the disabled checks.
+    pub fn policy(&self) -> Policy {
+        Policy {
+            access_key_max_age: TimeDelta::days(self.access_key_max_age_days),
+            credential_unused: TimeDelta::days(self.credential_unused_days),
+            root_used_within: TimeDelta::days(self.root_used_within_days),
+            new_credential_grace: TimeDelta::days(self.new_credential_grace_days),
+            disabled_checks: self.disable.iter().map(|check| check.id).collect(),
+        }
+    }
 }
 
 /// The output formats.
@@ -262,17 +470,6 @@ pub enum Format {
 pub struct FailOn(pub Option<Severity>);
 
 impl CheckArguments {
-    /// The limits, and the disabled checks.
-    pub fn policy(&self) -> Policy {
-        Policy {
-            access_key_max_age: TimeDelta::days(self.limits.access_key_max_age_days),
-            credential_unused: TimeDelta::days(self.limits.credential_unused_days),
-            root_used_within: TimeDelta::days(self.limits.root_used_within_days),
-            new_credential_grace: TimeDelta::days(self.limits.new_credential_grace_days),
-            disabled_checks: self.disable.iter().map(|check| check.id).collect(),
-        }
-    }
-
     /// The statuses to show.
     pub fn statuses(&self) -> &[Status] {
         match self.format {
@@ -358,10 +555,10 @@ mod tests {
     #[test]
     fn the_defaults_are_the_functions() {
         let arguments = check(&[]).unwrap();
-        assert_eq!(arguments.policy(), Policy::cis());
+        assert_eq!(arguments.rules.policy(), Policy::cis());
         assert_eq!(arguments.fail_on, FailOn(Some(Severity::Low)));
         assert_eq!(arguments.format, Format::Table);
-        assert!(arguments.policy().disabled_checks.is_empty());
+        assert!(arguments.rules.policy().disabled_checks.is_empty());
     }
 
     #[test]
@@ -391,7 +588,7 @@ mod tests {
         let arguments =
             check(&["--disable", "root-mfa-disabled", "--disable", "access-key-unused,access-key-inactive"]);
         assert_eq!(
-            arguments.unwrap().policy().disabled_checks,
+            arguments.unwrap().rules.policy().disabled_checks,
             ["root-mfa-disabled", "access-key-unused", "access-key-inactive"]
         );
     }

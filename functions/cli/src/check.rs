@@ -8,6 +8,7 @@ use hygiene::account::{Account, Doubt, Report};
 use hygiene::enrichment::Enrichment;
 use hygiene::evaluate::{Evaluation, Scope, evaluate};
 use hygiene::finding::Finding;
+use hygiene::organization::SelectionError;
 use hygiene::policy::Policy;
 use hygiene::report::CLOCK_SKEW;
 use hygiene::text::{age, escape, moment};
@@ -17,8 +18,8 @@ use hygiene::verdict::Status;
 use crate::arguments::{CheckArguments, FailOn, Format};
 use crate::asff::{self, NoAccount};
 use crate::configuration::{Configuration, ConfigurationError, Variables};
-use crate::input::InputError;
-use crate::live::{Live, Read, StartError};
+use crate::input::{InputError, same_file};
+use crate::live::{Live, Read, SERVICES, StartError};
 use crate::output::{OutputError, deliver};
 use crate::table::Screen;
 use crate::view::View;
@@ -51,6 +52,12 @@ pub enum CheckError {
         /// The report's newest date.
         newest: DateTime<Utc>,
     },
+    /// An account or an organizational unit is not in the organization.
+    #[error(transparent)]
+    Selection(#[from] SelectionError),
+    /// No account is in scope.
+    #[error("no account is in scope: {0}")]
+    NoAccountInScope(String),
     /// The output would overwrite an input file.
     #[error("--output is the file {0} itself, which would be gone")]
     OverInput(String),
@@ -91,10 +98,8 @@ pub fn check(
 ) -> Result<Ending, CheckError> {
     let files = arguments.files.given();
     let output = arguments.output.as_deref().filter(|path| *path != Path::new("-"));
-    if let Some(input) = output.and_then(|output| files.same_as(output)) {
-        return Err(CheckError::OverInput(escape(&input.to_string_lossy()).into_owned()));
-    }
-    let policy = arguments.policy();
+    not_over_input(output, files.paths())?;
+    let policy = arguments.rules.policy();
     let evaluated = if files.are_given() {
         let account = files.read()?;
         not_before(arguments.now, &account)?;
@@ -104,7 +109,7 @@ pub fn check(
         Evaluated { account, evaluation, enrichment: Enrichment::default(), unread: false }
     } else {
         let (profile, region) = (arguments.profile.as_deref(), arguments.region.as_deref());
-        let live = Live::new(&Configuration::read(profile, region, variables)?)?;
+        let live = Live::new(&Configuration::read(profile, region, variables)?, &SERVICES)?;
         let Read { account, errors, notes } = live.read(clock);
         not_before(arguments.now, &account)?;
         let evaluation = evaluate(&account, &policy, &Scope::All, arguments.now.unwrap_or(clock));
@@ -163,6 +168,17 @@ fn render(
     };
     done.map_err(CheckError::Render)?;
     Ok(rendered)
+}
+
+/// Rejects an output that would overwrite an input file.
+pub(crate) fn not_over_input<'a>(
+    output: Option<&Path>,
+    inputs: impl IntoIterator<Item = &'a Path>,
+) -> Result<(), CheckError> {
+    match output.and_then(|output| same_file(inputs, output)) {
+        Some(input) => Err(CheckError::OverInput(escape(&input.to_string_lossy()).into_owned())),
+        None => Ok(()),
+    }
 }
 
 /// Rejects a time before the report's newest date: the report has data that is later than that time.

@@ -50,6 +50,8 @@ pub(crate) enum What {
     TooLarge,
     #[error("the file is empty")]
     Empty,
+    #[error("the folder has no file named after an account, such as 111122223333.report.json")]
+    NoAccounts,
     #[error("standard input can be only one of the files")]
     StandardInputTwice,
     #[error("cannot be read as JSON")]
@@ -105,21 +107,15 @@ pub struct Files<'a> {
     pub service_credentials: Option<&'a Path>,
 }
 
-impl Files<'_> {
+impl<'a> Files<'a> {
     /// Whether there are any.
     pub fn are_given(&self) -> bool {
-        self.inputs().next().is_some()
+        self.paths().next().is_some()
     }
 
-    fn inputs(&self) -> impl Iterator<Item = &Path> {
+    /// Their paths.
+    pub fn paths(&self) -> impl Iterator<Item = &'a Path> + use<'a> {
         [self.credential_report, self.account_summary, self.service_credentials].into_iter().flatten()
-    }
-
-    /// Returns the input file to which the path leads too, with links followed.
-    pub fn same_as(&self, path: &Path) -> Option<&Path> {
-        let place = path.canonicalize().ok()?;
-        let mut files = self.inputs().filter(|input| !is_standard_input(input));
-        files.find(|input| input.is_file() && input.canonicalize().is_ok_and(|input| input == place))
     }
 
     /// Reads the files.
@@ -128,7 +124,7 @@ impl Files<'_> {
     ///
     /// When a file cannot be read or has the wrong content. A cell that cannot be parsed is not an error.
     pub fn read(&self) -> Result<Account, InputError> {
-        self.standard_input_once([])?;
+        standard_input_once(self.paths())?;
         let report = self.credential_report.map(|path| report(&name(path), &bytes(path)?)).transpose()?;
         let summary = self.account_summary.map(|path| summary(&name(path), &bytes(path)?)).transpose()?;
         let credentials =
@@ -147,19 +143,6 @@ impl Files<'_> {
         })
     }
 
-    /// Checks that standard input is at most one of these and of the `other` files.
-    ///
-    /// # Errors
-    ///
-    /// When it is several.
-    pub fn standard_input_once<'p>(&self, other: impl IntoIterator<Item = &'p Path>) -> Result<(), InputError> {
-        let other = other.into_iter().map(Path::to_owned);
-        match self.inputs().map(Path::to_owned).chain(other).filter(|path| is_standard_input(path)).nth(1) {
-            Some(again) => Err(What::StandardInputTwice.of(&name(&again))),
-            None => Ok(()),
-        }
-    }
-
     /// Notes about the files, one line each.
     pub fn notes(&self, account: &Account) -> Vec<String> {
         let report = self.credential_report.zip(account.report.as_ref().ok());
@@ -168,6 +151,25 @@ impl Files<'_> {
             .into_iter()
             .flat_map(|(file, notes)| notes.into_iter().map(move |note| format!("{file}: {note}")))
             .collect()
+    }
+}
+
+/// Returns the input file to which the path leads too, with links followed.
+pub(crate) fn same_file<'a>(inputs: impl IntoIterator<Item = &'a Path>, path: &Path) -> Option<&'a Path> {
+    let place = path.canonicalize().ok()?;
+    let mut files = inputs.into_iter().filter(|input| !is_standard_input(input));
+    files.find(|input| input.is_file() && input.canonicalize().is_ok_and(|input| input == place))
+}
+
+/// Checks that standard input is at most one of the files.
+///
+/// # Errors
+///
+/// When it is several.
+pub(crate) fn standard_input_once<'a>(inputs: impl IntoIterator<Item = &'a Path>) -> Result<(), InputError> {
+    match inputs.into_iter().filter(|path| is_standard_input(path)).nth(1) {
+        Some(again) => Err(What::StandardInputTwice.of(&name(again))),
+        None => Ok(()),
     }
 }
 

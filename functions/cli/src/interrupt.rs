@@ -1,5 +1,5 @@
-//! Delays the signals that end the process while a temporary file exists. The file is removed first; then the process ends by
-//! the signal, so that its parent sees the usual status.
+//! Signals. Those that end the process are delayed while a temporary file exists. The file is removed first; then the process ends
+//! by the signal, so that its parent sees the usual status. Ctrl-C ends the audit of an organization early, with its results.
 
 use std::io;
 
@@ -43,6 +43,32 @@ mod signals {
         Ok(())
     }
 
+    /// Ctrl-C, while this exists: it does not end the process.
+    pub(super) struct Listening(Option<tokio::signal::unix::Signal>);
+
+    impl Listening {
+        /// Requires tokio's runtime.
+        pub(super) fn new() -> io::Result<Self> {
+            use tokio::signal::unix::{SignalKind, signal};
+            let is_ignored = ignored() >> (SIGINT - 1) & 1 == 1;
+            Ok(Self(if is_ignored { None } else { Some(signal(SignalKind::interrupt())?) }))
+        }
+
+        pub(super) async fn interrupted(&mut self) {
+            match &mut self.0 {
+                Some(signal) => _ = signal.recv().await,
+                None => std::future::pending().await,
+            }
+        }
+    }
+
+    impl Drop for Listening {
+        fn drop(&mut self) {
+            // It fails only for unknown signals.
+            let _ = flag::register_conditional_default(SIGINT, &IS_RELEASED);
+        }
+    }
+
     pub(super) fn received() -> Option<c_int> {
         let received = RECEIVED.load(SeqCst);
         ENDING.into_iter().find(|(_, number)| *number == received).map(|(signal, _)| signal)
@@ -62,6 +88,32 @@ mod signals {
         let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
         let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
         ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default()
+    }
+}
+
+/// Waits for Ctrl-C, which does not end the process while this exists.
+pub(crate) struct Interrupt {
+    #[cfg(unix)]
+    listening: signals::Listening,
+}
+
+impl Interrupt {
+    /// Listens from now on. Requires tokio's runtime.
+    pub(crate) fn listen() -> io::Result<Self> {
+        Ok(Self {
+            #[cfg(unix)]
+            listening: signals::Listening::new()?,
+        })
+    }
+
+    /// Returns at the next Ctrl-C.
+    pub(crate) async fn wait(&mut self) {
+        #[cfg(unix)]
+        self.listening.interrupted().await;
+        #[cfg(not(unix))]
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending().await
+        }
     }
 }
 

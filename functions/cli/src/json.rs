@@ -34,6 +34,11 @@ pub fn write(view: &View<'_>, to: &mut dyn Write) -> io::Result<()> {
         counts: evaluation.counts(),
         findings: Each(view),
     };
+    write_lines(&document, to)
+}
+
+/// Writes compact JSON, with each item of the outermost lists in its own line.
+pub(crate) fn write_lines(document: &impl Serialize, to: &mut dyn Write) -> io::Result<()> {
     let mut to = io::BufWriter::with_capacity(64 * 1024, to);
     document.serialize(&mut serde_json::Serializer::with_formatter(&mut to, Lines::default()))?;
     to.write_all(b"\n")?;

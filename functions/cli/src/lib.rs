@@ -6,6 +6,7 @@
 //!   the account, with the settings of [`configuration`] and the [`credentials`] that they lead to
 //! - [`check`] evaluates and returns the exit status; [`view`] has the data to show
 //! - [`readiness`] is the command of that name; [`trail`] reads its files
+//! - [`organization`] checks the accounts of an organization
 //! - [`output`] writes the result
 //! - one module per format: [`table`], [`json`], [`spreadsheet`], [`asff`], [`page`]
 
@@ -18,6 +19,7 @@ pub mod input;
 mod interrupt;
 pub mod json;
 pub mod live;
+pub mod organization;
 pub mod output;
 pub mod page;
 pub mod readiness;

@@ -56,6 +56,9 @@ pub struct Live {
     unreadable: Option<String>,
 }
 
+/// The services of `credwarden check`, by the ids of their SDKs.
+pub const SERVICES: [&str; 2] = ["IAM", "STS"];
+
 /// The data of the live account, with errors.
 #[derive(Debug)]
 pub struct Read {
@@ -79,13 +82,14 @@ pub enum StartError {
 }
 
 impl Live {
-    /// The account of the configured credentials. Fetching them may prompt for the code of an MFA device.
+    /// The account of the configured credentials. Fetching them may prompt for the code of an MFA device. `services` are those that
+    /// will be called, by the ids of their SDKs.
     ///
     /// # Errors
     ///
     /// When the runtime cannot be started, or a configured endpoint is not a URL. Missing credentials are not an error:
     /// then no source can be read.
-    pub fn new(configuration: &Configuration) -> Result<Self, StartError> {
+    pub fn new(configuration: &Configuration, services: &[&'static str]) -> Result<Self, StartError> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let region = configuration.region.clone().map_or(Region::from_static(ANY_REGION), Region::new);
         let loader = loader(http_client(configuration.trusted.clone()))
@@ -94,7 +98,7 @@ impl Live {
             .profile_files(configuration.files.clone())
             .profile_name(&configuration.profile);
         let sdk = runtime.block_on(loader.load());
-        check_endpoints(&sdk)?;
+        check_endpoints(&sdk, services)?;
         let provider = credentials::provider(configuration, &sdk);
         let (sdk, unreadable) = match runtime.block_on(credentials::fetch(configuration, provider)) {
             Ok(provider) => (sdk.into_builder().credentials_provider(provider).build(), None),
@@ -103,6 +107,23 @@ impl Live {
         };
         let region = sdk.region().map_or_else(String::new, |region| region.as_ref().to_owned());
         Ok(Self { runtime, clients: Clients::new(&sdk), sdk, region, unreadable })
+    }
+
+    /// The runtime and the configuration of calls.
+    ///
+    /// # Errors
+    ///
+    /// When there are no credentials.
+    pub(crate) fn parts(&self) -> Result<(&Runtime, &SdkConfig), Unavailable> {
+        match &self.unreadable {
+            None => Ok((&self.runtime, &self.sdk)),
+            Some(reason) => Err(no_credentials(reason)),
+        }
+    }
+
+    /// The Region of the calls.
+    pub(crate) fn region(&self) -> &str {
+        &self.region
     }
 
     /// Reads all sources. The age of the report is computed at `now`.
@@ -208,12 +229,12 @@ impl Surroundings {
 }
 
 /// Checks the endpoints of the environment or the profile for the services that are called.
-fn check_endpoints(sdk: &SdkConfig) -> Result<(), ConfigurationError> {
-    let services = ["IAM", "STS", "CloudTrail", "EC2", "Organizations"].map(|service| {
+fn check_endpoints(sdk: &SdkConfig, services: &[&'static str]) -> Result<(), ConfigurationError> {
+    let endpoints = services.iter().filter_map(|service| {
         let key = ServiceConfigKey::builder().service_id(service).env("AWS_ENDPOINT_URL").profile("endpoint_url");
         sdk.service_config()?.load_config(key.build().ok()?)
     });
-    services.into_iter().flatten().try_for_each(|endpoint| check_endpoint(&endpoint))
+    endpoints.into_iter().try_for_each(|endpoint| check_endpoint(&endpoint))
 }
 
 /// The error codes with which AWS rejects the credentials themselves, for any operation.
@@ -250,18 +271,29 @@ fn no_credentials(reason: &str) -> Unavailable {
 }
 
 /// Retries an unreachable endpoint a few times, other temporary errors until the deadline; shown on a terminal.
-fn retry(until: Instant, progress: &ProgressBar) -> Retry {
+pub(crate) fn retry(until: Instant, progress: &ProgressBar) -> Retry {
     let progress = progress.clone();
     let on_retry = move |error: &CallError| progress.set_message(format!("{}; trying again …", chain(error)));
     Retry { unreachable: Some(MAX_UNREACHABLE), on_retry: Some(Arc::new(on_retry)), ..Retry::from(until) }
 }
 
 /// Shows progress on a terminal. Does nothing if standard error is not a terminal.
-fn spinner(message: &'static str) -> ProgressBar {
+pub(crate) fn spinner(message: &'static str) -> ProgressBar {
     let progress = ProgressBar::new_spinner().with_message(message);
     if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} {elapsed}") {
         progress.set_style(style);
     }
+    progress.enable_steady_tick(Duration::from_millis(120));
+    progress
+}
+
+/// Shows how many accounts are done, on a terminal.
+pub(crate) fn counter(accounts: u64) -> ProgressBar {
+    let progress = ProgressBar::new(accounts);
+    if let Ok(style) = ProgressStyle::with_template("{spinner} {pos} of {len} accounts, {msg} {elapsed}") {
+        progress.set_style(style);
+    }
+    progress.set_message("0 not audited, 0 failing");
     progress.enable_steady_tick(Duration::from_millis(120));
     progress
 }

@@ -13,6 +13,7 @@ use clap::{CommandFactory as _, Parser as _};
 use cli::arguments::{Arguments, CheckArguments, Command};
 use cli::check::{CheckError, Ending, check};
 use cli::configuration::Variables;
+use cli::organization::organization;
 use cli::output::deliver;
 use cli::readiness::readiness;
 use hygiene::check::Check;
@@ -29,6 +30,10 @@ fn main() -> ExitCode {
         Command::Check(arguments) => return checked(&arguments),
         Command::Readiness(arguments) => {
             let done = readiness(&arguments, clock(), Variables(&|name| std::env::var_os(name)), &mut complain);
+            return ended(done);
+        }
+        Command::Organization(command) => {
+            let done = organization(&command, clock(), Variables(&|name| std::env::var_os(name)), &mut complain);
             return ended(done);
         }
         Command::Checks => list(),

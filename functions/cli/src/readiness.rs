@@ -17,18 +17,21 @@ use hygiene::source::{Source, Unavailable};
 use hygiene::text::{counted, escape, moment};
 
 use crate::arguments::{ReadinessArguments, ReadinessFormat};
-use crate::check::{CheckError, Ending, is_undated, not_before, present};
+use crate::check::{CheckError, Ending, is_undated, not_before, not_over_input, present};
 use crate::configuration::{Configuration, Variables};
-use crate::input::InputError;
+use crate::input::{InputError, standard_input_once};
 use crate::live::{Live, Read, Surroundings};
 use crate::output::deliver;
-use crate::table::{Screen, wrapped};
+use crate::table::{BOLD, DIM, Screen};
 use crate::trail as saved;
 
 /// The permissions to read the live account. The documentation has a policy with these permissions; the function has none but those of
 /// [`collect`].
 pub const ROLE: &[&[Permission]] =
     &[collect::PERMISSIONS, organization::PERMISSIONS, regions::PERMISSIONS, ssh_keys::PERMISSIONS, trail::PERMISSIONS];
+
+/// The services that are called, by the ids of their SDKs.
+const SERVICES: [&str; 5] = ["IAM", "STS", "CloudTrail", "EC2", "Organizations"];
 
 /// The maximum number of calls that the table shows.
 const CALLS: usize = 10;
@@ -46,9 +49,7 @@ pub fn readiness(
     note: &mut dyn FnMut(&str),
 ) -> Result<Ending, CheckError> {
     let output = arguments.output.as_deref().filter(|path| *path != Path::new("-"));
-    if let Some(input) = output.and_then(|output| same_as(arguments, output)) {
-        return Err(CheckError::OverInput(escape(&input.to_string_lossy()).into_owned()));
-    }
+    not_over_input(output, arguments.files.given().paths().chain(others(arguments)))?;
     let result = if are_given(arguments) {
         of_files(arguments, clock, note)?
     } else {
@@ -78,26 +79,13 @@ fn others(arguments: &ReadinessArguments) -> impl Iterator<Item = &Path> {
     one.chain(arguments.events.iter().map(|(_, path)| path.as_path()))
 }
 
-/// Returns the input file that the output would overwrite.
-fn same_as<'a>(arguments: &'a ReadinessArguments, output: &Path) -> Option<&'a Path> {
-    let place = output.canonicalize().ok()?;
-    let mut others = others(arguments).filter(|path| path.is_file());
-    let other = others.find(|path| path.canonicalize().is_ok_and(|path| path == place));
-    let account =
-        [&arguments.files.credential_report, &arguments.files.account_summary, &arguments.files.service_credentials];
-    other.or_else(|| {
-        let mut account = account.into_iter().flatten().map(PathBuf::as_path).filter(|path| path.is_file());
-        account.find(|path| path.canonicalize().is_ok_and(|path| path == place))
-    })
-}
-
 fn of_files(
     arguments: &ReadinessArguments,
     clock: DateTime<Utc>,
     note: &mut dyn FnMut(&str),
 ) -> Result<Readiness, CheckError> {
     let files = arguments.files.given();
-    files.standard_input_once(others(arguments))?;
+    standard_input_once(files.paths().chain(others(arguments)))?;
     let account = files.read()?;
     let surroundings = saved_surroundings(arguments, &account)?;
     not_before(arguments.now, &account)?;
@@ -142,7 +130,7 @@ fn of_live_account(
     note: &mut dyn FnMut(&str),
 ) -> Result<Readiness, CheckError> {
     let (profile, region) = (arguments.profile.as_deref(), arguments.region.as_deref());
-    let live = Live::new(&Configuration::read(profile, region, variables)?)?;
+    let live = Live::new(&Configuration::read(profile, region, variables)?, &SERVICES)?;
     let Read { account, errors, notes } = live.read(clock);
     not_before(arguments.now, &account)?;
     let now = arguments.now.unwrap_or(clock);
@@ -179,9 +167,6 @@ fn json(result: &Readiness, to: &mut dyn Write) -> io::Result<()> {
     serde_json::to_writer_pretty(&mut *to, result)?;
     to.write_all(b"\n")
 }
-
-const BOLD: Style = Style::new().bold();
-const DIM: Style = Style::new().dimmed();
 
 fn table(result: &Readiness, screen: Screen, to: &mut dyn Write) -> io::Result<()> {
     let mut table = Table { screen, to, shown: BTreeSet::new() };
@@ -226,8 +211,8 @@ impl Table<'_> {
             Verdict::Unknown => AnsiColor::Magenta.on_default().bold(),
             Verdict::NotApplicable => DIM,
         };
-        let policy = self.paint(BOLD, &format!("{policy}:"));
-        writeln!(self.to, "{policy} {}{rest}", self.paint(colour, verdict.label()))
+        let policy = self.screen.paint(BOLD, &format!("{policy}:"));
+        writeln!(self.to, "{policy} {}{rest}", self.screen.paint(colour, verdict.label()))
     }
 
     fn statement(&mut self, statement: &Statement) -> io::Result<()> {
@@ -269,19 +254,11 @@ impl Table<'_> {
 
     /// Writes prose, with the following lines indented further.
     fn line(&mut self, indent: usize, text: &str, style: Style) -> io::Result<()> {
-        let lines = match self.screen.width {
-            Some(width) => wrapped(text, width.saturating_sub(indent + 2)),
-            None => vec![text.to_owned()],
-        };
-        for (number, line) in lines.iter().enumerate() {
+        for (number, line) in self.screen.lines(text, indent + 2).iter().enumerate() {
             let indent = if number == 0 || indent == 0 { indent } else { indent + 2 };
-            writeln!(self.to, "{:indent$}{}", "", self.paint(style, line))?;
+            writeln!(self.to, "{:indent$}{}", "", self.screen.paint(style, line))?;
         }
         Ok(())
-    }
-
-    fn paint(&self, style: Style, text: &str) -> String {
-        if self.screen.colour && !text.is_empty() { format!("{style}{text}{style:#}") } else { text.to_owned() }
     }
 }
 

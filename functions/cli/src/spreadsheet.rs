@@ -3,13 +3,16 @@
 use std::borrow::Cow;
 use std::io::{self, Write};
 
+use chrono::{DateTime, Utc};
+use hygiene::enrichment::Enrichment;
+use hygiene::evaluate::Evaluation;
 use hygiene::finding::Finding;
 use hygiene::text::escape;
 use hygiene::time::to_last_digit;
 
 use crate::view::View;
 
-const HEADER: [&str; 18] = [
+pub(crate) const HEADER: [&str; 18] = [
     "id",
     "account_id",
     "check",
@@ -34,29 +37,44 @@ const HEADER: [&str; 18] = [
 pub fn write(view: &View<'_>, to: impl Write) -> io::Result<()> {
     let mut writer = csv::Writer::from_writer(to);
     writer.write_record(HEADER).map_err(io_error)?;
+    let Evaluation { evaluated_at, report_generated_at, .. } = *view.evaluation;
+    let judged =
+        Judged { account_id: view.account_id(), enrichment: view.enrichment, evaluated_at, report_generated_at };
     for finding in &view.findings {
-        let cells = cells(finding, view);
-        writer.write_record(cells.iter().map(|cell| safe_cell(cell).into_owned())).map_err(io_error)?;
+        write_row(&mut writer, &cells(finding, &judged))?;
     }
     writer.flush()
 }
 
+/// Writes a row that is safe for spreadsheets.
+pub(crate) fn write_row(writer: &mut csv::Writer<impl Write>, cells: &[String]) -> io::Result<()> {
+    writer.write_record(cells.iter().map(|cell| safe_cell(cell).into_owned())).map_err(io_error)
+}
+
+/// The account of a finding, and when it was judged.
+pub(crate) struct Judged<'a> {
+    pub(crate) account_id: Option<&'a str>,
+    pub(crate) enrichment: &'a Enrichment,
+    pub(crate) evaluated_at: DateTime<Utc>,
+    pub(crate) report_generated_at: Option<DateTime<Utc>>,
+}
+
 /// Returns the I/O error itself, not an error that wraps it: the caller recognizes a closed pipe by its kind.
-fn io_error(error: csv::Error) -> io::Error {
+pub(crate) fn io_error(error: csv::Error) -> io::Error {
     match error.into_kind() {
         csv::ErrorKind::Io(error) => error,
         kind => io::Error::other(format!("{kind:?}")),
     }
 }
 
-fn cells(finding: &Finding, view: &View<'_>) -> [String; HEADER.len()] {
+pub(crate) fn cells(finding: &Finding, judged: &Judged<'_>) -> [String; HEADER.len()] {
     let subject = &finding.subject;
     let evidence: Vec<_> = finding.evidence().iter().map(|fact| format!("{}={}", fact.name, fact.value)).collect();
     let key = subject.access_key();
-    let access_key_id = view.enrichment.access_key_id(finding);
+    let access_key_id = judged.enrichment.access_key_id(finding);
     [
-        finding.id(view.account_id()).to_string(),
-        view.account_id().unwrap_or_default().to_owned(),
+        finding.id(judged.account_id).to_string(),
+        judged.account_id.unwrap_or_default().to_owned(),
         finding.check.id.to_owned(),
         finding.status().label().to_owned(),
         finding.severity().label().to_owned(),
@@ -71,8 +89,8 @@ fn cells(finding: &Finding, view: &View<'_>) -> [String; HEADER.len()] {
         evidence.join("; "),
         finding.failure().map_or_else(String::new, |_| finding.remediation(access_key_id).to_string()),
         finding.check.requirements.join("; "),
-        to_last_digit(view.evaluation.evaluated_at),
-        view.evaluation.report_generated_at.map_or_else(String::new, to_last_digit),
+        to_last_digit(judged.evaluated_at),
+        judged.report_generated_at.map_or_else(String::new, to_last_digit),
     ]
 }
 

@@ -6,6 +6,7 @@ use std::io::{self, IsTerminal as _, Write};
 
 use anstyle::{AnsiColor, Style};
 use hygiene::by_subject::{self, Group, messages};
+use hygiene::enrichment::Enrichment;
 use hygiene::finding::Finding;
 use hygiene::remediation::Remediation;
 use hygiene::scripts::{Part, parts};
@@ -15,7 +16,7 @@ use hygiene::verdict::{Severity, Status};
 use textwrap::core::display_width;
 use textwrap::{Options, WordSeparator, WordSplitter};
 
-use crate::view::View;
+use crate::view::{View, ordered};
 
 /// The range of widths: narrower text has no room for the layout, and longer lines are hard to read.
 const WIDTHS: std::ops::RangeInclusive<usize> = 40..=140;
@@ -23,8 +24,8 @@ const INDENT: usize = 2;
 /// The space between the subject of a finding and its text.
 const GAP: usize = 2;
 
-const BOLD: Style = Style::new().bold();
-const DIM: Style = Style::new().dimmed();
+pub(crate) const BOLD: Style = Style::new().bold();
+pub(crate) const DIM: Style = Style::new().dimmed();
 
 /// The output device of the table.
 #[derive(Debug, Clone, Copy)]
@@ -45,27 +46,52 @@ impl Screen {
         let width = stdout.is_terminal().then(|| textwrap::termwidth().clamp(*WIDTHS.start(), *WIDTHS.end()));
         Self { width, colour: anstream::AutoStream::choice(&stdout) != anstream::ColorChoice::Never }
     }
+
+    /// The text in this style, if the device has colours.
+    pub(crate) fn paint(self, style: Style, text: &str) -> String {
+        if self.colour && !text.is_empty() { format!("{style}{text}{style:#}") } else { text.to_owned() }
+    }
+
+    /// The lines of a text that starts in this column.
+    pub(crate) fn lines(self, text: &str, column: usize) -> Vec<String> {
+        self.width.map_or_else(|| vec![text.to_owned()], |width| wrapped(text, width.saturating_sub(column)))
+    }
+
+    /// Writes a paragraph.
+    pub(crate) fn prose(self, text: &str, style: Style, to: &mut dyn Write) -> io::Result<()> {
+        self.lines(text, 0).iter().try_for_each(|line| writeln!(to, "{}", self.paint(style, line)))
+    }
 }
 
 /// Writes the table.
 pub fn write(view: &View<'_>, screen: Screen, to: &mut dyn Write) -> io::Result<()> {
+    screen.prose(&view.name(), BOLD, to)?;
+    let judged = format!("Judged as of {}. {}", moment(view.evaluation.evaluated_at), view.sources().join(" "));
+    screen.prose(&judged, DIM, to)?;
+    findings(&view.findings, view.enrichment, &view.unused_keys(), screen, to)?;
+    foot(view, screen, to)
+}
+
+/// Writes failing findings by subject, with the commands that fix them, and then the others by status.
+pub(crate) fn findings(
+    findings: &[&Finding],
+    enrichment: &Enrichment,
+    unused: &BTreeSet<SubjectId<'_>>,
+    screen: Screen,
+    to: &mut dyn Write,
+) -> io::Result<()> {
     let (failing, others): (Vec<&Finding>, Vec<&Finding>) =
-        view.ordered().into_iter().partition(|finding| finding.status() == Status::Failed);
+        ordered(findings).into_iter().partition(|finding| finding.status() == Status::Failed);
     let groups = others.chunk_by(|one, other| View::group(one) == View::group(other));
     let groups: Vec<(&[&Finding], Vec<Entry>)> = groups.map(|findings| (findings, entries(findings))).collect();
     let entries = groups.iter().flat_map(|(_, entries)| entries);
     let widest = entries.map(|entry| display_width(&entry.subject)).max().unwrap_or_default();
     let column = widest.min(screen.width.map_or(28, |width| width / 4));
-    let mut table = Table { screen, column, to };
-    table.head(view)?;
-    let unused = view.unused_keys();
+    let mut table = Table { screen, column, enrichment, unused, to };
     for group in by_subject::grouped(failing, |finding| finding) {
-        table.paragraph(view, &group, &unused)?;
+        table.paragraph(&group)?;
     }
-    for (findings, entries) in &groups {
-        table.group(findings, entries)?;
-    }
-    table.foot(view)
+    groups.iter().try_for_each(|(findings, entries)| table.group(findings, entries))
 }
 
 /// A line of the table, before it is wrapped.
@@ -109,61 +135,46 @@ fn entry(findings: &[&Finding]) -> Option<Entry> {
 struct Table<'t> {
     screen: Screen,
     column: usize,
+    enrichment: &'t Enrichment,
+    unused: &'t BTreeSet<SubjectId<'t>>,
     to: &'t mut dyn Write,
 }
 
 impl Table<'_> {
-    fn head(&mut self, view: &View<'_>) -> io::Result<()> {
-        self.prose(&view.name(), BOLD)?;
-        let judged = format!("Judged as of {}. {}", moment(view.evaluation.evaluated_at), view.sources().join(" "));
-        self.prose(&judged, DIM)
-    }
-
     /// The failing findings on one user, root or the account.
-    fn paragraph(
-        &mut self,
-        view: &View<'_>,
-        group: &Group<'_, &Finding>,
-        unused: &BTreeSet<SubjectId<'_>>,
-    ) -> io::Result<()> {
+    fn paragraph(&mut self, group: &Group<'_, &Finding>) -> io::Result<()> {
         writeln!(self.to)?;
-        let owner = self.paint(BOLD, &format!("{}:", capitalized(&group.owner.to_string())));
-        writeln!(self.to, "{owner} {}", self.paint(colour(group.worst), group.worst.label()))?;
+        let owner = self.screen.paint(BOLD, &format!("{}:", capitalized(&group.owner.to_string())));
+        writeln!(self.to, "{owner} {}", self.screen.paint(colour(group.worst), group.worst.label()))?;
         for (finding, message) in group.findings.iter().zip(messages(group.findings.iter().copied())) {
             let severity = finding.severity();
-            let access_key_id = view.enrichment.access_key_id(finding);
+            let access_key_id = self.enrichment.access_key_id(finding);
             let access_key_id = access_key_id.map_or_else(String::new, |id| format!(" {}", escape(id)));
             let checks = format!("({})", finding.check.id);
             let text = format!("{severity} {}{access_key_id} {checks}", escape(&message));
-            let lines = match self.screen.width {
-                Some(width) => wrapped(&text, width.saturating_sub(2 * INDENT)),
-                None => vec![text],
-            };
-            for (number, line) in lines.iter().enumerate() {
-                let line = line.replace(&checks, &self.paint(DIM, &checks));
+            for (number, line) in self.screen.lines(&text, 2 * INDENT).iter().enumerate() {
+                let line = line.replace(&checks, &self.screen.paint(DIM, &checks));
                 let label = severity.label();
                 match line.strip_prefix(label) {
                     Some(rest) if number == 0 => {
-                        writeln!(self.to, "{:INDENT$}{}{rest}", "", self.paint(colour(severity), label))?;
+                        writeln!(self.to, "{:INDENT$}{}{rest}", "", self.screen.paint(colour(severity), label))?;
                     }
                     Some(_) | None => writeln!(self.to, "{:INDENT$}{:INDENT$}{line}", "", "")?,
                 }
             }
         }
-        let with_key_ids = group.findings.iter().map(|finding| (*finding, view.enrichment.access_key_id(finding)));
-        parts(with_key_ids, unused).iter().try_for_each(|part| self.part(part))
+        let with_key_ids = group.findings.iter().map(|finding| (*finding, self.enrichment.access_key_id(finding)));
+        parts(with_key_ids, self.unused).iter().try_for_each(|part| self.part(part))
     }
 
     /// A part of the remediation. Commands are not wrapped, so that they can be copied.
     fn part(&mut self, part: &Part) -> io::Result<()> {
-        let width = self.screen.width.map(|width| width.saturating_sub(2 * INDENT));
-        let wrap = |text: &str| width.map_or_else(|| vec![text.to_owned()], |width| wrapped(text, width));
-        for line in wrap(&part.heading()) {
-            writeln!(self.to, "{:INDENT$}{}", "", self.paint(DIM, &line))?;
+        for line in self.screen.lines(&part.heading(), 2 * INDENT) {
+            writeln!(self.to, "{:INDENT$}{}", "", self.screen.paint(DIM, &line))?;
         }
         let is_prose = matches!(part.remediation, Remediation::Console { .. });
         for line in part.remediation.to_string().lines() {
-            let lines = if is_prose { wrap(line) } else { vec![line.to_owned()] };
+            let lines = if is_prose { self.screen.lines(line, 2 * INDENT) } else { vec![line.to_owned()] };
             lines.iter().try_for_each(|line| writeln!(self.to, "{:INDENT$}{:INDENT$}{line}", "", ""))?;
         }
         Ok(())
@@ -177,7 +188,7 @@ impl Table<'_> {
             Status::Passed => ("PASSED", AnsiColor::Green.on_default().bold()),
             Status::NotApplicable => ("NOT APPLICABLE", DIM),
         };
-        let (title, count) = (self.paint(style, title), self.paint(DIM, &grouped(findings.len() as u64)));
+        let (title, count) = (self.screen.paint(style, title), self.screen.paint(DIM, &grouped(findings.len() as u64)));
         writeln!(self.to, "\n{title} {count}")?;
         entries.iter().try_for_each(|entry| self.entry(entry))
     }
@@ -185,12 +196,9 @@ impl Table<'_> {
     fn entry(&mut self, Entry { subject, text, checks }: &Entry) -> io::Result<()> {
         let text = format!("{text} {checks}");
         let start = INDENT + self.column + GAP;
-        let lines = match self.screen.width {
-            Some(width) => wrapped(&text, width.saturating_sub(start)),
-            None => vec![text],
-        };
+        let lines = self.screen.lines(&text, start);
         let gap = self.column.saturating_sub(display_width(subject)) + GAP;
-        write!(self.to, "{:INDENT$}{}", "", self.paint(BOLD, subject))?;
+        write!(self.to, "{:INDENT$}{}", "", self.screen.paint(BOLD, subject))?;
         if self.column < display_width(subject) && self.screen.width.is_some() {
             write!(self.to, "\n{:start$}", "")?;
         } else {
@@ -200,44 +208,35 @@ impl Table<'_> {
             if number != 0 {
                 write!(self.to, "{:start$}", "")?;
             }
-            writeln!(self.to, "{}", line.replace(checks, &self.paint(DIM, checks)))?;
+            writeln!(self.to, "{}", line.replace(checks, &self.screen.paint(DIM, checks)))?;
         }
         Ok(())
-    }
-
-    fn foot(&mut self, view: &View<'_>) -> io::Result<()> {
-        let counts = view.evaluation.counts();
-        let number = |count: usize| grouped(count as u64);
-        let failing: Vec<String> =
-            view.failing().iter().map(|(severity, count)| format!("{} {severity}", number(*count))).collect();
-        let failing = if failing.is_empty() { String::new() } else { format!(" ({})", failing.join(", ")) };
-        let rest = format!(
-            "{} passed, {} not applicable, {} unknown.",
-            number(counts.passed),
-            number(counts.not_applicable),
-            number(counts.unknown)
-        );
-        writeln!(self.to)?;
-        let failed = counted(counts.failed as u64, "finding");
-        self.prose(&format!("{failed} failed{failing}; {rest}"), BOLD)?;
-        if counts.failed != 0 {
-            let hint = "`credwarden explain CHECK` says why it matters; `--format html` has the evidence.";
-            self.prose(hint, DIM)?;
-        }
-        Ok(())
-    }
-
-    fn prose(&mut self, text: &str, style: Style) -> io::Result<()> {
-        let lines = self.screen.width.map_or_else(|| vec![text.to_owned()], |width| wrapped(text, width));
-        lines.iter().try_for_each(|line| writeln!(self.to, "{}", self.paint(style, line)))
-    }
-
-    fn paint(&self, style: Style, text: &str) -> String {
-        if self.screen.colour { format!("{style}{text}{style:#}") } else { text.to_owned() }
     }
 }
 
-fn colour(severity: Severity) -> Style {
+fn foot(view: &View<'_>, screen: Screen, to: &mut dyn Write) -> io::Result<()> {
+    let counts = view.evaluation.counts();
+    let number = |count: usize| grouped(count as u64);
+    let failing: Vec<String> =
+        view.failing().iter().map(|(severity, count)| format!("{} {severity}", number(*count))).collect();
+    let failing = if failing.is_empty() { String::new() } else { format!(" ({})", failing.join(", ")) };
+    let rest = format!(
+        "{} passed, {} not applicable, {} unknown.",
+        number(counts.passed),
+        number(counts.not_applicable),
+        number(counts.unknown)
+    );
+    writeln!(to)?;
+    let failed = counted(counts.failed as u64, "finding");
+    screen.prose(&format!("{failed} failed{failing}; {rest}"), BOLD, to)?;
+    if counts.failed != 0 {
+        let hint = "`credwarden explain CHECK` says why it matters; `--format html` has the evidence.";
+        screen.prose(hint, DIM, to)?;
+    }
+    Ok(())
+}
+
+pub(crate) fn colour(severity: Severity) -> Style {
     match severity {
         Severity::Critical => AnsiColor::White.on(AnsiColor::Red).bold(),
         Severity::High => AnsiColor::Red.on_default().bold(),
@@ -248,7 +247,7 @@ fn colour(severity: Severity) -> Style {
 }
 
 /// Breaks lines only between words, so that ids and ARNs can be copied. A numbered step keeps its lines indented.
-pub(crate) fn wrapped(text: &str, width: usize) -> Vec<String> {
+fn wrapped(text: &str, width: usize) -> Vec<String> {
     let is_step = text.split_once(". ").is_some_and(|(number, _)| number.parse::<u8>().is_ok());
     let options = Options::new(width)
         .subsequent_indent(if is_step { "   " } else { "" })

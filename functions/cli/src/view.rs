@@ -63,9 +63,7 @@ impl<'a> View<'a> {
 
     /// The verdicts to show, worst first, then root first.
     pub fn ordered(&self) -> Vec<&'a Finding> {
-        let mut findings = self.findings.clone();
-        findings.sort_by_cached_key(|finding| (Self::group(finding), finding.urgency()));
-        findings
+        ordered(&self.findings)
     }
 
     /// The group of a finding, in order: failures by severity, then UNKNOWN, then the others.
@@ -138,4 +136,11 @@ impl<'a> View<'a> {
         sources.dedup();
         sources
     }
+}
+
+/// Findings, worst first, then root first.
+pub(crate) fn ordered<'a>(findings: &[&'a Finding]) -> Vec<&'a Finding> {
+    let mut findings = findings.to_vec();
+    findings.sort_by_cached_key(|finding| (View::group(finding), finding.urgency()));
+    findings
 }

@@ -211,6 +211,8 @@ pub struct Audit {
     pub oldest_key: Option<DateTime<Utc>>,
     /// The errors of sources that could not be read, one line each.
     pub errors: Vec<String>,
+    /// Errors although everything was read, one line each.
+    pub notes: Vec<String>,
 }
 
 impl Audit {
@@ -246,6 +248,7 @@ impl Audit {
             root: RootUser::of(account),
             oldest_key: oldest_key(account),
             errors,
+            notes: Vec::new(),
         })
     }
 

@@ -1,0 +1,165 @@
+//! Audits accounts by saved files: `<account>.report.json` or `.csv`, `<account>.summary.json` and
+//! `<account>.service-credentials.json` in one folder.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use aws::error::chain;
+use chrono::{DateTime, Utc};
+use hygiene::account::Doubt;
+use hygiene::enrichment::Enrichment;
+use hygiene::evaluate::{Scope, evaluate};
+use hygiene::organization::{Audit, Listed, Organization, is_account_id};
+use hygiene::policy::Policy;
+use hygiene::text::{counted, cut, escape};
+
+use crate::arguments::AuditArguments;
+use crate::check::{CheckError, not_before, present};
+use crate::input::{Files, What, name};
+
+/// The number of ignored files that are named.
+const NAMED: usize = 3;
+
+/// The files of one account.
+#[derive(Debug, Default)]
+struct Saved {
+    /// More than one is an error: which is the account's is not known.
+    reports: Vec<PathBuf>,
+    summary: Option<PathBuf>,
+    service_credentials: Option<PathBuf>,
+}
+
+/// The files of a folder.
+#[derive(Debug)]
+pub(crate) struct Folder {
+    accounts: BTreeMap<String, Saved>,
+    /// The names of other files.
+    others: BTreeSet<String>,
+}
+
+impl Folder {
+    /// Finds the files of accounts in a folder.
+    ///
+    /// # Errors
+    ///
+    /// When the folder cannot be read, or has no such file.
+    pub(crate) fn of(folder: &Path) -> Result<Self, CheckError> {
+        let failed = |what: What| what.of(&name(folder));
+        let mut accounts: BTreeMap<String, Saved> = BTreeMap::new();
+        let mut others = BTreeSet::new();
+        for entry in fs::read_dir(folder).map_err(|error| failed(error.into()))? {
+            let path = entry.map_err(|error| failed(error.into()))?.path();
+            let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let Some((account, kind)) = file.split_once('.').filter(|(account, _)| is_account_id(account)) else {
+                others.insert(file);
+                continue;
+            };
+            match kind {
+                "report.json" | "report.csv" => accounts.entry(account.to_owned()).or_default().reports.push(path),
+                "summary.json" => accounts.entry(account.to_owned()).or_default().summary = Some(path),
+                "service-credentials.json" => {
+                    accounts.entry(account.to_owned()).or_default().service_credentials = Some(path);
+                }
+                _ => _ = others.insert(file),
+            }
+        }
+        if accounts.is_empty() {
+            return Err(failed(What::NoAccounts).into());
+        }
+        Ok(Self { accounts, others })
+    }
+
+    /// The files of accounts.
+    pub(crate) fn paths(&self) -> impl Iterator<Item = &Path> {
+        self.accounts.values().flat_map(|Saved { reports, summary, service_credentials }| {
+            reports.iter().chain(summary).chain(service_credentials).map(PathBuf::as_path)
+        })
+    }
+
+    /// Audits the accounts in scope.
+    ///
+    /// # Errors
+    ///
+    /// When a selected account has no file. A file that is damaged costs only its account.
+    pub(crate) fn audited(
+        &self,
+        arguments: &AuditArguments,
+        clock: DateTime<Utc>,
+        note: &mut dyn FnMut(&str),
+    ) -> Result<Organization, CheckError> {
+        if let Some(line) = self.ignored() {
+            note(&line);
+        }
+        let listed = |id: &String| Listed { id: id.clone(), ..Listed::default() };
+        let listed: Vec<Listed> = self.accounts.keys().map(listed).collect();
+        let why_not = arguments.scope.selection().apply(&listed, &BTreeSet::new())?;
+        if why_not.iter().all(Option::is_some) {
+            return Err(CheckError::NoAccountInScope("every account with files is excluded".to_owned()));
+        }
+        let policy = arguments.rules.policy();
+        let in_scope = listed.iter().zip(&why_not).filter(|(_, why_not)| why_not.is_none());
+        let results: BTreeMap<_, _> = in_scope
+            .filter_map(|(account, _)| Some((account.id.clone(), self.accounts.get(&account.id)?)))
+            .map(|(id, saved)| {
+                let audit = saved.audit(&id, &policy, arguments.now, clock);
+                (id, audit)
+            })
+            .collect();
+        // The latest, so that the same files give the same bytes.
+        let latest = results.values().flatten().map(|audit| audit.evaluated_at).max();
+        let evaluated_at = arguments.now.or(latest).unwrap_or(clock);
+        let listed = listed.into_iter().zip(why_not).collect();
+        Ok(Organization::assembled(None, evaluated_at, false, listed, &BTreeMap::new(), results))
+    }
+
+    fn ignored(&self) -> Option<String> {
+        let count = self.others.len();
+        let mut named: Vec<_> =
+            self.others.iter().take(NAMED).map(|file| cut(&escape(file), 64).into_owned()).collect();
+        if NAMED < count {
+            named.push("…".to_owned());
+        }
+        (count != 0)
+            .then(|| format!("{} not named after an account: {}", counted(count as u64, "file"), named.join(", ")))
+    }
+}
+
+impl Saved {
+    fn audit(
+        &self,
+        id: &str,
+        policy: &Policy,
+        now: Option<DateTime<Utc>>,
+        clock: DateTime<Utc>,
+    ) -> Result<Audit, String> {
+        let report = match &self.reports[..] {
+            [one, other, ..] => {
+                return Err(format!("there are two reports, {} and {}; keep one of them", name(one), name(other)));
+            }
+            reports => reports.first().map(PathBuf::as_path),
+        };
+        if report.is_none() && self.summary.is_none() {
+            return Err("there is neither a credential report nor an account summary".to_owned());
+        }
+        let files = Files {
+            credential_report: report,
+            account_summary: self.summary.as_deref(),
+            service_credentials: self.service_credentials.as_deref(),
+        };
+        let mut account = files.read().map_err(|error| chain(&error))?;
+        if let (Some(other), Some(report)) = (account.id.as_deref().filter(|other| *other != id), report) {
+            return Err(format!("{} is the credential report of account {other}", name(report)));
+        }
+        account.id = Some(id.to_owned());
+        not_before(now, &account).map_err(|error| chain(&error))?;
+        let mut notes = files.notes(&account);
+        let now = now.unwrap_or_else(|| present(&account, clock, &mut |line| notes.push(line.to_owned())));
+        let account = account.as_of(now);
+        let evaluation = evaluate(&account, policy, &Scope::All, now);
+        let doubts = evaluation.doubts.iter().filter(|doubt| matches!(doubt, Doubt::FewerUsers { .. }));
+        notes.extend(doubts.map(ToString::to_string));
+        let audit = Audit::of(&account, evaluation, Enrichment::default(), Vec::new())?;
+        Ok(Audit { notes, ..audit })
+    }
+}

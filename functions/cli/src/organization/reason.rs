@@ -1,0 +1,84 @@
+//! Why an account was not audited, with advice, in one line.
+
+use aws::error::{CallError, chain};
+use aws::stack_set::Instance;
+use hygiene::text::escape;
+
+/// What is known of the `StackSet` that makes the role.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Deployment<'a> {
+    /// It could not be asked.
+    Unknown,
+    /// It has no instance in the account.
+    Missing,
+    /// Its instance in the account.
+    Instance(&'a Instance),
+}
+
+/// Why the role could not be assumed.
+pub(crate) fn not_assumed(error: &CallError, role: &str, region: &str, deployment: Deployment<'_>) -> String {
+    let said = said(error);
+    let advice = match error.code() {
+        Some("RegionDisabledException") => format!(
+            "STS is off in {region} for this account; use a Region that is on in all accounts, such as --region us-east-1"
+        ),
+        Some("AccessDenied" | "AccessDeniedException") if names_policy(&said) => {
+            "an organization's policy denies it; exempt the audit from the policy".to_owned()
+        }
+        Some("AccessDenied" | "AccessDeniedException") => match deployment {
+            Deployment::Unknown => format!(
+                "the role {role} is missing, or does not trust this caller: deploy infra/organization/member-stackset.yaml, \
+                 with this caller's role in AuditorArns"
+            ),
+            Deployment::Missing => format!(
+                "the StackSet has no instance in this account, so the role {role} is missing: add its organizational unit to the \
+                 StackSet's targets"
+            ),
+            Deployment::Instance(instance) if instance.status == "CURRENT" => format!(
+                "the StackSet made the role {role} in this account: this caller's role has to be one of its AuditorArns, and may \
+                 need sts:AssumeRole"
+            ),
+            Deployment::Instance(instance) => {
+                let parts = [Some(&instance.status), instance.detailed_status.as_ref(), instance.reason.as_ref()];
+                let parts: Vec<_> = parts.into_iter().flatten().map(|part| escape(part)).collect();
+                format!("the StackSet could not make the role {role} in this account ({})", parts.join(", "))
+            }
+        },
+        _ => return said,
+    };
+    format!("{said}; {advice}")
+}
+
+/// Why nothing was read with the role.
+pub(crate) fn not_read(errors: &[String], region: &str) -> String {
+    let Some(first) = errors.first() else { return "nothing was read".to_owned() };
+    // The session's ARN has the account's number.
+    let first = without(&without(first.trim_end_matches('.'), " on resource: "), "User: ").replace(": is not", ": not");
+    let advice = if names_policy(&first) {
+        "; an organization's policy denies it to the member role: exempt the role from the policy".to_owned()
+    } else if first.contains("InvalidClientTokenId") {
+        format!(
+            "; {region} may be off in this account: use a Region that is on in all accounts, such as --region us-east-1"
+        )
+    } else {
+        String::new()
+    };
+    format!("{first}{advice}")
+}
+
+/// AWS's words without the role's ARN: accounts with the same reason are listed together.
+fn said(error: &CallError) -> String {
+    without(chain(error).trim_end_matches('.'), " on resource: ")
+}
+
+/// Removes a word and what introduces it.
+fn without(text: &str, introduction: &str) -> String {
+    let Some((before, rest)) = text.split_once(introduction) else { return text.to_owned() };
+    let after = rest.split_once(' ').map_or("", |(_, after)| after);
+    if after.is_empty() { before.to_owned() } else { format!("{before} {after}") }
+}
+
+/// Whether AWS names a policy of the organization.
+fn names_policy(text: &str) -> bool {
+    ["service control policy", "resource control policy"].iter().any(|policy| text.contains(policy))
+}
