@@ -3,15 +3,20 @@
 GET    /_credwarden/health                  {"ready": true, ...}
 POST   /_credwarden/reset                   reset everything: MiniStack, hub, account, counters, mails
 GET    /_credwarden/calls                   calls by action, the function's and others'; DELETE sets them to zero
+GET    /_credwarden/calls/log               the function's calls in order: action, account, Region, start, end, error
 GET    /_credwarden/mails                   the e-mails sent; DELETE empties the mailbox
 GET    /_credwarden/published               the messages published since the start: variants, attributes, size
 GET    /_credwarden/findings                all findings in the hub, of every account; without rate limits and permissions
 POST   /_credwarden/findings                store one finding in the hub unchanged, of any account and product
 GET    /_credwarden/report                  the credential report as it would be generated now
-POST   /_credwarden/account/<operation>     see `OPERATIONS`; arguments as a JSON object
+POST   /_credwarden/account/<operation>     see `OPERATIONS`; arguments as a JSON object; `account`: another one's id
 POST   /_credwarden/events                  {"region", "records"}: add CloudTrail records; DELETE removes all of every Region
 PUT    /_credwarden/regions                 ["af-south-1", ...]: the Regions that the account has opted in to
-PUT    /_credwarden/organization            "member", "management", or null: the account is in no organization
+PUT    /_credwarden/organization            "member", "management", or null: the account is in no organization; or an
+                                            organization: its name in sample.py, or {"accounts", "units", ...}, see
+                                            `organization.Organization.make`; GET returns it
+POST   /_credwarden/organization/account    {"id", ...}: create an account, or change it; see `organization.Member`
+PUT    /_credwarden/organization/answers    {"omitted", "empty_pages"}: how ListAccounts answers
 PUT    /_credwarden/faults                  [{"action", "how", ...}, ...]; see `traffic.Fault`
 PUT    /_credwarden/throttling              true or false
 PUT    /_credwarden/rules                   [filters, ...]: a finding that matches one of them is suppressed at import
@@ -48,6 +53,7 @@ class Control:
                 "region": emulator.identity.region,
             },
             ("GET", "calls"): lambda _: emulator.traffic.as_json(),
+            ("GET", "calls/log"): lambda _: emulator.traffic.log(),
             ("DELETE", "calls"): lambda _: emulator.traffic.reset_counts(),
             ("GET", "mails"): lambda _: emulator.mailbox.as_json(),
             ("DELETE", "mails"): lambda _: emulator.mailbox.empty(),
@@ -58,7 +64,10 @@ class Control:
             ("POST", "events"): lambda events: emulator.history.add(**events),
             ("DELETE", "events"): lambda _: emulator.history.forget(),
             ("PUT", "regions"): lambda names: emulator.regions.opt_in(names),
-            ("PUT", "organization"): lambda membership: emulator.organization.set(membership),
+            ("PUT", "organization"): self._organization,
+            ("GET", "organization"): lambda _: emulator.organization.as_json(),
+            ("POST", "organization/account"): self._change_member,
+            ("PUT", "organization/answers"): lambda how: emulator.organization.answer_with(**how),
             ("PUT", "faults"): self._faults,
             ("PUT", "throttling"): self._throttling,
             ("PUT", "rules"): self._rules,
@@ -74,7 +83,9 @@ class Control:
             elif (method, name) == ("POST", "schedules/fire"):
                 result = await asyncio.to_thread(self._emulator.fire_schedules)
             elif method == "POST" and name.startswith("account/"):
-                result = change(self._emulator.identity, name[len("account/") :], **(argument or {}))
+                arguments = dict(argument or {})
+                identity = self._emulator.identities.of(arguments.pop("account", self._emulator.identity.account_id))
+                result = change(identity, name[len("account/") :], **arguments)
             elif (method, name) in self._routes:
                 result = self._routes[method, name](argument)
             else:
@@ -82,6 +93,24 @@ class Control:
         except (LookupError, TypeError, ValueError) as error:
             return json_answer(400, {"error": str(error)})
         return json_answer(200, result)
+
+    def _organization(self, argument: Any) -> dict:
+        if isinstance(argument, str) and argument.startswith("organization"):
+            argument = sample.organization(argument)
+        if not isinstance(argument, dict):
+            self._emulator.organization.set(argument)
+            self._emulator.stacksets.reset()
+            return self._emulator.organization.as_json()
+        self._emulator.organization.make(**argument)
+        self._emulator.stacksets.reset()
+        self._emulator.identities.reset()
+        self._emulator.identities.source = self._emulator.organization.model
+        return self._emulator.organization.as_json()
+
+    def _change_member(self, argument: dict) -> None:
+        # What the StackSet made before stays when the account cannot be used.
+        self._emulator.stacksets.settle(argument["id"])
+        self._emulator.organization.change(**argument)
 
     def _faults(self, argument: Any) -> None:
         self._emulator.traffic.faults = [Fault(**one) for one in argument]
@@ -107,6 +136,7 @@ def change(identity: Identity, operation: str, keep_report: bool = False, **argu
     if operation not in OPERATIONS:
         raise LookupError(f"no operation {operation!r}; there are {', '.join(OPERATIONS)}")
     identity.follow()
+    identity.keep()
     OPERATIONS[operation](identity, **arguments)
     identity.changed(keep_report)
 

@@ -8,16 +8,58 @@ The model's users and keys are copied to MiniStack's stores, for policies, other
 from __future__ import annotations
 
 import base64
+from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 from xml.sax.saxutils import escape
 
 from emulator import account as accounts
-from emulator import clock
-from emulator.account import Account, ServiceCredential, SshKey, User
+from emulator import clock, sample
+from emulator.account import Account, Key, ServiceCredential, SshKey, User
 from emulator.answers import Answer
 
 REPORT_LIFETIME = clock.offset("+4h")
+
+
+class Identities:
+    """The IAM of every account. `main` is the account whose model is loaded by name; the others are made when they are first
+    called, from `source` or as accounts without users."""
+
+    _LOADED = 256
+    """Models of other accounts that are kept in memory; an unchanged one is made again when it is needed."""
+
+    def __init__(self, iam: Any, responses: Any, main: str, region: str) -> None:
+        self._iam, self._responses = iam, responses
+        self.main = Identity(iam, responses, main, region)
+        self._others: dict[str, Identity] = {}
+        self._loaded: OrderedDict[str, Identity] = OrderedDict()
+        self.source: Callable[[str], Account] = lambda _account: sample.bare()
+
+    def reset(self) -> None:
+        self._others.clear()
+        self._loaded.clear()
+        self.source = lambda _account: sample.bare()
+
+    def of(self, account_id: str) -> Identity:
+        if account_id == self.main.account_id:
+            return self.main
+        found = self._others.get(account_id)
+        if found is None:
+            found = Identity(self._iam, self._responses, account_id, self.main.region)
+            found.make_later(lambda: self.source(account_id))
+            self._others[account_id] = found
+        self._loaded[account_id] = found
+        self._loaded.move_to_end(account_id)
+        if len(self._loaded) > self._LOADED:
+            self._loaded.popitem(last=False)[1].shed()
+        return found
+
+    def handlers(self) -> dict[str, Any]:
+        """Returns the operations; each is that of the account which is called."""
+        return {name: self._operation(name) for name in self.main.handlers()}
+
+    def _operation(self, name: str) -> Callable[[dict], Answer]:
+        return lambda parameters: self.of(self._responses.get_account_id()).handlers()[name](parameters)
 
 
 class Identity:
@@ -26,7 +68,11 @@ class Identity:
     def __init__(self, iam: Any, responses: Any, account_id: str, region: str) -> None:
         self._iam, self._responses = iam, responses
         self.account_id, self.region = account_id, region
-        self.account = Account(accounts.User(accounts.ROOT))
+        self._account: Account | None = Account(accounts.User(accounts.ROOT))
+        self._source: Callable[[], Account] | None = None
+        self._anchor = clock.now()
+        self.copied = True
+        """Whether the users are in MiniStack's stores. A large organization's are only in the model, for speed."""
         self.report_override: str | None = None
         self.report_age = clock.offset("+0s")
         self.polls = 0
@@ -34,8 +80,39 @@ class Identity:
         self.credentials_made = 0
         self.ssh_keys_made = 0
         self._polls_left = 0
-        self._report: tuple[str, Any] | None = None
+        self._report: tuple[str | None, Any] | None = None
         self._owners: tuple[tuple, dict[str, list]] | None = None
+
+    @property
+    def account(self) -> Account:
+        if self._account is None:
+            self._account = self._source().anchored(self._anchor)
+        return self._account
+
+    def make_later(self, source: Callable[[], Account]) -> None:
+        """Makes the model from `source` when it is needed. It is the same each time."""
+        self._source, self._account, self.copied = source, None, False
+
+    def shed(self) -> None:
+        """Drops a model that can be made again."""
+        if self._source is not None:
+            self._account = None
+
+    def keep(self) -> None:
+        """Keeps the model, since it is about to be changed, and the report from before."""
+        if self._source is None:
+            return
+        made = self.account
+        if self._report is not None and self._report[0] is None:
+            self._report = made.report(self.account_id), self._report[1]
+        self._source = None
+
+    def copy(self) -> None:
+        """Copies the model to MiniStack's stores, for operations that are MiniStack's."""
+        if not self.copied:
+            self.keep()
+            self.copied = True
+            self._copy()
 
     def handlers(self) -> dict[str, Any]:
         return {
@@ -52,7 +129,7 @@ class Identity:
 
     def load(self, account: Account) -> None:
         """Serves another account, and drops all state of the last one."""
-        self.account = account.anchored(clock.now())
+        self._source, self._account, self.copied = None, account.anchored(clock.now()), True
         self.report_override = None
         self.report_age = clock.offset("+0s")
         self.polls = 0
@@ -65,6 +142,10 @@ class Identity:
             self._report = None
             self._polls_left = 0
         self._owners = None
+        if self.copied:
+            self._copy()
+
+    def _copy(self) -> None:
         iam = self._iam
         with self._responses.request_scope(self.account_id, self.region):
             for store in (iam._users, iam._access_keys, iam._login_profiles):
@@ -78,7 +159,7 @@ class Identity:
         iam._users[user.name] = {
             "UserName": user.name,
             "Arn": user.arn(self.account_id),
-            "UserId": "AIDA" + accounts.key_id(self.account_id, user.name, 9)[4:],
+            "UserId": self._user_id(user),
             "CreateDate": user.created,
             "Path": user.path,
             "PermissionsBoundary": "",
@@ -93,17 +174,31 @@ class Identity:
             }
         for slot, key in enumerate(user.keys):
             if key is not None:
-                identity = accounts.key_id(self.account_id, user.name, slot)
-                iam._access_keys[identity] = {
-                    "UserName": user.name,
-                    "AccessKeyId": identity,
-                    "SecretAccessKey": f"secret-of-{identity}",
-                    "Status": "Active" if key.active else "Inactive",
-                    "CreateDate": key.created,
-                }
+                stored = self._key(user.name, slot, key)
+                iam._access_keys[stored["AccessKeyId"]] = stored
+
+    def _user_id(self, user: User) -> str:
+        return "AIDA" + accounts.key_id(self.account_id, user.name, 9)[4:]
+
+    def _key(self, name: str, slot: int, key: Key) -> dict[str, str]:
+        """Returns an access key as MiniStack stores it."""
+        identity = accounts.key_id(self.account_id, name, slot)
+        return {
+            "UserName": name,
+            "AccessKeyId": identity,
+            "SecretAccessKey": f"secret-of-{identity}",
+            "Status": "Active" if key.active else "Inactive",
+            "CreateDate": key.created,
+        }
 
     def follow(self) -> None:
         """Copies changes by IAM calls to the model: users and passwords deleted, keys deleted or disabled."""
+        if not self.copied:
+            return
+        with self._responses.request_scope(self.account_id, self.region):
+            self._follow()
+
+    def _follow(self) -> None:
         iam = self._iam
         self.account.users = [user for user in self.account.users if user.name in iam._users]
         for user in self.account.users:
@@ -124,7 +219,7 @@ class Identity:
             return self._answer("GenerateCredentialReport", f"<State>{state}</State>")
         content = self.report_override
         self.follow()
-        if content is None:
+        if content is None and self._source is None:
             content = self.account.report(self.account_id)
         self._report = content, clock.now() - self.report_age
         self._polls_left = self.polls
@@ -144,6 +239,8 @@ class Identity:
         content, generated = self._report
         if clock.now() - generated >= REPORT_LIFETIME:
             return self._iam._error(410, "ReportExpired", "Unknown")
+        if content is None:
+            content = self.account.report(self.account_id)
         return self._answer(
             "GetCredentialReport",
             f"<Content>{base64.b64encode(content.encode()).decode()}</Content>"
@@ -194,7 +291,8 @@ class Identity:
             return self._iam._error(
                 400, "ValidationError", "Must specify userName when calling with non-User credentials"
             )
-        if name not in self._iam._users:
+        known = name in self._iam._users if self.copied else any(user.name == name for user in self.account.users)
+        if not known:
             return self._iam._error(404, "NoSuchEntity", f"The user with name {escape(name)} cannot be found.")
         return None
 
@@ -214,6 +312,9 @@ class Identity:
 
     def _keys_of(self, name: str) -> list[dict]:
         """Returns a user's keys in MiniStack's store, which is searched once for all users: 5,000 searches are slow."""
+        if not self.copied:
+            slots = enumerate(self.account.user(name).keys)
+            return [self._key(name, slot, key) for slot, key in slots if key is not None]
         keys = self._iam._access_keys._data
         # A new key is the last one, a deleted key lowers the number.
         state = len(keys), next(reversed(keys), None)
@@ -264,6 +365,7 @@ class Identity:
         self, action: str, parameters: dict, change: Callable[[User, ServiceCredential], None]
     ) -> Answer:
         name, identity = self._iam._p(parameters, "UserName"), self._iam._p(parameters, "ServiceSpecificCredentialId")
+        self.keep()
         for user in self.account.users:
             for one in user.credentials:
                 if (user.name, one.id) == (name, identity):
@@ -282,7 +384,7 @@ class Identity:
         arn = f"<Arn>{escape(user.arn(self.account_id))}</Arn><CreateDate>{user.created}</CreateDate>"
         if user.is_root:  # AWS leaves out the root user's name and path.
             return f"<UserId>{self.account_id}</UserId>{arn}"
-        identity = self._iam._users[user.name]["UserId"]
+        identity = self._user_id(user)
         return f"<Path>{user.path}</Path><UserName>{escape(user.name)}</UserName><UserId>{identity}</UserId>{arn}"
 
     def _answer(self, action: str, result: str) -> Answer:

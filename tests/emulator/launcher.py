@@ -18,10 +18,23 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
-from emulator import alarms, cloudtrail, control, mail, organization, regions, sample, securityhub, transform, wire
+from emulator import (
+    alarms,
+    cloudtrail,
+    control,
+    mail,
+    organization,
+    regions,
+    sample,
+    securityhub,
+    stacksets,
+    transform,
+    trust,
+    wire,
+)
 from emulator.account import ACCOUNT
 from emulator.answers import Answer, Refused
-from emulator.identity import Identity
+from emulator.identity import Identities
 from emulator.traffic import Traffic
 
 MINISTACK_VERSION = "1.5.33"
@@ -48,7 +61,17 @@ _NEEDED = {
         "extract_iam_action",
         "extract_resource_arn",
         "request_tag_context",
+        "access_denied_response",
     ),
+    "ministack.core.iam_evaluator": (
+        "_resolve_condition_key",
+        "enforce",
+        "resolve_principal",
+        "request_caller_arn",
+        "AuthError",
+        "EvalResult",
+    ),
+    "ministack.services.sts": ("_caller_identity",),
     "ministack.core.lambda_runtime": ("ProvidedWorker._spawn",),
     "ministack.core.responses": ("get_account_id", "get_region", "request_scope"),
     "ministack.services.iam": (
@@ -75,10 +98,31 @@ _NEEDED = {
         "_resolve_message_for_protocol",
         "_build_envelope",
     ),
-    "ministack.services.cloudformation.provisioners": ("_RESOURCE_HANDLERS",),
-    "ministack.services.cloudformation.engine": ("_apply_transforms", "_transform_parameters"),
-    "ministack.services.cloudformation.changesets": ("_apply_transforms",),
-    "ministack.services.cloudformation.handlers": ("_apply_transforms",),
+    "ministack.services.cloudformation.provisioners": (
+        "_RESOURCE_HANDLERS",
+        "_provision_resource",
+        "_update_resource",
+        "_delete_resource",
+    ),
+    "ministack.services.cloudformation.engine": (
+        "_apply_transforms",
+        "_transform_parameters",
+        "_parse_template",
+        "_resolve_parameters",
+        "_evaluate_conditions",
+        "_topological_sort",
+        "_resolve_refs",
+    ),
+    "ministack.services.cloudformation.changesets": ("_apply_transforms", "_evaluate_conditions"),
+    "ministack.services.cloudformation.handlers": (
+        "_apply_transforms",
+        "_evaluate_conditions",
+        "_ACTION_HANDLERS",
+        "_required_iam_capabilities",
+        "_missing_capabilities",
+        "_insufficient_capabilities_message",
+    ),
+    "ministack.services.cloudformation.stacks": ("_evaluate_conditions",),
     "ministack.services.eventbridge": ("_dispatch_to_lambda",),
     "ministack.services.scheduler": ("_tick_schedules", "_schedule_last_fired", "_schedules"),
     "ministack.services.lambda_svc": (
@@ -129,11 +173,13 @@ class Emulator:
         self._connections = wire.Connections()
         self._workers: weakref.WeakSet = weakref.WeakSet()
         self.hub = securityhub.SecurityHub()
-        self.identity = Identity(
+        self.identities = Identities(
             self._modules["ministack.services.iam"], self._modules["ministack.core.responses"], ACCOUNT, REGION
         )
         self.regions = regions.Regions()
+        self.identity = self.identities.main
         self.organization = organization.Organization()
+        self.stacksets = stacksets.StackSets(self._modules, self.organization)
         self.history = cloudtrail.EventHistory(self.identity, self.regions)
         self._control = control.Control(self)
         self._reset_ministack = self._app._reset_all_state
@@ -145,23 +191,77 @@ class Emulator:
         app, sns = self._app, self._modules["ministack.services.sns"]
         app._reset_all_state = self.reset
         app._dispatch_service_request = self._counted_dispatch
-        self._modules["ministack.services.iam"]._IAM_HANDLERS.update(self.identity.handlers())
+        self._modules["ministack.services.iam"]._IAM_HANDLERS.update(self.identities.handlers())
         sns._publish = mail.publish(sns._publish, sns, self.mailbox)
         sns._fanout = mail.fanout(sns._fanout, sns, self.mailbox)
         self._modules["ministack.services.eventbridge"]._dispatch_to_lambda = self._invoke_scheduled
         worker = self._modules["ministack.core.lambda_runtime"].ProvidedWorker
         worker._spawn = self._spawn_noted(worker._spawn)
         apply_transforms = transform.with_parameters(self._modules["ministack.services.cloudformation.engine"])
-        for name in ("changesets", "handlers"):
-            self._modules[f"ministack.services.cloudformation.{name}"]._apply_transforms = apply_transforms
+        conditions = transform.with_joins(self._modules["ministack.services.cloudformation.engine"])
+        for name in ("changesets", "handlers", "stacks", "engine"):
+            module = self._modules[f"ministack.services.cloudformation.{name}"]
+            module._evaluate_conditions = conditions
+            if name in ("changesets", "handlers"):
+                module._apply_transforms = apply_transforms
         resources = self._modules["ministack.services.cloudformation.provisioners"]._RESOURCE_HANDLERS
         resources[alarms.TYPE] = alarms.with_metric_math(resources[alarms.TYPE])
         actions = self._modules["ministack.core.iam_actions"]
         actions.request_tag_context = alarms.with_condition_key(actions.request_tag_context)
         self._add_security_hub()
         self._add_operation(cloudtrail.SERVICE, "LookupEvents", self.history.lookup_events)
-        self._add_operation(organization.SERVICE, "DescribeOrganization", self.organization.describe_organization)
+        self._add_organization()
         self._add_operation(regions.SERVICE, "DescribeRegions", self.regions.describe_regions)
+
+    def _add_organization(self) -> None:
+        service, actions = organization.SERVICE, self._modules["ministack.core.iam_actions"]
+        responses, evaluator = self._modules["ministack.core.responses"], self._modules["ministack.core.iam_evaluator"]
+        roles = self._modules["ministack.services.iam"]._roles
+        others, others_of_sts = self._app.SERVICE_HANDLERS[service], self._app.SERVICE_HANDLERS["sts"]
+        assume_role = trust.AssumeRole(self._modules["ministack.services.sts"], roles, self.organization)
+
+        async def handler(method: str, path: str, headers: dict, body: bytes, query: dict) -> Answer:
+            operation = headers.get("x-amz-target", "").rpartition(".")[2]
+            try:
+                answer = self.organization.call(operation, responses.get_account_id(), body)
+            except Refused as refused:
+                return refused.as_target_json()
+            return answer or await others(method, path, headers, body, query)
+
+        async def sts_handler(method: str, path: str, headers: dict, body: bytes, query: dict) -> Answer:
+            parameters = self._app._routing_params(method, path, headers, body, query)
+            if actions.extract_iam_action("sts", method, path, headers, body, parameters) == "sts:AssumeRole":
+                try:
+                    assume_role.check(headers, query, parameters, responses.get_region())
+                except Refused as refused:
+                    return refused.in_protocol("query-xml", "x-amz-target" in headers)
+            return await others_of_sts(method, path, headers, body, query)
+
+        resource_arn, tag_context = actions.extract_resource_arn, actions.request_tag_context
+
+        def extract_resource_arn(
+            name: str, method: str, path: str, headers: dict, body: bytes, query: dict, region: str, account: str
+        ) -> str:
+            if name == "cloudformation" and query.get("StackSetName"):
+                return self.stacksets.arn(query["StackSetName"][0])
+            return resource_arn(name, method, path, headers, body, query, region, account)
+
+        def request_tag_context(of: str, action: str, body: bytes, parameters: dict) -> dict:
+            # These operations have no tags. MiniStack would load the service's model to find that out.
+            return {} if action.startswith(f"{service}:") else tag_context(of, action, body, parameters)
+
+        self._app.SERVICE_HANDLERS.update({service: handler, "sts": sts_handler})
+        actions.extract_resource_arn, actions.request_tag_context = extract_resource_arn, request_tag_context
+        actions.access_denied_response = trust.with_reason(actions.access_denied_response)
+        evaluator._resolve_condition_key = trust.with_role_arns(
+            evaluator._resolve_condition_key, roles, self.organization
+        )
+        evaluator.enforce = trust.with_organization(evaluator.enforce, evaluator, responses, self.organization)
+        cloudformation = "ministack.services.cloudformation"
+        self._modules[f"{cloudformation}.provisioners"]._RESOURCE_HANDLERS[stacksets.TYPE] = self.stacksets.handler()
+        self._modules[f"{cloudformation}.handlers"]._ACTION_HANDLERS["ListStackInstances"] = (
+            self.stacksets.list_instances
+        )
 
     def _add_operation(self, service: str, name: str, operation: Callable[[str, str, bytes], Answer]) -> None:
         """Replaces one operation of a service of MiniStack."""
@@ -221,21 +321,61 @@ class Emulator:
         parameters = self._app._routing_params(method, path, headers, body, query)
         service = router.detect_service(method, path, headers, parameters)
         action = actions.extract_iam_action(service, method, path, headers, body, parameters) or f"{service}:{method}"
+        account = self._modules["ministack.core.responses"].get_account_id()
+        if action == "sts:AssumeRole":
+            account = trust.role_account((parameters.get("RoleArn") or [""])[0]) or account
+        self._settle(account, action)
         try:
-            entry, fault = self.traffic.arrive(
-                action, router.extract_access_key_id(headers, query), router.extract_region(headers, query)
+            arrival = self.traffic.arrive(
+                action, router.extract_access_key_id(headers, query), router.extract_region(headers, query), account
             )
         except Refused as refused:
             return refused.in_protocol(actions._SERVICE_PROTOCOL.get(service), "x-amz-target" in headers)
+        fault = arrival.fault
+        if fault is not None and fault.how == "denied":
+            answer = self._denied(service, action, method, path, headers, body, query, request_id)
+            self.traffic.depart(arrival, answer)
+            return answer
         answer = 200, {}, b""
         if fault is None or fault.done:
             answer = await self._dispatch(method, path, headers, body, query, request_id)
-            self.traffic.depart(entry, answer)
+            self.traffic.depart(arrival, answer)
         if fault is not None and fault.how == "kill":
             self._kill_function()
         elif fault is not None:
             wire.CURRENT.get().fault = fault
         return answer
+
+    def _settle(self, account: str, action: str) -> None:
+        """Makes what an account has to have before it is called."""
+        if account in self.organization.members:
+            self.stacksets.settle(account)
+        service, _, operation = action.partition(":")
+        if service == "iam" and operation not in self.identity.handlers():
+            self.identities.of(account).copy()
+
+    def _denied(
+        self,
+        service: str,
+        action: str,
+        method: str,
+        path: str,
+        headers: dict,
+        body: bytes,
+        query: dict,
+        request_id: str,
+    ) -> Answer:
+        """Returns what AWS answers when no policy allows the action."""
+        actions, evaluator = self._modules["ministack.core.iam_actions"], self._modules["ministack.core.iam_evaluator"]
+        parameters = self._app._routing_params(method, path, headers, body, query)
+        account = self._modules["ministack.core.responses"].get_account_id()
+        region = self._modules["ministack.core.router"].extract_region(headers, query)
+        resource = actions.extract_resource_arn(service, method, path, headers, body, parameters, region, account)
+        principal = evaluator.request_caller_arn(headers, query)
+        message = trust.denial(principal, action, resource)
+        if action != "sts:AssumeRole":
+            message += f" because no identity-based policy allows the {action} action"
+        return actions.access_denied_response(service, action, principal, request_id, headers=headers, message=message)
 
     def _spawn_noted(self, spawn: Callable) -> Callable:
         def spawned(worker: Any, *arguments: Any, **options: Any) -> Any:
@@ -284,6 +424,8 @@ class Emulator:
         self.hub.reset()
         self.regions.reset()
         self.organization.reset()
+        self.stacksets.reset()
+        self.identities.reset()
         self.history.reset()
         self.identity.load(sample.named(self._first_account))
 

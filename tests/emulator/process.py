@@ -13,7 +13,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -158,11 +158,20 @@ class Emulator:
         self.control("POST", "reset")
 
     def change_account(self, operation: str, **arguments: Any) -> None:
+        """Changes the account, or with `account` another one; see control.py."""
         self.control("POST", f"account/{operation}", arguments)
 
     def calls(self) -> dict[str, dict]:
         """Returns the function's calls since the last reset, by action."""
         return self.control("GET", "calls")["function"]
+
+    def call_log(self, *actions: str, account: str | None = None) -> list[dict]:
+        """Returns the function's calls in order, of all actions or these, with account, Region, start, end and error."""
+        return [
+            call
+            for call in self.control("GET", "calls/log")
+            if (not actions or call["action"] in actions) and account in (None, call["account"])
+        ]
 
     def forget_calls(self) -> None:
         self.control("DELETE", "calls")
@@ -211,6 +220,26 @@ class Emulator:
     def set_organization(self, membership: str | None) -> None:
         """Makes the account a "member" of an organization or its "management" account; None takes it out."""
         self.control("PUT", "organization", membership)
+
+    def make_organization(self, description: str | dict = "organization") -> dict:
+        """Makes an organization: one of sample.py by name, or by a description for `organization.Organization.make`.
+        Returns it with the ids of the root and the units, and with every account's path."""
+        return self.control("PUT", "organization", description)
+
+    def organization(self) -> dict:
+        return self.control("GET", "organization")
+
+    def change_member(self, account: str, **changes: Any) -> None:
+        """Changes an account of the organization, or creates it; see `organization.Member`."""
+        self.control("POST", "organization/account", {"id": account, **changes})
+
+    def answer_accounts(self, *, omitted: Sequence[str] = (), empty_pages: int = 0) -> None:
+        """Makes ListAccounts leave out fields such as `State`, and answer empty pages before each page."""
+        self.control("PUT", "organization/answers", {"omitted": list(omitted), "empty_pages": empty_pages})
+
+    def throttle(self, on: bool = True) -> None:
+        """Makes calls far beyond a documented rate be refused."""
+        self.control("PUT", "throttling", on)
 
     def fail(self, *faults: dict) -> None:
         """Makes calls of the function fail; without an argument none fails."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from emulator.account import ACCOUNT, ROOT, Account, Certificate, Key, Password, User, key_id
 from emulator.records import record, role_session, root, sso_session
@@ -129,3 +130,71 @@ def crowd(count: int, every: int | None, root_keys: Sequence[Key] = (), second_k
         users.append(User(f"user-{number:04d}", created="-800d", keys=keys))
     root = User(ROOT, created="-2300d", password=Password("-200d", "-1500d"), mfa="hardware", keys=list(root_keys))
     return Account(root=root, users=users)
+
+
+MANAGEMENT, AUDIT = "444455556666", "999988887777"
+"""The management account of the organizations below, and the account that audits them."""
+
+_DELEGATED = {AUDIT: ["member.org.stacksets.cloudformation.amazonaws.com"]}
+_UNITS = ["Security", "Workloads", "Workloads/Prod", "Sandbox"]
+
+
+def of_account(model: str, account: str) -> Account:
+    """Returns `staff:N` (N users whose keys depend on the account's id), or an account by the name of `named`."""
+    kind, _, count = model.partition(":")
+    return staff(int(account), int(count)) if kind == "staff" and count.isdigit() else named(model)
+
+
+def staff(account: int, count: int) -> Account:
+    """A member account: in one of five a key is old and unused, in one of fifty the root user has a key."""
+    users = [
+        User(f"user-{number}", created="-800d", keys=[Key(f"-{20 + (account + number) % 60}d", used="-1h")])
+        for number in range(count)
+    ]
+    if users and account % 5 == 0:
+        users[0].keys = [Key("-700d", used="-200d")]
+    root_keys = [Key("-900d", used="-300d")] if account % 50 == 7 else []
+    return Account(root=User(ROOT, created="-900d", mfa="virtual", keys=root_keys), users=users)
+
+
+def organization(name: str) -> dict[str, Any]:
+    """Returns `organization` (12 accounts), or `organization:N` (N accounts with 3 users each), as `Organization.make` takes it."""
+    kind, _, count = name.partition(":")
+    if kind == "organization" and count.isdigit() and int(count) >= 2:
+        return _large(int(count))
+    if name != "organization":
+        raise LookupError(f"no organization {name!r}; there are organization and organization:N, N at least 2")
+    failed = "ResourceLogicalId:MemberRole, ResourceType:AWS::IAM::Role, ResourceStatusReason:credwarden-member already exists."
+    accounts = [
+        {"id": MANAGEMENT, "name": "management", "model": "clean"},
+        {"id": AUDIT, "name": "audit", "unit": "Security", "model": "clean"},
+        {"id": "555566667777", "name": "log-archive", "unit": "Security", "model": "bare"},
+        # This one has the model that the emulator was started with.
+        {"id": ACCOUNT, "name": "shop", "unit": "Workloads/Prod", "model": "sample"},
+        {"id": "222233334444", "name": "payments", "unit": "Workloads/Prod", "model": "rooted:2"},
+        {"id": "333344445555", "name": "billing", "unit": "Workloads/Prod", "model": "users:4"},
+        {"id": "666677778888", "name": "search", "unit": "Workloads", "model": "users:12"},
+        {
+            "id": "777788889999",
+            "name": "legacy",
+            "unit": "Workloads",
+            "model": "failing:2",
+            "instance": {"status": "OUTDATED", "detailed": "FAILED", "reason": failed},
+        },
+        {"id": "888899990000", "name": "locked", "unit": "Workloads/Prod", "model": "users:3", "denied": ["iam:*"]},
+        {"id": "123456789012", "name": "old-shop", "unit": "Workloads", "model": "rooted:1", "state": "SUSPENDED"},
+        {"id": "210987654321", "name": "sandbox-a", "unit": "Sandbox", "model": "failing:3"},
+        {"id": "345678901234", "name": "sandbox-b", "unit": "Sandbox", "model": "ready"},
+    ]
+    return {"accounts": accounts, "units": _UNITS, "management": MANAGEMENT, "delegated": _DELEGATED}
+
+
+def _large(count: int) -> dict[str, Any]:
+    accounts = [
+        {"id": MANAGEMENT, "name": "management", "model": "clean"},
+        {"id": AUDIT, "name": "audit", "unit": "Security", "model": "clean"},
+    ]
+    for number in range(count - 2):
+        unit = _UNITS[1 + number % 3]
+        accounts.append({"id": f"2{number:011d}", "name": f"team-{number}", "unit": unit, "model": "staff:3"})
+    return {"accounts": accounts, "units": _UNITS, "management": MANAGEMENT, "delegated": _DELEGATED}

@@ -1,15 +1,18 @@
 """Counts calls, checks their rates, and makes calls fail.
 
 Calls are counted by IAM action, the function's (signed with a role's temporary key) apart from all others.
-For the actions with a documented rate, every call of the function also goes through a token bucket of that rate, so a
-test can assert that the rate limit was kept; with throttling on, calls far beyond it are answered 429.
+For the actions with a documented rate, every call of the function also goes through a token bucket of that rate, one per
+account, so a test can assert that the rate limit was kept; with throttling on, calls far beyond it are refused.
+
+The account of a call is the caller's; that of AssumeRole is the account of the role.
 """
 
 from __future__ import annotations
 
+import re
 import time
-from collections import Counter
-from dataclasses import dataclass, field
+from collections import Counter, deque
+from dataclasses import asdict, dataclass, field
 
 from emulator.answers import Answer, Refused
 
@@ -19,7 +22,13 @@ QUOTAS = {
     "securityhub:BatchImportFindings": (10, 30),
     "securityhub:BatchUpdateFindings": (10, 30),
     "securityhub:DescribeHub": (10, 30),
+    # https://docs.aws.amazon.com/organizations/latest/userguide/orgs_reference_limits.html
+    "organizations:ListAccounts": (8, 12),
+    "organizations:ListOrganizationalUnitsForParent": (5, 8),
 }
+
+_LOGGED = 200_000
+"""Calls in the log; older ones are dropped."""
 
 _MARGIN = 1.0
 """Tokens by which the bucket may be overdrawn: a client that keeps the rate by its own clock has jitter."""
@@ -32,9 +41,9 @@ _WIDE_MARGIN = 3.0
 class Fault:
     """An action that fails the next `times` times, after letting `after` calls through.
 
-    `how` it fails: `refused` with an AWS error; the connection is `cut`; `silence`; `garbage`; a `slow` body that takes
-    `seconds`; or the function is killed (`kill`). With `done` the call has its effect, except if it is refused. With
-    `region` it fails only in that Region.
+    `how` it fails: `refused` with an AWS error; `denied` in AWS's words for a missing permission; the connection is `cut`;
+    `silence`: no response; `garbage`; a `slow` body that takes `seconds`; or the function is killed (`kill`). With `done`
+    the call has its effect, except if it is refused or denied. With `region` or `account` it fails only there.
     """
 
     action: str
@@ -47,9 +56,10 @@ class Fault:
     done: bool = False
     seconds: float = 0
     region: str | None = None
+    account: str | None = None
 
     def __post_init__(self) -> None:
-        if self.how not in ("refused", "cut", "silence", "garbage", "slow", "kill"):
+        if self.how not in ("refused", "denied", "cut", "silence", "garbage", "slow", "kill"):
             raise ValueError(f"a call cannot fail by {self.how!r}")
 
 
@@ -80,6 +90,8 @@ class ActionCount:
     beyond_quota: int = 0
     regions: Counter = field(default_factory=Counter)
     """The calls by Region."""
+    accounts: Counter = field(default_factory=Counter)
+    """The calls by account."""
 
     def as_json(self) -> dict:
         return {
@@ -88,7 +100,29 @@ class ActionCount:
             "burst": round(self.burst, 1),
             "beyond_quota": self.beyond_quota,
             "regions": dict(self.regions),
+            "accounts": dict(self.accounts),
         }
+
+
+@dataclass
+class Call:
+    """A call of the function in the log. Times are seconds on a clock of the emulator; the end is None while it runs."""
+
+    action: str
+    account: str
+    region: str
+    start: float
+    end: float | None = None
+    error: str | None = None
+
+
+@dataclass
+class Arrival:
+    """A call that is being answered."""
+
+    entry: ActionCount
+    call: Call
+    fault: Fault | None = None
 
 
 class Traffic:
@@ -104,53 +138,77 @@ class Traffic:
 
     def reset_counts(self) -> None:
         self._counts: dict[str, dict[str, ActionCount]] = {"function": {}, "others": {}}
-        self._buckets = {action: Bucket(*quota) for action, quota in QUOTAS.items()}
+        self._buckets: dict[tuple[str, str], Bucket] = {}
+        self._log: deque[Call] = deque(maxlen=_LOGGED)
 
-    def arrive(self, action: str, access_key: str, region: str) -> tuple[ActionCount, Fault | None]:
-        """Counts a call; raises Refused if it is to be refused, and returns any other fault."""
+    def arrive(self, action: str, access_key: str, region: str, account: str) -> Arrival:
+        """Counts a call; raises Refused if it is to be refused. The result has any other fault."""
         by_function = access_key.startswith("ASIA")
         counts = self._counts["function" if by_function else "others"]
         entry = counts.setdefault(action, ActionCount())
         entry.count += 1
         entry.regions[region] += 1
+        entry.accounts[account] += 1
+        call = Call(action, account, region, time.monotonic())
+        arrival = Arrival(entry, call)
         if by_function:
-            self._check_rate(action, entry)
-            return entry, self._fault(action, region, entry)
-        return entry, None
+            self._log.append(call)
+            try:
+                self._check_rate(call, entry)
+                arrival.fault = self._fault(call, entry)
+            except Refused as refused:
+                call.error, call.end = refused.code, call.start
+                raise
+        return arrival
 
-    def _check_rate(self, action: str, entry: ActionCount) -> None:
-        bucket = self._buckets.get(action)
-        if bucket is None:
+    def _check_rate(self, call: Call, entry: ActionCount) -> None:
+        if call.action not in QUOTAS:
             return
-        left = bucket.take(time.monotonic())
+        bucket = self._buckets.setdefault((call.account, call.action), Bucket(*QUOTAS[call.action]))
+        left = bucket.take(call.start)
         entry.burst = max(entry.burst, bucket.burst - left)
         if left < -_MARGIN:
             entry.beyond_quota += 1
         if self.throttling and left < -_WIDE_MARGIN:
             bucket.tokens += 1
             entry.errors["TooManyRequestsException"] += 1
-            raise Refused(429, "TooManyRequestsException", "Rate exceeded")
+            # Organizations refuses by 400: https://github.com/aws/aws-sdk-js/issues/2135
+            status = 400 if call.action.startswith("organizations:") else 429
+            raise Refused(status, "TooManyRequestsException", "Rate exceeded")
 
-    def _fault(self, action: str, region: str, entry: ActionCount) -> Fault | None:
+    def _fault(self, call: Call, entry: ActionCount) -> Fault | None:
         for fault in self.faults:
-            if fault.action != action or fault.region not in (None, region) or fault.times <= 0:
+            if fault.action != call.action or fault.times <= 0:
+                continue
+            if fault.region not in (None, call.region) or fault.account not in (None, call.account):
                 continue
             if fault.after > 0:
                 fault.after -= 1
                 continue
             fault.times -= 1
+            if fault.how == "denied":
+                return fault
             if fault.how != "refused":
                 entry.errors[fault.how] += 1
+                call.error = fault.how
                 return fault
             entry.errors[fault.code] += 1
             raise Refused(fault.status, fault.code, fault.message)
         return None
 
-    def depart(self, entry: ActionCount, answer: Answer) -> None:
+    def depart(self, arrival: Arrival, answer: Answer) -> None:
         """Records the response to a counted call."""
-        status, headers, _body = answer
+        status, headers, body = answer
+        arrival.call.end = time.monotonic()
         if status >= 400:
-            entry.errors[headers.get("x-amzn-errortype", str(status))] += 1
+            error = headers.get("x-amzn-errortype", str(status))
+            arrival.entry.errors[error] += 1
+            code = re.search(rb"<Code>([^<]+)</Code>", body)
+            arrival.call.error = code[1].decode() if code else error
+
+    def log(self) -> list[dict]:
+        """Returns the calls of the function in the order in which they came."""
+        return [asdict(call) for call in self._log]
 
     def as_json(self) -> dict:
         return {

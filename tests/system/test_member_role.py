@@ -25,7 +25,6 @@ ROLE = "credwarden-member"
 AUDIT = "999988887777"
 OTHER = "444455556666"
 
-# MiniStack 1.5.33 evaluates no Fn::Join in conditions, and takes an empty list of auditors for one that is given.
 GIVEN = {
     "AuditAccountId": AUDIT,
     "OrganizationId": "o-a1b2c3d4e5",
