@@ -71,7 +71,7 @@ _NEEDED = {
         "AuthError",
         "EvalResult",
     ),
-    "ministack.services.sts": ("_caller_identity",),
+    "ministack.services.sts": ("_caller_identity", "_evict_expired_sessions"),
     "ministack.core.lambda_runtime": ("ProvidedWorker._spawn",),
     "ministack.core.responses": ("get_account_id", "get_region", "request_scope"),
     "ministack.services.iam": (
@@ -218,7 +218,9 @@ class Emulator:
         responses, evaluator = self._modules["ministack.core.responses"], self._modules["ministack.core.iam_evaluator"]
         roles = self._modules["ministack.services.iam"]._roles
         others, others_of_sts = self._app.SERVICE_HANDLERS[service], self._app.SERVICE_HANDLERS["sts"]
-        assume_role = trust.AssumeRole(self._modules["ministack.services.sts"], roles, self.organization)
+        sts = self._modules["ministack.services.sts"]
+        sts._evict_expired_sessions = trust.at_intervals(sts._evict_expired_sessions)
+        assume_role = trust.AssumeRole(sts, roles, self.organization)
 
         async def handler(method: str, path: str, headers: dict, body: bytes, query: dict) -> Answer:
             operation = headers.get("x-amz-target", "").rpartition(".")[2]
