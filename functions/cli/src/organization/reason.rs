@@ -75,10 +75,35 @@ fn said(error: &CallError) -> String {
 fn without(text: &str, introduction: &str) -> String {
     let Some((before, rest)) = text.split_once(introduction) else { return text.to_owned() };
     let after = rest.split_once(' ').map_or("", |(_, after)| after);
+    let before = before.trim_end();
     if after.is_empty() { before.to_owned() } else { format!("{before} {after}") }
 }
 
 /// Whether AWS names a policy of the organization.
 fn names_policy(text: &str) -> bool {
     ["service control policy", "resource control policy"].iter().any(|policy| text.contains(policy))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_reason_of_accounts_with_the_same_problem_is_the_same() {
+        let denied = |account: &str| {
+            let error = format!(
+                "could not read the account summary: GetAccountSummary failed: AccessDenied: User: arn:aws:sts::{account}:\
+                 assumed-role/credwarden-member/credwarden is not authorized to perform: iam:GetAccountSummary on resource: * with \
+                 an explicit deny in a service control policy"
+            );
+            not_read(&[error], "eu-west-1")
+        };
+        assert_eq!(denied("111122223333"), denied("444455556666"));
+        assert_eq!(
+            denied("111122223333"),
+            "could not read the account summary: GetAccountSummary failed: AccessDenied: not authorized to perform: \
+             iam:GetAccountSummary with an explicit deny in a service control policy; an organization's policy denies it to the \
+             member role: exempt the role from the policy"
+        );
+    }
 }
