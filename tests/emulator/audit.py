@@ -33,10 +33,16 @@ def root(account: str) -> dict[str, Any]:
 
 
 def deploy_member_role(
-    emulator: Emulator, *, targets: list[str] | None = None, account: str | None = None, **parameters: str
+    emulator: Emulator,
+    *,
+    targets: list[str] | None = None,
+    account: str | None = None,
+    template: str | None = None,
+    update: bool = False,
+    **parameters: str,
 ) -> None:
-    """Deploys member-stackset.yaml in the management account, or as a delegate in `account`. `targets` are ids, all accounts if
-    there are none; the other arguments are the template's parameters."""
+    """Deploys member-stackset.yaml, or another `template`, in the management account, or as a delegate in `account`. `targets`
+    are ids, all accounts if there are none; the other arguments are the template's parameters."""
     found = emulator.organization()
     given = {
         "TargetIds": ",".join(targets or [found["root"]]),
@@ -46,9 +52,10 @@ def deploy_member_role(
         "AuditorArns": f"arn:aws:iam::{AUDIT}:role/{AUDITOR}",
     } | parameters
     formation = emulator.client("cloudformation", role=root(account or found["management"]))
-    formation.create_stack(
+    deploy = formation.update_stack if update else formation.create_stack
+    deploy(
         StackName=STACK,
-        TemplateBody=TEMPLATE.read_text(),
+        TemplateBody=template or TEMPLATE.read_text(),
         Capabilities=["CAPABILITY_NAMED_IAM"],
         Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in given.items()],
     )
@@ -58,7 +65,7 @@ def deploy_member_role(
         return None if stack["StackStatus"].endswith("_IN_PROGRESS") else stack
 
     stack = wait_for(finished, 30, "member role")
-    if stack["StackStatus"] != "CREATE_COMPLETE":
+    if stack["StackStatus"] not in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):
         raise EmulatorFailed(f"the member role was not deployed: {stack}")
 
 

@@ -2,7 +2,8 @@
 credentials, and the listings of access keys and SSH keys.
 
 MiniStack's own report has a constant root row and no last-used dates; these handlers serve the account model instead.
-The model's users and keys are copied to MiniStack's stores, for policies, other IAM calls and sign-in.
+The model's users and keys are copied to MiniStack's stores, for policies, other IAM calls and sign-in; those of the other
+accounts of an organization only when such a call is made.
 """
 
 from __future__ import annotations

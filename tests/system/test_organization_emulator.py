@@ -6,6 +6,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+import boto3
+import botocore.config
 import botocore.exceptions
 import pytest
 
@@ -122,6 +124,31 @@ def test_a_fault_is_aimed_at_one_account(audited: Emulator, caller: dict, fault:
     assert refusal(payments.get_credential_report)[0] == code
     assert billing.get_credential_report()["Content"]
     assert [call["error"] for call in audited.call_log(REPORT)][-2:] == [code, None]
+
+
+def test_a_call_of_one_account_never_gets_a_response(audited: Emulator, caller: dict) -> None:
+    billing = iam(audited, caller, BILLING)
+    impatient = botocore.config.Config(read_timeout=0.2, retries={"total_max_attempts": 1})
+    payments = boto3.client(
+        "iam",
+        endpoint_url=audited.url,
+        config=impatient,
+        region_name=REGION,
+        **_keys(audit.session(audited, caller, PAYMENTS)),
+    )
+    audited.fail({"action": "iam:GetAccountSummary", "account": PAYMENTS, "how": "silence", "times": 9})
+    with pytest.raises(botocore.exceptions.ReadTimeoutError):
+        payments.get_account_summary()
+    assert billing.get_account_summary()["SummaryMap"]["Users"] == 4
+    assert [call["error"] for call in audited.call_log("iam:GetAccountSummary")] == ["silence", None]
+
+
+def _keys(session: dict) -> dict[str, str]:
+    return {
+        "aws_access_key_id": session["AccessKeyId"],
+        "aws_secret_access_key": session["SecretAccessKey"],
+        "aws_session_token": session["SessionToken"],
+    }
 
 
 @pytest.mark.parametrize("how", ["cut", "garbage"])
@@ -455,6 +482,45 @@ def test_the_roles_go_with_the_stack(audited: Emulator, caller: dict) -> None:
     for account in (BILLING, MANAGEMENT, PAYMENTS):
         owner = audited.client("iam", role=audit.root(account))
         assert refusal(owner.get_role, RoleName="credwarden-member")[0] == "NoSuchEntity"
+
+
+def test_an_update_of_the_stackset_reaches_every_account(audited: Emulator, caller: dict) -> None:
+    owner = audited.client("iam", role=audit.root(BILLING))
+    assert owner.list_role_policies(RoleName="credwarden-member")["PolicyNames"] == ["read"]
+    audit.deploy_member_role(audited, update=True, PublishFindings="true")
+    assert owner.list_role_policies(RoleName="credwarden-member")["PolicyNames"] == ["read", "security-hub"]
+    assert audit.session(audited, caller, BILLING)
+
+
+def test_a_role_that_was_deleted_by_hand_stays_away(audited: Emulator, caller: dict) -> None:
+    owner = audited.client("iam", role=audit.root(BILLING))
+    owner.delete_role_policy(RoleName="credwarden-member", PolicyName="read")
+    owner.delete_role(RoleName="credwarden-member")
+    assert refusal(lambda: audit.session(audited, caller, BILLING))[0] == "AccessDenied"
+    assert instances(audited)[BILLING] == ("CURRENT", "SUCCEEDED")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "reason"),
+    [
+        ("PermissionModel: SERVICE_MANAGED", "PermissionModel: SELF_MANAGED", "service-managed"),
+        ("Enabled: true", "Enabled: false", "automatic deployment"),
+        ("ManagedExecution: { Active: true }", "Tags: [{ Key: a, Value: b }]", "Tags"),
+        ("Capabilities: [CAPABILITY_NAMED_IAM]", "Capabilities: []", "CAPABILITY_NAMED_IAM"),
+        ("Regions: [!Ref AWS::Region]", "Regions: [eu-west-1, eu-west-2]", "one Region"),
+    ],
+)
+def test_a_stackset_that_is_not_modelled_fails_its_stack(
+    emulator: Emulator, before: str, after: str, reason: str
+) -> None:
+    emulator.make_organization()
+    template = audit.TEMPLATE.read_text()
+    assert template.count(before) == 1
+    with pytest.raises(EmulatorFailed, match="ROLLBACK"):
+        audit.deploy_member_role(emulator, template=template.replace(before, after))
+    formation = emulator.client("cloudformation", role=audit.root(MANAGEMENT))
+    events = formation.describe_stack_events(StackName=audit.STACK)["StackEvents"]
+    assert any(reason in one.get("ResourceStatusReason", "") for one in events)
 
 
 # Size
