@@ -338,6 +338,9 @@ class Emulator:
             answer = self._denied(service, action, method, path, headers, body, query, request_id)
             self.traffic.depart(arrival, answer)
             return answer
+        if fault is not None and fault.how == "late":
+            await asyncio.sleep(fault.seconds)
+            fault = None
         answer = 200, {}, b""
         if fault is None or fault.done:
             answer = await self._dispatch(method, path, headers, body, query, request_id)

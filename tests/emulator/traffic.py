@@ -42,7 +42,8 @@ class Fault:
     """An action that fails the next `times` times, after letting `after` calls through.
 
     `how` it fails: `refused` with an AWS error; `denied` in AWS's words for a missing permission; the connection is `cut`;
-    `silence`: no response; `garbage`; a `slow` body that takes `seconds`; or the function is killed (`kill`). With `done`
+    `silence`: no response; `garbage`; a `slow` body that takes `seconds`; `late`: a good response
+    after `seconds`, so that calls overlap in the log; or the function is killed (`kill`). With `done`
     the call has its effect, except if it is refused or denied. With `region` or `account` it fails only there.
     """
 
@@ -59,7 +60,7 @@ class Fault:
     account: str | None = None
 
     def __post_init__(self) -> None:
-        if self.how not in ("refused", "denied", "cut", "silence", "garbage", "slow", "kill"):
+        if self.how not in ("refused", "denied", "late", "cut", "silence", "garbage", "slow", "kill"):
             raise ValueError(f"a call cannot fail by {self.how!r}")
 
 
@@ -186,7 +187,7 @@ class Traffic:
                 fault.after -= 1
                 continue
             fault.times -= 1
-            if fault.how == "denied":
+            if fault.how in ("denied", "late"):
                 return fault
             if fault.how != "refused":
                 entry.errors[fault.how] += 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -124,6 +125,17 @@ def test_a_fault_is_aimed_at_one_account(audited: Emulator, caller: dict, fault:
     assert refusal(payments.get_credential_report)[0] == code
     assert billing.get_credential_report()["Content"]
     assert [call["error"] for call in audited.call_log(REPORT)][-2:] == [code, None]
+
+
+def test_late_responses_overlap_in_the_log(audited: Emulator, caller: dict) -> None:
+    clients = [iam(audited, caller, one) for one in (PAYMENTS, BILLING)]
+    audited.fail({"action": "iam:GetAccountSummary", "how": "late", "seconds": 0.3, "times": 9})
+    with ThreadPoolExecutor() as pool:
+        answers = list(pool.map(lambda client: client.get_account_summary(), clients))
+    assert [one["SummaryMap"]["Users"] for one in answers] == [2, 4]
+    first, second = audited.call_log("iam:GetAccountSummary")
+    assert second["start"] < first["end"] and first["error"] is second["error"] is None
+    assert audited.calls()["iam:GetAccountSummary"]["errors"] == {}
 
 
 def test_a_call_of_one_account_never_gets_a_response(audited: Emulator, caller: dict) -> None:
