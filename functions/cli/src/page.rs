@@ -25,7 +25,11 @@ use crate::view::View;
 use chart::Chart;
 
 const STYLE: &str = include_str!("../templates/page.css");
-const SCRIPT: &str = include_str!("../templates/page.js");
+const SCRIPT: &str = concat!(
+    include_str!("../templates/element.js"),
+    include_str!("../templates/copy.js"),
+    include_str!("../templates/page.js")
+);
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// The columns of findings: sort key and heading.
@@ -149,10 +153,9 @@ impl<'a> Page<'a> {
         }
     }
 
-    /// Splits a text of the registry into parts, each with whether it is code.
     #[expect(clippy::unused_self, reason = "the template calls it")]
     fn marked<'t>(&self, text: &'t str) -> Vec<(&'t str, bool)> {
-        text.split('`').enumerate().map(|(place, part)| (part, place % 2 == 1)).collect()
+        marked(text)
     }
 
     #[expect(clippy::unused_self, reason = "the template calls it")]
@@ -187,7 +190,12 @@ impl<'a> Page<'a> {
     }
 }
 
+/// Splits a text of the registry into parts, each with whether it is code.
+pub(crate) fn marked(text: &str) -> Vec<(&str, bool)> {
+    text.split('`').enumerate().map(|(place, part)| (part, place % 2 == 1)).collect()
+}
+
 /// A hash source for the content security policy, which allows exactly this text.
-fn hash(text: &str) -> String {
+pub(crate) fn hash(text: &str) -> String {
     format!("sha256-{}", STANDARD.encode(Sha256::digest(text)))
 }

@@ -1,4 +1,3 @@
-"use strict";
 // Everything on the page is there without this; it adds filter, sort, copy, the view by subject, and opens what is folded for the
 // printer.
 (() => {
@@ -33,13 +32,6 @@
   }));
   const number = new Intl.NumberFormat("en");
   const bySubject = $("by-subject");
-
-  const element = (name, attributes, ...children) => {
-    const made = document.createElement(name);
-    for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-    made.append(...children);
-    return made;
-  };
 
   // A user with the keys and credentials, root or the account: a heading, the rows, and what fixes all of them.
   const subject = (card, own) => {
@@ -170,29 +162,6 @@
     for (const one of table.querySelectorAll("details")) one.open = open;
   });
 
-  const selected = (element) => {
-    const range = document.createRange();
-    range.selectNodeContents(element);
-    const selection = getSelection();
-    selection.removeAllRanges();
-    selection.addRange(range);
-    const done = document.execCommand("copy");
-    selection.removeAllRanges();
-    return done;
-  };
-  const copy = async (element) => {
-    try {
-      await navigator.clipboard.writeText(element.textContent);
-      return true;
-    } catch {
-      return selected(element);
-    }
-  };
   document.querySelectorAll(".copy").forEach((button) => { button.hidden = false; });
-  table.addEventListener("click", async (event) => {
-    const button = event.target.closest(".copy");
-    if (!button) return;
-    button.textContent = await copy(button.parentElement.querySelector("code")) ? "Copied" : "Select and copy by hand";
-    setTimeout(() => { button.textContent = "Copy"; }, 2000);
-  });
+  copyButtons(table);
 })();
