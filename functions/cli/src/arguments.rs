@@ -285,16 +285,16 @@ Exit status:
 const AUDIT_EXAMPLES: &str = "\
 Examples:
   credwarden organization check --profile audit
-  credwarden organization check --ou ou-ab12-11111111 --exclude 111122223333 --format csv
-  credwarden organization check --format json | jq '.accounts[] | select(.in_scope and (.audited | not))'
+  credwarden organization check --ou ou-ab12-11111111 --format html --output organization.html
+  credwarden organization check --format json | jq '.accounts[] | select(.audited == false)'
   credwarden organization check --accounts-from reports
 
 Exit status:
   0  nothing fails at or above --fail-on
   1  a finding fails at or above --fail-on
   2  the command line or the input is wrong, or the output cannot be written
-  3  an account in scope was not audited, the accounts could not be listed, or the run was interrupted; or nothing fails,
-     but a source could not be read";
+  3  an account in scope was not audited, the accounts could not be listed, or the run was
+     interrupted; or nothing fails, but a source could not be read";
 
 /// `credwarden organization check`
 #[derive(Debug, Args)]
@@ -363,6 +363,8 @@ pub enum AuditFormat {
     Json,
     /// For spreadsheets: accounts in scope that were not audited, then findings
     Csv,
+    /// A page for people: one file that loads nothing else
+    Html,
 }
 
 fn account(text: &str) -> Result<String, &'static str> {

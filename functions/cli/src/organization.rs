@@ -4,6 +4,7 @@ mod accounts;
 mod audit;
 mod folder;
 mod json;
+pub mod page;
 mod reason;
 mod spreadsheet;
 mod table;
@@ -98,6 +99,7 @@ fn check(
         AuditFormat::Table => table::write(&organization, screen(output), &mut rendered),
         AuditFormat::Json => json::write(&organization, &mut rendered),
         AuditFormat::Csv => spreadsheet::write(&organization, &mut rendered),
+        AuditFormat::Html => page::write(&organization, &mut rendered),
     };
     done.map_err(CheckError::Render)?;
     deliver(&rendered, output)?;
