@@ -13,12 +13,17 @@
   $("no-decompression").hidden = can;
 
   // On paper everything is open that is on the page.
-  let reopened = [];
+  const reopened = new Set();
   addEventListener("beforeprint", () => {
-    reopened = [...document.querySelectorAll("details:not([open])")];
-    reopened.forEach((one) => { one.open = true; });
+    for (const one of document.querySelectorAll("details:not([open])")) {
+      one.open = true;
+      reopened.add(one);
+    }
   });
-  addEventListener("afterprint", () => reopened.forEach((one) => { one.open = false; }));
+  addEventListener("afterprint", () => {
+    reopened.forEach((one) => { one.open = false; });
+    reopened.clear();
+  });
 
   // The lines of a chunk. The last few are kept: neighbours in the table share one.
   const chunks = document.querySelectorAll(".chunk");
@@ -79,23 +84,22 @@
   const subjects = (into, all) => {
     let made = 0;
     const more = element("button", { type: "button" });
+    const foot = element("p", { class: "controls" }, more);
+    into.append(foot);
     const next = () => {
-      const before = made;
+      const fresh = all.slice(made, made + SUBJECTS).flatMap((line) => subject(JSON.parse(line)));
+      foot.before(...fresh);
       made = Math.min(made + SUBJECTS, all.length);
-      const fresh = all.slice(before, made).flatMap((line) => subject(JSON.parse(line)));
-      more.before(...fresh);
-      more.hidden = made === all.length;
-      more.textContent = `Show ${number.format(Math.min(SUBJECTS, all.length - made))} more of ${counted(all.length - made, "subject")}`;
+      const left = all.length - made;
+      foot.hidden = left === 0;
+      more.textContent = `Show ${number.format(Math.min(SUBJECTS, left))} of ${counted(left, "more subject")}`;
       return fresh[0];
     };
     more.addEventListener("click", () => {
       const first = next();
-      first?.setAttribute("tabindex", "-1");
-      first?.focus();
+      first.tabIndex = -1;
+      first.focus();
     });
-    into.append(element("p", { class: "controls" }, more));
-    into.insertBefore(more, into.lastChild);
-    into.lastChild.remove();
     next();
   };
 
@@ -218,12 +222,12 @@
   let wanted = 0;
   const FIRST = 100, MORE = 200;
   const status = () => {
-    const only = rows < matching.length ? `; the first ${number.format(rows)} are listed` : "";
-    $("shown").textContent = `${number.format(matching.length)} of ${counted(total, "account")} shown${only}`;
+    const match = `${number.format(matching.length)} of ${counted(total, "account")}`;
+    $("shown").textContent = rows < matching.length ? `${match} match, the first ${number.format(rows)} are shown` : `${match} shown`;
     document.querySelector(".more").hidden = rows >= matching.length;
     const left = matching.length - rows;
-    $("more").textContent = `List ${number.format(Math.min(MORE, left))} more`;
-    $("all").textContent = `List all ${number.format(matching.length)}`;
+    $("more").textContent = `Show ${number.format(Math.min(MORE, left))} more`;
+    $("all").textContent = `Show all ${number.format(matching.length)}`;
     $("all").hidden = left <= MORE;
   };
   const append = (count) => {
@@ -334,6 +338,7 @@
     filter();
   });
   copyButtons(table);
+  $("no-script").hidden = true;
   document.querySelector(".controls").hidden = false;
   table.hidden = total === 0;
   filter();

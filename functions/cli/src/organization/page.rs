@@ -17,7 +17,7 @@ use hygiene::checks::CHECKS;
 use hygiene::evaluate::Counts;
 use hygiene::finding::Finding;
 use hygiene::organization::{Coverage, Member, Organization, Outcome};
-use hygiene::text::{counted, escape, grouped, moment};
+use hygiene::text::{capitalized, counted, escape, grouped, moment};
 use hygiene::verdict::{Severity, Status};
 
 use crate::page;
@@ -78,12 +78,6 @@ struct Page<'a> {
 struct Reason<'a> {
     text: String,
     members: Vec<&'a Member>,
-}
-
-impl Reason<'_> {
-    fn is_open(&self) -> bool {
-        self.members.len() <= LONGEST_OPEN_LIST
-    }
 }
 
 /// The number of findings of a severity, or of UNKNOWN findings, and of the accounts that have one.
@@ -177,6 +171,12 @@ impl<'a> Page<'a> {
         [("Not audited", &self.not_audited), ("Out of scope", &self.out_of_scope)]
     }
 
+    /// Whether the accounts of the reasons are shown without a click.
+    #[expect(clippy::unused_self, reason = "the template calls it")]
+    fn are_open(&self, reasons: &[Reason<'_>]) -> bool {
+        reasons.iter().map(|reason| reason.members.len()).sum::<usize>() <= LONGEST_OPEN_LIST
+    }
+
     /// The index, as JSON that cannot end the element that it is in.
     fn index(&self) -> String {
         Index::of(&self.members, &self.details, &self.checks).to_json()
@@ -243,7 +243,7 @@ fn reasons(organization: &Organization, reason: impl Fn(&Outcome) -> Option<&Str
         .into_iter()
         .map(|(general, accounts)| {
             let text = if let [(_, own)] = accounts[..] { own } else { &general };
-            Reason { text: escape(text).into_owned(), members: accounts.iter().map(|(member, _)| *member).collect() }
+            Reason { text: capitalized(&escape(text)), members: accounts.iter().map(|(member, _)| *member).collect() }
         })
         .collect();
     reasons.sort_by_key(|reason| std::cmp::Reverse(reason.members.len()));

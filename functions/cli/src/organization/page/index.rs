@@ -8,7 +8,7 @@ use hygiene::finding::Finding;
 use hygiene::organization::{Audit, Member, Outcome, RootUser};
 use hygiene::source::SourceId;
 use hygiene::subject::Subject;
-use hygiene::text::escape;
+use hygiene::text::{capitalized, escape};
 use hygiene::verdict::{Severity, Status};
 use serde::Serialize;
 
@@ -34,7 +34,7 @@ pub(super) struct Index<'a> {
     units: Vec<Cow<'a, str>>,
     /// Worst first.
     roots: Vec<String>,
-    reasons: Vec<Cow<'a, str>>,
+    reasons: Vec<String>,
     /// The accounts, worst first.
     accounts: Accounts<'a>,
 }
@@ -108,7 +108,7 @@ impl<'a> Index<'a> {
             checks: checks.iter().map(|check| (check.id, check.title)).collect(),
             units: units.into_iter().map(escape).collect(),
             roots: roots.iter().map(RootUser::to_string).collect(),
-            reasons: reasons.into_iter().map(escape).collect(),
+            reasons: reasons.into_iter().map(|reason| capitalized(&escape(reason))).collect(),
             accounts,
         }
     }
