@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser, sync_playwright
 
+from browsing import browser_path
 from emulator import binaries
 from emulator.launcher import ACCOUNT
 from saved import Ended, account
@@ -62,3 +64,16 @@ def credentials(tmp_path: Path) -> Path:
     path = tmp_path / "credentials.json"
     path.write_text(json.dumps({"ServiceSpecificCredentials": [], "IsTruncated": False}, indent=4))
     return path
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    path = browser_path()
+    if path is None:
+        if os.environ.get("CI"):
+            pytest.fail("Chromium is not installed")
+        pytest.skip("Chromium is not installed: install Debian's `chromium`, or name one in CREDWARDEN_CHROMIUM")
+    with sync_playwright() as playwright:
+        arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
+        with playwright.chromium.launch(executable_path=path, args=arguments) as browser:
+            yield browser

@@ -5,8 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
-import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
@@ -15,8 +13,9 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page
 
+from browsing import opened_in
 from emulator.launcher import ACCOUNT
 from saved import NOW, Ended, account, joined_fixes
 
@@ -33,24 +32,6 @@ HOSTILE = [
     "a`b$(c)",
     "zero\u200bwidth",
 ]
-
-
-def browser_path() -> str | None:
-    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-    return os.environ.get("CREDWARDEN_CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    path = browser_path()
-    if path is None:
-        if os.environ.get("CI"):
-            pytest.fail("Chromium is not installed")
-        pytest.skip("Chromium is not installed: install Debian's `chromium`, or name one in CREDWARDEN_CHROMIUM")
-    with sync_playwright() as playwright:
-        arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
-        with playwright.chromium.launch(executable_path=path, args=arguments) as browser:
-            yield browser
 
 
 @pytest.fixture
@@ -72,20 +53,6 @@ def opened(browser: Browser, credwarden: Run, tmp_path: Path) -> Iterator[Callab
     for context in contexts:
         context.close()
     assert complaints == []
-
-
-def opened_in(
-    browser: Browser, path: Path, complaints: list[str], contexts: list[BrowserContext], **options: Any
-) -> Page:
-    context = browser.new_context(**options)
-    contexts.append(context)
-    page = context.new_page()
-    page.on("console", lambda message: complaints.append(f"console: {message.text}"))
-    page.on("pageerror", lambda error: complaints.append(f"error: {error}"))
-    page.on("dialog", lambda dialog: (complaints.append(f"dialog: {dialog.message}"), dialog.dismiss()))
-    page.on("request", lambda request: request.url == path.as_uri() or complaints.append(f"request: {request.url}"))
-    page.goto(path.as_uri())
-    return page
 
 
 def shown(page: Page) -> list[dict[str, str]]:
