@@ -96,6 +96,7 @@ def with_names(index: dict) -> None:
         accounts["unit"][place[id]] = unit
     accounts["coverage"][place[SUMMARY]] = "not_audited"
     accounts["found"][place[SUMMARY]] = []
+    accounts["coverage"][place[CLEAN]] = "incomplete"
     accounts["reason"][place[SUMMARY]] = len(index["reasons"]) - 1
 
 
@@ -160,9 +161,11 @@ def test_accounts_are_listed_worst_first_and_without_an_audit_never_as_clean(ope
     assert [(row["badge"], row["account"]) for row in shown] == [
         ("CRITICAL", f"Payments{SAMPLE}"),
         ("NOT AUDITED", f"Search{SUMMARY}"),
-        ("UNKNOWN", f"{HOSTILE}{CLEAN}"),
+        ("UNKNOWN", f"{HOSTILE}{CLEAN}not read completely"),
         ("OUT OF SCOPE", EXCLUDED),
     ]
+    displays = "[...document.querySelectorAll('.accounts > tbody > tr')].map((row) => getComputedStyle(row).display)"
+    assert set(page.evaluate(displays)) == {"grid"}
     by_account = {row["account"]: row for row in shown}
     assert by_account[f"Search{SUMMARY}"]["rest"] == [f"AssumeRole failed: {HOSTILE}"]
     assert by_account[EXCLUDED]["rest"] == ["Excluded"]
@@ -230,7 +233,7 @@ def test_filters_combine(opened: Callable[..., Page]) -> None:
     page.get_by_role("button", name="Reset").click()
     assert accounts(page) == every
     page.get_by_label("Organizational unit").select_option(HOSTILE)
-    assert accounts(page) == [f"{HOSTILE}{CLEAN}"]
+    assert accounts(page) == [f"{HOSTILE}{CLEAN}not read completely"]
     page.locator("button.severity.critical").click()
     assert accounts(page) == [] and status.inner_text() == "0 of 4 accounts shown"
     page.get_by_label("Organizational unit").select_option("Production")

@@ -175,7 +175,7 @@
         });
         cells.push(labelled(cell("root", roots[accounts.root[place]]), "Root user:"));
         cells.push(labelled(cell(days === null ? "key quiet" : "key", key, ...(days === null ? [] : [` (${counted(days, "day")})`])), "Oldest active key:"));
-        if (coverage === "incomplete") cells[1].append(element("span", { class: "small incomplete" }, "not read completely"));
+        if (coverage === "incomplete") cells[1].append(element("span", { class: "small note" }, "not read completely"));
       } else {
         const reason = cell("reason", reasons[accounts.reason[place]]);
         reason.colSpan = 8;
