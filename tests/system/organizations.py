@@ -47,10 +47,9 @@ class Auditor:
                 raise
         return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
 
-    def check(self, *options: str, **variables: str) -> Checked:
+    def check(self, *options: str, timeout: float = 60, **variables: str) -> Checked:
         """Runs `organization check --format json`."""
-        done = self.run("check", "--format", "json", *options, **variables)
-        return Checked(done)
+        return Checked(self.run("check", "--format", "json", *options, timeout=timeout, **variables))
 
 
 class Checked:

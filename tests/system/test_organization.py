@@ -6,7 +6,9 @@ import csv
 import io
 import json
 import os
+import signal
 import subprocess
+import time
 from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,9 +17,10 @@ import pytest
 
 from emulator import audit, binaries
 from emulator.account import ACCOUNT
-from emulator.process import Emulator
+from emulator.launcher import REGION
+from emulator.process import Emulator, wait_for
 from emulator.sample import AUDIT, MANAGEMENT
-from organizations import Auditor, lister
+from organizations import Auditor, Checked, lister
 
 PAYMENTS, BILLING, SEARCH, LEGACY, LOCKED, OLD, SANDBOX, READY, LOGS = (
     *("222233334444", "333344445555", "666677778888", "777788889999", "888899990000"),
@@ -395,3 +398,428 @@ def test_a_source_that_was_not_read_is_the_accounts_reason(audited: Emulator, au
     assert {one["status"] for one in checked.findings(MANAGEMENT)} == {"UNKNOWN"} and not checked.findings(AUDIT)
     assert auditor.check("--account", MANAGEMENT, "--fail-on", "never").status == 0
     assert auditor.check("--account", MANAGEMENT, "--account", PAYMENTS).status == 1
+
+
+# Faults of single accounts
+
+
+def member(number: int) -> str:
+    """The id of an account of `organization:50`."""
+    return f"2{number:011d}"
+
+
+(
+    MISSING,
+    DENIED,
+    STS_OFF,
+    BUSY,
+    OTHERS_REPORT,
+    NO_REPORT,
+    KEYLESS,
+    CUT,
+    GARBAGE,
+    SUSPENDED,
+    CLOSED,
+    PENDING,
+    NO_REGION,
+) = (member(number) for number in range(13))
+THROTTLED, REFUSED_AFTER, SILENT_REPORT, SILENT_SUMMARY, SILENT_ROLE, ALWAYS_CUT, ALWAYS_GARBAGE, NO_CREDENTIALS = (
+    member(number) for number in range(20, 28)
+)
+"""Accounts whose fault lasts: their audit ends with a deadline."""
+
+
+def break_accounts(emulator: Emulator) -> list[dict]:
+    """Breaks accounts in ways that end at once; returns the faults of calls."""
+    emulator.change_member(DENIED, denied=["iam:*"])
+    emulator.change_member(STS_OFF, sts_off=[REGION])
+    emulator.change_member(SUSPENDED, state="SUSPENDED")
+    emulator.change_member(CLOSED, state="CLOSED")
+    emulator.change_member(PENDING, state="PENDING_ACTIVATION")
+    text = emulator.client("iam", role=audit.root(NO_REPORT))
+    text.generate_credential_report()
+    emulator.change_account("report", account=OTHERS_REPORT, text=text.get_credential_report()["Content"].decode())
+    busy = {"account": BUSY, "code": "Throttling", "status": 400, "message": "Rate exceeded", "times": 2}
+    return [
+        {"action": ASSUME, **busy},
+        {"action": "iam:GenerateCredentialReport", **busy},
+        {"action": "iam:GetAccountSummary", **busy},
+        {"action": "iam:GenerateCredentialReport", "account": NO_REPORT, "how": "denied", "times": ALWAYS},
+        {"action": "iam:GetCredentialReport", "account": NO_REPORT, "how": "denied", "times": ALWAYS},
+        {"action": "iam:ListAccessKeys", "account": KEYLESS, "how": "denied", "times": ALWAYS},
+        {"action": "iam:GetCredentialReport", "account": CUT, "how": "cut", "times": 2},
+        {"action": ASSUME, "account": CUT, "how": "cut", "times": 2},
+        {"action": "iam:GetAccountSummary", "account": GARBAGE, "how": "garbage", "times": 2},
+        *(
+            {"action": action, "account": NO_REGION, "code": "InvalidClientTokenId", "status": 403, "times": ALWAYS}
+            for action in READING
+        ),
+    ]
+
+
+LASTING = [
+    {"action": ASSUME, "account": THROTTLED, "code": "Throttling", "status": 400, "message": "Rate exceeded"},
+    {"action": "iam:GenerateCredentialReport", "account": REFUSED_AFTER, "code": "Throttling", "status": 400},
+    {"action": "iam:GetCredentialReport", "account": SILENT_REPORT, "how": "silence"},
+    {"action": "iam:GetAccountSummary", "account": SILENT_SUMMARY, "how": "silence"},
+    {"action": ASSUME, "account": SILENT_ROLE, "how": "silence"},
+    {"action": ASSUME, "account": ALWAYS_CUT, "how": "cut"},
+    *({"action": action, "account": ALWAYS_GARBAGE, "how": "garbage"} for action in READING),
+    {"action": ASSUME, "account": NO_CREDENTIALS, "how": "garbage"},
+]
+
+
+@pytest.fixture
+def fifty(emulator: Emulator) -> Emulator:
+    """50 accounts with the member role, except for one."""
+    emulator.make_organization("organization:50")
+    failed = {"status": "OUTDATED", "detailed": "FAILED", "reason": "credwarden-member already exists."}
+    emulator.change_member(MISSING, instance=failed)
+    audit.deploy_member_role(emulator)
+    return emulator
+
+
+def has_only_its_own_faults(emulator: Emulator, before: Checked, after: Checked) -> None:
+    """Asserts what became of the accounts that `break_accounts` broke, and that it changed nothing of the others."""
+    broken = {MISSING, DENIED, STS_OFF, OTHERS_REPORT, NO_REPORT, KEYLESS, SUSPENDED, CLOSED, PENDING, NO_REGION}
+    lasting = {one["account"] for one in LASTING}
+    for id in set(before.accounts) - broken - lasting:
+        assert after.result(id) == before.result(id), id
+        assert after.accounts[id]["audited"] and after.accounts[id]["reason"] is None
+    why = {id: one["why"] for id, one in after.accounts.items() if not one["in_scope"]}
+    assert why == {SUSPENDED: "SUSPENDED", CLOSED: "CLOSED", PENDING: "PENDING_ACTIVATION"}
+    reasons = {
+        MISSING: "the StackSet could not make the role",
+        DENIED: "service control policy",
+        STS_OFF: f"STS is off in {REGION}",
+        NO_REGION: f"{REGION} may be off in this account",
+        OTHERS_REPORT: f"the credential report is of account {NO_REPORT}",
+    }
+    for id, reason in reasons.items():
+        assert not after.accounts[id]["audited"] and reason in after.accounts[id]["reason"], after.accounts[id]
+    assert not after.findings(OTHERS_REPORT)
+    account, findings = after.result(NO_REPORT)
+    assert account["audited"] and account["counts"]["UNKNOWN"] and "credential report" in account["reason"]
+    assert all(one["status"] == "UNKNOWN" or one["subject"]["type"] in ("root", "account") for one in findings)
+    assert after.accounts[KEYLESS]["audited"] and after.accounts[KEYLESS]["reason"] is None
+    assert {one["id"] for one in after.findings(KEYLESS)} == {one["id"] for one in before.findings(KEYLESS)}
+    calls = emulator.calls()
+    out_of_scope = {SUSPENDED, CLOSED, PENDING}
+    assert not any(out_of_scope & entry["accounts"].keys() for entry in calls.values())
+    assert set(calls[ASSUME]["accounts"]) == set(after.accounts) - out_of_scope
+    more_than_once = {id for id, count in calls[ASSUME]["accounts"].items() if count > 1}
+    assert more_than_once - lasting == {BUSY, CUT}
+
+
+def test_the_faults_of_accounts_do_not_change_the_others(fifty: Emulator, tmp_path: Path) -> None:
+    auditor, at = Auditor(fifty, tmp_path), now()
+    before = auditor.check("--now", at)
+    assert before.with_state(audited=False) == {MISSING} and len(before.accounts) == 50
+    fifty.forget_calls()
+    fifty.fail(*break_accounts(fifty))
+    after = auditor.check("--now", at)
+    assert (after.status, after.errors) == (3, "")
+    assert after.with_state(audited=False) == {MISSING, DENIED, STS_OFF, NO_REGION, OTHERS_REPORT}
+    has_only_its_own_faults(fifty, before, after)
+
+
+@pytest.mark.takes_minutes
+def test_an_account_that_does_not_respond_ends_with_a_deadline(fifty: Emulator, tmp_path: Path) -> None:
+    auditor, at = Auditor(fifty, tmp_path), now()
+    before = auditor.check("--now", at)
+    fifty.forget_calls()
+    fifty.fail(*break_accounts(fifty), *({**fault, "times": ALWAYS} for fault in LASTING))
+    start = time.monotonic()
+    after = auditor.check("--now", at, "--concurrency", "50", timeout=180)
+    took = time.monotonic() - start
+    assert (after.status, after.errors) == (3, "") and took < 130
+    has_only_its_own_faults(fifty, before, after)
+    reasons = {id: after.accounts[id]["reason"] for id in {one["account"] for one in LASTING}}
+    not_audited = {id for id in reasons if not after.accounts[id]["audited"]}
+    print(took, json.dumps(reasons, indent=1), not_audited)
+    assert not_audited == {THROTTLED, SILENT_ROLE, ALWAYS_CUT, ALWAYS_GARBAGE, NO_CREDENTIALS}
+    assert all(reasons.values())
+    assert "Rate exceeded" in reasons[THROTTLED] and "AssumeRole" in reasons[SILENT_ROLE]
+    for id in (REFUSED_AFTER, SILENT_REPORT):
+        assert "credential report" in reasons[id]
+    assert "account summary" in reasons[SILENT_SUMMARY]
+    # What was read beside the silent source is judged as before.
+    passed_over = {one["id"] for one in after.findings(SILENT_SUMMARY) if one["status"] == "FAILED"}
+    assert passed_over <= {one["id"] for one in before.findings(SILENT_SUMMARY)}
+
+
+# Concurrency
+
+
+def most_at_once(emulator: Emulator) -> int:
+    """Returns the most accounts that were audited at the same time."""
+    spans: dict[str, tuple[float, float]] = {}
+    for call in emulator.call_log():
+        if call["action"].startswith(("sts:", "iam:")):
+            start, end = spans.get(call["account"], (call["start"], call["end"]))
+            spans[call["account"]] = min(start, call["start"]), max(end, call["end"])
+    return max(sum(start <= at < end for start, end in spans.values()) for at, _ in spans.values())
+
+
+@pytest.mark.parametrize(
+    ("options", "fewest", "most"), [(["--concurrency", "1"], 1, 1), ([], 11, 20), (["--concurrency", "50"], 21, 50)]
+)
+def test_no_more_accounts_are_audited_at_once(
+    fifty: Emulator, tmp_path: Path, options: list[str], fewest: int, most: int
+) -> None:
+    auditor = Auditor(fifty, tmp_path)
+    if most > 1:
+        fifty.fail({"action": ASSUME, "how": "late", "seconds": 0.5, "times": ALWAYS})
+    assert auditor.check(*options).with_state(audited=False) == {MISSING}
+    assert fewest <= most_at_once(fifty) <= most
+
+
+# Ctrl-C
+
+
+def silent(emulator: Emulator, account: str) -> None:
+    emulator.fail({"action": "iam:GetCredentialReport", "account": account, "how": "silence", "times": ALWAYS})
+
+
+def interrupted(emulator: Emulator, auditor: Auditor, account: str, *options: str) -> subprocess.CompletedProcess:
+    """Runs `organization check` one account at a time, and presses Ctrl-C when this account does not respond."""
+    silent(emulator, account)
+    with auditor.start("check", "--concurrency", "1", *options) as process:
+        try:
+            wait_for(lambda: emulator.call_log("iam:GetCredentialReport", account=account), 30, "silent call")
+            process.send_signal(signal.SIGINT)
+            output, errors = process.communicate(timeout=20)
+        finally:
+            process.kill()
+    return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
+
+
+@pytest.mark.parametrize("format", ["json", "csv", "table"])
+@pytest.mark.parametrize("to_file", [False, True], ids=["standard output", "file"])
+def test_an_interrupted_run_prints_what_is_there(
+    audited: Emulator, auditor: Auditor, format: str, to_file: bool
+) -> None:
+    options = ["--output", "out"] if to_file else []
+    done = interrupted(audited, auditor, SEARCH, "--format", format, *options)
+    assert (done.returncode, done.stderr) == (3, "")
+    assert os.listdir(auditor.folder) == (["out"] if to_file else [])
+    text = (auditor.folder / "out").read_text() if to_file else done.stdout
+    assert (done.stdout == "") is to_file
+    ended = {ACCOUNT, SANDBOX, PAYMENTS, BILLING, READY, MANAGEMENT, LOGS}
+    not_audited = {SEARCH, LEGACY, LOCKED, AUDIT}
+    if format == "json":
+        document = json.loads(text)
+        assert document["partial"] is True and list(document) == DOCUMENT
+        assert {one["account_id"] for one in document["accounts"] if one["audited"]} == ended
+        missed = [one for one in document["accounts"] if one["in_scope"] and not one["audited"]]
+        assert {one["account_id"] for one in missed} == not_audited
+        assert all("interrupted" in one["reason"] for one in missed)
+    elif format == "csv":
+        found = rows(text)
+        assert {one["account_id"] for one in found if one["audited"] == "false"} == not_audited
+        assert all("interrupted" in one["reason"] for one in found if one["audited"] == "false")
+        assert {ACCOUNT, PAYMENTS} <= {one["account_id"] for one in found if one["audited"] == "true"}
+    else:
+        lines = text.splitlines()
+        assert lines[0].endswith("12 accounts. 7 audited, 4 not audited, 1 out of scope.")
+        assert lines[1].startswith("PARTIAL: the run was interrupted")
+
+
+def test_an_interrupted_run_makes_no_more_calls(audited: Emulator, auditor: Auditor) -> None:
+    interrupted(audited, auditor, PAYMENTS)
+    assert audited.calls()[ASSUME]["accounts"] == dict.fromkeys([ACCOUNT, SANDBOX, PAYMENTS], 1)
+    assert INSTANCES not in audited.calls()
+
+
+def test_a_second_interrupt_ends_the_run(audited: Emulator, auditor: Auditor) -> None:
+    silent(audited, SEARCH)
+    with auditor.start("check", "--concurrency", "1", "--format", "json") as process:
+        try:
+            wait_for(lambda: audited.call_log("iam:GetCredentialReport", account=SEARCH), 30, "silent call")
+            process.send_signal(signal.SIGINT)
+            # It is printing: the rest does not fit into the pipe.
+            assert process.stdout.read(1)
+            process.send_signal(signal.SIGINT)
+            assert process.wait(20) == -signal.SIGINT
+        finally:
+            process.kill()
+
+
+def test_an_interrupt_while_listing_ends_the_run(audited: Emulator, auditor: Auditor) -> None:
+    audited.fail({"action": LIST, "how": "silence", "times": ALWAYS})
+    with auditor.start("check", "--output", "out") as process:
+        try:
+            wait_for(lambda: audited.call_log(LIST), 30, "silent call")
+            process.send_signal(signal.SIGINT)
+            output, errors = process.communicate(timeout=20)
+        finally:
+            process.kill()
+    assert (process.returncode, output, errors) == (-signal.SIGINT, "", "") and os.listdir(auditor.folder) == []
+
+
+# Permissions of the caller
+
+
+@pytest.mark.parametrize("action", [ROOTS, UNITS])
+def test_names_that_cannot_be_read_are_noted(audited: Emulator, tmp_path: Path, action: str) -> None:
+    checked = Auditor(audited, tmp_path, without=action).check("--exclude", LEGACY, "--exclude", LOCKED)
+    assert checked.status == 1 and checked.errors.count("\n") == 1
+    assert (
+        checked.errors.startswith("credwarden: the organizational units have no names here: ")
+        and action in checked.errors
+    )
+    assert checked.with_state(audited=False) == set() and len(checked.with_state(audited=True)) == 9
+    name = checked.accounts[MANAGEMENT if action == ROOTS else READY]["organizational_unit"]
+    assert name is None and all(one["path"] for one in checked.accounts.values())
+
+
+def test_without_list_accounts_nothing_is_audited(audited: Emulator, tmp_path: Path) -> None:
+    line = refused_in_one_line(Auditor(audited, tmp_path, without=LIST).run("check"), 3)
+    assert LIST in line and audited.calls().keys() == {LIST}
+
+
+def test_describing_a_unit_is_needed_only_for_one_without_accounts(audited: Emulator, tmp_path: Path) -> None:
+    auditor, units = Auditor(audited, tmp_path, without=UNIT), audited.organization()["units"]
+    assert auditor.check("--ou", units["Sandbox"]).with_state(audited=True) == {SANDBOX, READY}
+    assert UNIT not in audited.calls()
+    audited.forget_calls()
+    line = refused_in_one_line(auditor.run("check", "--account", AUDIT, "--ou", "ou-ab12-zzzzzzzz"), 3)
+    assert UNIT in line and audited.calls().keys() == {LIST, UNIT}
+
+
+def test_without_assume_role_no_account_is_audited(audited: Emulator, tmp_path: Path) -> None:
+    checked = Auditor(audited, tmp_path, without=ASSUME).check()
+    assert checked.status == 3 and not checked.with_state(audited=True) and checked.document["findings"] == []
+    reasons = {id: checked.accounts[id]["reason"] for id in checked.with_state(audited=False)}
+    assert len(reasons) == 11 and all("AccessDenied" in reason and ASSUME in reason for reason in reasons.values())
+    assert "the StackSet made the role" in reasons[PAYMENTS] and "sts:AssumeRole" in reasons[PAYMENTS]
+
+
+def test_without_the_stack_set_the_reason_lacks_its_state(audited: Emulator, tmp_path: Path) -> None:
+    checked = Auditor(audited, tmp_path, without=INSTANCES).check()
+    assert (checked.status, checked.errors) == (3, "") and checked.with_state(audited=False) == {LEGACY, LOCKED}
+    reason = checked.accounts[LEGACY]["reason"]
+    assert "OUTDATED" not in reason and "is missing, or does not trust this caller" in reason
+
+
+def test_an_account_without_an_instance_is_said_to_have_none(emulator: Emulator, tmp_path: Path) -> None:
+    made = emulator.make_organization()
+    audit.deploy_member_role(emulator, targets=[made["units"]["Workloads"]])
+    checked = Auditor(emulator, tmp_path).check("--account", SANDBOX, "--account", PAYMENTS)
+    assert checked.status == 3 and checked.with_state(audited=True) == {PAYMENTS}
+    assert "the StackSet has no instance in this account" in checked.accounts[SANDBOX]["reason"]
+
+
+def test_the_management_account_audits_too(emulator: Emulator, tmp_path: Path) -> None:
+    emulator.make_organization()
+    arn = f"arn:aws:iam::{MANAGEMENT}:role/{audit.AUDITOR}"
+    audit.deploy_member_role(emulator, AuditAccountId=MANAGEMENT, AuditorArns=arn)
+    checked = Auditor(emulator, tmp_path, account=MANAGEMENT).check()
+    assert (checked.status, checked.errors) == (3, "") and checked.with_state(audited=False) == {LEGACY, LOCKED}
+    assert "OUTDATED, FAILED" in checked.accounts[LEGACY]["reason"]
+
+
+def test_another_role_is_assumed_by_its_name(audited: Emulator, auditor: Auditor) -> None:
+    checked = auditor.check("--account", PAYMENTS, "--role", "elsewhere/reader")
+    assert checked.status == 3 and "elsewhere/reader" in checked.accounts[PAYMENTS]["reason"]
+    assert auditor.check("--account", PAYMENTS, "--role", f"/{audit.ROLE}").status == 1
+
+
+# Secrets, and text that others wrote
+
+
+@pytest.mark.parametrize("format", ["json", "csv", "table"])
+def test_no_secret_is_printed(audited: Emulator, auditor: Auditor, format: str) -> None:
+    audited.fail({"action": "iam:GetAccountSummary", "account": PAYMENTS, "how": "denied", "times": ALWAYS})
+    done = auditor.run("check", "--format", format, RUST_LOG="trace")
+    secrets = [auditor.caller[name] for name in ("AccessKeyId", "SecretAccessKey", "SessionToken")]
+    assert done.stdout and not any(secret in done.stdout + done.stderr for secret in secrets)
+    # Temporary keys are those of sessions.
+    assert "ASIA" not in done.stdout + done.stderr and "SessionToken" not in done.stdout + done.stderr
+
+
+HOSTILE = [
+    "\x1b[2J\x1b]0;title\x07red",
+    "\u202egnp.exe\u2066",
+    '=cmd("calc")',
+    "@SUM(1)\r\nnext",
+    "</script><b>",
+    "\u009b31m",
+]
+
+
+def hostile(emulator: Emulator) -> None:
+    """Makes an organization in which names and messages are hostile."""
+    names = {f"1000000000{number:02d}": name for number, name in enumerate(HOSTILE)}
+    accounts: list[dict] = [
+        {"id": MANAGEMENT, "name": "management", "model": "clean"},
+        {"id": AUDIT, "name": HOSTILE[1], "model": "rooted:1"},
+    ]
+    accounts += [
+        {"id": id, "name": name, "unit": name.replace("/", ""), "model": "users:1"} for id, name in names.items()
+    ]
+    units = [one["unit"] for one in accounts[2:]]
+    delegated = {AUDIT: ["member.org.stacksets.cloudformation.amazonaws.com"]}
+    instance = {"status": "OUTDATED", "detailed": "FAILED", "reason": "\u202e=1\u2066"}
+    accounts[2]["instance"] = accounts[4]["instance"] = instance
+    emulator.make_organization({"accounts": accounts, "units": units, "delegated": delegated})
+    audit.deploy_member_role(emulator)
+    emulator.fail(
+        {
+            "action": ASSUME,
+            "account": "100000000001",
+            "code": "ValidationError",
+            "status": 400,
+            "message": "=1\u202e\u009b31m",
+            "times": ALWAYS,
+        }
+    )
+
+
+def has_only_text(text: str) -> bool:
+    """Whether a terminal would show all characters, except for ends of lines."""
+    return not any(
+        ord(one) < 32 and one != "\n" or 127 <= ord(one) < 160 or one in "\u202e\u2066\u200b" for one in text
+    )
+
+
+def test_hostile_names_are_escaped(emulator: Emulator, tmp_path: Path) -> None:
+    hostile(emulator)
+    auditor = Auditor(emulator, tmp_path)
+    checked = auditor.check()
+    assert [checked.accounts[f"1000000000{number:02d}"]["name"] for number in range(6)] == HOSTILE
+    for command in ("accounts", "check"):
+        table = auditor.run(command)
+        assert has_only_text(table.stdout) and has_only_text(table.stderr), command
+        done = auditor.run(command, "--format", "csv")
+        assert has_only_text(done.stdout) and has_only_text(done.stderr), command
+        found = rows(done.stdout)
+        assert len(found) >= 6
+        for row in found:
+            assert not any(cell.startswith(("=", "+", "-", "@", "\t")) for cell in row.values()), row
+    assert checked.status == 3
+
+
+# The network
+
+
+def test_an_unreachable_endpoint_is_reported_soon(audited: Emulator, auditor: Auditor) -> None:
+    for command in ("accounts", "check"):
+        done = auditor.run(command, timeout=20, AWS_ENDPOINT_URL="http://127.0.0.1:9")
+        assert "could not connect" in refused_in_one_line(done, 3)
+    assert not audited.calls()
+
+
+@pytest.mark.parametrize("service", ["STS", "IAM"])
+def test_an_unreachable_service_is_the_reason_of_every_account(auditor: Auditor, service: str) -> None:
+    variables = {f"AWS_ENDPOINT_URL_{service}": "http://127.0.0.1:9"}
+    checked = auditor.check(timeout=30, **variables)
+    assert checked.status == 3 and len(checked.with_state(audited=False)) == 11
+    reasons = [checked.accounts[id]["reason"] for id in checked.with_state(audited=False) - {LEGACY}]
+    assert all("could not connect" in reason for reason in reasons), reasons
+
+
+def test_missing_credentials_are_reported_once(audited: Emulator, auditor: Auditor) -> None:
+    without = {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "AWS_SESSION_TOKEN": ""}
+    assert "There are no AWS credentials" in refused_in_one_line(auditor.run("check", **without), 3)
+    assert not audited.calls()
