@@ -42,14 +42,27 @@ def test_help_has_examples_and_the_exit_statuses(credwarden: Run) -> None:
     assert output_of(credwarden, "--version").startswith("credwarden ")
     assert all(
         command in output_of(credwarden, "--help")
-        for command in ("check", "readiness", "checks", "explain", "completions", "man")
+        for command in ("check", "readiness", "organization", "checks", "explain", "completions", "man")
     )
+
+
+def test_help_of_an_organization_has_its_commands_and_exit_statuses(credwarden: Run) -> None:
+    commands = output_of(credwarden, "organization", "--help")
+    assert "\n  accounts  " in commands and "\n  check     " in commands
+    accounts, check = (output_of(credwarden, "organization", one, "--help") for one in ("accounts", "check"))
+    assert "credwarden organization check --accounts-from reports" in check
+    assert all(f"\n  {status}  " in check for status in range(4))
+    assert [status for status in range(4) if f"\n  {status}  " in accounts] == [0, 2, 3]
+    assert all(f"{option} <" in text for option in ("--account", "--ou", "--exclude") for text in (accounts, check))
+    assert all(f"{option} <" in check for option in ("--role", "--concurrency", "--accounts-from", "--fail-on"))
+    assert "--accounts-from" not in accounts and "asff" not in check
+    assert max(len(line) for text in (commands, accounts, check) for line in text.splitlines()) <= 100
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_completions_are_valid_in_the_shell(credwarden: Run, tmp_path: Path, shell: str) -> None:
     script = output_of(credwarden, "completions", shell)
-    assert "credential-report" in script and "root-mfa-disabled" in script
+    assert all(word in script for word in ("credential-report", "root-mfa-disabled", "accounts-from"))
     path = tmp_path / "script"
     path.write_text(script)
     if shutil.which(shell):
@@ -72,11 +85,16 @@ def test_bash_completes_checks_and_options(credwarden: Run, tmp_path: Path) -> N
 
     assert completed("credwarden", "che") == {"check", "checks"}
     assert completed("credwarden", "check", "--fail") == {"--fail-on"}
+    assert completed("credwarden", "org") == {"organization"}
+    assert {"accounts", "check"} <= completed("credwarden", "organization", "")
+    assert completed("credwarden", "organization", "check", "--conc") == {"--concurrency"}
     assert completed("credwarden", "explain", "root-mfa") == {"root-mfa-disabled"}
 
 
 @pytest.mark.parametrize(
-    "command", [[], ["check"], ["readiness"], ["checks"], ["explain"], ["completions"], ["man"]], ids=" ".join
+    "command",
+    [[], ["check"], ["readiness"], ["organization"], ["checks"], ["explain"], ["completions"], ["man"]],
+    ids=" ".join,
 )
 def test_man_pages_are_roff(credwarden: Run, tmp_path: Path, command: list[str]) -> None:
     page = output_of(credwarden, "man", *command)

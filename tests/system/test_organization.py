@@ -414,8 +414,8 @@ def member(number: int) -> str:
     STS_OFF,
     BUSY,
     OTHERS_REPORT,
+    KEYLESS,  # It has a key whose id is looked up.
     NO_REPORT,
-    KEYLESS,
     CUT,
     GARBAGE,
     SUSPENDED,
@@ -423,7 +423,7 @@ def member(number: int) -> str:
     PENDING,
     NO_REGION,
 ) = (member(number) for number in range(13))
-THROTTLED, REFUSED_AFTER, SILENT_REPORT, SILENT_SUMMARY, SILENT_ROLE, ALWAYS_CUT, ALWAYS_GARBAGE, NO_CREDENTIALS = (
+THROTTLED, NO_NEW_REPORT, SILENT_REPORT, SILENT_SUMMARY, SILENT_ROLE, ALWAYS_CUT, ALWAYS_GARBAGE, NO_CREDENTIALS = (
     member(number) for number in range(20, 28)
 )
 """Accounts whose fault lasts: their audit ends with a deadline."""
@@ -459,7 +459,7 @@ def break_accounts(emulator: Emulator) -> list[dict]:
 
 LASTING = [
     {"action": ASSUME, "account": THROTTLED, "code": "Throttling", "status": 400, "message": "Rate exceeded"},
-    {"action": "iam:GenerateCredentialReport", "account": REFUSED_AFTER, "code": "Throttling", "status": 400},
+    {"action": "iam:GenerateCredentialReport", "account": NO_NEW_REPORT, "code": "Throttling", "status": 400},
     {"action": "iam:GetCredentialReport", "account": SILENT_REPORT, "how": "silence"},
     {"action": "iam:GetAccountSummary", "account": SILENT_SUMMARY, "how": "silence"},
     {"action": ASSUME, "account": SILENT_ROLE, "how": "silence"},
@@ -501,7 +501,7 @@ def has_only_its_own_faults(emulator: Emulator, before: Checked, after: Checked)
     account, findings = after.result(NO_REPORT)
     assert account["audited"] and account["counts"]["UNKNOWN"] and "credential report" in account["reason"]
     assert all(one["status"] == "UNKNOWN" or one["subject"]["type"] in ("root", "account") for one in findings)
-    assert after.accounts[KEYLESS]["audited"] and after.accounts[KEYLESS]["reason"] is None
+    assert after.accounts[KEYLESS]["audited"] and "could not list the access keys" in after.accounts[KEYLESS]["reason"]
     assert {one["id"] for one in after.findings(KEYLESS)} == {one["id"] for one in before.findings(KEYLESS)}
     calls = emulator.calls()
     out_of_scope = {SUSPENDED, CLOSED, PENDING}
@@ -532,17 +532,16 @@ def test_an_account_that_does_not_respond_ends_with_a_deadline(fifty: Emulator, 
     start = time.monotonic()
     after = auditor.check("--now", at, "--concurrency", "50", timeout=180)
     took = time.monotonic() - start
-    assert (after.status, after.errors) == (3, "") and took < 130
+    assert (after.status, after.errors) == (3, "") and took < 150
     has_only_its_own_faults(fifty, before, after)
     reasons = {id: after.accounts[id]["reason"] for id in {one["account"] for one in LASTING}}
     not_audited = {id for id in reasons if not after.accounts[id]["audited"]}
-    print(took, json.dumps(reasons, indent=1), not_audited)
     assert not_audited == {THROTTLED, SILENT_ROLE, ALWAYS_CUT, ALWAYS_GARBAGE, NO_CREDENTIALS}
-    assert all(reasons.values())
+    # The report of the run before is there.
+    assert after.result(NO_NEW_REPORT) == before.result(NO_NEW_REPORT)
+    assert all(reasons[id] for id in set(reasons) - {NO_NEW_REPORT})
     assert "Rate exceeded" in reasons[THROTTLED] and "AssumeRole" in reasons[SILENT_ROLE]
-    for id in (REFUSED_AFTER, SILENT_REPORT):
-        assert "credential report" in reasons[id]
-    assert "account summary" in reasons[SILENT_SUMMARY]
+    assert "credential report" in reasons[SILENT_REPORT] and "account summary" in reasons[SILENT_SUMMARY]
     # What was read beside the silent source is judged as before.
     passed_over = {one["id"] for one in after.findings(SILENT_SUMMARY) if one["status"] == "FAILED"}
     assert passed_over <= {one["id"] for one in before.findings(SILENT_SUMMARY)}

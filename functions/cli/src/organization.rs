@@ -137,7 +137,7 @@ fn ending(organization: &Organization, FailOn(threshold): FailOn) -> Ending {
     let fails = |finding: &Finding| !finding.is_blind_spot() && threshold <= finding.severity();
     if audits().flat_map(Audit::failing).any(fails) {
         Ending::Failing
-    } else if audits().any(Audit::is_incomplete) {
+    } else if audits().any(|audit| audit.is_incomplete) {
         Ending::Unread
     } else {
         Ending::Clean

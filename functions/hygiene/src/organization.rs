@@ -197,6 +197,8 @@ pub struct Audit {
     pub partition: String,
     /// The time of the evaluation.
     pub evaluated_at: DateTime<Utc>,
+    /// Whether the credential report was read.
+    pub report_was_read: bool,
     /// When the credential report was generated.
     pub report_generated_at: Option<DateTime<Utc>>,
     /// The numbers of all findings.
@@ -209,6 +211,8 @@ pub struct Audit {
     pub root: RootUser,
     /// When the oldest active access key was created.
     pub oldest_key: Option<DateTime<Utc>>,
+    /// Whether a requested source, row or cell could not be read.
+    pub is_incomplete: bool,
     /// The errors of sources that could not be read, one line each.
     pub errors: Vec<String>,
     /// Errors although everything was read, one line each.
@@ -238,11 +242,18 @@ impl Audit {
         let mut findings = evaluation.findings;
         findings.retain(|finding| matches!(finding.status(), Status::Failed | Status::Unknown));
         findings.shrink_to_fit();
+        let is_unread = |finding: &Finding| match finding.status() {
+            Status::Failed => finding.is_blind_spot(),
+            Status::Unknown => !finding.not_given(),
+            Status::Passed | Status::NotApplicable => false,
+        };
         Ok(Self {
             partition: evaluation.partition,
             evaluated_at: evaluation.evaluated_at,
+            report_was_read: evaluation.report_was_read,
             report_generated_at: evaluation.report_generated_at,
             counts,
+            is_incomplete: !errors.is_empty() || findings.iter().any(is_unread),
             findings,
             enrichment,
             root: RootUser::of(account),
@@ -260,13 +271,6 @@ impl Audit {
     /// The highest severity of the failing findings.
     pub fn worst(&self) -> Option<Severity> {
         self.failing().map(Finding::severity).max()
-    }
-
-    /// Whether a requested source, row or cell could not be read.
-    pub fn is_incomplete(&self) -> bool {
-        !self.errors.is_empty()
-            || self.failing().any(Finding::is_blind_spot)
-            || self.findings.iter().any(|finding| finding.status() == Status::Unknown && !finding.not_given())
     }
 }
 

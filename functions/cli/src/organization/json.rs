@@ -61,13 +61,15 @@ impl Serialize for Each<'_> {
     }
 }
 
-/// Why the account was not audited, or was audited only in part.
+/// Why the account was not audited; of an audited one, what could not be read, and other errors.
 pub(crate) fn reason(member: &Member) -> Option<String> {
     match &member.outcome {
         Outcome::OutOfScope(_) => None,
         Outcome::NotAudited(reason) => Some(reason.clone()),
-        Outcome::Audited(audit) if audit.errors.is_empty() => None,
-        Outcome::Audited(audit) => Some(audit.errors.join("; ")),
+        Outcome::Audited(audit) => {
+            let errors: Vec<&str> = audit.errors.iter().chain(&audit.notes).map(String::as_str).collect();
+            Some(errors.join("; ")).filter(|errors| !errors.is_empty())
+        }
     }
 }
 

@@ -107,7 +107,7 @@ impl<'a> Page<'a> {
             style_hash: page::hash(STYLE),
             script_hash: page::hash(SCRIPT),
             coverage: organization.coverage(),
-            incomplete: audits().filter(|audit| audit.is_incomplete()).count(),
+            incomplete: audits().filter(|audit| audit.is_incomplete).count(),
             not_audited: reasons(organization, |outcome| match outcome {
                 Outcome::NotAudited(reason) => Some(reason),
                 Outcome::Audited(_) | Outcome::OutOfScope(_) => None,

@@ -32,7 +32,7 @@ pub(crate) fn write(organization: &Organization, screen: Screen, to: &mut dyn Wr
 
 /// Whether the account is worth a row: something fails, or could not be read.
 fn has_something(audit: &Audit) -> bool {
-    audit.counts.failed != 0 || audit.is_incomplete() || !audit.notes.is_empty()
+    audit.counts.failed != 0 || audit.is_incomplete || !audit.notes.is_empty()
 }
 
 /// The account's number, with its name.

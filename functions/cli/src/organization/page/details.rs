@@ -160,7 +160,7 @@ fn account(member: &Member) -> Account<'_> {
         evaluated_at: moment(audit.evaluated_at),
         report_generated_at: audit.report_generated_at.map(moment),
         counts: audit.counts,
-        errors: audit.errors.iter().map(|error| Cow::Owned(escape(error).into_owned())).collect(),
+        errors: audit.errors.iter().chain(&audit.notes).map(|error| Cow::Owned(escape(error).into_owned())).collect(),
     };
     Account {
         state: member.listed.state.as_deref().map(escape),

@@ -6,8 +6,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use hygiene::check::Check;
 use hygiene::finding::Finding;
 use hygiene::organization::{Audit, Member, Outcome, RootUser};
-use hygiene::source::SourceId;
-use hygiene::subject::Subject;
 use hygiene::text::{capitalized, escape};
 use hygiene::verdict::{Severity, Status};
 use serde::Serialize;
@@ -123,7 +121,7 @@ impl<'a> Index<'a> {
 impl State {
     fn of(outcome: &Outcome) -> Self {
         match outcome {
-            Outcome::Audited(audit) if audit.is_incomplete() => Self::Incomplete,
+            Outcome::Audited(audit) if audit.is_incomplete => Self::Incomplete,
             Outcome::Audited(_) => Self::Audited,
             Outcome::NotAudited(_) => Self::NotAudited,
             Outcome::OutOfScope(_) => Self::OutOfScope,
@@ -133,15 +131,9 @@ impl State {
 
 impl Key {
     fn of(audit: Option<&Audit>) -> Self {
-        // Without the report, a check on its users has a finding on the account.
-        let lacks_report = |finding: &Finding| {
-            matches!(*finding.subject, Subject::Account) && finding.check.listed_by == Some(SourceId::CredentialReport)
-        };
         match audit.map(|audit| (audit, audit.oldest_key)) {
             Some((_, Some(created))) => Self::Created(created.format("%Y-%m-%d").to_string()),
-            Some((audit, None)) if !audit.is_incomplete() && !audit.findings.iter().any(lacks_report) => {
-                Self::None("none")
-            }
+            Some((audit, None)) if audit.report_was_read && !audit.is_incomplete => Self::None("none"),
             Some((_, None)) | None => Self::None("not known"),
         }
     }
