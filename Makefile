@@ -67,13 +67,19 @@ environment = $(UV) venv --quiet --clear --python $(PYTHON) $(1)
 
 .PHONY: help
 help: ## this list
-	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: $(VENV)/ready ## what a daily run does, on this machine in an emulator (PORT=4566 for a fixed port)
 	@echo "Compiling the function. The first time that takes a few minutes, for the AWS SDK."
 	@cargo build --quiet --workspace
 	@cd tests && exec ../$(VENV)/bin/python -m emulator.demo --port $(PORT)
+
+.PHONY: demo-organization
+demo-organization: $(VENV)/ready ## the audit of an organization from a terminal, in an emulator (PORT=4566 for a fixed port)
+	@echo "Compiling the command line. The first time that takes a few minutes, for the AWS SDK."
+	@cargo build --quiet --package credwarden
+	@cd tests && exec ../$(VENV)/bin/python -m emulator.demo_organization --port $(PORT)
 
 # The tests spend most of their time waiting for deadlines and rate limits, so twice as many run as there are processors.
 .PHONY: test
