@@ -7,7 +7,6 @@ use aws::accounts::{self, Accounts};
 use aws::clients::Clients;
 use aws::collect::{AccountOf, Expected, collect};
 use aws::error::{CallError, chain};
-use aws::retry::Retry;
 use aws::stack_set::{self, Instance};
 use aws::{access_keys, member};
 use aws_config::SdkConfig;
@@ -149,20 +148,16 @@ pub(crate) fn audited(
         clock,
     };
     let progress = counter(in_scope.len() as u64);
-    let Audits { mut results, refused, names, names_error, partial } =
+    let Audits { mut results, refused, instances, names, names_error, partial } =
         runtime.block_on(auditor.all(&listed.accounts, &in_scope, arguments, &progress))?;
     progress.finish_and_clear();
     note_names(names_error.as_ref(), note);
-    if !refused.is_empty() {
-        let region = live.region();
-        let instances = if partial { None } else { auditor.instances(runtime, &refused) };
-        for (id, error) in &refused {
-            let deployment = match &instances {
-                None => Deployment::Unknown,
-                Some(instances) => instances.get(id).map_or(Deployment::Missing, Deployment::Instance),
-            };
-            results.insert(id.clone(), Err(not_assumed(error, &arguments.role, region, deployment)));
-        }
+    for (id, error) in &refused {
+        let deployment = match &instances {
+            None => Deployment::Unknown,
+            Some(instances) => instances.get(id).map_or(Deployment::Missing, Deployment::Instance),
+        };
+        results.insert(id.clone(), Err(not_assumed(error, &arguments.role, live.region(), deployment)));
     }
     let organization = listed.accounts.organization;
     let accounts = listed.accounts.listed.into_iter().zip(listed.why_not).collect();
@@ -176,6 +171,8 @@ struct Audits {
     results: BTreeMap<String, Result<Audit, String>>,
     /// The accounts whose role could not be assumed.
     refused: BTreeMap<String, CallError>,
+    /// The `StackSet`'s instances by account; `None`: they were not or could not be listed.
+    instances: Option<BTreeMap<String, Instance>>,
     names: BTreeMap<String, String>,
     names_error: Option<CallError>,
     partial: bool,
@@ -243,6 +240,17 @@ impl Auditor<'_> {
                 }
             }
         }
+        drop(running);
+        let is_denied = |error: &CallError| error.code().is_some_and(|code| code.starts_with("AccessDenied"));
+        if !audits.partial && audits.refused.values().any(is_denied) {
+            progress.set_message("asking the StackSet why roles are missing …");
+            let retry = retry(Instant::now() + EXPLAIN, &ProgressBar::hidden());
+            tokio::select! {
+                biased;
+                () = interrupt.wait() => audits.partial = true,
+                instances = stack_set::instances(self.sdk, STACK_SET, retry) => audits.instances = instances.ok(),
+            }
+        }
         Ok(audits)
     }
 
@@ -288,20 +296,6 @@ impl Auditor<'_> {
         let unread = not_read(&errors, region);
         let audit = Audit::of(&account, evaluation, enrichment, errors).map_err(|_| NotAudited::Other(unread))?;
         Ok(Audit { notes, ..audit })
-    }
-
-    /// The `StackSet`'s instances by account; `None`: they could not be listed.
-    fn instances(
-        &self,
-        runtime: &tokio::runtime::Runtime,
-        refused: &BTreeMap<String, CallError>,
-    ) -> Option<BTreeMap<String, Instance>> {
-        refused.values().find(|error| error.code().is_some_and(|code| code.starts_with("AccessDenied")))?;
-        let progress = spinner("Asking the StackSet why roles are missing …");
-        let retry: Retry = retry(Instant::now() + EXPLAIN, &progress);
-        let instances = runtime.block_on(stack_set::instances(self.sdk, STACK_SET, retry)).ok();
-        progress.finish_and_clear();
-        instances
     }
 }
 
