@@ -317,7 +317,7 @@ pub struct AuditArguments {
     #[arg(long, value_name = "NUMBER", help_heading = "Input", value_parser = clap::value_parser!(u8).range(1..=50),
         default_value_t = 20, conflicts_with = "accounts_from")]
     pub concurrency: u8,
-    /// Folder of saved files: <account>.report.json or .csv, <account>.summary.json, <account>.service-credentials.json
+    /// Folder of saved files: ID.report.json or ID.report.csv, ID.summary.json, ID.service-credentials.json, where ID is the account
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, help_heading = "Input", conflicts_with = "ou")]
     pub accounts_from: Option<PathBuf>,
     /// Time of the evaluation [default: the current time; with --accounts-from each report's GeneratedTime]
