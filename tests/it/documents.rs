@@ -8,9 +8,9 @@ use std::sync::{Mutex, PoisonError};
 
 use checker::permissions::permissions;
 use cli::input::not_in_files;
-use cli::readiness::ROLE;
 use cli::table::{self, Screen};
 use cli::view::View;
+use cli::{organization, readiness};
 use hygiene::account::Account;
 use hygiene::alert::Alert;
 use hygiene::checks::CHECKS;
@@ -69,11 +69,31 @@ const COMMAND_LINE: &str = "functions/cli/README.md";
 
 #[test]
 fn the_policy_for_readiness_has_the_permissions_of_its_calls() {
-    let actions: BTreeSet<&str> = ROLE.iter().copied().flatten().map(|permission| permission.action).collect();
+    let actions: BTreeSet<&str> =
+        readiness::ROLE.iter().copied().flatten().map(|permission| permission.action).collect();
     let statement = json!({"Effect": "Allow", "Action": actions, "Resource": "*"});
     let policy = json!({"Version": "2012-10-17", "Statement": [statement]});
     let policy = serde_json::to_string_pretty(&policy).unwrap();
     compare_block(COMMAND_LINE, "readiness-policy", &format!("```json\n{policy}\n```\n"));
+}
+
+#[test]
+fn the_policy_for_an_organization_has_the_permissions_of_its_calls() {
+    let mut actions: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for permission in organization::ROLE.iter().copied().flatten() {
+        let resource = match permission.resource {
+            "*" => "*",
+            "the member role of each account" => "arn:aws:iam::*:role/credwarden/credwarden-member",
+            "the StackSet of the member role" => "arn:aws:cloudformation:*:*:stackset/credwarden-member:*",
+            other => panic!("{other} has no ARN"),
+        };
+        actions.entry(resource).or_default().insert(permission.action);
+    }
+    let statement = |(resource, actions)| json!({"Effect": "Allow", "Action": actions, "Resource": resource});
+    let statements: Vec<_> = actions.iter().map(statement).collect();
+    let policy = json!({"Version": "2012-10-17", "Statement": statements});
+    let policy = serde_json::to_string_pretty(&policy).unwrap();
+    compare_block(COMMAND_LINE, "organization-policy", &format!("```json\n{policy}\n```\n"));
 }
 
 #[test]

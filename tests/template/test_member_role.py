@@ -353,9 +353,10 @@ def test_the_templates_need_no_bucket(path: Path) -> None:
 
 COMMAND = re.compile(r"^aws cloudformation deploy (?:.*\\\n)*.*$", re.MULTILINE)
 GUIDE = (MEMBER_ROLE.parent / "README.md").read_text()
+COMMAND_LINE = (ROOT / "functions" / "cli" / "README.md").read_text()
 
 
-@pytest.mark.parametrize("command", COMMAND.findall(GUIDE))
+@pytest.mark.parametrize("command", COMMAND.findall(GUIDE + COMMAND_LINE))
 def test_the_documented_commands_deploy(command: str) -> None:
     words = shlex.split(command.replace("\\\n", " "))
     template = ROOT / words[words.index("--template-file") + 1]
