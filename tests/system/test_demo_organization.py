@@ -58,7 +58,9 @@ def test_the_demo_shows_every_step(tmp_path: Path) -> None:
     assert {
         account for account in ROOT_KEYS if re.search(rf"{account} .*CRITICAL.*root: access keys", rest)
     } == ROOT_KEYS
-    assert re.search(r"AWS account \d{12} .*\n.*export AWS_PROFILE=\d{12}\n", findings)
+    assert re.search(
+        r"AWS account \d{12} .*\n.*\n.*unset AWS_ACCESS_KEY_ID .*\n.*export AWS_PROFILE=\d{12}\n", findings
+    )
 
     folder = tmp_path / "demo-organization"
     document = json.loads((folder / "organization.json").read_text(encoding="utf-8"))

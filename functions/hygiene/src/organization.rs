@@ -131,10 +131,11 @@ pub fn is_account_id(text: &str) -> bool {
     text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// The command that selects an account for the commands of its findings: the profile of that name. Commands that are run without such
-/// a profile fail, rather than change a user of the same name in another account.
+/// The commands that select an account for the commands of its findings: the profile of that name, without keys in the environment,
+/// which the AWS CLI would prefer. Commands that are run without such a profile fail, rather than change a user of the same name in
+/// another account.
 pub fn select_account(id: &str) -> String {
-    format!("export AWS_PROFILE={id}")
+    format!("unset AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN\nexport AWS_PROFILE={id}")
 }
 
 /// What the account summary says about the root user. `None`: not known.

@@ -479,9 +479,9 @@ mod tests {
             for fix in
                 chunks[at(0)][at(1) + 1..=at(1) + at(2)].iter().flat_map(|subject| subject["fixes"].as_array().unwrap())
             {
-                let first = fix["text"].as_str().unwrap().lines().next().unwrap();
-                let is_shell = first == select_account(id);
-                assert!(is_shell || first == format!("Sign in to account {id}."), "{first}");
+                let text = fix["text"].as_str().unwrap();
+                let is_shell = text.starts_with(&(select_account(id) + "\n"));
+                assert!(is_shell || text.starts_with(&format!("Sign in to account {id}.\n")), "{text}");
                 begins.insert(is_shell);
             }
         }

@@ -160,8 +160,10 @@ impl Table<'_> {
             self.screen.prose(&escape(line), AnsiColor::Magenta.on_default(), self.to)?;
         }
         if audit.counts.failed != 0 {
-            let hint = "Commands for its users are for a profile of that account:";
-            self.screen.prose(&format!("{hint} {}", select_account(&member.listed.id)), DIM, self.to)?;
+            self.screen.prose("The commands for its users are for a profile of that account:", DIM, self.to)?;
+            for line in select_account(&member.listed.id).lines() {
+                writeln!(self.to, "{:INDENT$}{line}", "")?;
+            }
         }
         let shown: Vec<&Finding> = audit.findings.iter().collect();
         findings(&shown, &audit.enrichment, &unused_keys(audit.failing()), self.screen, self.to)
