@@ -30,9 +30,9 @@ pub(crate) fn write(organization: &Organization, screen: Screen, to: &mut dyn Wr
     Ok(())
 }
 
-/// Whether the account is worth a row: something fails, or could not be read.
+/// Whether the account is worth a row: something fails, is not known, or could not be read.
 fn has_something(audit: &Audit) -> bool {
-    audit.counts.failed != 0 || audit.is_incomplete || !audit.notes.is_empty()
+    audit.counts.failed + audit.counts.unknown != 0 || audit.is_incomplete || !audit.notes.is_empty()
 }
 
 /// The account's number, with its name.
