@@ -20,7 +20,7 @@ _reason: contextvars.ContextVar[str | None] = contextvars.ContextVar("reason of 
 
 
 def role_account(arn: str) -> str:
-    """Returns the account of a role's ARN, empty if there is none."""
+    """Returns the account of a role's ARN, or an empty text."""
     parts = arn.split(":")
     return parts[4] if len(parts) == 6 else ""
 

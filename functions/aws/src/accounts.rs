@@ -4,6 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use aws_config::SdkConfig;
 use aws_sdk_organizations::Client;
+use aws_sdk_organizations::config::http::HttpResponse;
+use aws_sdk_organizations::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_organizations::operation::list_organizational_units_for_parent::ListOrganizationalUnitsForParentOutput;
+use aws_sdk_organizations::operation::list_roots::ListRootsOutput;
 use aws_sdk_organizations::types::{Account, AccountState, AccountStatus};
 use hygiene::organization::{Listed, is_account_id, units};
 use tokio::time::{Duration, Instant};
@@ -31,7 +35,7 @@ pub const PERMISSIONS: &[Permission] = &[
     Permission {
         action: "organizations:DescribeOrganizationalUnit",
         resource: "*",
-        purpose: "tells an organizational unit without accounts from a wrong id",
+        purpose: "distinguishes an organizational unit without accounts from a wrong id",
         condition: None,
     },
 ];
@@ -61,30 +65,23 @@ pub struct Accounts {
 ///
 /// When a page cannot be read, or the list cannot be whole: it lacks the management account, or contradicts itself.
 pub async fn list(sdk: &SdkConfig, retry: &Retry, on_page: impl Fn(usize)) -> Result<Accounts, CallError> {
-    let client = Client::new(sdk);
-    let rate = RateLimit::organizations();
+    let calls = Calls::new(sdk, retry);
     let mut accounts: BTreeMap<String, Listed> = BTreeMap::new();
     let mut places: BTreeSet<Place> = BTreeSet::new();
-    let mut tokens = Tokens::of(LIST);
-    loop {
-        let page = with_retry(LIST, retry.until(Instant::now() + PAGE), async || {
-            rate.turn().await;
-            let page = client.list_accounts().set_next_token(tokens.current()).send().await;
-            page.map_err(|error| CallError::new(LIST, &error))
+    let page = async |token| calls.client.list_accounts().set_next_token(token).send().await;
+    calls
+        .pages(LIST, page, |page| {
+            // Without the check, an answer that says nothing would be an empty page, which is possible.
+            let listed = page.accounts.as_ref().ok_or_else(|| CallError::unexpected(LIST, "the answer has no list"))?;
+            for account in listed {
+                let (listed, place) = read(account)?;
+                places.insert(place);
+                accounts.insert(listed.id.clone(), listed);
+            }
+            on_page(accounts.len());
+            Ok(page.next_token)
         })
         .await?;
-        // Without the check, an answer that says nothing would be an empty page, which is possible.
-        let listed = page.accounts.as_ref().ok_or_else(|| CallError::unexpected(LIST, "the answer has no list"))?;
-        for account in listed {
-            let (listed, place) = read(account)?;
-            places.insert(place);
-            accounts.insert(listed.id.clone(), listed);
-        }
-        on_page(accounts.len());
-        if !tokens.next(page.next_token())? {
-            break;
-        }
-    }
     let mut places = places.into_iter();
     let (Some(Place { organization, management, partition }), None) = (places.next(), places.next()) else {
         return Err(CallError::unexpected(LIST, "the accounts are not those of one organization"));
@@ -139,18 +136,17 @@ pub async fn names(
     accounts: &Accounts,
     retry: &Retry,
 ) -> (BTreeMap<String, String>, Option<CallError>) {
-    let client = Client::new(sdk);
-    let rate = RateLimit::organizations();
+    let calls = Calls::new(sdk, retry);
     let used: BTreeSet<&str> = accounts.listed.iter().filter_map(Listed::parent).collect();
     let mut names = BTreeMap::new();
     let mut error = None;
     if used.iter().any(|id| id.starts_with("r-")) {
-        error = roots(&client, &rate, retry, &mut names).await.err();
+        error = roots(&calls, &mut names).await.err();
     }
     let above = |path| units(path).collect::<Vec<_>>().into_iter().nth_back(1);
     let parents: BTreeSet<&str> = accounts.listed.iter().filter_map(Listed::path).filter_map(above).collect();
     for parent in parents {
-        if let Err(failed) = children(&client, parent, &rate, retry, &mut names).await {
+        if let Err(failed) = children(&calls, parent, &mut names).await {
             let is_last = failed.kind == Kind::Denied;
             error = error.or(Some(failed));
             // The others are denied, too.
@@ -163,52 +159,26 @@ pub async fn names(
     (names, error)
 }
 
-async fn roots(
-    client: &Client,
-    rate: &RateLimit,
-    retry: &Retry,
-    names: &mut BTreeMap<String, String>,
-) -> Result<(), CallError> {
-    let mut tokens = Tokens::of(ROOTS);
-    loop {
-        let page = with_retry(ROOTS, retry.until(Instant::now() + PAGE), async || {
-            rate.turn().await;
-            let page = client.list_roots().set_next_token(tokens.current()).send().await;
-            page.map_err(|error| CallError::new(ROOTS, &error))
-        })
-        .await?;
-        let root = |root: &aws_sdk_organizations::types::Root| Some((root.id()?.to_owned(), root.name()?.to_owned()));
-        names.extend(page.roots().iter().filter_map(root));
-        if !tokens.next(page.next_token())? {
-            return Ok(());
-        }
-    }
+async fn roots(calls: &Calls<'_>, names: &mut BTreeMap<String, String>) -> Result<(), CallError> {
+    let page = async |token| calls.client.list_roots().set_next_token(token).send().await;
+    let read = |page: ListRootsOutput| {
+        names.extend(page.roots().iter().filter_map(|root| Some((root.id()?.to_owned(), root.name()?.to_owned()))));
+        Ok(page.next_token)
+    };
+    calls.pages(ROOTS, page, read).await
 }
 
-async fn children(
-    client: &Client,
-    parent: &str,
-    rate: &RateLimit,
-    retry: &Retry,
-    names: &mut BTreeMap<String, String>,
-) -> Result<(), CallError> {
-    let mut tokens = Tokens::of(UNITS);
-    loop {
-        let page = with_retry(UNITS, retry.until(Instant::now() + PAGE), async || {
-            rate.turn().await;
-            let request = client.list_organizational_units_for_parent().parent_id(parent);
-            let page = request.set_next_token(tokens.current()).send().await;
-            page.map_err(|error| CallError::new(UNITS, &error))
-        })
-        .await?;
-        let unit = |unit: &aws_sdk_organizations::types::OrganizationalUnit| {
-            Some((unit.id()?.to_owned(), unit.name()?.to_owned()))
-        };
-        names.extend(page.organizational_units().iter().filter_map(unit));
-        if !tokens.next(page.next_token())? {
-            return Ok(());
-        }
-    }
+async fn children(calls: &Calls<'_>, parent: &str, names: &mut BTreeMap<String, String>) -> Result<(), CallError> {
+    let page = async |token| {
+        let request = calls.client.list_organizational_units_for_parent().parent_id(parent);
+        request.set_next_token(token).send().await
+    };
+    let read = |page: ListOrganizationalUnitsForParentOutput| {
+        let units = page.organizational_units().iter();
+        names.extend(units.filter_map(|unit| Some((unit.id()?.to_owned(), unit.name()?.to_owned()))));
+        Ok(page.next_token)
+    };
+    calls.pages(UNITS, page, read).await
 }
 
 /// Returns the organizational units among the ids that exist.
@@ -221,24 +191,67 @@ pub async fn existing_units<'a>(
     ids: impl IntoIterator<Item = &'a str>,
     retry: &Retry,
 ) -> Result<BTreeSet<String>, CallError> {
-    let client = Client::new(sdk);
-    let rate = RateLimit::organizations();
+    let calls = Calls::new(sdk, retry);
     let mut existing = BTreeSet::new();
     for id in ids {
-        let described = with_retry(DESCRIBE, retry.until(Instant::now() + PAGE), async || {
-            rate.turn().await;
-            let described = client.describe_organizational_unit().organizational_unit_id(id).send().await;
-            described.map_err(|error| CallError::new(DESCRIBE, &error))
-        });
-        match described.await {
+        let described = async || calls.client.describe_organizational_unit().organizational_unit_id(id).send().await;
+        match calls.call(DESCRIBE, described).await {
             Ok(_) => _ = existing.insert(id.to_owned()),
-            // `InvalidInputException`: the id is none of an organizational unit.
+            // `InvalidInputException`: it is not the id of an organizational unit.
             Err(error)
                 if matches!(error.code(), Some("OrganizationalUnitNotFoundException" | "InvalidInputException")) => {}
             Err(error) => return Err(error),
         }
     }
     Ok(existing)
+}
+
+/// The calls of Organizations, with their rate and retries.
+struct Calls<'a> {
+    client: Client,
+    rate: RateLimit,
+    retry: &'a Retry,
+}
+
+impl<'a> Calls<'a> {
+    fn new(sdk: &SdkConfig, retry: &'a Retry) -> Self {
+        Self { client: Client::new(sdk), rate: RateLimit::organizations(), retry }
+    }
+
+    /// Calls until the call succeeds, fails permanently, or the time of a page is over.
+    async fn call<T, E>(
+        &self,
+        operation: &'static str,
+        call: impl AsyncFn() -> Result<T, SdkError<E, HttpResponse>>,
+    ) -> Result<T, CallError>
+    where
+        E: std::error::Error + ProvideErrorMetadata + 'static,
+    {
+        with_retry(operation, self.retry.until(Instant::now() + PAGE), async || {
+            self.rate.turn().await;
+            call().await.map_err(|error| CallError::new(operation, &error))
+        })
+        .await
+    }
+
+    /// Calls for each page of a list. `page` gets its token, and `read` returns that of the next page.
+    async fn pages<T, E>(
+        &self,
+        operation: &'static str,
+        page: impl AsyncFn(Option<String>) -> Result<T, SdkError<E, HttpResponse>>,
+        mut read: impl FnMut(T) -> Result<Option<String>, CallError>,
+    ) -> Result<(), CallError>
+    where
+        E: std::error::Error + ProvideErrorMetadata + 'static,
+    {
+        let mut tokens = Tokens::of(operation);
+        loop {
+            let answer = self.call(operation, async || page(tokens.current.clone()).await).await?;
+            if !tokens.next(read(answer)?.as_deref())? {
+                return Ok(());
+            }
+        }
+    }
 }
 
 /// The tokens of a list's pages.
@@ -253,11 +266,7 @@ impl Tokens {
         Self { operation, seen: BTreeSet::new(), current: None }
     }
 
-    fn current(&self) -> Option<String> {
-        self.current.clone()
-    }
-
-    /// Continues with the next page; `false`: there is none.
+    /// Continues with the next page; `false`: it was the last one.
     fn next(&mut self, token: Option<&str>) -> Result<bool, CallError> {
         self.current = token.filter(|token| !token.is_empty()).map(str::to_owned);
         match &self.current {
