@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 use hygiene::check::Check;
 use hygiene::checks::{CHECKS, find};
+use hygiene::finding::Finding;
 use hygiene::organization::{Selection, is_account_id};
 use hygiene::policy::Policy;
 use hygiene::settings::MAX_ACCOUNT_NAME_CHARS;
@@ -470,6 +471,16 @@ pub enum Format {
 /// The lowest severity that sets the exit status to 1; `None`: never.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FailOn(pub Option<Severity>);
+
+impl FailOn {
+    /// Whether the finding is one for which the exit status is 1. Unreadable data is not a failing finding.
+    pub fn includes(self, finding: &Finding) -> bool {
+        let Self(threshold) = self;
+        finding.status() == Status::Failed
+            && !finding.is_blind_spot()
+            && threshold.is_some_and(|threshold| threshold <= finding.severity())
+    }
+}
 
 impl CheckArguments {
     /// The statuses to show.

@@ -4,7 +4,7 @@ use std::io;
 use std::path::Path;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use hygiene::account::{Account, Doubt, Report};
+use hygiene::account::{Account, Report};
 use hygiene::enrichment::Enrichment;
 use hygiene::evaluate::{Evaluation, Scope, evaluate};
 use hygiene::finding::Finding;
@@ -20,7 +20,7 @@ use crate::asff::{self, NoAccount};
 use crate::configuration::{Configuration, ConfigurationError, Variables};
 use crate::input::{InputError, same_file};
 use crate::live::{Live, Read, SERVICES, StartError};
-use crate::output::{OutputError, deliver};
+use crate::output::{OutputError, deliver, file};
 use crate::table::Screen;
 use crate::view::View;
 use crate::{json, page, spreadsheet, table};
@@ -97,7 +97,7 @@ pub fn check(
     note: &mut dyn FnMut(&str),
 ) -> Result<Ending, CheckError> {
     let files = arguments.files.given();
-    let output = arguments.output.as_deref().filter(|path| *path != Path::new("-"));
+    let output = file(arguments.output.as_deref());
     not_over_input(output, files.paths())?;
     let policy = arguments.rules.policy();
     let evaluated = if files.are_given() {
@@ -117,13 +117,10 @@ pub fn check(
         notes.iter().chain(&errors).chain(&unnamed).for_each(|error| note(error));
         Evaluated { account, evaluation, enrichment, unread: !errors.is_empty() }
     };
-    // The age of a report is its own matter: a saved one is evaluated as of its time, a live one that is too old is an error.
-    for doubt in evaluated.evaluation.doubts.iter().filter(|doubt| matches!(doubt, Doubt::FewerUsers { .. })) {
-        note(&doubt.to_string());
-    }
+    evaluated.evaluation.missing_users().for_each(|doubt| note(&doubt.to_string()));
     let ending = ending(&evaluated.evaluation, arguments.fail_on, evaluated.unread);
     // Rendered completely before the first byte is written: an error while rendering does not change an old file.
-    let rendered = render(arguments, &policy, evaluated, output.is_some(), note)?;
+    let rendered = render(arguments, &policy, evaluated, output, note)?;
     deliver(&rendered, output)?;
     Ok(ending)
 }
@@ -141,7 +138,7 @@ fn render(
     arguments: &CheckArguments,
     policy: &Policy,
     Evaluated { account, evaluation, enrichment, .. }: Evaluated,
-    to_file: bool,
+    output: Option<&Path>,
     note: &mut dyn FnMut(&str),
 ) -> Result<Vec<u8>, CheckError> {
     let mut rendered = Vec::new();
@@ -150,7 +147,7 @@ fn render(
     let view = View { account_name: arguments.account_name.as_deref(), ..view };
     let done = match arguments.format {
         Format::Table => {
-            let screen = if to_file { Screen::NONE } else { Screen::of_standard_output() };
+            let screen = Screen::of(output);
             table::write(&view, screen, &mut rendered)
         }
         Format::Json => json::write(&view, &mut rendered),
@@ -210,16 +207,16 @@ pub(crate) fn is_undated(account: &Account, clock: DateTime<Utc>) -> bool {
     report.generated_time.is_none() && report.newest_time().is_none_or(|newest| clock - newest > RECENT)
 }
 
-fn ending(evaluation: &Evaluation, FailOn(threshold): FailOn, unread: bool) -> Ending {
-    let Some(threshold) = threshold else { return Ending::Clean };
-    let failing = || evaluation.findings.iter().filter(|finding| finding.status() == Status::Failed);
-    // Unreadable data is not a failing finding.
-    let fails = failing().any(|finding| !finding.is_blind_spot() && threshold <= finding.severity());
-    let unjudged = failing().any(Finding::is_blind_spot)
-        || evaluation.findings.iter().any(|finding| finding.status() == Status::Unknown && !finding.not_given());
-    match (fails, unread || unjudged) {
-        (true, _) => Ending::Failing,
-        (false, true) => Ending::Unread,
-        (false, false) => Ending::Clean,
+fn ending(evaluation: &Evaluation, fail_on: FailOn, unread: bool) -> Ending {
+    let fails = evaluation.findings.iter().any(|finding| fail_on.includes(finding));
+    ended(fail_on, fails, unread || evaluation.findings.iter().any(Finding::is_unread))
+}
+
+/// The exit status if a finding fails at or above the threshold, and if something could not be read.
+pub(crate) fn ended(FailOn(threshold): FailOn, fails: bool, is_unread: bool) -> Ending {
+    match (threshold, fails, is_unread) {
+        (None, ..) | (Some(_), false, false) => Ending::Clean,
+        (Some(_), true, _) => Ending::Failing,
+        (Some(_), false, true) => Ending::Unread,
     }
 }

@@ -9,20 +9,17 @@ mod reason;
 mod spreadsheet;
 mod table;
 
-use std::path::Path;
-
 use aws::permission::Permission;
 use aws::{access_keys, accounts as listing, collect, member, stack_set};
 use chrono::{DateTime, Utc};
-use hygiene::finding::Finding;
-use hygiene::organization::{Audit, Organization, Outcome};
+use hygiene::organization::{Member, Organization, Outcome};
 use hygiene::verdict::Status;
 
 use crate::arguments::{AccountsArguments, AccountsFormat, AuditArguments, AuditFormat, FailOn, OrganizationCommand};
-use crate::check::{CheckError, Ending, not_over_input};
+use crate::check::{CheckError, Ending, ended, not_over_input};
 use crate::configuration::{Configuration, Variables};
 use crate::live::Live;
-use crate::output::deliver;
+use crate::output::{deliver, file};
 use crate::table::Screen;
 
 /// The permissions of the person who audits an organization. The documentation has a policy with these permissions.
@@ -63,7 +60,7 @@ fn list(
     let output = file(arguments.output.as_deref());
     let mut rendered = Vec::new();
     let done = match arguments.format {
-        AccountsFormat::Table => accounts::table(&listed, &names, screen(output), &mut rendered),
+        AccountsFormat::Table => accounts::table(&listed, &names, Screen::of(output), &mut rendered),
         AccountsFormat::Json => accounts::json(&listed, &names, &mut rendered),
         AccountsFormat::Csv => accounts::csv(&listed, &names, &mut rendered),
     };
@@ -96,7 +93,7 @@ fn check(
     }
     let mut rendered = Vec::new();
     let done = match arguments.format {
-        AuditFormat::Table => table::write(&organization, screen(output), &mut rendered),
+        AuditFormat::Table => table::write(&organization, Screen::of(output), &mut rendered),
         AuditFormat::Json => json::write(&organization, &mut rendered),
         AuditFormat::Csv => spreadsheet::write(&organization, &mut rendered),
         AuditFormat::Html => page::write(&organization, &mut rendered),
@@ -110,15 +107,6 @@ fn live(profile: Option<&str>, region: Option<&str>, variables: Variables<'_>) -
     Ok(Live::new(&Configuration::read(profile, region, variables)?, &SERVICES)?)
 }
 
-/// The output file; `None`: standard output.
-fn file(output: Option<&Path>) -> Option<&Path> {
-    output.filter(|path| *path != Path::new("-"))
-}
-
-fn screen(output: Option<&Path>) -> Screen {
-    if output.is_some() { Screen::NONE } else { Screen::of_standard_output() }
-}
-
 /// Drops the findings with another status.
 fn show_only(organization: &mut Organization, statuses: &[Status]) {
     for member in &mut organization.members {
@@ -128,18 +116,11 @@ fn show_only(organization: &mut Organization, statuses: &[Status]) {
     }
 }
 
-fn ending(organization: &Organization, FailOn(threshold): FailOn) -> Ending {
+fn ending(organization: &Organization, fail_on: FailOn) -> Ending {
     if organization.partial || organization.coverage().not_audited != 0 {
         return Ending::Unread;
     }
-    let Some(threshold) = threshold else { return Ending::Clean };
-    let audits = || organization.members.iter().filter_map(|member| member.audit());
-    let fails = |finding: &Finding| !finding.is_blind_spot() && threshold <= finding.severity();
-    if audits().flat_map(Audit::failing).any(fails) {
-        Ending::Failing
-    } else if audits().any(|audit| audit.is_incomplete) {
-        Ending::Unread
-    } else {
-        Ending::Clean
-    }
+    let audits = || organization.members.iter().filter_map(Member::audit);
+    let fails = audits().any(|audit| audit.findings.iter().any(|finding| fail_on.includes(finding)));
+    ended(fail_on, fails, audits().any(|audit| audit.is_incomplete))
 }

@@ -31,6 +31,11 @@ pub enum OutputError {
     },
 }
 
+/// The output file; `None`: standard output, which is also called `-`.
+pub(crate) fn file(output: Option<&Path>) -> Option<&Path> {
+    output.filter(|path| *path != Path::new("-"))
+}
+
 /// Writes the complete output, to standard output if there is no path. A closed pipe (`| head`) is not an error.
 ///
 /// A regular file is replaced, after everything is written, by a new file with the same permissions, so it is never

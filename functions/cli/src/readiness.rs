@@ -21,7 +21,7 @@ use crate::check::{CheckError, Ending, is_undated, not_before, not_over_input, p
 use crate::configuration::{Configuration, Variables};
 use crate::input::{InputError, standard_input_once};
 use crate::live::{Live, Read, Surroundings};
-use crate::output::deliver;
+use crate::output::{deliver, file};
 use crate::table::{BOLD, DIM, Screen};
 use crate::trail as saved;
 
@@ -48,7 +48,7 @@ pub fn readiness(
     variables: Variables<'_>,
     note: &mut dyn FnMut(&str),
 ) -> Result<Ending, CheckError> {
-    let output = arguments.output.as_deref().filter(|path| *path != Path::new("-"));
+    let output = file(arguments.output.as_deref());
     not_over_input(output, arguments.files.given().paths().chain(others(arguments)))?;
     let result = if are_given(arguments) {
         of_files(arguments, clock, note)?
@@ -59,7 +59,7 @@ pub fn readiness(
     let done = match arguments.format {
         ReadinessFormat::Json => json(&result, &mut rendered),
         ReadinessFormat::Table => {
-            let screen = if output.is_some() { Screen::NONE } else { Screen::of_standard_output() };
+            let screen = Screen::of(output);
             table(&result, screen, &mut rendered)
         }
     };

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, IsTerminal as _, Write};
+use std::path::Path;
 
 use anstyle::{AnsiColor, Style};
 use hygiene::by_subject::{self, Group, messages};
@@ -11,7 +12,7 @@ use hygiene::finding::Finding;
 use hygiene::remediation::Remediation;
 use hygiene::scripts::{Part, parts};
 use hygiene::subject::SubjectId;
-use hygiene::text::{capitalized, counted, escape, grouped, moment};
+use hygiene::text::{capitalized, counted, cut, escape, grouped, moment};
 use hygiene::verdict::{Severity, Status};
 use textwrap::core::display_width;
 use textwrap::{Options, WordSeparator, WordSplitter};
@@ -39,6 +40,11 @@ pub struct Screen {
 impl Screen {
     /// A file.
     pub const NONE: Self = Self { width: None, colour: false };
+
+    /// The file, or standard output if there is no file.
+    pub(crate) fn of(file: Option<&Path>) -> Self {
+        if file.is_some() { Self::NONE } else { Self::of_standard_output() }
+    }
 
     /// Standard output. `NO_COLOR` and similar variables are respected.
     pub fn of_standard_output() -> Self {
@@ -244,6 +250,21 @@ pub(crate) fn colour(severity: Severity) -> Style {
         Severity::Low => AnsiColor::Cyan.on_default().bold(),
         Severity::Informational => AnsiColor::Blue.on_default().bold(),
     }
+}
+
+/// The text, escaped, and cut to a width of a column.
+pub(crate) fn short(text: Option<&str>, width: usize) -> String {
+    cut(&escape(text.unwrap_or_default()), width).into_owned()
+}
+
+/// The cells in columns of these widths. A column without width is left out.
+pub(crate) fn columns<'a>(cells: impl IntoIterator<Item = &'a str>, widths: &[usize]) -> String {
+    let mut line = String::new();
+    for (cell, width) in cells.into_iter().zip(widths).filter(|(_, width)| **width != 0) {
+        line += cell;
+        line += &" ".repeat(width.saturating_sub(display_width(cell)) + GAP);
+    }
+    line
 }
 
 /// Breaks lines only between words, so that ids and ARNs can be copied. A numbered step keeps its lines indented.

@@ -113,6 +113,12 @@ impl Evaluation {
         counts
     }
 
+    /// Why users may be missing in the report.
+    pub fn missing_users(&self) -> impl Iterator<Item = &Doubt> {
+        // The age of a report is another matter: a saved one is evaluated as of its time, a live one that is too old is an error.
+        self.doubts.iter().filter(|doubt| matches!(doubt, Doubt::FewerUsers { .. }))
+    }
+
     /// The check with the id, if it was applied.
     pub fn check(&self, id: &str) -> Option<&'static Check> {
         self.checks.iter().copied().find(|check| check.id == id)

@@ -86,6 +86,15 @@ impl Finding {
         matches!(self.check.rule, Rule::BlindSpots(_))
     }
 
+    /// Whether it says that requested data could not be read. Such a finding is not about a credential.
+    pub fn is_unread(&self) -> bool {
+        match self.status() {
+            Status::Failed => self.is_blind_spot(),
+            Status::Unknown => !self.not_given(),
+            Status::Passed | Status::NotApplicable => false,
+        }
+    }
+
     /// The remediation: console steps for root, AWS CLI commands for users, with the access key's id if it is known.
     pub fn remediation(&self, access_key_id: Option<&str>) -> Remediation {
         (self.check.remediation)(&Target { subject: &self.subject, access_key_id })

@@ -23,7 +23,7 @@ pub struct Listed {
     pub name: Option<String>,
     /// Its `State`, or else the older `Status`; `None` for saved files.
     pub state: Option<String>,
-    /// Its `Paths`: `o-…/r-…/ou-…/<id>/`. More than one is possible; there is none for saved files.
+    /// Its `Paths`: `o-…/r-…/ou-…/<id>/`. More than one is possible; saved files have no path.
     pub paths: Vec<String>,
 }
 
@@ -221,7 +221,7 @@ pub struct Audit {
 }
 
 impl Audit {
-    /// The audit of an account.
+    /// The audit of an account. `notes` are errors although everything was read.
     ///
     /// # Errors
     ///
@@ -231,6 +231,7 @@ impl Audit {
         evaluation: Evaluation,
         enrichment: Enrichment,
         errors: Vec<String>,
+        mut notes: Vec<String>,
     ) -> Result<Self, String> {
         if let (Err(report), Err(summary)) = (&account.report, &account.summary) {
             let reason = errors.first().cloned();
@@ -239,28 +240,24 @@ impl Audit {
                 Unavailable::Unreadable(_) | Unavailable::BlindSpot { .. } => report.reason().to_owned(),
             }));
         }
+        notes.extend(evaluation.missing_users().map(ToString::to_string));
         let counts = evaluation.counts();
         let mut findings = evaluation.findings;
         findings.retain(|finding| matches!(finding.status(), Status::Failed | Status::Unknown));
         findings.shrink_to_fit();
-        let is_unread = |finding: &Finding| match finding.status() {
-            Status::Failed => finding.is_blind_spot(),
-            Status::Unknown => !finding.not_given(),
-            Status::Passed | Status::NotApplicable => false,
-        };
         Ok(Self {
             partition: evaluation.partition,
             evaluated_at: evaluation.evaluated_at,
             report_was_read: evaluation.report_was_read,
             report_generated_at: evaluation.report_generated_at,
             counts,
-            is_incomplete: !errors.is_empty() || findings.iter().any(is_unread),
+            is_incomplete: !errors.is_empty() || findings.iter().any(Finding::is_unread),
             findings,
             enrichment,
             root: RootUser::of(account),
             oldest_key: oldest_key(account),
             errors,
-            notes: Vec::new(),
+            notes,
         })
     }
 
@@ -292,6 +289,24 @@ pub enum Outcome {
     NotAudited(String),
     /// It was audited.
     Audited(Box<Audit>),
+}
+
+impl Outcome {
+    /// Why the account is out of scope.
+    pub fn out_of_scope(&self) -> Option<&str> {
+        match self {
+            Self::OutOfScope(reason) => Some(reason),
+            Self::NotAudited(_) | Self::Audited(_) => None,
+        }
+    }
+
+    /// Why the account was not audited although it is in scope.
+    pub fn not_audited(&self) -> Option<&str> {
+        match self {
+            Self::NotAudited(reason) => Some(reason),
+            Self::OutOfScope(_) | Self::Audited(_) => None,
+        }
+    }
 }
 
 /// An account of the organization.
@@ -480,7 +495,7 @@ alice          | true             | true       | true                | 2021-06-2
 
     fn audit(table: &str) -> Audit {
         let account = account(table);
-        Audit::of(&account, evaluated(&account), Enrichment::default(), Vec::new()).unwrap()
+        Audit::of(&account, evaluated(&account), Enrichment::default(), Vec::new(), Vec::new()).unwrap()
     }
 
     #[test]
@@ -498,7 +513,7 @@ alice          | true             | true       | true                | 2021-06-2
         let account = Account::unread(&"No answer.".into());
         let of = |errors: &[&str]| {
             let errors = errors.iter().map(|error| (*error).to_owned()).collect();
-            Audit::of(&account, evaluated(&account), Enrichment::default(), errors).unwrap_err()
+            Audit::of(&account, evaluated(&account), Enrichment::default(), errors, Vec::new()).unwrap_err()
         };
         assert_eq!(of(&[]), "No answer.");
         assert_eq!(of(&["it is refused", "again"]), "it is refused");

@@ -4,43 +4,28 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use hygiene::organization::Listed;
-use hygiene::text::{counted, cut, escape};
+use hygiene::text::counted;
 use serde::Serialize;
 use textwrap::core::display_width;
 
 use crate::json::write_lines;
 use crate::organization::audit::InScope;
+use crate::organization::json::ListedJson;
 use crate::spreadsheet::write_row;
-use crate::table::{BOLD, DIM, Screen};
+use crate::table::{BOLD, DIM, Screen, columns, short};
+
+/// The maximum width of a name.
+const NAME: usize = 40;
 
 #[derive(Serialize)]
 struct Document<'a> {
     organization_id: &'a str,
-    accounts: Vec<Account<'a>>,
+    accounts: Vec<ListedJson<'a>>,
 }
 
-#[derive(Serialize)]
-#[expect(clippy::struct_field_names, reason = "the contract's names")]
-struct Account<'a> {
-    account_id: &'a str,
-    name: Option<&'a str>,
-    state: Option<&'a str>,
-    path: Option<&'a str>,
-    organizational_unit: Option<&'a str>,
-    in_scope: bool,
-    why: Option<&'a str>,
-}
-
-fn account<'a>((listed, why): (&'a Listed, Option<&'a str>), names: &'a BTreeMap<String, String>) -> Account<'a> {
-    Account {
-        account_id: &listed.id,
-        name: listed.name.as_deref(),
-        state: listed.state.as_deref(),
-        path: listed.path(),
-        organizational_unit: listed.parent().and_then(|unit| names.get(unit)).map(String::as_str),
-        in_scope: why.is_none(),
-        why,
-    }
+fn account<'a>((listed, why): (&'a Listed, Option<&'a str>), names: &'a BTreeMap<String, String>) -> ListedJson<'a> {
+    let unit = listed.parent().and_then(|unit| names.get(unit)).map(String::as_str);
+    ListedJson::new(listed, unit, why)
 }
 
 /// Writes JSON. `functions/cli/accounts.schema.json` describes it.
@@ -55,7 +40,7 @@ pub(crate) fn csv(listed: &InScope, names: &BTreeMap<String, String>, to: &mut d
     let header = ["account_id", "name", "state", "path", "organizational_unit", "in_scope", "why"];
     write_row(&mut writer, &header.map(str::to_owned))?;
     for one in listed.all() {
-        let Account { account_id, name, state, path, organizational_unit, in_scope, why } = account(one, names);
+        let ListedJson { account_id, name, state, path, organizational_unit, in_scope, why } = account(one, names);
         let in_scope = in_scope.to_string();
         let cells = [Some(account_id), name, state, path, organizational_unit, Some(&in_scope), why];
         write_row(&mut writer, &cells.map(|cell| cell.unwrap_or_default().to_owned()))?;
@@ -77,22 +62,17 @@ pub(crate) fn table(
     let rows: Vec<[String; 4]> = listed
         .all()
         .map(|one| {
-            let Account { account_id, name, state, organizational_unit, why, .. } = account(one, names);
-            let short = |text: Option<&str>| cut(&escape(text.unwrap_or_default()), 40).into_owned();
+            let ListedJson { account_id, name, state, organizational_unit, why, .. } = account(one, names);
             let scope = why.map_or_else(|| "in scope".to_owned(), |why| format!("out of scope: {why}"));
             let state = state.filter(|state| *state != "ACTIVE" && Some(*state) != why);
             let scope = state.map_or_else(|| scope.clone(), |state| format!("{scope} ({state})"));
-            [account_id.to_owned(), short(name), short(organizational_unit), scope]
+            [account_id.to_owned(), short(name, NAME), short(organizational_unit, NAME), scope]
         })
         .collect();
     let width = |column: usize| rows.iter().map(|row| display_width(&row[column])).max().unwrap_or_default();
     let widths = [width(0), width(1), width(2)];
     for row in &rows {
-        let mut line = String::new();
-        for (cell, width) in row.iter().zip(widths) {
-            line += cell;
-            line += &" ".repeat(width - display_width(cell) + 2);
-        }
+        let line = columns(row.iter().map(String::as_str), &widths);
         let style = if row[3].starts_with("out") { DIM } else { anstyle::Style::new() };
         screen.prose(&(line + &row[3]), style, to)?;
     }

@@ -12,7 +12,6 @@ use aws::{access_keys, member};
 use aws_config::SdkConfig;
 use chrono::{DateTime, Utc};
 use futures_util::{StreamExt, stream};
-use hygiene::account::Doubt;
 use hygiene::evaluate::{Scope, evaluate};
 use hygiene::memory::Memory;
 use hygiene::organization::{Audit, Listed, Organization, Selection};
@@ -284,22 +283,14 @@ impl Auditor<'_> {
             Err(_) => Default::default(),
         };
         let errors: Vec<String> = collected.errors.iter().map(|error| chain(error)).collect();
-        let doubts = evaluation.doubts.iter().filter(|doubt| matches!(doubt, Doubt::FewerUsers { .. }));
-        let notes: Vec<String> = collected
-            .notes
-            .iter()
-            .map(|note| chain(note))
-            .chain(unnamed)
-            .chain(doubts.map(ToString::to_string))
-            .collect();
+        let notes = collected.notes.iter().map(|note| chain(note)).chain(unnamed).collect();
         let region = self.sdk.region().map_or("", |region| region.as_ref());
         let unread = not_read(&errors, region);
-        let audit = Audit::of(&account, evaluation, enrichment, errors).map_err(|_| NotAudited::Other(unread))?;
-        Ok(Audit { notes, ..audit })
+        Audit::of(&account, evaluation, enrichment, errors, notes).map_err(|_| NotAudited::Other(unread))
     }
 }
 
 fn fails(audit: &Audit, FailOn(threshold): FailOn) -> bool {
-    let threshold = threshold.unwrap_or(Severity::Informational);
-    audit.failing().any(|finding| !finding.is_blind_spot() && threshold <= finding.severity())
+    let fail_on = FailOn(threshold.or(Some(Severity::Informational)));
+    audit.findings.iter().any(|finding| fail_on.includes(finding))
 }

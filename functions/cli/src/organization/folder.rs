@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 
 use aws::error::chain;
 use chrono::{DateTime, Utc};
-use hygiene::account::Doubt;
 use hygiene::enrichment::Enrichment;
 use hygiene::evaluate::{Scope, evaluate};
 use hygiene::organization::{Audit, Listed, Organization, is_account_id};
@@ -157,9 +156,6 @@ impl Saved {
         let now = now.unwrap_or_else(|| present(&account, clock, &mut |line| notes.push(line.to_owned())));
         let account = account.as_of(now);
         let evaluation = evaluate(&account, policy, &Scope::All, now);
-        let doubts = evaluation.doubts.iter().filter(|doubt| matches!(doubt, Doubt::FewerUsers { .. }));
-        notes.extend(doubts.map(ToString::to_string));
-        let audit = Audit::of(&account, evaluation, Enrichment::default(), Vec::new())?;
-        Ok(Audit { notes, ..audit })
+        Audit::of(&account, evaluation, Enrichment::default(), Vec::new(), notes)
     }
 }

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use chrono::{DateTime, Utc};
 use hygiene::evaluate::Counts;
 use hygiene::finding::FindingJson;
-use hygiene::organization::{Member, Organization, Outcome};
+use hygiene::organization::{Listed, Member, Organization, Outcome};
 use serde::{Serialize, Serializer};
 
 use crate::json::write_lines;
@@ -19,16 +19,36 @@ struct Document<'a> {
     findings: Each<'a>,
 }
 
+/// An account as it is listed, and whether it is in scope.
 #[derive(Serialize)]
-#[expect(clippy::struct_field_names, reason = "the contract's names")]
+pub(crate) struct ListedJson<'a> {
+    pub(crate) account_id: &'a str,
+    pub(crate) name: Option<&'a str>,
+    pub(crate) state: Option<&'a str>,
+    pub(crate) path: Option<&'a str>,
+    pub(crate) organizational_unit: Option<&'a str>,
+    pub(crate) in_scope: bool,
+    pub(crate) why: Option<&'a str>,
+}
+
+impl<'a> ListedJson<'a> {
+    pub(crate) fn new(listed: &'a Listed, organizational_unit: Option<&'a str>, why: Option<&'a str>) -> Self {
+        Self {
+            account_id: &listed.id,
+            name: listed.name.as_deref(),
+            state: listed.state.as_deref(),
+            path: listed.path(),
+            organizational_unit,
+            in_scope: why.is_none(),
+            why,
+        }
+    }
+}
+
+#[derive(Serialize)]
 struct Account<'a> {
-    account_id: &'a str,
-    name: Option<&'a str>,
-    state: Option<&'a str>,
-    path: Option<&'a str>,
-    organizational_unit: Option<&'a str>,
-    in_scope: bool,
-    why: Option<&'a str>,
+    #[serde(flatten)]
+    listed: ListedJson<'a>,
     audited: bool,
     reason: Option<String>,
     counts: Option<Counts>,
@@ -74,18 +94,8 @@ pub(crate) fn reason(member: &Member) -> Option<String> {
 }
 
 fn account(member: &Member) -> Account<'_> {
-    let why = match &member.outcome {
-        Outcome::OutOfScope(why) => Some(why.as_str()),
-        Outcome::NotAudited(_) | Outcome::Audited(_) => None,
-    };
     Account {
-        account_id: &member.listed.id,
-        name: member.listed.name.as_deref(),
-        state: member.listed.state.as_deref(),
-        path: member.listed.path(),
-        organizational_unit: member.organizational_unit.as_deref(),
-        in_scope: why.is_none(),
-        why,
+        listed: ListedJson::new(&member.listed, member.organizational_unit.as_deref(), member.outcome.out_of_scope()),
         audited: member.audit().is_some(),
         reason: reason(member),
         counts: member.audit().map(|audit| audit.counts),

@@ -108,14 +108,8 @@ impl<'a> Page<'a> {
             script_hash: page::hash(SCRIPT),
             coverage: organization.coverage(),
             incomplete: audits().filter(|audit| audit.is_incomplete).count(),
-            not_audited: reasons(organization, |outcome| match outcome {
-                Outcome::NotAudited(reason) => Some(reason),
-                Outcome::Audited(_) | Outcome::OutOfScope(_) => None,
-            }),
-            out_of_scope: reasons(organization, |outcome| match outcome {
-                Outcome::OutOfScope(reason) => Some(reason),
-                Outcome::Audited(_) | Outcome::NotAudited(_) => None,
-            }),
+            not_audited: reasons(organization, Outcome::not_audited),
+            out_of_scope: reasons(organization, Outcome::out_of_scope),
             counts: audits().fold(Counts::default(), |sum, audit| sum + audit.counts),
             severities: severities.chain([unknown]).collect(),
             details: Details::of(&members),
@@ -232,7 +226,7 @@ fn worst_first(organization: &Organization) -> Vec<&Member> {
 
 /// The reasons, the one of most accounts first. The message of a refusal has the account's id, so reasons that differ only in that
 /// are equal.
-fn reasons(organization: &Organization, reason: impl Fn(&Outcome) -> Option<&String>) -> Vec<Reason<'_>> {
+fn reasons(organization: &Organization, reason: fn(&Outcome) -> Option<&str>) -> Vec<Reason<'_>> {
     let mut groups: BTreeMap<String, Vec<(&Member, &str)>> = BTreeMap::new();
     for member in &organization.members {
         if let Some(text) = reason(&member.outcome) {
@@ -306,7 +300,7 @@ mod tests {
             service_credentials: Err(Unavailable::Unreadable(format!("No list: {HOSTILE}"))),
         };
         let evaluation = evaluate(&account, &Policy::cis(), &Scope::All, now());
-        Audit::of(&account, evaluation, Enrichment::default(), vec![format!("no list: {HOSTILE}")]).unwrap()
+        Audit::of(&account, evaluation, Enrichment::default(), vec![format!("no list: {HOSTILE}")], Vec::new()).unwrap()
     }
 
     /// 250 accounts: of every ten the first is out of scope, the second is refused, the third has no result, and one has a hostile

@@ -7,13 +7,12 @@ use anstyle::{AnsiColor, Style};
 use hygiene::finding::Finding;
 use hygiene::organization::{Audit, Member, Organization, Outcome, select_account};
 use hygiene::scripts::unused_keys;
-use hygiene::text::{age, counted, cut, escape, grouped, moment};
+use hygiene::text::{age, counted, escape, grouped, moment};
 use textwrap::core::display_width;
 
-use crate::table::{BOLD, DIM, Screen, colour, findings};
+use crate::table::{BOLD, DIM, Screen, colour, columns, findings, short};
 
 const INDENT: usize = 2;
-const GAP: usize = 2;
 /// The maximum width of a name.
 const NAME: usize = 32;
 
@@ -37,8 +36,9 @@ fn has_something(audit: &Audit) -> bool {
 
 /// The account's number, with its name.
 fn called(member: &Member) -> String {
-    let name = member.listed.name.as_deref().map(|name| cut(&escape(name), NAME).into_owned());
-    name.map_or_else(|| member.listed.id.clone(), |name| format!("{} ({name})", member.listed.id))
+    let id = &member.listed.id;
+    let name = member.listed.name.as_deref();
+    name.map_or_else(|| id.clone(), |name| format!("{id} ({})", short(Some(name), NAME)))
 }
 
 struct Table<'t> {
@@ -73,16 +73,13 @@ impl Table<'_> {
             }
             reasons
         };
-        let not_audited = reasons(|outcome| match outcome {
-            Outcome::NotAudited(reason) => Some(reason),
-            Outcome::Audited(_) | Outcome::OutOfScope(_) => None,
-        });
-        let out_of_scope = reasons(|outcome| match outcome {
-            Outcome::OutOfScope(reason) => Some(reason),
-            Outcome::Audited(_) | Outcome::NotAudited(_) => None,
-        });
-        self.reasons("NOT AUDITED", AnsiColor::Red.on_default().bold(), coverage.not_audited, &not_audited)?;
-        self.reasons("OUT OF SCOPE", DIM, coverage.out_of_scope, &out_of_scope)
+        self.reasons(
+            "NOT AUDITED",
+            AnsiColor::Red.on_default().bold(),
+            coverage.not_audited,
+            &reasons(Outcome::not_audited),
+        )?;
+        self.reasons("OUT OF SCOPE", DIM, coverage.out_of_scope, &reasons(Outcome::out_of_scope))
     }
 
     fn reasons(
@@ -113,22 +110,19 @@ impl Table<'_> {
         if !noted.is_empty() {
             writeln!(self.to, "\n{}", self.screen.paint(BOLD, "Accounts, worst first:"))?;
         }
-        let name = |member: &Member| cut(&escape(member.listed.name.as_deref().unwrap_or_default()), NAME).into_owned();
-        let unit = |member: &Member| {
-            cut(&escape(member.organizational_unit.as_deref().unwrap_or_default()), NAME).into_owned()
+        let cells = |member: &Member| {
+            let Member { listed, organizational_unit, .. } = member;
+            [listed.id.clone(), short(listed.name.as_deref(), NAME), short(organizational_unit.as_deref(), NAME)]
         };
-        let widest = |text: &dyn Fn(&Member) -> String| {
-            noted.iter().map(|(member, _)| display_width(&text(member))).max().unwrap_or_default()
-        };
-        let widths = [12, widest(&name), widest(&unit)];
-        for (member, audit) in noted {
-            let mut line = String::new();
-            for (cell, width) in [member.listed.id.clone(), name(member), unit(member)].iter().zip(widths) {
-                if width != 0 {
-                    line += cell;
-                    line += &" ".repeat(width - display_width(cell) + GAP);
-                }
+        let mut widths = [0; 3];
+        for (member, _) in noted {
+            for (width, cell) in widths.iter_mut().zip(&cells(member)) {
+                *width = display_width(cell).max(*width);
             }
+        }
+        for (member, audit) in noted {
+            let cells = cells(member);
+            let line = columns(cells.iter().map(String::as_str), &widths);
             let worst = audit.worst().map_or("", |worst| worst.label());
             let text = format!("{line}{worst:13}  {}", described(audit));
             for (number, line) in self.screen.lines(&text, 3 * INDENT).iter().enumerate() {
@@ -153,7 +147,7 @@ impl Table<'_> {
     /// The findings of an account.
     fn account(&mut self, member: &Member, audit: &Audit) -> io::Result<()> {
         writeln!(self.to)?;
-        let unit = member.organizational_unit.as_deref().map(|unit| format!(", {}", cut(&escape(unit), NAME)));
+        let unit = member.organizational_unit.as_deref().map(|unit| format!(", {}", short(Some(unit), NAME)));
         let title = format!("AWS account {}{}", called(member), unit.unwrap_or_default());
         self.screen.prose(&title, BOLD, self.to)?;
         for line in audit.errors.iter().chain(&audit.notes) {

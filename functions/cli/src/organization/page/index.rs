@@ -68,7 +68,7 @@ enum State {
     OutOfScope,
 }
 
-/// When the oldest active access key was created: a date, or why there is none.
+/// When the oldest active access key was created: a date, or why it is missing.
 #[derive(Serialize)]
 #[serde(untagged)]
 enum Key {
@@ -141,10 +141,7 @@ impl Key {
 
 /// Why there are no findings.
 fn why(outcome: &Outcome) -> Option<&str> {
-    match outcome {
-        Outcome::OutOfScope(reason) | Outcome::NotAudited(reason) => Some(reason),
-        Outcome::Audited(_) => None,
-    }
+    outcome.out_of_scope().or_else(|| outcome.not_audited())
 }
 
 /// The sort key of the root user, worst first: access keys weigh most, then the lack of MFA. What is not known is between what is
