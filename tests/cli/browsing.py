@@ -35,3 +35,21 @@ def opened_in(
     page.on("request", lambda request: request.url == path.as_uri() or complaints.append(f"request: {request.url}"))
     page.goto(path.as_uri())
     return page
+
+
+def refused_in(page: Page) -> list[str]:
+    """Returns the directives by which the page's policy refuses a script, a style and an image that are added to it."""
+    return page.evaluate("""() => new Promise((done) => {
+        const refused = [];
+        addEventListener("securitypolicyviolation", (event) => {
+            refused.push(event.effectiveDirective);
+            if (refused.length === 3) done(refused.sort());
+        });
+        const script = document.createElement("script");
+        script.textContent = "document.title = 'owned'";
+        const style = document.createElement("style");
+        style.textContent = "body { display: none }";
+        const image = new Image();
+        image.src = "http://127.0.0.1:1/x.png";
+        document.body.append(script, style, image);
+    })""")

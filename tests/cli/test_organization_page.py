@@ -13,7 +13,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page
 
-from browsing import opened_in
+from browsing import opened_in, refused_in
 from saved import NOW, SEVERITIES, Ended, account, as_json
 
 Run = Callable[..., Ended]
@@ -305,21 +305,7 @@ def test_the_content_security_policy_blocks_foreign_content(
     directives = dict(part.strip().split(" ", 1) for part in policy.split(";"))
     assert directives.keys() == {"default-src", "style-src", "script-src", "base-uri", "form-action"}
     assert directives["default-src"] == "'none'" and complaints == []
-    refusals = page.evaluate("""() => new Promise((done) => {
-        const refused = [];
-        addEventListener("securitypolicyviolation", (event) => {
-            refused.push(event.effectiveDirective);
-            if (refused.length === 3) done(refused.sort());
-        });
-        const script = document.createElement("script");
-        script.textContent = "document.title = 'owned'";
-        const style = document.createElement("style");
-        style.textContent = "body { display: none }";
-        const image = new Image();
-        image.src = "http://127.0.0.1:1/x.png";
-        document.body.append(script, style, image);
-    })""")
-    assert refusals == ["img-src", "script-src-elem", "style-src-elem"]
+    assert refused_in(page) == ["img-src", "script-src-elem", "style-src-elem"]
     contexts[0].close()
 
 

@@ -11,13 +11,17 @@ import shlex
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from emulator import binaries
 from emulator.__main__ import port_number
 from emulator.terminal import Terminal
+
+if TYPE_CHECKING:
+    from emulator.process import Emulator
 
 _RUN_SECONDS = 60
 _SEVERITIES = ["CRITICAL", "HIGH", "MEDIUM", "LOW", "INFORMATIONAL"]
@@ -57,10 +61,20 @@ def main() -> int:
     parser.add_argument("--port", type=port_number, default=0, help="port on 127.0.0.1 (default: any free one)")
     parser.add_argument("--keep", action="store_true", help="keep the account running at the end, until Ctrl-C")
     options = parser.parse_args()
+    return run("demo", lambda terminal: demonstrate(terminal, options.port, options.keep))
+
+
+def run(name: str, demonstrate: Callable[[Terminal], None]) -> int:
+    """Runs a demo of that name until it ends, fails or is interrupted; returns the exit status."""
+
+    def fail(message: str) -> int:
+        print(f"{name}: {message}", file=sys.stderr)
+        return 1
+
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     interrupt = Interrupt()
     try:
-        demonstrate(Terminal(sys.stdout, interrupt.check), options.port, options.keep)
+        demonstrate(Terminal(sys.stdout, interrupt.check))
     except KeyboardInterrupt:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         print("\nStopped; the emulator is gone and left nothing behind.", file=sys.stderr)
@@ -70,25 +84,31 @@ def main() -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except ImportError as error:
-        return _fail(
+        return fail(
             f"{error.name} is not installed; run: python3 -m venv .venv && .venv/bin/pip install -r "
             "tests/requirements.txt"
         )
     except (DemoFailed, FileNotFoundError, TimeoutError) as error:
-        return _fail(str(error))
+        return fail(str(error))
     return 0
 
 
+def emulated(port: int) -> Emulator:
+    """Returns an emulator on the port, with the sample account."""
+    from emulator.process import Emulator, EmulatorFailed
+
+    try:
+        return Emulator(port, "sample")
+    except EmulatorFailed as error:
+        raise DemoFailed(str(error).removeprefix("emulator: ")) from None
+
+
 def demonstrate(terminal: Terminal, port: int, keep: bool) -> None:
-    from emulator.process import Emulator, EmulatorFailed, wait_for
+    from emulator.process import wait_for
     from emulator.stack import MAIL_ADDRESS, Stack
 
     bootstrap, command_line = binaries.function(), binaries.command_line()
-    try:
-        emulator = Emulator(port, "sample")
-    except EmulatorFailed as error:
-        raise DemoFailed(str(error).removeprefix("emulator: ")) from None
-    with emulator:
+    with emulated(port) as emulator:
         terminal.step(1, "An AWS account is emulated on this machine, with Security Hub enabled.")
         hub = emulator.client("securityhub")
         hub.enable_security_hub()
@@ -317,11 +337,6 @@ def _subject(finding: dict) -> str:
     subject = finding["Id"].split("/", 3)[3].removeprefix("user/")
     name, key, _ = subject.partition("/key/")
     return f"{name} (key)" if key else name
-
-
-def _fail(message: str) -> int:
-    print(f"demo: {message}", file=sys.stderr)
-    return 1
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ import csv
 import json
 import os
 import shlex
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Any
 
 from emulator import binaries
 from emulator.__main__ import port_number
-from emulator.demo import DemoFailed, Interrupt
+from emulator.demo import DemoFailed, emulated, run
 from emulator.terminal import Terminal
 
 _DIALECT = "210987654321"
@@ -28,38 +27,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="demo-organization", description=__doc__)
     parser.add_argument("--port", type=port_number, default=0, help="port on 127.0.0.1 (default: any free one)")
     options = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    interrupt = Interrupt()
-    try:
-        demonstrate(Terminal(sys.stdout, interrupt.check), options.port)
-    except KeyboardInterrupt:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        print("\nStopped; the emulator is gone and left nothing behind.", file=sys.stderr)
-        return 130
-    except BrokenPipeError:
-        # The reader closed the pipe; without this Python reports another error when it closes standard output.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except ImportError as error:
-        return _fail(
-            f"{error.name} is not installed; run: python3 -m venv .venv && .venv/bin/pip install -r "
-            "tests/requirements.txt"
-        )
-    except (DemoFailed, FileNotFoundError, TimeoutError) as error:
-        return _fail(str(error))
-    return 0
+    return run("demo-organization", lambda terminal: demonstrate(terminal, options.port))
 
 
 def demonstrate(terminal: Terminal, port: int) -> None:
     from emulator import audit
-    from emulator.process import Emulator, EmulatorFailed
 
     command_line = binaries.command_line()
-    try:
-        emulator = Emulator(port, "sample")
-    except EmulatorFailed as error:
-        raise DemoFailed(str(error).removeprefix("emulator: ")) from None
-    with emulator:
+    with emulated(port) as emulator:
         terminal.step(1, "An organization of 12 accounts is emulated on this machine.")
         emulator.make_organization()
         _serve_other_dialect(emulator)
@@ -178,11 +153,6 @@ def _show_counts(terminal: Terminal, document: Path, spreadsheet: Path) -> None:
         rows = sum(1 for _ in csv.DictReader(file))
     terminal.line()
     terminal.note(f"The spreadsheet has {rows} rows: the accounts that were not audited, then the findings.")
-
-
-def _fail(message: str) -> int:
-    print(f"demo-organization: {message}", file=sys.stderr)
-    return 1
 
 
 if __name__ == "__main__":

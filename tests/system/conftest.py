@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from emulator import binaries
+from emulator import audit, binaries
 from emulator.process import Emulator
 from emulator.stack import Stack
+from organizations import Auditor
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -37,6 +38,19 @@ def running() -> Iterator[Emulator]:
 def emulator(running: Emulator) -> Emulator:
     running.reset()
     return running
+
+
+@pytest.fixture
+def audited(emulator: Emulator) -> Emulator:
+    """The sample organization with the member role."""
+    emulator.make_organization()
+    audit.deploy_member_role(emulator)
+    return emulator
+
+
+@pytest.fixture
+def auditor(audited: Emulator, tmp_path: Path) -> Auditor:
+    return Auditor(audited, tmp_path)
 
 
 @pytest.fixture

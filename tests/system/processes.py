@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 from pathlib import Path
+
+from emulator.process import wait_for
 
 
 def descendants(parent: int) -> list[int]:
@@ -50,3 +53,14 @@ def shown_on(terminal: int) -> str:
         written += block
     os.close(terminal)
     return written.decode()
+
+
+def interrupted(process: subprocess.Popen, shown: str) -> tuple[int, str, list[int]]:
+    """Sends Ctrl-C to a demo when it has printed the text; returns its exit status, its errors, and the descendants that remain."""
+    if shown:
+        while shown not in (line := process.stdout.readline()):
+            assert line, process.stderr.read()
+    family = wait_for(lambda: descendants(process.pid), 60, "emulator")
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    return process.returncode, errors, [pid for pid in family if is_alive(pid)]

@@ -7,6 +7,16 @@ import json
 from emulator.launcher import ACCOUNT
 from emulator.process import Emulator
 
+READING = {
+    "iam:GenerateCredentialReport",
+    "iam:GetCredentialReport",
+    "iam:GetAccountSummary",
+    "iam:ListVirtualMFADevices",
+    "iam:ListServiceSpecificCredentials",
+    "iam:ListAccessKeys",
+}
+"""The actions that read an account."""
+
 
 def assumed(emulator: Emulator, *denied: dict) -> dict:
     """Returns temporary credentials of a role with all permissions, except what the statements deny."""

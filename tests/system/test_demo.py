@@ -14,8 +14,8 @@ from urllib.parse import unquote, urlsplit
 import pytest
 
 from emulator import binaries
-from emulator.process import Interrupts, wait_for
-from processes import descendants, is_alive
+from emulator.process import Interrupts
+from processes import interrupted
 from sample_findings import RESOLVED_WITH_ROOT_KEYS, ROOT_CHECKS
 
 TESTS = Path(__file__).resolve().parent.parent
@@ -97,14 +97,7 @@ def test_the_demo_shows_every_step(bootstrap: Path) -> None:
 @pytest.mark.parametrize("shown", ["", "1. ", "3. ", "6. ", "export AWS_ENDPOINT_URL="])
 def test_an_interrupt_ends_the_demo_quietly(bootstrap: Path, shown: str) -> None:
     process = start(bootstrap, "--keep")
-    if shown:
-        while shown not in (line := process.stdout.readline()):
-            assert line, process.stderr.read()
-    family = wait_for(lambda: descendants(process.pid), 60, "emulator")
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
-    assert (process.returncode, errors) == (130, STOPPED)
-    assert [pid for pid in family if is_alive(pid)] == []
+    assert interrupted(process, shown) == (130, STOPPED, [])
 
 
 def test_an_interrupt_waits_until_a_process_is_started() -> None:

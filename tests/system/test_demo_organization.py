@@ -6,7 +6,6 @@ import csv
 import json
 import os
 import re
-import signal
 import socket
 import subprocess
 import sys
@@ -17,8 +16,7 @@ from urllib.parse import unquote, urlsplit
 import pytest
 
 from emulator import binaries
-from emulator.process import wait_for
-from processes import descendants, is_alive
+from processes import interrupted
 
 TESTS = Path(__file__).resolve().parent.parent
 STOPPED = "\nStopped; the emulator is gone and left nothing behind.\n"
@@ -89,14 +87,7 @@ def test_the_demo_shows_every_step(tmp_path: Path) -> None:
 @pytest.mark.parametrize("shown", ["", "1. ", "4. ", "6. "])
 def test_an_interrupt_ends_the_demo_quietly(tmp_path: Path, shown: str) -> None:
     process = start(tmp_path)
-    if shown:
-        while shown not in (line := process.stdout.readline()):
-            assert line, process.stderr.read()
-    family = wait_for(lambda: descendants(process.pid), 60, "emulator")
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
-    assert (process.returncode, errors) == (130, STOPPED)
-    assert [pid for pid in family if is_alive(pid)] == []
+    assert interrupted(process, shown) == (130, STOPPED, [])
 
 
 def test_a_missing_binary_is_reported(tmp_path: Path) -> None:

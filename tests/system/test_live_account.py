@@ -17,17 +17,10 @@ from emulator.account import key_id
 from emulator.launcher import ACCOUNT, REGION, SECRET
 from emulator.process import Emulator
 from processes import shown_on
+from roles import READING
 from sample_findings import expected
 
 Run = Callable[..., subprocess.CompletedProcess]
-READING = {
-    "iam:GenerateCredentialReport",
-    "iam:GetCredentialReport",
-    "iam:GetAccountSummary",
-    "iam:ListVirtualMFADevices",
-    "iam:ListServiceSpecificCredentials",
-    "iam:ListAccessKeys",
-}
 
 
 def environment(emulator: Emulator, folder: Path, **more: str) -> dict[str, str]:

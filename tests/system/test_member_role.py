@@ -19,6 +19,7 @@ from emulator.launcher import ACCOUNT, REGION, SECRET
 from emulator.process import Emulator, wait_for
 from emulator.stack import granted_actions, without_action
 from render import MEMBER_ROLE, Rendered
+from roles import READING
 from test_live_account import environment
 
 ROLE = "credwarden-member"
@@ -31,14 +32,7 @@ GIVEN = {
     "AuditorArns": f"arn:aws:iam::{AUDIT}:role/security/Auditor,arn:aws:iam::{AUDIT}:role/Security*",
 }
 
-READS = [
-    "iam:GenerateCredentialReport",
-    "iam:GetAccountSummary",
-    "iam:GetCredentialReport",
-    "iam:ListAccessKeys",
-    "iam:ListServiceSpecificCredentials",
-    "iam:ListVirtualMFADevices",
-]
+READS = sorted(READING)
 HUB = ["securityhub:BatchImportFindings", "securityhub:BatchUpdateFindings", "securityhub:GetFindings"]
 
 

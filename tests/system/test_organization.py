@@ -21,38 +21,17 @@ from emulator.launcher import REGION
 from emulator.process import Emulator, wait_for
 from emulator.sample import AUDIT, MANAGEMENT
 from organizations import Auditor, Checked, lister
+from roles import READING
 
 PAYMENTS, BILLING, SEARCH, LEGACY, LOCKED, OLD, SANDBOX, READY, LOGS = (
     *("222233334444", "333344445555", "666677778888", "777788889999", "888899990000"),
     *("123456789012", "210987654321", "345678901234", "555566667777"),
 )
-READING = {
-    "iam:GenerateCredentialReport",
-    "iam:GetCredentialReport",
-    "iam:GetAccountSummary",
-    "iam:ListVirtualMFADevices",
-    "iam:ListServiceSpecificCredentials",
-    "iam:ListAccessKeys",
-}
-"""The actions of the member role."""
 LIST, ROOTS, UNITS, UNIT, ASSUME, INSTANCES = audit.ACTIONS
 DOCUMENT = ["organization_id", "evaluated_at", "partial", "accounts", "findings"]
 LISTED = ["account_id", "name", "state", "path", "organizational_unit", "in_scope", "why"]
 MEMBER = [*LISTED, "audited", "reason", "counts"]
 ALWAYS = 100_000
-
-
-@pytest.fixture
-def audited(emulator: Emulator) -> Emulator:
-    """The sample organization with the member role."""
-    emulator.make_organization()
-    audit.deploy_member_role(emulator)
-    return emulator
-
-
-@pytest.fixture
-def auditor(audited: Emulator, tmp_path: Path) -> Auditor:
-    return Auditor(audited, tmp_path)
 
 
 def now() -> str:

@@ -28,14 +28,6 @@ REPORT = "iam:GetCredentialReport"
 
 
 @pytest.fixture
-def audited(emulator: Emulator) -> Emulator:
-    """The sample organization with the member role."""
-    emulator.make_organization()
-    audit.deploy_member_role(emulator)
-    return emulator
-
-
-@pytest.fixture
 def caller(audited: Emulator) -> dict:
     return audit.auditor(audited)
 

@@ -28,18 +28,6 @@ def validator(name: str) -> jsonschema.Draft202012Validator:
 ORGANIZATION, ACCOUNTS = validator("organization"), validator("accounts")
 
 
-@pytest.fixture
-def audited(emulator: Emulator) -> Emulator:
-    emulator.make_organization()
-    audit.deploy_member_role(emulator)
-    return emulator
-
-
-@pytest.fixture
-def auditor(audited: Emulator, tmp_path: Path) -> Auditor:
-    return Auditor(audited, tmp_path)
-
-
 @pytest.mark.parametrize(
     "options",
     [[], ["--account", ACCOUNT], ["--exclude", ACCOUNT], ["--status", "UNKNOWN"], ["--disable", "root-mfa-disabled"]],
