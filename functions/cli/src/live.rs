@@ -247,9 +247,14 @@ const REFUSALS: [&str; 6] = [
     "IncompleteSignature",
 ];
 
+/// The call that failed, if the error is that of a call.
+pub(crate) fn call_of(error: &CollectError) -> Option<&CallError> {
+    error.source().and_then(|cause| cause.downcast_ref())
+}
+
 /// The rejection of the credentials, if every call has the same.
 fn refused(errors: &[CollectError]) -> Option<&CallError> {
-    let mut calls = errors.iter().map(|error| error.source().and_then(|cause| cause.downcast_ref::<CallError>()));
+    let mut calls = errors.iter().map(call_of);
     let first = calls.next()??;
     let code = first.code().filter(|code| REFUSALS.contains(code))?;
     calls.all(|call| call.is_some_and(|call| call.code() == Some(code))).then_some(first)

@@ -23,7 +23,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::arguments::{AuditArguments, FailOn};
 use crate::check::{CheckError, not_before};
 use crate::interrupt::Interrupt;
-use crate::live::{Live, counter, retry, spinner};
+use crate::live::{Live, call_of, counter, retry, spinner};
 use crate::organization::reason::{Deployment, not_assumed, not_read};
 
 /// The timeout of one account.
@@ -285,7 +285,8 @@ impl Auditor<'_> {
         let errors: Vec<String> = collected.errors.iter().map(|error| chain(error)).collect();
         let notes = collected.notes.iter().map(|note| chain(note)).chain(unnamed).collect();
         let region = self.sdk.region().map_or("", |region| region.as_ref());
-        let unread = not_read(&errors, region);
+        let code = collected.errors.first().and_then(call_of).and_then(CallError::code);
+        let unread = not_read(&errors, code, region);
         Audit::of(&account, evaluation, enrichment, errors, notes).map_err(|_| NotAudited::Other(unread))
     }
 }

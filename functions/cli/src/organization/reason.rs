@@ -49,14 +49,14 @@ pub(crate) fn not_assumed(error: &CallError, role: &str, region: &str, deploymen
     format!("{said}; {advice}")
 }
 
-/// Why nothing was read with the role.
-pub(crate) fn not_read(errors: &[String], region: &str) -> String {
+/// Why nothing was read with the role. `code` is AWS's code of the first error.
+pub(crate) fn not_read(errors: &[String], code: Option<&str>, region: &str) -> String {
     let Some(first) = errors.first() else { return "nothing was read".to_owned() };
     // The session's ARN has the account's number.
     let first = without(&without(first.trim_end_matches('.'), " on resource: "), "User: ").replace(": is not", ": not");
     let advice = if names_policy(&first) {
         "; an organization's policy denies it to the member role: exempt the role from the policy".to_owned()
-    } else if first.contains("InvalidClientTokenId") {
+    } else if code == Some("InvalidClientTokenId") {
         format!(
             "; {region} may be off in this account: use a Region that is on in all accounts, such as --region us-east-1"
         )
@@ -96,7 +96,7 @@ mod tests {
                  assumed-role/credwarden-member/credwarden is not authorized to perform: iam:GetAccountSummary on resource: * with \
                  an explicit deny in a service control policy"
             );
-            not_read(&[error], "eu-west-1")
+            not_read(&[error], Some("AccessDenied"), "eu-west-1")
         };
         assert_eq!(denied("111122223333"), denied("444455556666"));
         assert_eq!(
