@@ -218,6 +218,13 @@ def test_a_summary_alone_is_an_audit(folder: Folder, judge: Callable[..., Judged
     assert {one["status"] for one in judged.findings(ONE)} == {"UNKNOWN"}
 
 
+def test_the_table_lists_what_was_not_judged(credwarden: Run, folder: Folder) -> None:
+    folder.summary(ONE)
+    done = credwarden("organization", "check", "--accounts-from", folder.path)
+    assert done.status == 0 and "Nothing fails" not in done.output
+    assert "UNKNOWN" in done.output and "The credential report was not given." in done.output
+
+
 def test_service_credentials_alone_are_no_audit(folder: Folder, judge: Callable[..., Judged]) -> None:
     folder.credentials(ONE)
     folder.report(TWO)
