@@ -63,7 +63,7 @@ def sample() -> Account:
                 "terraform+prod=eu,team.a@example.com",
                 created="-350d",
                 path="/teams/a/",
-                keys=[Key("-180d", used="-90d", service="sts", region="eu-west-1")],
+                keys=[Key("-180d", used="-95d", service="sts", region="eu-west-1")],
             ),
             User("twins", created="-100d", keys=[Key("-50d", used="-2d"), Key("-50d", used="-47d")]),
             User("unused", created="-500d", keys=[Key("-200d")]),
