@@ -1,7 +1,7 @@
 //! CloudTrail events: who called which operation, when and where.
 //!
 //! See <https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-record-contents.html>. Fields that
-//! are not needed are skipped: request parameters can contain personal data.
+//! are not needed are skipped: of the request parameters, which can contain personal data, only the ARN of a role is kept.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -29,6 +29,16 @@ pub struct Event {
     pub account: Option<String>,
     /// The error, if the call failed.
     pub error: Option<String>,
+    /// The address that it came from, or the name of the service that called: `sourceIPAddress`.
+    pub address: Option<String>,
+    /// The user agent, of at most 1 KB: what the caller says of itself.
+    pub agent: Option<String>,
+    /// The VPC endpoint that it came through.
+    pub endpoint: Option<String>,
+    /// The account of that endpoint.
+    pub endpoint_account: Option<String>,
+    /// The ARN of the role, in a call that starts a session of one.
+    pub role: Option<String>,
     /// Who called.
     pub caller: Caller,
 }
@@ -44,6 +54,9 @@ pub struct Caller {
     pub account: Option<String>,
     /// The user's name.
     pub user: Option<String>,
+    /// The id of the access key that signed. "Might not be present, or an empty string":
+    /// <https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-user-identity.html>.
+    pub access_key: Option<String>,
     /// The service that called on the caller's behalf.
     pub invoked_by: Option<String>,
     /// Whether the session is one of `sts:AssumeRoot`: a privileged task that the management account started.
@@ -87,57 +100,93 @@ pub struct Lookup {
 /// The look-ups by Region.
 pub type Lookups = BTreeMap<String, Lookup>;
 
-/// Text, or nothing where a record has another type: a field that is not needed for a verdict must not make a record unreadable.
+/// A member of a record, whatever its type: one that is not needed for a verdict must not make a record unreadable.
 #[derive(Debug, Default)]
-struct Text(Option<String>);
+enum Value {
+    Text(String),
+    Map {
+        /// Its member `roleArn`.
+        role_arn: Option<String>,
+    },
+    #[default]
+    Other,
+}
 
-impl<'de> Deserialize<'de> for Text {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(TextVisitor)
+impl Value {
+    fn text(self) -> Option<String> {
+        match self {
+            Self::Text(text) => Some(text),
+            Self::Map { .. } | Self::Other => None,
+        }
+    }
+
+    /// The text, unless it is empty.
+    fn given(self) -> Option<String> {
+        self.text().filter(|text| !text.is_empty())
+    }
+
+    fn role_arn(self) -> Option<String> {
+        match self {
+            Self::Map { role_arn } => role_arn,
+            Self::Text(_) | Self::Other => None,
+        }
     }
 }
 
-struct TextVisitor;
+impl<'de> Deserialize<'de> for Value {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ValueVisitor)
+    }
+}
 
-impl<'de> Visitor<'de> for TextVisitor {
-    type Value = Text;
+struct ValueVisitor;
+
+impl<'de> Visitor<'de> for ValueVisitor {
+    type Value = Value;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("anything")
     }
 
-    fn visit_str<E>(self, text: &str) -> Result<Text, E> {
-        Ok(Text(Some(text.to_owned())))
+    fn visit_str<E>(self, text: &str) -> Result<Value, E> {
+        Ok(Value::Text(text.to_owned()))
     }
 
-    fn visit_bool<E>(self, value: bool) -> Result<Text, E> {
-        Ok(Text(Some(value.to_string())))
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(Value::Text(value.to_string()))
     }
 
-    fn visit_i64<E>(self, _: i64) -> Result<Text, E> {
-        Ok(Text(None))
+    fn visit_i64<E>(self, _: i64) -> Result<Value, E> {
+        Ok(Value::Other)
     }
 
-    fn visit_u64<E>(self, _: u64) -> Result<Text, E> {
-        Ok(Text(None))
+    fn visit_u64<E>(self, _: u64) -> Result<Value, E> {
+        Ok(Value::Other)
     }
 
-    fn visit_f64<E>(self, _: f64) -> Result<Text, E> {
-        Ok(Text(None))
+    fn visit_f64<E>(self, _: f64) -> Result<Value, E> {
+        Ok(Value::Other)
     }
 
-    fn visit_unit<E>(self) -> Result<Text, E> {
-        Ok(Text(None))
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Other)
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Text, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
         while items.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Text(None))
+        Ok(Value::Other)
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Text, A::Error> {
-        while members.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        Ok(Text(None))
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
+        let mut role_arn = None;
+        while let Some(name) = members.next_key::<Value>()? {
+            if name.text().as_deref() == Some("roleArn") {
+                role_arn = members.next_value::<Value>()?.given();
+            } else {
+                members.next_value::<IgnoredAny>()?;
+            }
+        }
+        Ok(Value::Map { role_arn })
     }
 }
 
@@ -145,21 +194,31 @@ impl<'de> Visitor<'de> for TextVisitor {
 #[serde(rename_all = "camelCase")]
 struct Record {
     #[serde(default, rename = "eventID")]
-    event_id: Text,
+    event_id: Value,
     #[serde(default)]
-    event_name: Text,
+    event_name: Value,
     #[serde(default)]
-    event_source: Text,
+    event_source: Value,
     #[serde(default)]
-    event_time: Text,
+    event_time: Value,
     #[serde(default)]
-    aws_region: Text,
+    aws_region: Value,
     #[serde(default)]
-    recipient_account_id: Text,
+    recipient_account_id: Value,
     #[serde(default)]
-    error_code: Text,
+    error_code: Value,
     #[serde(default)]
-    error_message: Text,
+    error_message: Value,
+    #[serde(default, rename = "sourceIPAddress")]
+    source_ip_address: Value,
+    #[serde(default)]
+    user_agent: Value,
+    #[serde(default)]
+    vpc_endpoint_id: Value,
+    #[serde(default)]
+    vpc_endpoint_account_id: Value,
+    #[serde(default)]
+    request_parameters: Value,
     #[serde(default)]
     user_identity: Option<UserIdentity>,
 }
@@ -168,15 +227,17 @@ struct Record {
 #[serde(rename_all = "camelCase")]
 struct UserIdentity {
     #[serde(default, rename = "type")]
-    kind: Text,
+    kind: Value,
     #[serde(default)]
-    arn: Text,
+    arn: Value,
     #[serde(default)]
-    account_id: Text,
+    account_id: Value,
     #[serde(default)]
-    user_name: Text,
+    user_name: Value,
     #[serde(default)]
-    invoked_by: Text,
+    access_key_id: Value,
+    #[serde(default)]
+    invoked_by: Value,
     #[serde(default)]
     session_context: Option<SessionContext>,
 }
@@ -185,7 +246,7 @@ struct UserIdentity {
 #[serde(rename_all = "camelCase")]
 struct SessionContext {
     #[serde(default)]
-    assumed_root: Text,
+    assumed_root: Value,
 }
 
 /// A record is a map. Without the visitor, serde would also read a list, whose items are the members in order.
@@ -207,22 +268,28 @@ impl<'de> Deserialize<'de> for Event {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let record = deserializer.deserialize_map(RecordVisitor)?;
         let identity = record.user_identity.unwrap_or_default();
-        let assumed_root = identity.session_context.and_then(|context| context.assumed_root.0);
+        let assumed_root = identity.session_context.and_then(|context| context.assumed_root.text());
         Ok(Self {
-            time: record.event_time.0.as_deref().and_then(rfc3339),
-            id: record.event_id.0,
-            name: record.event_name.0.unwrap_or_default(),
-            source: record.event_source.0.unwrap_or_default(),
-            region: record.aws_region.0,
-            account: record.recipient_account_id.0,
+            time: record.event_time.text().as_deref().and_then(rfc3339),
+            id: record.event_id.text(),
+            name: record.event_name.text().unwrap_or_default(),
+            source: record.event_source.text().unwrap_or_default(),
+            region: record.aws_region.text(),
+            account: record.recipient_account_id.text(),
             // A sign-in that failed has no code.
-            error: record.error_code.0.or(record.error_message.0),
+            error: record.error_code.text().or(record.error_message.text()),
+            address: record.source_ip_address.given(),
+            agent: record.user_agent.given(),
+            endpoint: record.vpc_endpoint_id.given(),
+            endpoint_account: record.vpc_endpoint_account_id.given(),
+            role: record.request_parameters.role_arn(),
             caller: Caller {
-                kind: identity.kind.0,
-                arn: identity.arn.0,
-                account: identity.account_id.0,
-                user: identity.user_name.0,
-                invoked_by: identity.invoked_by.0,
+                kind: identity.kind.text(),
+                arn: identity.arn.text(),
+                account: identity.account_id.text(),
+                user: identity.user_name.text(),
+                access_key: identity.access_key_id.given(),
+                invoked_by: identity.invoked_by.text(),
                 // Records of AWS have the string, its documentation a boolean.
                 is_assume_root: assumed_root.as_deref() == Some("true"),
             },

@@ -18,7 +18,7 @@
 //! - [`remediation`] describes how to fix a finding: console steps or a script, as data that is rendered later
 //! - [`by_subject`] groups findings by subject; [`scripts`] joins the remediation of a group's findings
 //! - [`event`] parses CloudTrail events; [`readiness`] says which statements of a service control policy the account is
-//!   ready for
+//!   ready for; [`trace`] says who uses an access key, and what to do about it
 //! - [`organization`] selects the accounts in scope, and joins what was found in each with the list of them
 //! - [`explain`] renders a check's documentation page; [`settings`] lists the settings
 //!
@@ -63,6 +63,7 @@ pub mod source;
 pub mod subject;
 pub mod text;
 pub mod time;
+pub mod trace;
 pub mod twins;
 pub mod uses;
 pub mod verdict;

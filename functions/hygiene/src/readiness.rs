@@ -8,7 +8,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::TimeDelta;
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
 use crate::account::{Account, Doubt, User};
 use crate::check::{Context, Target};
@@ -23,7 +23,7 @@ use crate::service_credential::State;
 use crate::source::{Source, Unavailable};
 use crate::subject::{AccessKeySubject, KeyTag, ServiceCredentialSubject, Subject, SubjectId, UserSubject};
 use crate::text::{age, counted, escape, moment};
-use crate::time::{Time, to_seconds};
+use crate::time::{Time, optional_seconds, seconds};
 use crate::verdict::Status;
 
 /// How long CloudTrail keeps events, and how long a key is unused before its use may be denied.
@@ -220,18 +220,6 @@ pub struct Call {
     /// When; `None` if the record has no readable time.
     #[serde(serialize_with = "optional_seconds")]
     pub when: Option<Time>,
-}
-
-fn seconds<S: Serializer>(time: &Time, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(&to_seconds(*time))
-}
-
-#[expect(clippy::ref_option, reason = "serde passes the field")]
-fn optional_seconds<S: Serializer>(time: &Option<Time>, serializer: S) -> Result<S::Ok, S::Error> {
-    match time {
-        Some(time) => seconds(time, serializer),
-        None => serializer.serialize_none(),
-    }
 }
 
 /// Returns for each statement whether the account is ready for it.

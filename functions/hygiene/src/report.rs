@@ -916,7 +916,7 @@ impl Row {
     }
 
     /// A cell as in the report; `None` if it means that there is no value.
-    fn value(&self, column: Column) -> Option<&str> {
+    pub(crate) fn value(&self, column: Column) -> Option<&str> {
         let nothing = ["", "N/A", "no_information", "not_supported"];
         self.cell(column).filter(|cell| !nothing.iter().any(|word| word.eq_ignore_ascii_case(cell)))
     }

@@ -1,6 +1,7 @@
 //! Times, parsed and serialized.
 
 use chrono::{DateTime, Datelike as _, SecondsFormat, TimeDelta, Utc};
+use serde::Serializer;
 
 /// A time in the report.
 pub type Time = DateTime<Utc>;
@@ -34,6 +35,20 @@ pub fn to_milliseconds(time: Time) -> String {
 /// With all digits of the fraction, or no fraction if it is zero: for times that are parsed and compared later.
 pub fn to_last_digit(time: Time) -> String {
     time.to_rfc3339_opts(SecondsFormat::AutoSi, true)
+}
+
+/// Serializes the time in IAM's format.
+pub(crate) fn seconds<S: Serializer>(time: &Time, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&to_seconds(*time))
+}
+
+/// Serializes the time in IAM's format, or null.
+#[expect(clippy::ref_option, reason = "serde passes the field")]
+pub(crate) fn optional_seconds<S: Serializer>(time: &Option<Time>, serializer: S) -> Result<S::Ok, S::Error> {
+    match time {
+        Some(time) => seconds(time, serializer),
+        None => serializer.serialize_none(),
+    }
 }
 
 #[cfg(test)]
