@@ -47,10 +47,11 @@ pub(crate) fn saved(bytes: &[u8]) {
 /// The same file as each of those that only readiness reads, and what the account is ready for.
 fn ready(account: &Account, bytes: &[u8]) {
     let shown = |error: input::InputError| assert_escaped(&aws::error::chain(&error));
-    let events = trail::parse_events("file", bytes, "us-east-1").unwrap_or_else(|error| {
+    let mut events = Vec::new();
+    if let Err(error) = trail::parse_events("file", bytes, "us-east-1", &mut |event| events.push(event)) {
         shown(error);
-        Vec::new()
-    });
+        events.clear();
+    }
     trail::parse_regions("file", bytes).map_or_else(shown, drop);
     trail::parse_organization("file", bytes).map_or_else(shown, drop);
     let inputs = Inputs {

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::fmt;
 use std::fs::File;
-use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::io::{self, BufRead, BufReader, Read as _};
+use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -218,9 +218,17 @@ pub(crate) fn bytes(path: &Path) -> Result<Vec<u8>, InputError> {
     read(path).map_err(|what| what.of(&name(path)))
 }
 
+/// The file, or standard input.
+pub(crate) fn reader(path: &Path) -> io::Result<Box<dyn BufRead>> {
+    if is_standard_input(path) {
+        Ok(Box::new(io::stdin().lock()))
+    } else {
+        Ok(Box::new(BufReader::new(File::open(path)?)))
+    }
+}
+
 fn read(path: &Path) -> Result<Vec<u8>, What> {
-    let source: Box<dyn Read> =
-        if is_standard_input(path) { Box::new(io::stdin().lock()) } else { Box::new(File::open(PathBuf::from(path))?) };
+    let source = reader(path)?;
     let mut bytes = Vec::new();
     source.take(LARGEST + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > LARGEST {

@@ -112,13 +112,8 @@ fn saved_surroundings(arguments: &ReadinessArguments, account: &Account) -> Resu
     };
     let mut events = Lookups::new();
     for (region, path) in &arguments.events {
-        let read = saved::events(path, region)?;
-        if let Some(account) = &account.id
-            && let Some(other) = saved::of_another_account(&read, account)
-        {
-            return Err(saved::foreign_events(path, other, account));
-        }
-        events.entry(region.clone()).or_default().events.extend(read);
+        let found = &mut events.entry(region.clone()).or_default().events;
+        saved::events(path, region, account.id.as_deref(), &mut |event| found.push(event))?;
     }
     Ok(Surroundings { membership, regions, events })
 }

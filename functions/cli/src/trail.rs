@@ -1,7 +1,8 @@
 //! Reads saved CloudTrail events, and what else readiness needs of the account: its Regions and its organization.
 
 use std::collections::BTreeSet;
-use std::io::Read as _;
+use std::fmt;
+use std::io::{BufRead, BufReader, Cursor, Read as _};
 use std::path::Path;
 
 use flate2::read::MultiGzDecoder;
@@ -9,25 +10,219 @@ use hygiene::event::Event;
 use hygiene::readiness::Membership;
 use hygiene::text::{cut, escape};
 use serde::Deserialize;
-use serde::de::IgnoredAny;
+use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use crate::input::{InputError, What, bytes, name, utf8};
+use crate::input::{InputError, What, bytes, name, reader, utf8};
 
-/// The maximum size of a log file, decompressed. CloudTrail's have at most 50 MB before compression.
-const LARGEST: u64 = 256 * 1024 * 1024;
+/// The maximum size of a file of events, decompressed: half a million events. It bounds the time of reading a file that is made to be
+/// decompressed for ever.
+const LARGEST: u64 = 1024 * 1024 * 1024;
 
 const LOOKUP_EVENTS: &str = "aws cloudtrail lookup-events";
 const DESCRIBE_REGIONS: &str = "aws ec2 describe-regions";
 const DESCRIBE_ORGANIZATION: &str = "aws organizations describe-organization";
 
-/// The output of `aws cloudtrail lookup-events`, or a log file.
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase", expecting = "a map")]
-struct EventsAnswer {
-    events: Option<Vec<LookedUp>>,
-    records: Option<Vec<Event>>,
-    /// With `--max-items`.
-    next_token: Option<IgnoredAny>,
+/// Reads the events of one Region, one at a time: the output of `aws cloudtrail lookup-events`, or a log file of `CloudTrail`, also
+/// compressed. If `account` is known, the events have to be of it.
+///
+/// # Errors
+///
+/// When it is something else, incomplete, or of another Region or account. `each` has seen some of the events then.
+pub fn events(path: &Path, region: &str, account: Option<&str>, each: &mut dyn FnMut(Event)) -> Result<(), InputError> {
+    let what = |what: What| what.of(&name(path));
+    let reader = reader(path).map_err(|error| what(error.into()))?;
+    saved_events(reader, region, account, each).map_err(what)
+}
+
+/// Parses the events of one Region.
+///
+/// # Errors
+///
+/// When the text is something else, incomplete, or of another Region.
+pub fn parse_events(file: &str, bytes: &[u8], region: &str, each: &mut dyn FnMut(Event)) -> Result<(), InputError> {
+    saved_events(bytes, region, None, each).map_err(|what| what.of(file))
+}
+
+fn saved_events(
+    bytes: impl BufRead,
+    region: &str,
+    account: Option<&str>,
+    each: &mut dyn FnMut(Event),
+) -> Result<(), What> {
+    let mut limited = unpacked(bytes)?.take(LARGEST);
+    let mut places = Places::default();
+    let mut check = |event: Event| -> Result<(), What> {
+        places.add(&event, region);
+        let foreign = event.account.as_deref().zip(account).filter(|(other, account)| other != account);
+        if let Some((other, account)) = foreign {
+            let other = escape(other);
+            let what = format!("it has an event of account {}, and the report is of {account}", cut(&other, 64));
+            return Err(What::Unexpected(LOOKUP_EVENTS, what));
+        }
+        each(event);
+        Ok(())
+    };
+    let mut found = Found { each: &mut check, error: None, lists: 0, is_part: false };
+    let mut parser = serde_json::Deserializer::from_reader(&mut limited);
+    let parsed = found.deserialize(&mut parser).and_then(|()| parser.end());
+    let Found { error, lists, is_part, .. } = found;
+    let is_cut = limited.limit() == 0;
+    match (error, parsed) {
+        (Some(error), _) => return Err(error),
+        (None, Err(_)) if is_cut => {
+            return Err(What::Unexpected(LOOKUP_EVENTS, "larger than 1 GiB when it is decompressed".to_owned()));
+        }
+        (None, Err(error)) => return Err(error.into()),
+        (None, Ok(())) => {}
+    }
+    if is_part {
+        return Err(What::PartOfEvents);
+    }
+    if lists != 1 {
+        let what = "it has no \"Events\", and is no log file with \"Records\"";
+        return Err(What::Unexpected(LOOKUP_EVENTS, what.to_owned()));
+    }
+    places.check(region)
+}
+
+/// The text, decompressed, and in UTF-8.
+fn unpacked<'r>(mut bytes: impl BufRead + 'r) -> Result<Box<dyn BufRead + 'r>, What> {
+    let start = bytes.fill_buf()?;
+    if start.is_empty() {
+        return Err(What::Empty);
+    }
+    if start.starts_with(&[0x1f, 0x8b]) {
+        return Ok(Box::new(BufReader::new(MultiGzDecoder::new(bytes))));
+    }
+    // Windows PowerShell writes UTF-16, or UTF-8 with a byte order mark.
+    if start.starts_with(&[0xff, 0xfe]) || start.starts_with(&[0xfe, 0xff]) {
+        let mut whole = Vec::new();
+        bytes.take(LARGEST).read_to_end(&mut whole)?;
+        return Ok(Box::new(Cursor::new(utf8(&whole).into_owned())));
+    }
+    if start.starts_with(&[0xef, 0xbb, 0xbf]) {
+        bytes.consume(3);
+    }
+    Ok(Box::new(bytes))
+}
+
+/// The Regions of the events: a trail of one Region also has the events of global services, which are of another Region.
+#[derive(Default)]
+struct Places {
+    has_own: bool,
+    other: Option<String>,
+}
+
+impl Places {
+    fn add(&mut self, event: &Event, region: &str) {
+        match event.region.as_deref() {
+            Some(other) if other != region => {
+                self.other.get_or_insert_with(|| other.to_owned());
+            }
+            Some(_) => self.has_own = true,
+            None => {}
+        }
+    }
+
+    fn check(self, region: &str) -> Result<(), What> {
+        match self.other {
+            Some(other) if !self.has_own => {
+                let other = escape(&other);
+                let what = format!("its events are of {}, not of {region}", cut(&other, 64));
+                Err(What::Unexpected(LOOKUP_EVENTS, what))
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+}
+
+/// What was found in the output of `aws cloudtrail lookup-events`, or in a log file, while its events are passed on.
+struct Found<'f> {
+    each: &'f mut dyn FnMut(Event) -> Result<(), What>,
+    /// The error of an event.
+    error: Option<What>,
+    /// The number of lists of events.
+    lists: u8,
+    /// Whether there is a token for the next page, as with `--max-items`.
+    is_part: bool,
+}
+
+impl Found<'_> {
+    fn pass<E: de::Error>(&mut self, event: Result<Event, What>) -> Result<(), E> {
+        if let Err(error) = event.and_then(|event| (self.each)(event)) {
+            self.error = Some(error);
+            return Err(E::custom("an event is refused"));
+        }
+        Ok(())
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for &mut Found<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for &mut Found<'_> {
+    type Value = ();
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a map")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
+        while let Some(name) = members.next_key::<String>()? {
+            match name.as_str() {
+                "Events" => members.next_value_seed(Events { found: &mut *self, is_log: false })?,
+                "Records" => members.next_value_seed(Events { found: &mut *self, is_log: true })?,
+                "NextToken" => self.is_part |= members.next_value::<Option<IgnoredAny>>()?.is_some(),
+                _ => {
+                    members.next_value::<IgnoredAny>()?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A list of events: those of a log file are records, the others have one as JSON in a string.
+struct Events<'e, 'f> {
+    found: &'e mut Found<'f>,
+    is_log: bool,
+}
+
+impl<'de> DeserializeSeed<'de> for Events<'_, '_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_seq(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Events<'_, '_> {
+    type Value = ();
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a list of events")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
+        self.found.lists = self.found.lists.saturating_add(1);
+        if self.is_log {
+            while let Some(event) = items.next_element::<Event>()? {
+                self.found.pass(Ok(event))?;
+            }
+            return Ok(());
+        }
+        let mut number = 0;
+        while let Some(event) = items.next_element::<LookedUp>()? {
+            number += 1;
+            self.found.pass(record(number, event))?;
+        }
+        Ok(())
+    }
 }
 
 #[derive(Deserialize)]
@@ -37,78 +232,9 @@ struct LookedUp {
     cloud_trail_event: Option<String>,
 }
 
-/// Reads the events of one Region: the output of `aws cloudtrail lookup-events`, or a log file of CloudTrail, also compressed.
-///
-/// # Errors
-///
-/// When it is something else, incomplete, or of another Region.
-pub fn events(path: &Path, region: &str) -> Result<Vec<Event>, InputError> {
-    parse_events(&name(path), &bytes(path)?, region)
-}
-
-/// Parses the events of one Region.
-///
-/// # Errors
-///
-/// When the text is something else, incomplete, or of another Region.
-pub fn parse_events(file: &str, bytes: &[u8], region: &str) -> Result<Vec<Event>, InputError> {
-    saved_events(bytes, region).map_err(|what| what.of(file))
-}
-
-fn saved_events(bytes: &[u8], region: &str) -> Result<Vec<Event>, What> {
-    let unpacked;
-    let text = if bytes.starts_with(&[0x1f, 0x8b]) {
-        let mut buffer = Vec::new();
-        MultiGzDecoder::new(bytes).take(LARGEST + 1).read_to_end(&mut buffer)?;
-        if buffer.len() as u64 > LARGEST {
-            return Err(What::Unexpected(LOOKUP_EVENTS, "larger than 256 MiB when it is decompressed".to_owned()));
-        }
-        unpacked = buffer;
-        utf8(&unpacked)
-    } else {
-        utf8(bytes)
-    };
-    let EventsAnswer { events, records, next_token } = serde_json::from_slice(&text)?;
-    if next_token.is_some() {
-        return Err(What::PartOfEvents);
-    }
-    let events = match (events, records) {
-        (Some(looked_up), None) => (1..).zip(looked_up).map(record).collect::<Result<Vec<_>, _>>()?,
-        (None, Some(records)) => records,
-        (_, _) => {
-            let what = "it has no \"Events\", and is no log file with \"Records\"";
-            return Err(What::Unexpected(LOOKUP_EVENTS, what.to_owned()));
-        }
-    };
-    // A trail of one Region also has the events of global services, which are of another Region.
-    let of_others = events.iter().filter_map(|event| event.region.as_deref()).find(|other| *other != region);
-    if let Some(other) = of_others
-        && !events.iter().any(|event| event.region.as_deref() == Some(region))
-    {
-        let other = escape(other);
-        return Err(What::Unexpected(LOOKUP_EVENTS, format!("its events are of {}, not of {region}", cut(&other, 64))));
-    }
-    Ok(events)
-}
-
-fn record((number, event): (usize, LookedUp)) -> Result<Event, What> {
+fn record(number: usize, event: LookedUp) -> Result<Event, What> {
     let what = || What::Unexpected(LOOKUP_EVENTS, format!("event {number} has no \"CloudTrailEvent\""));
     serde_json::from_str(&event.cloud_trail_event.ok_or_else(what)?).map_err(|error| What::Record(number, error))
-}
-
-/// Returns the first event that was recorded in another account.
-pub fn of_another_account<'a>(events: &'a [Event], account: &str) -> Option<&'a str> {
-    events.iter().filter_map(|event| event.account.as_deref()).find(|other| *other != account)
-}
-
-/// An error about the events of a file.
-pub fn foreign_events(path: &Path, other: &str, account: &str) -> InputError {
-    let other = escape(other);
-    What::Unexpected(
-        LOOKUP_EVENTS,
-        format!("it has an event of account {}, and the report is of {account}", cut(&other, 64)),
-    )
-    .of(&name(path))
 }
 
 #[derive(Deserialize)]
@@ -236,8 +362,13 @@ mod tests {
         )
     }
 
+    fn read(bytes: &[u8], region: &str, account: Option<&str>) -> Result<Vec<Event>, What> {
+        let mut events = Vec::new();
+        saved_events(bytes, region, account, &mut |event| events.push(event)).map(|()| events)
+    }
+
     fn refused(text: &str, region: &str) -> String {
-        chain(&saved_events(text.as_bytes(), region).unwrap_err())
+        chain(&read(text.as_bytes(), region, Some("123456789012")).unwrap_err())
     }
 
     #[test]
@@ -245,26 +376,33 @@ mod tests {
         let log = format!("{{\"Records\": [{RECORD}]}}");
         let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
         gzip.write_all(log.as_bytes()).unwrap();
-        for bytes in [looked_up(RECORD).into_bytes(), log.into_bytes(), gzip.finish().unwrap()] {
-            let events = saved_events(&bytes, "us-east-1").unwrap();
+        let wide = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<_>>();
+        let utf16 = [vec![0xff, 0xfe], wide(&log)].concat();
+        let marked = format!("\u{feff}{log}").into_bytes();
+        let forms = [looked_up(RECORD).into_bytes(), log.into_bytes(), gzip.finish().unwrap(), utf16, marked];
+        for bytes in forms {
+            let events = read(&bytes, "us-east-1", Some("123456789012")).unwrap();
             assert_eq!((events.len(), events[0].name.as_str()), (1, "CreateUser"));
-            assert_eq!(of_another_account(&events, "123456789012"), None);
-            assert_eq!(of_another_account(&events, "210987654321"), Some("123456789012"));
         }
-        assert_eq!(saved_events(b"{\"Events\": []}", "eu-west-1").unwrap(), []);
+        assert_eq!(read(b"{\"Events\": []}", "eu-west-1", None).unwrap(), []);
     }
 
     #[test]
     fn what_is_no_list_of_events_is_refused() {
         insta::assert_snapshot!(refused("{}", "us-east-1"), @r#"not what `aws cloudtrail lookup-events` prints: it has no "Events", and is no log file with "Records""#);
-        insta::assert_snapshot!(refused("[]", "us-east-1"), @"cannot be read as JSON: invalid length 0, expected a map at line 1 column 2");
+        insta::assert_snapshot!(refused("[]", "us-east-1"), @"cannot be read as JSON: invalid type: sequence, expected a map at line 1 column 1");
         insta::assert_snapshot!(refused("{\"Events\": [{}]}", "us-east-1"), @r#"not what `aws cloudtrail lookup-events` prints: event 1 has no "CloudTrailEvent""#);
         insta::assert_snapshot!(refused(&looked_up("no JSON"), "us-east-1"), @"the record of event 1 cannot be read as JSON: expected ident at line 1 column 2");
         insta::assert_snapshot!(refused(&looked_up("[]"), "us-east-1"), @"the record of event 1 cannot be read as JSON: invalid type: sequence, expected a map at line 1 column 0");
         insta::assert_snapshot!(refused("{\"Events\": [], \"NextToken\": \"x\"}", "us-east-1"), @r#"the list is not whole ("NextToken"); `aws cloudtrail lookup-events` without --max-items is"#);
         insta::assert_snapshot!(refused(&looked_up(RECORD), "eu-west-1"), @"not what `aws cloudtrail lookup-events` prints: its events are of us-east-1, not of eu-west-1");
-        let cut = chain(&saved_events(&[0x1f, 0x8b, 8], "us-east-1").unwrap_err());
-        assert!(cut.starts_with("cannot be read: "), "{cut}");
+        let foreign = looked_up(&RECORD.replace("123456789012", "210987654321"));
+        insta::assert_snapshot!(refused(&foreign, "us-east-1"), @"not what `aws cloudtrail lookup-events` prints: it has an event of account 210987654321, and the report is of 123456789012");
+        insta::assert_snapshot!(refused("{\"Events\": [], \"Records\": []}", "us-east-1"), @r#"not what `aws cloudtrail lookup-events` prints: it has no "Events", and is no log file with "Records""#);
+        insta::assert_snapshot!(refused("{\"Events\": []} {}", "us-east-1"), @"cannot be read as JSON: trailing characters at line 1 column 16");
+        insta::assert_snapshot!(refused("", "us-east-1"), @"the file is empty");
+        let cut = chain(&read(&[0x1f, 0x8b, 8], "us-east-1", None).unwrap_err());
+        assert!(cut.contains("unexpected end of file"), "{cut}");
     }
 
     #[test]
