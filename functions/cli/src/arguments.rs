@@ -13,6 +13,7 @@ use hygiene::organization::{Selection, is_account_id};
 use hygiene::policy::Policy;
 use hygiene::settings::MAX_ACCOUNT_NAME_CHARS;
 use hygiene::time::rfc3339;
+use hygiene::trace::DAYS;
 use hygiene::verdict::{Severity, Status};
 
 use crate::input::Files;
@@ -46,6 +47,14 @@ pub enum Command {
     /// With --credential-report and other files, only those files are read and AWS is not called; what is in none of them is unknown.
     /// Without any of them, the live account is read with the credentials that the AWS CLI would use.
     Readiness(Box<ReadinessArguments>),
+    /// Find out who uses access keys, from where, and what to do about each
+    ///
+    /// The events of CloudTrail are matched with the account's network interfaces. Only the files are read, and AWS is not called.
+    Trace(Box<TraceArguments>),
+    /// List what to do about an account's access keys, grouped, in the order in which to do it
+    ///
+    /// The keys are traced as by `credwarden trace`, with the same options.
+    Plan(Box<PlanArguments>),
     /// Check every account of an organization
     ///
     /// Each account is read with the member role, which infra/organization/member-stackset.yaml makes in all accounts. Nothing in
@@ -68,7 +77,7 @@ pub enum Command {
     /// Print a man page, in roff
     Man {
         /// The command to describe [default: `credwarden` itself]
-        #[arg(value_name = "COMMAND", value_parser = ["check", "readiness", "organization", "checks", "explain", "completions", "man"])]
+        #[arg(value_name = "COMMAND", value_parser = ["check", "readiness", "trace", "plan", "organization", "checks", "explain", "completions", "man"])]
         command: Option<String>,
     },
 }
@@ -218,6 +227,117 @@ pub enum ReadinessFormat {
     Table,
     /// For programs
     Json,
+}
+
+const TRACE_EXAMPLES: &str = "\
+Examples:
+  credwarden trace --credential-report report.json --access-keys alice.json --events us-east-1=us-east-1.json \\
+    --events eu-west-1=eu-west-1.json.gz --regions regions.json --network-interfaces interfaces.json --addresses addresses.json
+
+  aws iam list-access-keys --user-name alice > alice.json
+  aws cloudtrail lookup-events --region us-east-1 > us-east-1.json
+  aws ec2 describe-regions > regions.json
+  aws ec2 describe-network-interfaces --include-managed-resources > interfaces.json
+  aws ec2 describe-addresses > addresses.json
+
+Exit status:
+  0  no key has leaked, and everything that was asked for was read
+  1  a tool that looks for leaked keys used one
+  2  the command line or the input is wrong, or the output cannot be written
+  3  no key has leaked, but something that was asked for could not be read";
+
+/// What `credwarden trace` and `credwarden plan` read.
+#[derive(Debug, Args)]
+pub struct TraceInput {
+    /// The account's files.
+    #[command(flatten)]
+    pub files: AccountFiles,
+    /// Events of the last 90 days in a Region: the JSON that `aws cloudtrail lookup-events` prints, or a log file of CloudTrail, also
+    /// compressed; repeatable
+    #[arg(long, value_name = "REGION=FILE", help_heading = "Input", value_parser = events)]
+    pub events: Vec<(String, PathBuf)>,
+    /// Enabled Regions: the JSON that `aws ec2 describe-regions` prints [default: the Regions that every account has]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Input")]
+    pub regions: Option<PathBuf>,
+    /// Network interfaces: the JSON that `aws ec2 describe-network-interfaces` prints, also of other accounts; repeatable
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Input")]
+    pub network_interfaces: Vec<PathBuf>,
+    /// Elastic IP addresses: the JSON that `aws ec2 describe-addresses` prints, also of other accounts; repeatable
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Input")]
+    pub addresses: Vec<PathBuf>,
+    /// Access keys of a user: the JSON that `aws iam list-access-keys` prints; repeatable
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Input")]
+    pub access_keys: Vec<PathBuf>,
+    /// Time of the evaluation [default: the report's GeneratedTime if the file has it, otherwise the current time]
+    #[arg(long, value_name = "RFC3339", help_heading = "Input", value_parser = moment)]
+    pub now: Option<DateTime<Utc>>,
+
+    /// Trace the keys of this user [default: every key with a FAILED finding]
+    #[arg(long, value_name = "NAME", help_heading = "Keys", conflicts_with = "key")]
+    pub user: Option<String>,
+    /// Trace the key with this id
+    #[arg(long, value_name = "ID", help_heading = "Keys", value_parser = key_id)]
+    pub key: Option<String>,
+    /// Look at the events of this many days
+    #[arg(long, value_name = "DAYS", help_heading = "Keys", value_parser = clap::value_parser!(i64).range(1..=DAYS),
+        default_value_t = DAYS)]
+    pub days: i64,
+}
+
+/// `credwarden trace`
+#[derive(Debug, Args)]
+#[command(after_help = TRACE_EXAMPLES)]
+pub struct TraceArguments {
+    /// What to read.
+    #[command(flatten)]
+    pub input: TraceInput,
+    /// Output format
+    #[arg(long, value_enum, default_value_t = TraceFormat::Table, help_heading = "Output")]
+    pub format: TraceFormat,
+    /// Output file; `-` is standard output, the default
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Output")]
+    pub output: Option<PathBuf>,
+    /// The checks and their limits.
+    #[command(flatten)]
+    pub rules: Rules,
+}
+
+/// `credwarden plan`
+#[derive(Debug, Args)]
+#[command(after_help = TRACE_EXAMPLES)]
+pub struct PlanArguments {
+    /// What to read.
+    #[command(flatten)]
+    pub input: TraceInput,
+    /// Output format
+    #[arg(long, value_enum, default_value_t = PlanFormat::Table, help_heading = "Output")]
+    pub format: PlanFormat,
+    /// Output file; `-` is standard output, the default
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Output")]
+    pub output: Option<PathBuf>,
+    /// The checks and their limits.
+    #[command(flatten)]
+    pub rules: Rules,
+}
+
+/// The output formats of `credwarden trace`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum TraceFormat {
+    /// For people at a terminal
+    Table,
+    /// For programs
+    Json,
+}
+
+/// The output formats of `credwarden plan`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum PlanFormat {
+    /// For people at a terminal
+    Table,
+    /// For programs
+    Json,
+    /// For spreadsheets
+    Csv,
 }
 
 /// `credwarden organization`
@@ -408,6 +528,13 @@ fn role(text: &str) -> Result<String, &'static str> {
 fn kept_status_parser() -> impl TypedValueParser<Value = Status> {
     PossibleValuesParser::new([Status::Failed, Status::Unknown].map(Status::label))
         .map(|name| if name.eq_ignore_ascii_case(Status::Failed.label()) { Status::Failed } else { Status::Unknown })
+}
+
+/// The id of an access key. See <https://docs.aws.amazon.com/IAM/latest/APIReference/API_AccessKey.html>.
+fn key_id(text: &str) -> Result<String, &'static str> {
+    let is_id =
+        (16..=128).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    if is_id { Ok(text.to_owned()) } else { Err("an id such as AKIAIOSFODNN7EXAMPLE is wanted") }
 }
 
 /// `REGION=FILE`

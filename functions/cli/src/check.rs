@@ -55,6 +55,15 @@ pub enum CheckError {
     /// An account or an organizational unit is not in the organization.
     #[error(transparent)]
     Selection(#[from] SelectionError),
+    /// There is no credential report, which has the keys.
+    #[error("the keys are those of a credential report: --credential-report FILE")]
+    NoReport,
+    /// The credential report has no such user.
+    #[error("the credential report has no user `{0}`")]
+    NoUser(String),
+    /// No access key has the id.
+    #[error("no access key in the credential report is known to have the id {0}")]
+    NoKey(String),
     /// No account is in scope.
     #[error("no account is in scope: {0}")]
     NoAccountInScope(String),

@@ -76,8 +76,8 @@ pub(crate) enum What {
     NoSummaryAnswer(String),
     #[error("not what `{0}` prints: {1}")]
     Unexpected(&'static str, String),
-    #[error("the list is not whole (\"NextToken\"); `aws cloudtrail lookup-events` without --max-items is")]
-    PartOfEvents,
+    #[error("the list is not whole (\"NextToken\"); `{0}` without --max-items is")]
+    PartOfAnswer(&'static str),
     #[error("the record of event {0} cannot be read as JSON")]
     Record(usize, #[source] serde_json::Error),
     #[error("\"Content\" is not base64")]

@@ -22,6 +22,12 @@ struct Document<'a> {
     findings: Each<'a>,
 }
 
+/// Writes the value, a member on each line.
+pub(crate) fn pretty(value: &impl Serialize, to: &mut dyn Write) -> io::Result<()> {
+    serde_json::to_writer_pretty(&mut *to, value)?;
+    to.write_all(b"\n")
+}
+
 /// Writes the findings. The same input gives the same bytes.
 pub fn write(view: &View<'_>, to: &mut dyn Write) -> io::Result<()> {
     let evaluation = view.evaluation;

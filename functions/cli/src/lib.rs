@@ -6,6 +6,7 @@
 //!   the account, with the settings of [`configuration`] and the [`credentials`] that they lead to
 //! - [`check`] evaluates and returns the exit status; [`view`] has the data to show
 //! - [`readiness`] is the command of that name; [`trail`] reads its files
+//! - [`trace`] says who uses access keys, and what to do about them
 //! - [`organization`] checks the accounts of an organization
 //! - [`output`] writes the result
 //! - one module per format: [`table`], [`json`], [`spreadsheet`], [`asff`], [`page`]
@@ -25,6 +26,7 @@ pub mod page;
 pub mod readiness;
 pub mod spreadsheet;
 pub mod table;
+pub mod trace;
 pub mod trail;
 pub mod view;
 pub mod wrong_output;

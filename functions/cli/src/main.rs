@@ -16,6 +16,7 @@ use cli::configuration::Variables;
 use cli::organization::organization;
 use cli::output::deliver;
 use cli::readiness::readiness;
+use cli::trace::{plan, trace};
 use hygiene::check::Check;
 use hygiene::checks::CHECKS;
 use hygiene::text::escape;
@@ -30,6 +31,14 @@ fn main() -> ExitCode {
         Command::Check(arguments) => return checked(&arguments),
         Command::Readiness(arguments) => {
             let done = readiness(&arguments, clock(), Variables(&|name| std::env::var_os(name)), &mut complain);
+            return ended(done);
+        }
+        Command::Trace(arguments) => {
+            let done = trace(&arguments, clock(), &mut complain);
+            return ended(done);
+        }
+        Command::Plan(arguments) => {
+            let done = plan(&arguments, clock(), &mut complain);
             return ended(done);
         }
         Command::Organization(command) => {

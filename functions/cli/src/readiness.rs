@@ -20,6 +20,7 @@ use crate::arguments::{ReadinessArguments, ReadinessFormat};
 use crate::check::{CheckError, Ending, is_undated, not_before, not_over_input, present};
 use crate::configuration::{Configuration, Variables};
 use crate::input::{InputError, standard_input_once};
+use crate::json::pretty;
 use crate::live::{Live, Read, Surroundings};
 use crate::output::{deliver, file};
 use crate::table::{BOLD, DIM, Screen};
@@ -57,7 +58,7 @@ pub fn readiness(
     };
     let mut rendered = Vec::new();
     let done = match arguments.format {
-        ReadinessFormat::Json => json(&result, &mut rendered),
+        ReadinessFormat::Json => pretty(&result, &mut rendered),
         ReadinessFormat::Table => {
             let screen = Screen::of(output);
             table(&result, screen, &mut rendered)
@@ -158,11 +159,6 @@ fn ending(result: &Readiness) -> Ending {
     }
 }
 
-fn json(result: &Readiness, to: &mut dyn Write) -> io::Result<()> {
-    serde_json::to_writer_pretty(&mut *to, result)?;
-    to.write_all(b"\n")
-}
-
 fn table(result: &Readiness, screen: Screen, to: &mut dyn Write) -> io::Result<()> {
     let mut table = Table { screen, to, shown: BTreeSet::new() };
     let account = result.account_id.as_deref().unwrap_or("of unknown number");
@@ -249,11 +245,7 @@ impl Table<'_> {
 
     /// Writes prose, with the following lines indented further.
     fn line(&mut self, indent: usize, text: &str, style: Style) -> io::Result<()> {
-        for (number, line) in self.screen.lines(text, indent + 2).iter().enumerate() {
-            let indent = if number == 0 || indent == 0 { indent } else { indent + 2 };
-            writeln!(self.to, "{:indent$}{}", "", self.screen.paint(style, line))?;
-        }
-        Ok(())
+        self.screen.indented(indent, text, style, self.to)
     }
 }
 

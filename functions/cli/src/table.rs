@@ -63,6 +63,15 @@ impl Screen {
         self.width.map_or_else(|| vec![text.to_owned()], |width| wrapped(text, width.saturating_sub(column)))
     }
 
+    /// Writes prose, with the following lines indented further.
+    pub(crate) fn indented(self, indent: usize, text: &str, style: Style, to: &mut dyn Write) -> io::Result<()> {
+        for (number, line) in self.lines(text, indent + 2).iter().enumerate() {
+            let indent = if number == 0 || indent == 0 { indent } else { indent + 2 };
+            writeln!(to, "{:indent$}{}", "", self.paint(style, line))?;
+        }
+        Ok(())
+    }
+
     /// Writes a paragraph.
     pub(crate) fn prose(self, text: &str, style: Style, to: &mut dyn Write) -> io::Result<()> {
         self.lines(text, 0).iter().try_for_each(|line| writeln!(to, "{}", self.paint(style, line)))

@@ -76,7 +76,7 @@ fn saved_events(
         (None, Ok(())) => {}
     }
     if is_part {
-        return Err(What::PartOfEvents);
+        return Err(What::PartOfAnswer(LOOKUP_EVENTS));
     }
     if lists != 1 {
         let what = "it has no \"Events\", and is no log file with \"Records\"";

@@ -53,6 +53,13 @@ pub(crate) fn retire_key(target: &Target<'_>) -> Vec<Step> {
     steps
 }
 
+/// Deactivates the access key, and looks up its id if it is not known.
+pub(crate) fn deactivate(target: &Target<'_>) -> Vec<Step> {
+    let (mut steps, id) = key_id(target, Some(true));
+    steps.push(Step::Run(deactivate_key(target, id)));
+    steps
+}
+
 /// Deletes an access key that is already inactive.
 pub(crate) fn delete_inactive_key(target: &Target<'_>) -> Vec<Step> {
     let (mut steps, id) = key_id(target, Some(false));

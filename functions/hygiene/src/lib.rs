@@ -18,7 +18,8 @@
 //! - [`remediation`] describes how to fix a finding: console steps or a script, as data that is rendered later
 //! - [`by_subject`] groups findings by subject; [`scripts`] joins the remediation of a group's findings
 //! - [`event`] parses CloudTrail events; [`readiness`] says which statements of a service control policy the account is
-//!   ready for; [`trace`] says who uses an access key, and what to do about it
+//!   ready for; [`trace`] says who uses an access key, and what to do about it, [`plan`] groups an
+//!   account's keys by that
 //! - [`organization`] selects the accounts in scope, and joins what was found in each with the list of them
 //! - [`explain`] renders a check's documentation page; [`settings`] lists the settings
 //!
@@ -48,6 +49,7 @@ pub mod mail;
 pub mod memory;
 pub mod organization;
 pub mod outcome;
+pub mod plan;
 pub mod policy;
 pub mod problems;
 pub mod readiness;

@@ -8,6 +8,7 @@ mod agent;
 mod judge;
 mod network;
 mod place;
+mod remedy;
 mod unseen;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -27,6 +28,7 @@ use crate::time::{Time, optional_seconds, seconds};
 use crate::verdict::Status;
 
 pub use network::{Address, Interface, Networks};
+pub use place::INTERFACES;
 use place::{Evidence, Origin, service};
 
 /// The number of days that CloudTrail keeps events.
@@ -217,6 +219,34 @@ fn last_used(row: &Row, key: &AccessKey) -> Source<Option<LastUsed>> {
         region: text(columns.last_used_region),
         service: text(columns.last_used_service),
     }))
+}
+
+/// An access key as IAM's `ListAccessKeys` returns it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// The name of its user.
+    pub user: String,
+    /// Its id.
+    pub id: String,
+    /// When it was created.
+    pub created: Time,
+    /// Whether it is active.
+    pub active: bool,
+}
+
+/// Finds the report's key among the listed ones by user and creation date (to the second), then by status. If two match, returns
+/// none: a wrong id is worse than no id.
+pub fn id_of(key: &AccessKeySubject, listed: &[Listed]) -> Option<String> {
+    let created = key.created?.timestamp();
+    let is_one = |one: &&Listed| one.user == key.user.name && one.created.timestamp() == created;
+    let mut fitting: BTreeMap<&str, &Listed> = listed.iter().filter(is_one).map(|one| (one.id.as_str(), one)).collect();
+    if fitting.len() > 1
+        && let Some(active) = key.active
+    {
+        fitting.retain(|_, one| one.active == active);
+    }
+    let mut ids = fitting.into_keys();
+    ids.next().filter(|_| ids.next().is_none()).map(str::to_owned)
 }
 
 /// Something that was not looked at.

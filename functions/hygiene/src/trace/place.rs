@@ -193,7 +193,7 @@ impl Conditions<'_> {
 pub(super) const OUTSIDE: &str = "outside the account";
 
 /// What a gap in the network interfaces is about.
-pub(super) const INTERFACES: &str = "network interfaces";
+pub const INTERFACES: &str = "network interfaces";
 
 fn doubtful(interface: &Interface) -> Place {
     let id = shown(&interface.id);
