@@ -9,41 +9,35 @@ use crate::trace::StoredIn;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Agent<'a>(&'a str);
 
-/// Tools that find leaked keys, or that attackers use: texts in a user agent in lower case, and names.
+/// Linux distributions for attacks, which SDKs name in the version of the kernel and in `md/distrib#kali.2025`.
 ///
-/// `TruffleHog` names itself; Kali and Parrot are Linux distributions for attacks, as which AWS's SDKs name them, and Pacu puts
-/// Kali's in its requests.
-/// <https://github.com/SigmaHQ/sigma/issues/5688>, <https://github.com/elastic/detection-rules/issues/5902>.
-const LEAK_TOOLS: [(&str, &str); 7] = [
-    ("trufflehog", "TruffleHog"),
-    ("distrib#kali", "Kali Linux"),
-    ("kali-amd64", "Kali Linux"),
-    ("kali-arm64", "Kali Linux"),
-    ("distrib#parrot", "Parrot Linux"),
-    ("pacu/", "Pacu"),
-    ("gitguardian", "GitGuardian"),
-];
+/// <https://expel.com/blog/incident-report-stolen-aws-access-keys/>,
+/// <https://docs.aws.amazon.com/guardduty/latest/ug/guardduty_finding-types-iam.html>
+const DISTRIBUTIONS: [(&str, &str); 3] =
+    [("kali", "Kali Linux"), ("parrot", "Parrot Linux"), ("pentoo", "Pentoo Linux")];
 
-/// Services that run pipelines: texts in a user agent in lower case, and names.
-const PIPELINES: [(&str, &str); 14] = [
+/// Services that run pipelines: words, or the beginnings of words, in a user agent, and names.
+///
+/// GitHub's step calls by itself, and the steps after it say nothing:
+/// <https://github.com/aws-actions/configure-aws-credentials/blob/main/src/helpers.ts>. Azure's tasks:
+/// <https://github.com/aws/aws-toolkit-azure-devops/blob/master/src/lib/sdkutils.ts>. Hosted Terraform appends `TFC/…` or `TFE/…`. The
+/// others do not name themselves: such words are what their users append.
+const PIPELINES: [(&str, &str); 11] = [
     ("configure-aws-credentials-for-github-actions", "GitHub Actions"),
-    ("github-actions", "GitHub Actions"),
-    ("githubactions", "GitHub Actions"),
-    ("terraformcloud", "HCP Terraform"),
-    ("terraform-cloud", "HCP Terraform"),
-    ("hcp-terraform", "HCP Terraform"),
-    ("tfc/", "HCP Terraform"),
-    ("gitlab", "GitLab CI"),
-    ("circleci", "CircleCI"),
-    ("jenkins", "Jenkins"),
-    ("buildkite", "Buildkite"),
-    ("bitbucket", "Bitbucket Pipelines"),
-    ("vsts-task", "Azure Pipelines"),
-    ("teamcity", "TeamCity"),
+    ("exec-env/GitHubActions", "GitHub Actions"),
+    ("AWS-VSTS/", "Azure Pipelines"),
+    ("exec-env/VSTS-", "Azure Pipelines"),
+    ("TFC/", "HCP Terraform"),
+    ("TFE/", "Terraform Enterprise"),
+    ("Jenkins", "Jenkins"),
+    ("GitLab", "GitLab CI"),
+    ("CircleCI", "CircleCI"),
+    ("Buildkite", "Buildkite"),
+    ("Bitbucket", "Bitbucket Pipelines"),
 ];
 
 /// Programs that a person runs in a terminal.
-const COMMAND_LINES: [&str; 3] = ["aws-cli", "awspowershell", "aws-shell"];
+const COMMAND_LINES: [&str; 4] = ["aws-cli", "AWSPowerShell", "AWSPowerShell.NetCore", "AWSPowerShell.Common"];
 
 impl<'a> Agent<'a> {
     /// The user agent; AWS's console writes brackets around one.
@@ -63,31 +57,53 @@ impl<'a> Agent<'a> {
         words.flat_map(|word| word.split(','))
     }
 
-    fn contains_any(self, table: &'static [(&'static str, &'static str)]) -> Option<&'static str> {
-        let text = self.0.to_ascii_lowercase();
-        table.iter().find(|(part, _)| text.contains(part)).map(|(_, name)| *name)
-    }
-
-    /// The tool that looks for leaked keys, if it is one.
+    /// The tool that looks for leaked keys, if it is one. Auditors that name themselves, such as Prowler, are none.
+    ///
+    /// <https://github.com/SigmaHQ/sigma/pull/5688>, <https://github.com/elastic/detection-rules/pull/5902>,
+    /// <https://github.com/RhinoSecurityLabs/pacu>
     pub(super) fn leak_tool(self) -> Option<&'static str> {
-        self.contains_any(&LEAK_TOOLS)
+        let first = self.0.split([' ', '/']).next().unwrap_or_default();
+        if first.eq_ignore_ascii_case("TruffleHog") {
+            return Some("TruffleHog");
+        }
+        if self.words().any(|word| word.starts_with("Pacu-Session-")) {
+            return Some("Pacu");
+        }
+        let systems =
+            self.words().filter(|word| ["Linux/", "os/", "md/distrib#"].iter().any(|start| word.starts_with(start)));
+        let mut systems = systems.map(str::to_ascii_lowercase);
+        systems.find_map(|system| DISTRIBUTIONS.iter().find(|(part, _)| system.contains(part)).map(|(_, name)| *name))
     }
 
     /// The service that runs pipelines, if it is one.
     pub(super) fn pipeline(self) -> Option<&'static str> {
-        self.contains_any(&PIPELINES)
+        self.words().find_map(|word| PIPELINES.iter().find(|(start, _)| word.starts_with(start)).map(|(_, name)| *name))
     }
 
-    /// The execution environment, `AWS_EXECUTION_ENV`: `AWS_Lambda_python3.12`, `AWS_ECS_FARGATE`, `CloudShell`.
-    pub(super) fn environment(self) -> Option<&'a str> {
+    /// The execution environment on AWS, if it is one: `AWS_Lambda_python3.12`, `AWS_ECS_FARGATE`, `EC2`, `CloudShell`.
+    pub(super) fn compute(self) -> Option<&'a str> {
+        let is_compute =
+            |name: &&str| name.starts_with("AWS_Lambda_") || name.starts_with("AWS_ECS_") || *name == "EC2";
+        self.environment().filter(is_compute)
+    }
+
+    /// Whether it is the shell of AWS's console.
+    pub(super) fn is_cloud_shell(self) -> bool {
+        self.environment() == Some("CloudShell")
+    }
+
+    /// The execution environment, which is whatever `AWS_EXECUTION_ENV` has.
+    fn environment(self) -> Option<&'a str> {
         self.words().find_map(|word| word.strip_prefix("exec-env/")).filter(|name| !name.is_empty())
     }
 
-    /// The program: `aws-cli/2.32.10`. Terraform's provider names itself behind its maker.
+    /// The program: `aws-cli/2.32.10`. Terraform and Pulumi name themselves behind their SDK, or behind their maker; other programs
+    /// come first.
     pub(super) fn client(self) -> Option<&'a str> {
-        let first = self.words().next()?;
-        let is_maker = |word: &str| word.starts_with("APN/") || word.starts_with("HashiCorp/");
-        if is_maker(first) { self.words().find(|word| !is_maker(word)).or(Some(first)) } else { Some(first) }
+        let is_tool = |word: &&str| ["Terraform/", "terraform/", "Pulumi/"].iter().any(|start| word.starts_with(start));
+        let is_other =
+            |word: &&str| ["m/", "APN/", "HashiCorp/", "aws-internal/"].iter().any(|start| word.starts_with(start));
+        self.words().find(is_tool).or_else(|| self.words().find(|word| !is_other(word))).or_else(|| self.words().next())
     }
 
     /// The program without its version.
@@ -97,11 +113,10 @@ impl<'a> Agent<'a> {
 
     /// Whether it is a command line that a person may have typed: without a mark of a service or of a pipeline.
     pub(super) fn is_person(self) -> bool {
-        let is_command_line =
-            self.program().is_some_and(|program| COMMAND_LINES.contains(&program.to_ascii_lowercase().as_str()));
-        let is_marked = self.pipeline().is_some()
-            || self.environment().is_some()
-            || self.words().any(|word| word.starts_with("app/"));
+        let is_command_line = self.program().is_some_and(|program| COMMAND_LINES.contains(&program));
+        // `cwlogs` is an agent that sends logs.
+        let is_mark = |word: &str| word.starts_with("app/") || word.contains("cwlogs/");
+        let is_marked = self.pipeline().is_some() || self.environment().is_some() || self.words().any(is_mark);
         is_command_line && !is_marked
     }
 
@@ -153,11 +168,50 @@ mod tests {
         assert_eq!(client(""), "");
     }
 
+    #[derive(serde::Deserialize)]
+    struct Published {
+        user_agent: String,
+        source: String,
+        client: String,
+        execution_environment: Option<String>,
+        key_stored_in: String,
+        kind: String,
+    }
+
+    /// User agents as they are in public logs, documentation and detection rules.
+    #[test]
+    fn published_user_agents_are_understood() {
+        let published: Vec<Published> = serde_json::from_str(include_str!("user_agents.json")).unwrap();
+        assert!(published.len() > 100);
+        let mut wrong = Vec::new();
+        for one in &published {
+            let agent = Agent::new(&one.user_agent);
+            let shown = format!("{} ({}, {})", one.user_agent, one.kind, one.source);
+            let is_any = |kinds: &[&str]| kinds.contains(&one.kind.as_str());
+            let is_right = [
+                agent.client() == Some(one.client.as_str()),
+                agent.environment() == one.execution_environment.as_deref(),
+                agent.stored_in().name() == one.key_stored_in,
+                agent.leak_tool().is_some() == is_any(&["leak-scanner"]),
+                agent.pipeline().is_some() == is_any(&["github", "terraform-cloud", "other-ci"]),
+                agent.compute().is_some() == is_any(&["lambda", "ecs", "fargate", "codebuild", "ec2"]),
+                agent.is_cloud_shell() == is_any(&["cloudshell"]),
+                !agent.is_person() || is_any(&["person-cli", "agentic", "leak-scanner"]),
+            ];
+            if is_right.contains(&false) {
+                wrong.push(format!("{is_right:?} {:?} {shown}", agent.client()));
+            }
+            assert!(one.source.contains('/'), "{shown}");
+        }
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    }
+
     #[test]
     fn a_marked_command_line_is_no_person() {
         let is_person = |text: &str| Agent::new(text).is_person();
         assert!(is_person("aws-cli/2.32.10 md/command#ec2.describe-instances"));
         assert!(is_person("AWSPowerShell/4.1.0 .NET/6"));
+        assert!(!is_person("aws-cli/2.32.10 exec-env/GitHubActions"));
         assert!(!is_person("aws-cli/2.32.10 exec-env/AWS_ECS_EC2"));
         assert!(!is_person("aws-cli/2.32.10 app/nightly-backup"));
         assert!(!is_person("aws-cli/2.32.10 Jenkins"));

@@ -9,7 +9,7 @@ use crate::subject::Subject;
 use crate::text::{age, capitalized, counted, moment};
 use crate::trace::agent::Agent;
 use crate::trace::network::is_private;
-use crate::trace::place::{Evidence, OUTSIDE, Origin, service, shown};
+use crate::trace::place::{Evidence, OUTSIDE, Origin, address, service, shown};
 use crate::trace::unseen::{has_data_events, is_smtp_user};
 use crate::trace::{
     Accessed, Advice, Because, Conditions, DAYS, Gap, Key, Kind, LastUsed, State, Tally, TracedKey, UsedFrom,
@@ -100,9 +100,8 @@ impl State {
             let leak = Some((evidence.clone(), tool));
             self.leak = self.leak.take().max(leak);
         }
-        let is_public =
-            event.address.as_deref().and_then(|address| address.parse().ok()).is_some_and(|one| !is_private(one));
-        let is_cloud_shell = agent.environment().is_some();
+        let is_public = event.address.as_deref().and_then(address).is_some_and(|address| !is_private(address));
+        let is_cloud_shell = agent.is_cloud_shell();
         let origin = Origin {
             is_person: place.kind == Kind::Outside && (is_cloud_shell || (agent.is_person() && is_public)),
             kind: place.kind,

@@ -94,7 +94,17 @@ impl Networks {
     /// interface at a time, and lists can be of different days.
     pub(super) fn holder(&self, address: IpAddr, time: Time) -> Holder<'_> {
         let Some(interfaces) = self.by_address.get(&address) else { return Holder::None };
-        let Some((interface, attached)) = last_attached(interfaces, time) else {
+        // EC2 does not say when a NAT gateway's interface was attached.
+        if let Some(only) = interfaces.first()
+            && interfaces.iter().all(|other| other.id == only.id)
+            && only.attached.is_none()
+            && only.nat_gateway().is_some()
+        {
+            return Holder::One(only, None);
+        }
+        let before = interfaces.iter().filter_map(|interface| Some((interface, interface.attached?)));
+        let latest = before.filter(|(_, attached)| *attached <= time).max_by_key(|(_, attached)| *attached);
+        let Some((interface, attached)) = latest else {
             return interfaces.first().map_or(Holder::None, Holder::Doubtful);
         };
         // Without its time, another one may have been attached later.
@@ -102,14 +112,12 @@ impl Networks {
         if interfaces.iter().any(|other| other.id != interface.id && is_rival(other)) {
             return Holder::Doubtful(interface);
         }
-        Holder::One(interface, attached)
+        Holder::One(interface, Some(attached))
     }
 
-    /// An interface of the VPC endpoint, which has one in each subnet, at that time.
-    pub(super) fn endpoint(&self, id: &str, time: Time) -> Holder<'_> {
-        let Some(interfaces) = self.by_endpoint.get(id) else { return Holder::None };
-        let doubtful = || interfaces.first().map_or(Holder::None, Holder::Doubtful);
-        last_attached(interfaces, time).map_or_else(doubtful, |(interface, attached)| Holder::One(interface, attached))
+    /// An interface of the VPC endpoint, which has one in each subnet.
+    pub(super) fn endpoint(&self, id: &str) -> Option<&Interface> {
+        self.by_endpoint.get(id)?.first()
     }
 
     /// The Elastic IP address.
@@ -121,18 +129,12 @@ impl Networks {
 /// Which interface had an address at some time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Holder<'a> {
-    /// This one, attached at the time before.
-    One(&'a Interface, Time),
+    /// This one, attached at the time before, or at one that EC2 does not say.
+    One(&'a Interface, Option<Time>),
     /// None that was read has it.
     None,
     /// It has the address now, but not certainly then.
     Doubtful(&'a Interface),
-}
-
-/// The interface that was attached last before the time.
-fn last_attached(interfaces: &BTreeSet<Interface>, time: Time) -> Option<(&Interface, Time)> {
-    let before = interfaces.iter().filter_map(|interface| Some((interface, interface.attached?)));
-    before.filter(|(_, attached)| *attached <= time).max_by_key(|(_, attached)| *attached)
 }
 
 /// Whether the address is in no public network: private, shared by carriers, link-local or loopback.

@@ -74,16 +74,16 @@ impl Conditions<'_> {
         let (Some(time), Some(from)) = (event.time, event.address.as_deref()) else {
             return Place::unknown("and the event lacks its time or its address");
         };
-        if agent.environment().is_some_and(|environment| environment.eq_ignore_ascii_case("CloudShell")) {
+        if agent.is_cloud_shell() {
             return Place::new(
                 Kind::Outside,
                 "AWS CloudShell",
                 "with a user agent that names the execution environment CloudShell",
             );
         }
-        let by_network = match from.parse::<IpAddr>() {
-            Ok(address) => self.network(event, address.to_canonical(), time),
-            Err(_) => Err(Place::unknown("which is no address")),
+        let by_network = match address(from) {
+            Some(address) => self.network(event, address, time),
+            None => Err(Place::unknown("which is no address")),
         };
         by_network.unwrap_or_else(|otherwise| compute(agent).or_else(|| service_of(event)).unwrap_or(otherwise))
     }
@@ -92,22 +92,24 @@ impl Conditions<'_> {
     fn network(&self, event: &Event, address: IpAddr, time: Time) -> Result<Place, Place> {
         if is_private(address) {
             return self
-                .endpoint(event, time)
+                .endpoint(event)
                 .unwrap_or_else(|| Err(Place::unknown("a private address, which can be in any network")));
         }
         match self.networks.holder(address, time) {
             Holder::One(interface, attached) => self.interface(interface, attached),
             Holder::Doubtful(interface) => Err(doubtful(interface)),
-            Holder::None => match self.endpoint(event, time) {
-                Some(Ok(place)) => Ok(place),
-                Some(Err(_)) | None => self.no_interface(address),
-            },
+            // The addresses of a VPC are not always private.
+            Holder::None => self.endpoint(event).unwrap_or_else(|| self.no_interface(address)),
         }
     }
 
-    fn interface(&self, interface: &Interface, attached: Time) -> Result<Place, Place> {
+    fn interface(&self, interface: &Interface, attached: Option<Time>) -> Result<Place, Place> {
         let id = shown(&interface.id);
-        let proof = format!("an address of {id}, which was attached on {}", moment(attached));
+        let since = attached.map_or_else(
+            || "since when is not known".to_owned(),
+            |attached| format!("which was attached on {}", moment(attached)),
+        );
+        let proof = format!("an address of {id}, {since}");
         let nat = interface.nat_gateway().map(shown);
         let thing = match (&interface.instance, nat) {
             (Some(instance), _) => shown(instance),
@@ -137,16 +139,13 @@ impl Conditions<'_> {
         Ok(Place { account, region, ..Place::new(kind, what, proof) })
     }
 
-    /// The place behind the event's VPC endpoint, if it has one.
-    fn endpoint(&self, event: &Event, time: Time) -> Option<Result<Place, Place>> {
+    /// The place behind the event's VPC endpoint, if it has one. An endpoint's id is never used again, so no time is needed.
+    fn endpoint(&self, event: &Event) -> Option<Result<Place, Place>> {
         let endpoint = event.endpoint.as_deref()?;
         let id = shown(endpoint);
-        if let Holder::One(interface, attached) = self.networks.endpoint(endpoint, time) {
-            let proof = format!(
-                "a private address, through the VPC endpoint {id}, whose interface {} was attached on {}",
-                shown(&interface.id),
-                moment(attached)
-            );
+        if let Some(interface) = self.networks.endpoint(endpoint) {
+            let proof =
+                format!("a private address, through the VPC endpoint {id} with the interface {}", shown(&interface.id));
             return Some(self.owned(Kind::OwnNetwork, interface, id, proof));
         }
         let proof = format!("a private address, through the VPC endpoint {id}");
@@ -192,6 +191,15 @@ impl Conditions<'_> {
 /// What an address outside is, of which nothing else is known.
 pub(super) const OUTSIDE: &str = "outside the account";
 
+/// An address, also with the leading zeros of AWS's examples: `172.01.01.001`.
+pub(super) fn address(text: &str) -> Option<IpAddr> {
+    let decimal = || {
+        let parts = text.split('.').map(str::parse).collect::<Result<Vec<u8>, _>>().ok()?;
+        Some(IpAddr::from(<[u8; 4]>::try_from(parts).ok()?))
+    };
+    text.parse().ok().or_else(decimal).map(|address| address.to_canonical())
+}
+
 /// What a gap in the network interfaces is about.
 pub const INTERFACES: &str = "network interfaces";
 
@@ -206,7 +214,7 @@ fn doubtful(interface: &Interface) -> Place {
 
 /// AWS's compute services and pipelines, by what the program says of itself.
 fn compute(agent: Agent<'_>) -> Option<Place> {
-    if let Some(environment) = agent.environment() {
+    if let Some(environment) = agent.compute() {
         let proof = format!("with a user agent that names the execution environment {}", shown(environment));
         return Some(Place::new(Kind::AwsCompute, compute_called(environment), proof));
     }

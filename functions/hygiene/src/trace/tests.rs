@@ -209,6 +209,19 @@ fn a_nat_gateway_is_known_in_both_spellings() {
 }
 
 #[test]
+fn a_nat_gateway_needs_no_time_unless_another_interface_has_its_address() {
+    let nat = Interface {
+        attached: None,
+        description: "Interface for NAT Gateway nat-1".to_owned(),
+        ..interface("eni-9", "198.51.100.9")
+    };
+    let mut world = World { interfaces: vec![nat], ..World::of([event("198.51.100.9", BOTO3)]) };
+    insta::assert_snapshot!(world.verdict(), @"replace-by-role [own-network] Something behind nat-1 in vpc-1 uses it: ec2:DescribeInstances on 2026-11-18 06:00 UTC (event e-1) came from 198.51.100.9, an address of eni-9, since when is not known.");
+    world.interfaces.push(Interface { attached: Some(time("2026-11-19T00:00:00Z")), ..instance("1", "198.51.100.9") });
+    assert_eq!(world.judged(), (vec![Kind::Unknown], Advice::AskOwner));
+}
+
+#[test]
 fn a_private_address_is_ours_only_with_our_endpoint() {
     let through = |endpoint: Option<&str>, owner: Option<&str>| Event {
         endpoint: endpoint.map(str::to_owned),
@@ -233,10 +246,14 @@ fn a_private_address_is_ours_only_with_our_endpoint() {
     assert_eq!(judged(through(Some("vpce-1"), Some(OTHER)), &[]), ask(Kind::Outside));
     assert_eq!(judged(through(Some("vpce-1"), None), &[]), ask(Kind::Unknown));
     assert_eq!(judged(through(Some("vpce-2"), None), &[endpoint(OURS)]), ask(Kind::Unknown), "another endpoint");
+    // An endpoint gets further interfaces later, and its id is never used again.
     let later = Interface { attached: Some(time("2026-11-19T00:00:00Z")), ..endpoint(OURS) };
-    assert_eq!(judged(through(Some("vpce-1"), None), &[later]), ask(Kind::Unknown));
+    assert_eq!(judged(through(Some("vpce-1"), None), &[later]), role(Kind::OwnNetwork));
+    // AWS's documentation has such an address in a VPC.
+    let odd = Event { address: Some("172.01.01.001".to_owned()), ..through(Some("vpce-1"), None) };
+    assert_eq!(judged(odd, &[endpoint(OURS)]), role(Kind::OwnNetwork));
     let world = World { interfaces: vec![endpoint(OURS)], ..World::of([through(Some("vpce-1"), None)]) };
-    insta::assert_snapshot!(world.verdict(), @"replace-by-role [own-network] Something behind vpce-1 in vpc-1 uses it: ec2:DescribeInstances on 2026-11-18 06:00 UTC (event e-1) came from 172.31.5.6, a private address, through the VPC endpoint vpce-1, whose interface eni-2 was attached on 2026-01-01 00:00 UTC.");
+    insta::assert_snapshot!(world.verdict(), @"replace-by-role [own-network] Something behind vpce-1 in vpc-1 uses it: ec2:DescribeInstances on 2026-11-18 06:00 UTC (event e-1) came from 172.31.5.6, a private address, through the VPC endpoint vpce-1 with the interface eni-2.");
 }
 
 #[test]
