@@ -63,9 +63,10 @@ fn key(key: &TracedKey) -> [String; 11] {
     ]
 }
 
-fn user(LeftUser { user, reason, .. }: &LeftUser) -> [String; 11] {
+fn user(user: &LeftUser) -> [String; 11] {
     let mut cells: [String; 11] = Default::default();
-    cells[0].clone_from(user);
-    cells[4].clone_from(reason);
+    cells[0].clone_from(&user.user);
+    cells[4].clone_from(&user.reason);
+    cells[10] = user.remedy().to_string();
     cells
 }
