@@ -182,12 +182,54 @@ def test_a_damaged_file_costs_only_its_account(
     assert judged.findings(ONE) == before.findings(ONE) and not judged.findings(TWO)
 
 
-def test_a_damaged_summary_costs_an_account_with_a_report(folder: Folder, judge: Callable[..., Judged]) -> None:
-    folder.report(ONE)
-    folder.write(f"{ONE}.summary.json", "no JSON")
+BESIDE_A_SOURCE = {
+    "a damaged summary": ("report", "summary.json", "no JSON"),
+    "damaged service-specific credentials": ("report", "service-credentials.json", "{}"),
+    "service-specific credentials beside a summary": ("summary", "service-credentials.json", ""),
+    "a damaged report": ("summary", "report.json", "{"),
+    "a damaged table": ("summary", "report.csv", "user,arn\n<root_account>"),
+}
+
+
+@pytest.mark.parametrize(("read", "name", "text"), BESIDE_A_SOURCE.values(), ids=BESIDE_A_SOURCE)
+def test_a_damaged_file_is_a_source_that_could_not_be_read(
+    folder: Folder, judge: Callable[..., Judged], read: str, name: str, text: str
+) -> None:
+    getattr(folder, read)(ONE)
     folder.report(TWO)
+    path = folder.write(f"{ONE}.{name}", text)
+    judged = judge("--now", NOW)
+    assert judged.status == 3 and judged.audited == {ONE, TWO}
+    reason = judged.accounts[ONE]["reason"]
+    assert path.name in reason and judged.errors == f"credwarden: {reason}\n"
+    unknown = [one for one in judged.findings(ONE) if path.name in one["message"]]
+    assert {one["status"] for one in unknown} <= {"UNKNOWN"} and all(reason in one["message"] for one in unknown)
+    assert unknown and {one["status"] for one in judged.findings(ONE)} == {"UNKNOWN"}
+    assert judge("--now", NOW, "--fail-on", "never").status == 0
+    assert judge("--now", NOW, "--account", TWO).status == 0
+
+
+def test_a_finding_counts_more_than_a_damaged_file(folder: Folder, judge: Callable[..., Judged]) -> None:
+    folder.report(ONE, "sample")
+    alone = judge()
+    folder.write(f"{ONE}.summary.json", "{}")
     judged = judge()
-    assert judged.status == 3 and judged.audited == {TWO} and f"{ONE}.summary.json" in judged.accounts[ONE]["reason"]
+    assert judged.status == 1 and judged.audited == {ONE} and "summary.json" in judged.errors
+
+    def failing(judged: Judged) -> list[str]:
+        return [one["id"] for one in judged.findings(ONE) if one["status"] == "FAILED"]
+
+    assert failing(judged) == failing(alone)
+
+
+def test_an_account_without_a_readable_source_is_not_audited(folder: Folder, judge: Callable[..., Judged]) -> None:
+    folder.write(f"{ONE}.report.json", "{")
+    folder.write(f"{ONE}.summary.json", "{}")
+    folder.credentials(ONE)
+    folder.report(TWO)
+    judged = judge("--fail-on", "never")
+    assert (judged.status, judged.errors) == (3, "") and judged.audited == {TWO}
+    assert f"{ONE}.report.json" in judged.accounts[ONE]["reason"] and not judged.findings(ONE)
 
 
 def test_two_reports_of_an_account_are_refused(folder: Folder, judge: Callable[..., Judged]) -> None:
@@ -200,14 +242,29 @@ def test_two_reports_of_an_account_are_refused(folder: Folder, judge: Callable[.
     assert f"{ONE}.report.csv" in reason and f"{ONE}.report.json" in reason and "two reports" in reason
 
 
-def test_a_report_of_another_account_is_refused(folder: Folder, judge: Callable[..., Judged]) -> None:
-    folder.report(ONE, "sample", of=THREE)
+def with_user_of(report: str, id: str) -> str:
+    cells = report.splitlines()[-1].split(",")
+    return report + "\n" + ",".join(["other", f"arn:aws:iam::{id}:user/other", *cells[2:]])
+
+
+OF_ANOTHER_ACCOUNT = {
+    "report": account("sample").report(THREE),
+    "rows of two accounts": with_user_of(account("sample").report(ONE), THREE),
+}
+
+
+@pytest.mark.parametrize("form", ["json", "csv"])
+@pytest.mark.parametrize("report", OF_ANOTHER_ACCOUNT.values(), ids=OF_ANOTHER_ACCOUNT)
+def test_a_report_of_another_account_is_refused(
+    folder: Folder, judge: Callable[..., Judged], report: str, form: str
+) -> None:
+    path = folder.write(f"{ONE}.report.{form}", as_json(report, GENERATED) if form == "json" else report)
     folder.summary(ONE)
     folder.report(TWO)
-    judged = judge()
-    assert judged.status == 3 and judged.audited == {TWO} and not judged.findings(ONE)
-    assert f"is the credential report of account {THREE}" in judged.accounts[ONE]["reason"]
-    assert THREE not in judged.accounts
+    judged = judge("--now", NOW)
+    assert (judged.status, judged.errors) == (3, "") and judged.audited == {TWO} and not judged.findings(ONE)
+    reason = judged.accounts[ONE]["reason"]
+    assert path.name in reason and THREE in reason and THREE not in judged.accounts
 
 
 def test_a_summary_alone_is_an_audit(folder: Folder, judge: Callable[..., Judged]) -> None:

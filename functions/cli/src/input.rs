@@ -15,7 +15,7 @@ use hygiene::account::{Account, AccountSummary, Report};
 use hygiene::report::{CredentialReport, Damage, Origin, ReportError};
 use hygiene::saved::OwnerError;
 use hygiene::service_credential::{ServiceCredential, checked};
-use hygiene::source::Unavailable;
+use hygiene::source::{Source, Unavailable};
 use hygiene::text::{cut, escape};
 use hygiene::time::rfc3339;
 use serde::de::{self, IgnoredAny, MapAccess, Visitor};
@@ -125,22 +125,30 @@ impl<'a> Files<'a> {
     /// When a file cannot be read or has the wrong content. A cell that cannot be parsed is not an error.
     pub fn read(&self) -> Result<Account, InputError> {
         standard_input_once(self.paths())?;
-        let report = self.credential_report.map(|path| report(&name(path), &bytes(path)?)).transpose()?;
-        let summary = self.account_summary.map(|path| summary(&name(path), &bytes(path)?)).transpose()?;
-        let credentials =
-            self.service_credentials.map(|path| service_credentials(&name(path), &bytes(path)?)).transpose()?;
-        let account = report.as_ref().and_then(|report| report.credentials.account());
+        self.read_each(Err)
+    }
+
+    /// Reads the files. `failed` returns the reason why the source of a file that cannot be used is missing, or an error.
+    ///
+    /// # Errors
+    ///
+    /// When `failed` returns one.
+    pub(crate) fn read_each(
+        &self,
+        mut failed: impl FnMut(InputError) -> Result<Unavailable, InputError>,
+    ) -> Result<Account, InputError> {
+        let report = source(self.credential_report, "The credential report was not given.", report, &mut failed)?;
+        let summary = source(self.account_summary, "The account summary was not given.", summary, &mut failed)?;
+        let service_credentials = source(
+            self.service_credentials,
+            "The service-specific credentials were not given.",
+            service_credentials,
+            &mut failed,
+        )?;
+        let account = report.as_ref().ok().and_then(|report| report.credentials.account());
         let account = account.map(|(account, partition)| (account.to_owned(), partition.to_owned()));
         let (id, partition) = account.unzip();
-        Ok(Account {
-            id,
-            partition,
-            report: report.ok_or(Unavailable::NotAsked("The credential report was not given.".to_owned())),
-            summary: summary.ok_or(Unavailable::NotAsked("The account summary was not given.".to_owned())),
-            virtual_mfa_users: Err(not_in_files()),
-            service_credentials: credentials
-                .ok_or(Unavailable::NotAsked("The service-specific credentials were not given.".to_owned())),
-        })
+        Ok(Account { id, partition, report, summary, virtual_mfa_users: Err(not_in_files()), service_credentials })
     }
 
     /// Notes about the files, one line each.
@@ -151,6 +159,20 @@ impl<'a> Files<'a> {
             .into_iter()
             .flat_map(|(file, notes)| notes.into_iter().map(move |note| format!("{file}: {note}")))
             .collect()
+    }
+}
+
+/// Reads the file of a source.
+fn source<T>(
+    path: Option<&Path>,
+    not_given: &str,
+    parse: fn(&str, &[u8]) -> Result<T, InputError>,
+    failed: &mut impl FnMut(InputError) -> Result<Unavailable, InputError>,
+) -> Result<Source<T>, InputError> {
+    let Some(path) = path else { return Ok(Err(Unavailable::NotAsked(not_given.to_owned()))) };
+    match bytes(path).and_then(|bytes| parse(&name(path), &bytes)) {
+        Ok(data) => Ok(Ok(data)),
+        Err(error) => failed(error).map(Err),
     }
 }
 
@@ -198,6 +220,17 @@ pub fn summary(file: &str, bytes: &[u8]) -> Result<AccountSummary, InputError> {
 /// When it is something else, or only a part of the list.
 pub fn service_credentials(file: &str, bytes: &[u8]) -> Result<Vec<ServiceCredential>, InputError> {
     saved_credentials(&utf8(bytes)).map_err(|what| what.of(file))
+}
+
+impl InputError {
+    /// Whether the file is a credential report with rows of several accounts.
+    pub(crate) fn accounts_differ(&self) -> bool {
+        let mut what = &self.what;
+        while let What::Content(inner) = what {
+            what = inner;
+        }
+        matches!(what, What::Owner(error) if error.accounts_differ)
+    }
 }
 
 impl What {

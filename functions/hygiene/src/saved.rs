@@ -13,6 +13,8 @@ pub struct OwnerError {
     pub line: u64,
     /// The names and ARNs that do not match.
     pub what: String,
+    /// Whether the file has rows of several accounts.
+    pub accounts_differ: bool,
 }
 
 impl CredentialReport {
@@ -23,11 +25,10 @@ impl CredentialReport {
     ///
     /// The first row whose owner is uncertain.
     pub fn check_owners(&self) -> Result<(), OwnerError> {
-        let pseudonyms = self.rows().any(|row| row.is_pseudonymised);
-        let other_account = if pseudonyms { self.other_account() } else { None };
+        let other_account = self.other_account();
         let errors = self.rows().filter_map(|row| {
             let what = self.owner_fault(row, other_account)?;
-            Some(OwnerError { line: row.line, what })
+            Some(OwnerError { line: row.line, what, accounts_differ: other_account.is_some() })
         });
         errors.min_by_key(|error| error.line).map_or(Ok(()), Err)
     }

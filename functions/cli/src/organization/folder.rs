@@ -11,7 +11,8 @@ use hygiene::enrichment::Enrichment;
 use hygiene::evaluate::{Scope, evaluate};
 use hygiene::organization::{Audit, Listed, Organization, is_account_id};
 use hygiene::policy::Policy;
-use hygiene::text::{counted, cut, escape};
+use hygiene::source::Unavailable;
+use hygiene::text::{counted, cut, escape, sentence};
 
 use crate::arguments::AuditArguments;
 use crate::check::{CheckError, not_before, present};
@@ -80,7 +81,7 @@ impl Folder {
     ///
     /// # Errors
     ///
-    /// When a selected account has no file. A file that is damaged costs only its account.
+    /// When a selected account has no file. A file that cannot be used affects only its account.
     pub(crate) fn audited(
         &self,
         arguments: &AuditArguments,
@@ -102,6 +103,7 @@ impl Folder {
             .filter_map(|(account, _)| Some((account.id.clone(), self.accounts.get(&account.id)?)))
             .map(|(id, saved)| {
                 let audit = saved.audit(&id, &policy, arguments.now, clock);
+                audit.iter().flat_map(|audit| &audit.errors).for_each(|error| note(error));
                 (id, audit)
             })
             .collect();
@@ -146,7 +148,17 @@ impl Saved {
             account_summary: self.summary.as_deref(),
             service_credentials: self.service_credentials.as_deref(),
         };
-        let mut account = files.read().map_err(|error| chain(&error))?;
+        let mut errors = Vec::new();
+        let read = files.read_each(|error| {
+            if error.accounts_differ() {
+                return Err(error);
+            }
+            let error = chain(&error);
+            let reason = sentence(&format!("a file could not be used: {error}"));
+            errors.push(error);
+            Ok(Unavailable::Unreadable(reason))
+        });
+        let mut account = read.map_err(|error| chain(&error))?;
         if let (Some(other), Some(report)) = (account.id.as_deref().filter(|other| *other != id), report) {
             return Err(format!("{} is the credential report of account {other}", name(report)));
         }
@@ -156,6 +168,6 @@ impl Saved {
         let now = now.unwrap_or_else(|| present(&account, clock, &mut |line| notes.push(line.to_owned())));
         let account = account.as_of(now);
         let evaluation = evaluate(&account, policy, &Scope::All, now);
-        Audit::of(&account, evaluation, Enrichment::default(), Vec::new(), notes)
+        Audit::of(&account, evaluation, Enrichment::default(), errors, notes)
     }
 }
