@@ -242,6 +242,10 @@ def test_two_reports_of_an_account_are_refused(folder: Folder, judge: Callable[.
     assert f"{ONE}.report.csv" in reason and f"{ONE}.report.json" in reason and "two reports" in reason
 
 
+def without_root(report: str) -> str:
+    return "".join(line for line in report.splitlines(keepends=True) if not line.startswith("<root_account>"))
+
+
 def with_user_of(report: str, id: str) -> str:
     cells = report.splitlines()[-1].split(",")
     return report + "\n" + ",".join(["other", f"arn:aws:iam::{id}:user/other", *cells[2:]])
@@ -249,6 +253,7 @@ def with_user_of(report: str, id: str) -> str:
 
 OF_ANOTHER_ACCOUNT = {
     "report": account("sample").report(THREE),
+    "report without root": without_root(account("sample").report(THREE)),
     "rows of two accounts": with_user_of(account("sample").report(ONE), THREE),
 }
 

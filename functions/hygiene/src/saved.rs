@@ -33,6 +33,11 @@ impl CredentialReport {
         errors.min_by_key(|error| error.line).map_or(Ok(()), Err)
     }
 
+    /// The account of a row that is not of this account.
+    pub fn account_other_than(&self, id: &str) -> Option<&str> {
+        self.rows().filter_map(Row::account).map(|(account, _)| account).find(|account| *account != id)
+    }
+
     /// Notes on the file for readers of the findings, as sentences without a full stop.
     pub fn notes(&self) -> Vec<String> {
         let lines = |applies: &dyn Fn(&Row) -> bool| {

@@ -159,7 +159,8 @@ impl Saved {
             Ok(Unavailable::Unreadable(reason))
         });
         let mut account = read.map_err(|error| chain(&error))?;
-        if let (Some(other), Some(report)) = (account.id.as_deref().filter(|other| *other != id), report) {
+        let other = account.report.as_ref().ok().and_then(|report| report.credentials.account_other_than(id));
+        if let (Some(other), Some(report)) = (other, report) {
             return Err(format!("{} is the credential report of account {other}", name(report)));
         }
         account.id = Some(id.to_owned());
