@@ -232,6 +232,24 @@ def test_an_account_without_a_readable_source_is_not_audited(folder: Folder, jud
     assert f"{ONE}.report.json" in judged.accounts[ONE]["reason"] and not judged.findings(ONE)
 
 
+@pytest.mark.parametrize(
+    "make", [os.mkfifo, os.mkdir, lambda path: path.symlink_to("/dev/zero")], ids=["pipe", "folder", "device"]
+)
+def test_what_is_no_regular_file_is_not_opened(
+    folder: Folder, judge: Callable[..., Judged], make: Callable[[Path], None]
+) -> None:
+    folder.report(ONE)
+    folder.report(THREE)
+    (folder.path / f"{FOUR}.summary.json").symlink_to(folder.summary(THREE))
+    for name in (f"{ONE}.summary.json", f"{TWO}.report.json"):
+        make(folder.path / name)
+    judged = judge("--now", NOW)
+    assert judged.status == 3 and judged.audited == {ONE, THREE, FOUR}
+    for id, name in ((ONE, "summary.json"), (TWO, "report.json")):
+        assert judged.accounts[id]["reason"] == f"{folder.path / f'{id}.{name}'}: not a regular file"
+    assert [judged.accounts[id]["reason"] for id in (THREE, FOUR)] == [None, None]
+
+
 def test_two_reports_of_an_account_are_refused(folder: Folder, judge: Callable[..., Judged]) -> None:
     folder.report(ONE, "clean")
     folder.table(ONE, "sample")

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::fmt;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read as _};
 use std::path::Path;
 
@@ -46,6 +46,8 @@ pub struct InputError {
 pub(crate) enum What {
     #[error("cannot be read")]
     Io(#[from] io::Error),
+    #[error("not a regular file")]
+    NotRegular,
     #[error("larger than 32 MiB; the credential report of the largest account has a quarter of that")]
     TooLarge,
     #[error("the file is empty")]
@@ -125,26 +127,25 @@ impl<'a> Files<'a> {
     /// When a file cannot be read or has the wrong content. A cell that cannot be parsed is not an error.
     pub fn read(&self) -> Result<Account, InputError> {
         standard_input_once(self.paths())?;
-        self.read_each(Err)
+        self.read_each(bytes, Err)
     }
 
-    /// Reads the files. `failed` returns the reason why the source of a file that cannot be used is missing, or an error.
+    /// Reads the files with `read`. `failed` returns the reason why the source of a file that cannot be used is missing, or an error.
     ///
     /// # Errors
     ///
     /// When `failed` returns one.
     pub(crate) fn read_each(
         &self,
+        read: fn(&Path) -> Result<Vec<u8>, InputError>,
         mut failed: impl FnMut(InputError) -> Result<Unavailable, InputError>,
     ) -> Result<Account, InputError> {
-        let report = source(self.credential_report, "The credential report was not given.", report, &mut failed)?;
-        let summary = source(self.account_summary, "The account summary was not given.", summary, &mut failed)?;
-        let service_credentials = source(
-            self.service_credentials,
-            "The service-specific credentials were not given.",
-            service_credentials,
-            &mut failed,
-        )?;
+        let not_given = "The credential report was not given.";
+        let report = source(self.credential_report, not_given, read, report, &mut failed)?;
+        let not_given = "The account summary was not given.";
+        let summary = source(self.account_summary, not_given, read, summary, &mut failed)?;
+        let not_given = "The service-specific credentials were not given.";
+        let service_credentials = source(self.service_credentials, not_given, read, service_credentials, &mut failed)?;
         let account = report.as_ref().ok().and_then(|report| report.credentials.account());
         let account = account.map(|(account, partition)| (account.to_owned(), partition.to_owned()));
         let (id, partition) = account.unzip();
@@ -166,11 +167,12 @@ impl<'a> Files<'a> {
 fn source<T>(
     path: Option<&Path>,
     not_given: &str,
+    read: fn(&Path) -> Result<Vec<u8>, InputError>,
     parse: fn(&str, &[u8]) -> Result<T, InputError>,
     failed: &mut impl FnMut(InputError) -> Result<Unavailable, InputError>,
 ) -> Result<Source<T>, InputError> {
     let Some(path) = path else { return Ok(Err(Unavailable::NotAsked(not_given.to_owned()))) };
-    match bytes(path).and_then(|bytes| parse(&name(path), &bytes)) {
+    match read(path).and_then(|bytes| parse(&name(path), &bytes)) {
         Ok(data) => Ok(Ok(data)),
         Err(error) => failed(error).map(Err),
     }
@@ -258,6 +260,14 @@ pub(crate) fn reader(path: &Path) -> io::Result<Box<dyn BufRead>> {
     } else {
         Ok(Box::new(BufReader::new(File::open(path)?)))
     }
+}
+
+/// Reads a regular file. Nothing else is opened: a pipe would block.
+pub(crate) fn regular(path: &Path) -> Result<Vec<u8>, InputError> {
+    if fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
+        return Err(What::NotRegular.of(&name(path)));
+    }
+    bytes(path)
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, What> {

@@ -16,7 +16,7 @@ use hygiene::text::{counted, cut, escape, sentence};
 
 use crate::arguments::AuditArguments;
 use crate::check::{CheckError, not_before, present};
-use crate::input::{Files, What, name};
+use crate::input::{Files, What, name, regular};
 
 /// The number of ignored files that are named.
 const NAMED: usize = 3;
@@ -149,7 +149,7 @@ impl Saved {
             service_credentials: self.service_credentials.as_deref(),
         };
         let mut errors = Vec::new();
-        let read = files.read_each(|error| {
+        let read = files.read_each(regular, |error| {
             if error.accounts_differ() {
                 return Err(error);
             }
