@@ -223,9 +223,10 @@ def test_a_list_that_ends_early_is_no_list(emulator: Emulator, tmp_path: Path, c
     assert code in line and emulator.calls().keys() == {LIST}
 
 
-def account(id: str, management: str = MANAGEMENT) -> dict:
+def account(id: str, management: str = MANAGEMENT, state: str = "ACTIVE", unit: str = "ou-ab12-11111111") -> dict:
     arn = f"arn:aws:organizations::{management}:account/o-a1b2c3d4e5/{id}"
-    return {"Id": id, "Arn": arn, "Name": "name", "Status": "ACTIVE", "State": "ACTIVE", "Paths": []}
+    paths = [f"o-a1b2c3d4e5/r-ab12/{unit}/{id}/"]
+    return {"Id": id, "Arn": arn, "Name": "name", "Status": "ACTIVE", "State": state, "Paths": paths}
 
 
 WRONG_LISTS: dict[str, tuple[list[dict], str]] = {
@@ -248,6 +249,30 @@ def test_a_wrong_list_is_refused(audited: Emulator, auditor: Auditor, command: s
         done = auditor.run(command, AWS_ENDPOINT_URL_ORGANIZATIONS=service.url)
     assert reason in refused_in_one_line(done, 3)
     assert not audited.calls()
+
+
+@pytest.mark.parametrize(("first", "second"), [("ACTIVE", "SUSPENDED"), ("SUSPENDED", "ACTIVE")])
+def test_an_account_that_changes_while_it_is_listed_is_audited(
+    audited: Emulator, auditor: Auditor, first: str, second: str
+) -> None:
+    pages = [account(MANAGEMENT), account(PAYMENTS, state=first)], [account(PAYMENTS, state=second, unit="ou-ab12-2")]
+    with lister({"Accounts": pages[0], "NextToken": "next"}, {"Accounts": pages[1]}) as service:
+        checked = auditor.check(AWS_ENDPOINT_URL_ORGANIZATIONS=service.url)
+    assert checked.status == 1 and checked.with_state(audited=True) == {MANAGEMENT, PAYMENTS}
+    assert (checked.accounts[PAYMENTS]["state"], checked.accounts[PAYMENTS]["path"]) == (
+        "ACTIVE",
+        pages[1][0]["Paths"][0],
+    )
+    (line,) = [line for line in checked.errors.splitlines() if "listed twice" in line]
+    assert PAYMENTS in line and f"{first} in {pages[0][1]['Paths'][0]}" in line and "it counts as ACTIVE" in line
+
+
+def test_the_same_entry_twice_is_one_account(audited: Emulator, auditor: Auditor) -> None:
+    accounts = [account(MANAGEMENT), account(PAYMENTS)]
+    with lister({"Accounts": accounts, "NextToken": "next"}, {"Accounts": accounts[::-1]}) as service:
+        done = auditor.run("accounts", "--format", "json", AWS_ENDPOINT_URL_ORGANIZATIONS=service.url)
+    assert done.returncode == 0 and "listed twice" not in done.stderr
+    assert [one["account_id"] for one in json.loads(done.stdout)["accounts"]] == [PAYMENTS, MANAGEMENT]
 
 
 def test_empty_pages_the_older_status_and_throttling_do_not_change_the_list(emulator: Emulator, tmp_path: Path) -> None:

@@ -57,6 +57,8 @@ pub struct Accounts {
     pub partition: String,
     /// The accounts by id.
     pub listed: Vec<Listed>,
+    /// The accounts whose state or path changed while they were listed, one line each.
+    pub notes: Vec<String>,
 }
 
 /// Lists all accounts, at most four pages a second. `on_page` is called with the number of accounts so far.
@@ -68,6 +70,7 @@ pub async fn list(sdk: &SdkConfig, retry: &Retry, on_page: impl Fn(usize)) -> Re
     let calls = Calls::new(sdk, retry);
     let mut accounts: BTreeMap<String, Listed> = BTreeMap::new();
     let mut places: BTreeSet<Place> = BTreeSet::new();
+    let mut notes = Vec::new();
     let page = async |token| calls.client.list_accounts().set_next_token(token).send().await;
     calls
         .pages(LIST, page, |page| {
@@ -76,6 +79,10 @@ pub async fn list(sdk: &SdkConfig, retry: &Retry, on_page: impl Fn(usize)) -> Re
             for account in listed {
                 let (listed, place) = read(account)?;
                 places.insert(place);
+                let listed = match accounts.remove(&listed.id) {
+                    Some(earlier) => joined(earlier, listed, &mut notes),
+                    None => listed,
+                };
                 accounts.insert(listed.id.clone(), listed);
             }
             on_page(accounts.len());
@@ -90,7 +97,22 @@ pub async fn list(sdk: &SdkConfig, retry: &Retry, on_page: impl Fn(usize)) -> Re
         let message = format!("the list is not whole: it lacks the management account, {management}");
         return Err(CallError::unexpected(LIST, message));
     }
-    Ok(Accounts { organization, partition, listed: accounts.into_values().collect() })
+    Ok(Accounts { organization, partition, listed: accounts.into_values().collect(), notes })
+}
+
+/// Joins two entries of the same account, and notes a difference.
+fn joined(earlier: Listed, later: Listed, notes: &mut Vec<String>) -> Listed {
+    if (&earlier.state, &earlier.paths) == (&later.state, &later.paths) {
+        return later;
+    }
+    let shown = |entry: &Listed| {
+        let state = entry.state.as_deref().unwrap_or("without state");
+        format!("{state} in {}", entry.path().unwrap_or("no path"))
+    };
+    let both = format!("account {} is listed twice, {} and then {}", later.id, shown(&earlier), shown(&later));
+    let joined = earlier.joined(later);
+    notes.push(format!("{both}; it counts as {}", shown(&joined)));
+    joined
 }
 
 /// What an account's ARN says of its organization.

@@ -47,6 +47,18 @@ impl Listed {
         units(self.path()?).last()
     }
 
+    /// Joins two entries of the account in one list, which takes minutes to read: the later one, but an account that can be used by
+    /// one of them is not left out.
+    #[must_use]
+    pub fn joined(self, later: Self) -> Self {
+        let state = if self.is_usable() && !later.is_usable() { self.state } else { later.state };
+        Self { state, ..later }
+    }
+
+    fn is_usable(&self) -> bool {
+        self.state.as_deref().is_none_or(|state| !UNUSABLE.contains(&state))
+    }
+
     fn is_in(&self, unit: &str) -> bool {
         self.ancestors().any(|ancestor| ancestor == unit)
     }
@@ -112,8 +124,8 @@ impl Selection {
     }
 
     fn why_not(&self, account: &Listed) -> Option<String> {
-        if let Some(state) = account.state.as_deref().filter(|state| UNUSABLE.contains(state)) {
-            return Some(state.to_owned());
+        if let Some(state) = account.state.as_ref().filter(|_| !account.is_usable()) {
+            return Some(state.clone());
         }
         let is = |id: &String| *id == account.id || account.is_in(id);
         if let Some(excluded) = self.exclude.iter().find(|id| is(id)) {
@@ -485,6 +497,22 @@ mod tests {
             assert_eq!(selection.apply(&accounts, &none), Err(SelectionError::NoPath(TWO.to_owned())));
         }
         assert_eq!(selection(&[TWO], &[], &[]).apply(&accounts, &none).unwrap()[1], None);
+    }
+
+    #[test]
+    fn an_account_that_is_listed_twice_is_usable_if_one_entry_says_so() {
+        let entry = |state: &str, unit: &str| Listed { state: Some(state.to_owned()), ..listed("1", unit) };
+        for (earlier, later, state) in [
+            ("ACTIVE", "SUSPENDED", "ACTIVE"),
+            ("SUSPENDED", "ACTIVE", "ACTIVE"),
+            ("PENDING_CLOSURE", "CLOSED", "PENDING_CLOSURE"),
+            ("PENDING_ACTIVATION", "ACTIVE", "ACTIVE"),
+            ("ACTIVE", "PENDING_CLOSURE", "PENDING_CLOSURE"),
+            ("SUSPENDED", "CLOSED", "CLOSED"),
+        ] {
+            let joined = entry(earlier, "r-1/ou-1-prod/").joined(entry(later, "r-1/"));
+            assert_eq!(joined, entry(state, "r-1/"), "{earlier} {later}");
+        }
     }
 
     const TABLE: &str = "

@@ -82,6 +82,7 @@ pub(crate) fn list(
     progress.finish_and_clear();
     match listed {
         Ok((accounts, others)) => {
+            accounts.notes.iter().for_each(|line| note(line));
             let why_not = selection.apply(&accounts.listed, &others)?;
             Ok(Some(InScope { accounts, why_not }))
         }
