@@ -578,24 +578,37 @@ def test_no_more_accounts_are_audited_at_once(
     assert fewest <= most_at_once(fifty) <= most
 
 
-# Ctrl-C
+# Ctrl-C and SIGTERM
+
+UNNAMED = "credwarden: the organizational units have no names here: the run was interrupted\n"
+SIGNALS = pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
 
 
 def silent(emulator: Emulator, account: str) -> None:
     emulator.fail({"action": "iam:GetCredentialReport", "account": account, "how": "silence", "times": ALWAYS})
 
 
-def interrupted(emulator: Emulator, auditor: Auditor, account: str, *options: str) -> subprocess.CompletedProcess:
-    """Runs `organization check` one account at a time, and presses Ctrl-C when this account does not respond."""
-    silent(emulator, account)
-    with auditor.start("check", "--concurrency", "1", *options) as process:
+def interrupted_at(
+    emulator: Emulator, auditor: Auditor, action: str, *arguments: str, number: int = signal.SIGINT, **where: str
+) -> subprocess.CompletedProcess:
+    """Runs a command, and sends the signal when this call does not return."""
+    with auditor.start(*arguments) as process:
         try:
-            wait_for(lambda: emulator.call_log("iam:GetCredentialReport", account=account), 30, "silent call")
-            process.send_signal(signal.SIGINT)
+            wait_for(lambda: emulator.call_log(action, **where), 30, "silent call")
+            process.send_signal(number)
             output, errors = process.communicate(timeout=20)
         finally:
             process.kill()
     return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
+
+
+def interrupted(
+    emulator: Emulator, auditor: Auditor, account: str, *options: str, number: int = signal.SIGINT
+) -> subprocess.CompletedProcess:
+    """Runs `organization check` one account at a time, and sends the signal when this account does not respond."""
+    silent(emulator, account)
+    arguments = ["iam:GetCredentialReport", "check", "--concurrency", "1", *options]
+    return interrupted_at(emulator, auditor, *arguments, number=number, account=account)
 
 
 @pytest.mark.parametrize("format", ["json", "csv", "table"])
@@ -605,7 +618,8 @@ def test_an_interrupted_run_prints_what_is_there(
 ) -> None:
     options = ["--output", "out"] if to_file else []
     done = interrupted(audited, auditor, SEARCH, "--format", format, *options)
-    assert (done.returncode, done.stderr) == (3, "")
+    # The names of the organizational units are read meanwhile.
+    assert done.returncode == 3 and done.stderr in ("", UNNAMED)
     assert os.listdir(auditor.folder) == (["out"] if to_file else [])
     text = (auditor.folder / "out").read_text() if to_file else done.stdout
     assert (done.stdout == "") is to_file
@@ -635,30 +649,58 @@ def test_an_interrupted_run_makes_no_more_calls(audited: Emulator, auditor: Audi
     assert INSTANCES not in audited.calls()
 
 
-def test_a_second_interrupt_ends_the_run(audited: Emulator, auditor: Auditor) -> None:
+def test_sigterm_interrupts_as_well(audited: Emulator, auditor: Auditor) -> None:
+    done = interrupted(audited, auditor, SEARCH, "--format", "json", number=signal.SIGTERM)
+    checked = Checked(done)
+    assert (checked.status, checked.document["partial"]) == (3, True)
+    assert PAYMENTS in checked.with_state(audited=True) and SEARCH in checked.with_state(audited=False)
+
+
+@SIGNALS
+def test_a_second_interrupt_ends_the_run(audited: Emulator, auditor: Auditor, number: int) -> None:
     silent(audited, SEARCH)
     with auditor.start("check", "--concurrency", "1", "--format", "json") as process:
         try:
             wait_for(lambda: audited.call_log("iam:GetCredentialReport", account=SEARCH), 30, "silent call")
-            process.send_signal(signal.SIGINT)
+            process.send_signal(number)
             # It is printing: the rest does not fit into the pipe.
             assert process.stdout.read(1)
-            process.send_signal(signal.SIGINT)
-            assert process.wait(20) == -signal.SIGINT
+            process.send_signal(number)
+            assert process.wait(20) == -number
         finally:
             process.kill()
 
 
-def test_an_interrupt_while_listing_ends_the_run(audited: Emulator, auditor: Auditor) -> None:
+@SIGNALS
+@pytest.mark.parametrize("command", ["accounts", "check"])
+def test_an_interrupt_while_listing_prints_nothing(
+    audited: Emulator, auditor: Auditor, command: str, number: int
+) -> None:
     audited.fail({"action": LIST, "how": "silence", "times": ALWAYS})
-    with auditor.start("check", "--output", "out") as process:
+    done = interrupted_at(audited, auditor, LIST, command, "--output", "out", number=number)
+    assert "the run was interrupted" in refused_in_one_line(done, 3) and os.listdir(auditor.folder) == []
+
+
+def test_an_interrupt_while_names_are_read_prints_no_list(audited: Emulator, auditor: Auditor) -> None:
+    audited.fail({"action": ROOTS, "how": "silence", "times": ALWAYS})
+    done = interrupted_at(audited, auditor, ROOTS, "accounts", "--output", "out")
+    assert "the run was interrupted" in refused_in_one_line(done, 3) and os.listdir(auditor.folder) == []
+
+
+def test_an_interrupt_while_only_names_are_read_keeps_the_audits(audited: Emulator, auditor: Auditor) -> None:
+    audited.fail({"action": ROOTS, "how": "silence", "times": ALWAYS})
+    with auditor.start("check", "--account", BILLING, "--format", "json") as process:
         try:
-            wait_for(lambda: audited.call_log(LIST), 30, "silent call")
+            keys = "iam:ListAccessKeys"
+            wait_for(lambda: any(call["end"] for call in audited.call_log(keys, account=BILLING)), 30, "last call")
+            time.sleep(0.5)
             process.send_signal(signal.SIGINT)
             output, errors = process.communicate(timeout=20)
         finally:
             process.kill()
-    assert (process.returncode, output, errors) == (-signal.SIGINT, "", "") and os.listdir(auditor.folder) == []
+    checked = Checked(subprocess.CompletedProcess(process.args, process.returncode, output, errors))
+    assert checked.status == 3 and checked.document["partial"] and checked.with_state(audited=True) == {BILLING}
+    assert checked.errors == UNNAMED
 
 
 # Permissions of the caller

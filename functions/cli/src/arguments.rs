@@ -401,7 +401,7 @@ const ACCOUNTS_EXIT: &str = "\
 Exit status:
   0  the accounts are listed
   2  the command line is wrong, or the output cannot be written
-  3  the list was refused, or could not be read whole";
+  3  the list was refused, or could not be read whole, or the run was interrupted";
 
 const AUDIT_EXAMPLES: &str = "\
 Examples:

@@ -1,5 +1,5 @@
 //! Signals. Those that end the process are delayed while a temporary file exists. The file is removed first; then the process ends
-//! by the signal, so that its parent sees the usual status. Ctrl-C ends the audit of an organization early, with its results.
+//! by the signal, so that its parent sees the usual status. Ctrl-C and SIGTERM end the audit of an organization early, with its results.
 
 use std::io;
 
@@ -10,12 +10,15 @@ pub(crate) struct Held(());
 #[cfg(unix)]
 mod signals {
     use std::ffi::c_int;
+    use std::future::poll_fn;
     use std::io;
     use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+    use std::task::Poll;
 
     use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGXFSZ};
     use signal_hook::flag;
     use signal_hook::low_level::emulate_default_handler;
+    use tokio::signal::unix::{Signal, SignalKind, signal};
 
     /// Whether a signal ends the process at once.
     static IS_RELEASED: AtomicBool = AtomicBool::new(true);
@@ -27,8 +30,7 @@ mod signals {
 
     pub(super) fn hold() -> io::Result<()> {
         IS_RELEASED.store(false, SeqCst);
-        let ignored = ignored();
-        let is_ignored = |signal: c_int| ignored >> (signal - 1) & 1 == 1;
+        let is_ignored = ignored();
         for (signal, number) in ENDING {
             if !is_ignored(signal) {
                 flag::register_usize(signal, &RECEIVED, number)?;
@@ -43,29 +45,35 @@ mod signals {
         Ok(())
     }
 
-    /// Ctrl-C, while this exists: it does not end the process.
-    pub(super) struct Listening(Option<tokio::signal::unix::Signal>);
+    /// Ctrl-C and SIGTERM, while this exists: they do not end the process.
+    pub(super) struct Listening(Vec<(c_int, Signal)>);
 
     impl Listening {
         /// Requires tokio's runtime.
         pub(super) fn new() -> io::Result<Self> {
-            use tokio::signal::unix::{SignalKind, signal};
-            let is_ignored = ignored() >> (SIGINT - 1) & 1 == 1;
-            Ok(Self(if is_ignored { None } else { Some(signal(SignalKind::interrupt())?) }))
+            let is_ignored = ignored();
+            let heeded = [SIGINT, SIGTERM].into_iter().filter(|number| !is_ignored(*number));
+            heeded
+                .map(|number| Ok((number, signal(SignalKind::from_raw(number))?)))
+                .collect::<io::Result<_>>()
+                .map(Self)
         }
 
         pub(super) async fn interrupted(&mut self) {
-            match &mut self.0 {
-                Some(signal) => _ = signal.recv().await,
-                None => std::future::pending().await,
-            }
+            poll_fn(|context| {
+                let is_received = self.0.iter_mut().any(|(_, signal)| signal.poll_recv(context).is_ready());
+                if is_received { Poll::Ready(()) } else { Poll::Pending }
+            })
+            .await;
         }
     }
 
     impl Drop for Listening {
         fn drop(&mut self) {
-            // It fails only for unknown signals.
-            let _ = flag::register_conditional_default(SIGINT, &IS_RELEASED);
+            for (number, _) in &self.0 {
+                // It fails only for unknown signals.
+                let _ = flag::register_conditional_default(*number, &IS_RELEASED);
+            }
         }
     }
 
@@ -82,16 +90,17 @@ mod signals {
         }
     }
 
-    /// The signals that were ignored at the start of the process, as by `nohup`, one bit each; a handler would undo
-    /// that. Only Linux shows them to safe code.
-    fn ignored() -> u64 {
+    /// Returns whether a signal was ignored at the start of the process, as by `nohup`; a handler would undo that. Only Linux shows
+    /// that to safe code.
+    fn ignored() -> impl Fn(c_int) -> bool {
         let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
         let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-        ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default()
+        let mask = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default();
+        move |signal| mask >> (signal - 1) & 1 == 1
     }
 }
 
-/// Waits for Ctrl-C, which does not end the process while this exists.
+/// Waits for Ctrl-C or SIGTERM, which do not end the process while this exists. After it the next one ends the process.
 pub(crate) struct Interrupt {
     #[cfg(unix)]
     listening: signals::Listening,
@@ -106,7 +115,16 @@ impl Interrupt {
         })
     }
 
-    /// Returns at the next Ctrl-C.
+    /// Awaits the future; `None`: there was a signal before.
+    pub(crate) async fn until<T>(&mut self, future: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            biased;
+            () = self.wait() => None,
+            value = future => Some(value),
+        }
+    }
+
+    /// Returns at the next signal.
     pub(crate) async fn wait(&mut self) {
         #[cfg(unix)]
         self.listening.interrupted().await;

@@ -29,6 +29,7 @@ use tokio::time::Instant;
 
 use crate::configuration::{Configuration, ConfigurationError, check_endpoint};
 use crate::credentials::{self, NoCredentials};
+use crate::interrupt::Interrupt;
 
 /// The timeout of reading all sources: IAM needs seconds for a report, and longer for thousands of users.
 const READ_TIMEOUT: Duration = Duration::from_mins(2);
@@ -119,6 +120,16 @@ impl Live {
             None => Ok((&self.runtime, &self.sdk)),
             Some(reason) => Err(no_credentials(reason)),
         }
+    }
+
+    /// Listens for signals from now on.
+    ///
+    /// # Errors
+    ///
+    /// When the system refuses.
+    pub(crate) fn interrupt(&self) -> Result<Interrupt, StartError> {
+        let _entered = self.runtime.enter();
+        Ok(Interrupt::listen()?)
     }
 
     /// The Region of the calls.

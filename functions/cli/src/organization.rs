@@ -54,9 +54,12 @@ fn list(
     note: &mut dyn FnMut(&str),
 ) -> Result<Ending, CheckError> {
     let live = live(arguments.profile.as_deref(), arguments.region.as_deref(), variables)?;
+    let mut interrupt = live.interrupt()?;
     let selection = arguments.scope.selection();
-    let Some(listed) = audit::list(&live, &selection, note)? else { return Ok(Ending::Unread) };
-    let names = audit::names(&live, &listed, note);
+    let Some(listed) = audit::list(&live, &selection, &mut interrupt, note)? else { return Ok(Ending::Unread) };
+    let Some(names) = audit::names(&live, &listed, &mut interrupt, note) else { return Ok(Ending::Unread) };
+    // While it is printing, a signal ends the process.
+    drop(interrupt);
     let output = file(arguments.output.as_deref());
     let mut rendered = Vec::new();
     let done = match arguments.format {

@@ -55,10 +55,14 @@ impl InScope {
     }
 }
 
+/// The reason of what was not done because of a signal.
+const INTERRUPTED: &str = "the run was interrupted";
+
 /// Lists the accounts. `None`: the list could not be read whole, which is noted.
 pub(crate) fn list(
     live: &Live,
     selection: &Selection,
+    interrupt: &mut Interrupt,
     note: &mut dyn FnMut(&str),
 ) -> Result<Option<InScope>, CheckError> {
     let (runtime, sdk) = match live.parts() {
@@ -71,29 +75,29 @@ pub(crate) fn list(
     let progress = spinner("Listing the accounts of the organization …");
     // Each page has a deadline of its own.
     let retry = retry(Instant::now(), &progress);
-    let listed = runtime.block_on(async {
+    let listed = runtime.block_on(interrupt.until(async {
         let on_page = |count| progress.set_message(format!("Listing the accounts of the organization: {count} …"));
         let accounts = accounts::list(sdk, &retry, on_page).await?;
         let in_use: BTreeSet<&str> = accounts.listed.iter().flat_map(Listed::ancestors).collect();
         let others: Vec<&str> = selection.selected_units().filter(|unit| !in_use.contains(unit)).collect();
         let others = accounts::existing_units(sdk, others, &retry).await?;
         Ok((accounts, others))
-    });
+    }));
     progress.finish_and_clear();
-    match listed {
-        Ok((accounts, others)) => {
+    let reason = match listed {
+        Some(Ok((accounts, others))) => {
             accounts.notes.iter().for_each(|line| note(line));
             let why_not = selection.apply(&accounts.listed, &others)?;
-            Ok(Some(InScope { accounts, why_not }))
+            return Ok(Some(InScope { accounts, why_not }));
         }
-        Err(error) => {
-            note(&not_listed(&error));
-            Ok(None)
-        }
-    }
+        Some(Err(error)) => refusal(&error),
+        None => INTERRUPTED.to_owned(),
+    };
+    note(&format!("the accounts could not be listed, so nothing is audited: {reason}"));
+    Ok(None)
 }
 
-fn not_listed(error: &CallError) -> String {
+fn refusal(error: &CallError) -> String {
     let advice = match error.code() {
         Some("AWSOrganizationsNotInUseException") => "; `credwarden check` checks a single account",
         Some("AccessDeniedException") => {
@@ -101,24 +105,32 @@ fn not_listed(error: &CallError) -> String {
         }
         _ => "",
     };
-    let said = chain(error);
-    format!("the accounts could not be listed, so nothing is audited: {}{advice}", said.trim_end_matches('.'))
+    format!("{}{advice}", chain(error).trim_end_matches('.'))
 }
 
-/// Returns the names of the organizational units by id. What could not be read is noted.
-pub(crate) fn names(live: &Live, listed: &InScope, note: &mut dyn FnMut(&str)) -> BTreeMap<String, String> {
-    let Ok((runtime, sdk)) = live.parts() else { return BTreeMap::new() };
+/// Returns the names of the organizational units by id. What could not be read is noted. `None`: the run was interrupted.
+pub(crate) fn names(
+    live: &Live,
+    listed: &InScope,
+    interrupt: &mut Interrupt,
+    note: &mut dyn FnMut(&str),
+) -> Option<BTreeMap<String, String>> {
+    let (runtime, sdk) = live.parts().ok()?;
     let progress = spinner("Reading the names of the organizational units …");
     let retry = retry(Instant::now(), &progress);
-    let (names, error) = runtime.block_on(accounts::names(sdk, &listed.accounts, &retry));
+    let read = runtime.block_on(interrupt.until(accounts::names(sdk, &listed.accounts, &retry)));
     progress.finish_and_clear();
-    note_names(error.as_ref(), note);
-    names
+    let Some((names, error)) = read else {
+        note(INTERRUPTED);
+        return None;
+    };
+    note_names(error.map(|error| chain(&error)), note);
+    Some(names)
 }
 
-fn note_names(error: Option<&CallError>, note: &mut dyn FnMut(&str)) {
-    if let Some(error) = error {
-        note(&format!("the organizational units have no names here: {}", chain(error)));
+fn note_names(reason: Option<String>, note: &mut dyn FnMut(&str)) {
+    if let Some(reason) = reason {
+        note(&format!("the organizational units have no names here: {reason}"));
     }
 }
 
@@ -129,7 +141,8 @@ pub(crate) fn audited(
     clock: DateTime<Utc>,
     note: &mut dyn FnMut(&str),
 ) -> Result<Option<Organization>, CheckError> {
-    let Some(listed) = list(live, &arguments.scope.selection(), note)? else { return Ok(None) };
+    let mut interrupt = live.interrupt()?;
+    let Some(listed) = list(live, &arguments.scope.selection(), &mut interrupt, note)? else { return Ok(None) };
     let Ok((runtime, sdk)) = live.parts() else { return Ok(None) };
     let in_scope: Vec<&str> =
         listed.all().filter(|(_, why_not)| why_not.is_none()).map(|(account, _)| account.id.as_str()).collect();
@@ -148,10 +161,14 @@ pub(crate) fn audited(
         clock,
     };
     let progress = counter(in_scope.len() as u64);
-    let Audits { mut results, refused, instances, names, names_error, partial } =
-        runtime.block_on(auditor.all(&listed.accounts, &in_scope, arguments, &progress))?;
+    let Audits { mut results, refused, instances, names, partial } =
+        runtime.block_on(auditor.all(&listed.accounts, &in_scope, arguments, &mut interrupt, &progress));
     progress.finish_and_clear();
-    note_names(names_error.as_ref(), note);
+    let (names, unnamed) = match names {
+        Some((names, error)) => (names, error.map(|error| chain(&error))),
+        None => (BTreeMap::new(), Some(INTERRUPTED.to_owned())),
+    };
+    note_names(unnamed, note);
     for (id, error) in &refused {
         let deployment = match &instances {
             None => Deployment::Unknown,
@@ -173,8 +190,8 @@ struct Audits {
     refused: BTreeMap<String, CallError>,
     /// The `StackSet`'s instances by account; `None`: they were not or could not be listed.
     instances: Option<BTreeMap<String, Instance>>,
-    names: BTreeMap<String, String>,
-    names_error: Option<CallError>,
+    /// The names of the organizational units, and why some are missing; `None`: they were not read.
+    names: Option<(BTreeMap<String, String>, Option<CallError>)>,
     partial: bool,
 }
 
@@ -196,24 +213,24 @@ struct Auditor<'a> {
 }
 
 impl Auditor<'_> {
-    /// Audits the accounts, and reads the names of their organizational units meanwhile, until Ctrl-C.
+    /// Audits the accounts, and reads the names of their organizational units meanwhile, until there is a signal.
     async fn all(
         &self,
         accounts: &Accounts,
         in_scope: &[&str],
         arguments: &AuditArguments,
+        interrupt: &mut Interrupt,
         progress: &ProgressBar,
-    ) -> Result<Audits, CheckError> {
-        let mut interrupt = Interrupt::listen().map_err(crate::live::StartError::from)?;
+    ) -> Audits {
         let names_retry = retry(Instant::now(), &ProgressBar::hidden());
         let mut names = std::pin::pin!(accounts::names(self.sdk, accounts, &names_retry));
         let mut running = stream::iter(in_scope)
             .map(|id| async { ((*id).to_owned(), self.one(id).await) })
             .buffer_unordered(arguments.concurrency.into());
         let mut audits = Audits::default();
-        let (mut failing, mut not_audited, mut has_names) = (0_u64, 0_u64, false);
+        let (mut failing, mut not_audited) = (0_u64, 0_u64);
         let mut is_running = true;
-        while is_running || !has_names {
+        while is_running || audits.names.is_none() {
             tokio::select! {
                 biased;
                 () = interrupt.wait() => {
@@ -234,10 +251,7 @@ impl Auditor<'_> {
                     }
                     None => is_running = false,
                 },
-                (read, error) = &mut names, if !has_names => {
-                    (audits.names, audits.names_error) = (read, error);
-                    has_names = true;
-                }
+                read = &mut names, if audits.names.is_none() => audits.names = Some(read),
             }
         }
         drop(running);
@@ -245,13 +259,12 @@ impl Auditor<'_> {
         if !audits.partial && audits.refused.values().any(is_denied) {
             progress.set_message("asking the StackSet why roles are missing …");
             let retry = retry(Instant::now() + EXPLAIN, &ProgressBar::hidden());
-            tokio::select! {
-                biased;
-                () = interrupt.wait() => audits.partial = true,
-                instances = stack_set::instances(self.sdk, STACK_SET, retry) => audits.instances = instances.ok(),
+            match interrupt.until(stack_set::instances(self.sdk, STACK_SET, retry)).await {
+                Some(instances) => audits.instances = instances.ok(),
+                None => audits.partial = true,
             }
         }
-        Ok(audits)
+        audits
     }
 
     /// Audits one account.
