@@ -643,6 +643,37 @@ def test_an_interrupted_run_prints_what_is_there(
         assert lines[1].startswith("PARTIAL: the run was interrupted")
 
 
+@pytest.mark.parametrize("format", ["json", "csv", "table"])
+def test_an_interrupt_while_the_stack_set_is_asked_keeps_the_audits(
+    audited: Emulator, auditor: Auditor, format: str
+) -> None:
+    audited.fail({"action": INSTANCES, "how": "silence", "times": ALWAYS})
+    done = interrupted_at(audited, auditor, INSTANCES, "check", "--format", format)
+    assert (done.returncode, done.stderr) == (3, "")
+    if format == "table":
+        lines = done.stdout.splitlines()
+        assert lines[0].endswith("12 accounts. 9 audited, 2 not audited, 1 out of scope.")
+        assert lines[1] == "PARTIAL: the run was interrupted."
+        return
+    if format == "json":
+        checked = Checked(done)
+        assert checked.document["partial"] is True
+        missed = [one for one in checked.accounts.values() if one["in_scope"] and not one["audited"]]
+    else:
+        missed = [one for one in rows(done.stdout) if one["audited"] == "false"]
+    reasons = {one["account_id"]: one["reason"] for one in missed}
+    assert reasons.keys() == {LEGACY, LOCKED} and "AccessDenied" in reasons[LEGACY]
+    assert reasons[LEGACY].endswith("the run was interrupted before the StackSet said why")
+    assert "interrupted" not in reasons[LOCKED]
+
+
+def test_a_role_that_is_missing_before_an_interrupt_says_so(audited: Emulator, auditor: Auditor) -> None:
+    done = interrupted(audited, auditor, AUDIT, "--format", "csv")
+    reasons = {one["account_id"]: one["reason"] for one in rows(done.stdout) if one["audited"] == "false"}
+    assert "AccessDenied" in reasons[LEGACY] and "interrupted before the StackSet" in reasons[LEGACY]
+    assert reasons[AUDIT] == "the run was interrupted before it was audited"
+
+
 def test_an_interrupted_run_makes_no_more_calls(audited: Emulator, auditor: Auditor) -> None:
     interrupted(audited, auditor, PAYMENTS)
     assert audited.calls()[ASSUME]["accounts"] == dict.fromkeys([ACCOUNT, SANDBOX, PAYMENTS], 1)

@@ -171,6 +171,7 @@ pub(crate) fn audited(
     note_names(unnamed, note);
     for (id, error) in &refused {
         let deployment = match &instances {
+            None if partial => Deployment::Interrupted,
             None => Deployment::Unknown,
             Some(instances) => instances.get(id).map_or(Deployment::Missing, Deployment::Instance),
         };

@@ -9,6 +9,8 @@ use hygiene::text::escape;
 pub(crate) enum Deployment<'a> {
     /// It could not be asked.
     Unknown,
+    /// The run was interrupted before it was asked.
+    Interrupted,
     /// It has no instance in the account.
     Missing,
     /// Its instance in the account.
@@ -29,6 +31,9 @@ pub(crate) fn not_assumed(error: &CallError, role: &str, region: &str, deploymen
             Deployment::Unknown => format!(
                 "the role {role} is missing, or does not trust this caller: deploy infra/organization/member-stackset.yaml, \
                  with this caller's role in AuditorArns"
+            ),
+            Deployment::Interrupted => format!(
+                "the role {role} is missing, or does not trust this caller; the run was interrupted before the StackSet said why"
             ),
             Deployment::Missing => format!(
                 "the StackSet has no instance in this account, so the role {role} is missing: add its organizational unit to the \

@@ -61,7 +61,7 @@ impl Table<'_> {
         self.screen.prose(&title, BOLD, self.to)?;
         if organization.partial {
             let red = AnsiColor::Red.on_default().bold();
-            self.screen.prose("PARTIAL: the run was interrupted before all accounts were audited.", red, self.to)?;
+            self.screen.prose("PARTIAL: the run was interrupted.", red, self.to)?;
         }
         self.screen.prose(&format!("Judged as of {}.", moment(organization.evaluated_at)), DIM, self.to)?;
         let reasons = |reason: fn(&Outcome) -> Option<&str>| {
