@@ -358,6 +358,48 @@ def test_an_input_file_is_not_overwritten(credwarden: Run, folder: Folder, kind:
         assert "--output" in line and path.read_bytes() == before
 
 
+@pytest.mark.parametrize("name", [f"{ONE}.report.json", f"{TWO}.report.csv", f"{TWO}.summary.json"])
+@pytest.mark.parametrize("way", ["path", "dots", "link to the folder", "link to the file", "link in the folder"])
+def test_the_output_is_not_a_file_of_an_account(
+    credwarden: Run, folder: Folder, tmp_path: Path, name: str, way: str
+) -> None:
+    """Else it would be read as input next time."""
+    folder.report(TWO)
+    output = folder.path / name
+    if way == "dots":
+        output = folder.path / ".." / folder.path.name / name
+    elif way == "link to the folder":
+        (tmp_path / "link").symlink_to(folder.path)
+        output = tmp_path / "link" / name
+    elif way == "link to the file":
+        output = tmp_path / "link"
+        output.symlink_to(folder.path / name)
+    elif way == "link in the folder":
+        output.symlink_to(tmp_path / "elsewhere")
+    before = sorted(folder.path.iterdir())
+    line = refused_in_one_line(
+        credwarden("organization", "check", "--accounts-from", folder.path, "--format", "json", "--output", output)
+    )
+    assert "--output" in line and "an account's file" in line
+    assert sorted(folder.path.iterdir()) == before and not (tmp_path / "elsewhere").exists()
+
+
+@pytest.mark.parametrize("name", ["out.json", f"{ONE}.html", f"{ONE}.report.xml"])
+def test_the_output_may_be_another_file_in_the_folder(credwarden: Run, folder: Folder, name: str) -> None:
+    folder.report(TWO)
+    options = ["organization", "check", "--accounts-from", folder.path, "--format", "json"]
+    done = credwarden(*options, "--output", folder.path / name)
+    assert (done.status, done.errors) == (0, "") and json.loads((folder.path / name).read_text())
+    assert name in credwarden(*options).errors
+
+
+def test_the_output_may_have_an_accounts_name_elsewhere(credwarden: Run, folder: Folder, tmp_path: Path) -> None:
+    folder.report(TWO)
+    output = tmp_path / f"{ONE}.report.json"
+    assert credwarden("organization", "check", "--accounts-from", folder.path, "--output", output).status == 0
+    assert output.exists()
+
+
 def test_the_output_is_written_to_a_file(credwarden: Run, folder: Folder, tmp_path: Path) -> None:
     folder.report(ONE, "sample")
     options = ["organization", "check", "--accounts-from", folder.path, "--format", "csv"]

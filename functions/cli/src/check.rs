@@ -70,6 +70,9 @@ pub enum CheckError {
     /// The output would overwrite an input file.
     #[error("--output is the file {0} itself, which would be gone")]
     OverInput(String),
+    /// The output would be read as a file of an account.
+    #[error("--output {0} has the name of an account's file in the folder, and the next run would read it")]
+    AccountsFile(String),
     /// The findings cannot be rendered in this format.
     #[error("could not render the findings")]
     Render(#[source] io::Error),

@@ -16,7 +16,7 @@ use hygiene::organization::{Member, Organization, Outcome};
 use hygiene::verdict::Status;
 
 use crate::arguments::{AccountsArguments, AccountsFormat, AuditArguments, AuditFormat, FailOn, OrganizationCommand};
-use crate::check::{CheckError, Ending, ended, not_over_input};
+use crate::check::{CheckError, Ending, ended};
 use crate::configuration::{Configuration, Variables};
 use crate::live::Live;
 use crate::output::{deliver, file};
@@ -81,7 +81,7 @@ fn check(
     let output = file(arguments.output.as_deref());
     let mut organization = if let Some(folder) = &arguments.accounts_from {
         let files = folder::Folder::of(folder)?;
-        not_over_input(output, files.paths())?;
+        files.not_over_accounts(output)?;
         files.audited(arguments, clock, note)?
     } else {
         let live = live(arguments.profile.as_deref(), arguments.region.as_deref(), variables)?;

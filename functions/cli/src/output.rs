@@ -36,6 +36,12 @@ pub(crate) fn file(output: Option<&Path>) -> Option<&Path> {
     output.filter(|path| *path != Path::new("-"))
 }
 
+/// The path of the regular file that the output would be, with links followed. `None`: it would be something else.
+pub(crate) fn place(output: &Path) -> Option<PathBuf> {
+    let Ok(Destination::File(path)) = Destination::of(output) else { return None };
+    Some(path)
+}
+
 /// Writes the complete output, to standard output if there is no path. A closed pipe (`| head`) is not an error.
 ///
 /// A regular file is replaced, after everything is written, by a new file with the same permissions, so it is never

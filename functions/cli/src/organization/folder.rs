@@ -15,11 +15,32 @@ use hygiene::source::Unavailable;
 use hygiene::text::{counted, cut, escape, sentence};
 
 use crate::arguments::AuditArguments;
-use crate::check::{CheckError, not_before, present};
+use crate::check::{CheckError, not_before, not_over_input, present};
 use crate::input::{Files, What, name, regular};
+use crate::output::place;
 
 /// The number of ignored files that are named.
 const NAMED: usize = 3;
+
+/// The kinds of an account's files.
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    Report,
+    Summary,
+    ServiceCredentials,
+}
+
+/// The account in the name of a file, and its kind; `None`: it is not an account's file.
+fn account_file(name: &str) -> Option<(&str, Kind)> {
+    let (account, kind) = name.split_once('.').filter(|(account, _)| is_account_id(account))?;
+    let kind = match kind {
+        "report.json" | "report.csv" => Kind::Report,
+        "summary.json" => Kind::Summary,
+        "service-credentials.json" => Kind::ServiceCredentials,
+        _ => return None,
+    };
+    Some((account, kind))
+}
 
 /// The files of one account.
 #[derive(Debug, Default)]
@@ -33,6 +54,7 @@ struct Saved {
 /// The files of a folder.
 #[derive(Debug)]
 pub(crate) struct Folder {
+    path: PathBuf,
     accounts: BTreeMap<String, Saved>,
     /// The names of other files.
     others: BTreeSet<String>,
@@ -51,27 +73,44 @@ impl Folder {
         for entry in fs::read_dir(folder).map_err(|error| failed(error.into()))? {
             let path = entry.map_err(|error| failed(error.into()))?.path();
             let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            let Some((account, kind)) = file.split_once('.').filter(|(account, _)| is_account_id(account)) else {
+            let Some((account, kind)) = account_file(&file) else {
                 others.insert(file);
                 continue;
             };
+            let saved = accounts.entry(account.to_owned()).or_default();
             match kind {
-                "report.json" | "report.csv" => accounts.entry(account.to_owned()).or_default().reports.push(path),
-                "summary.json" => accounts.entry(account.to_owned()).or_default().summary = Some(path),
-                "service-credentials.json" => {
-                    accounts.entry(account.to_owned()).or_default().service_credentials = Some(path);
-                }
-                _ => _ = others.insert(file),
+                Kind::Report => saved.reports.push(path),
+                Kind::Summary => saved.summary = Some(path),
+                Kind::ServiceCredentials => saved.service_credentials = Some(path),
             }
         }
         if accounts.is_empty() {
             return Err(failed(What::NoAccounts).into());
         }
-        Ok(Self { accounts, others })
+        Ok(Self { path: folder.to_owned(), accounts, others })
     }
 
-    /// The files of accounts.
-    pub(crate) fn paths(&self) -> impl Iterator<Item = &Path> {
+    /// Rejects an output that would overwrite a file of an account, or would be read as one by the next run.
+    ///
+    /// # Errors
+    ///
+    /// When the output, with links followed or not, is such a file.
+    pub(crate) fn not_over_accounts(&self, output: Option<&Path>) -> Result<(), CheckError> {
+        not_over_input(output, self.paths())?;
+        let Some(output) = output else { return Ok(()) };
+        let folder = self.path.canonicalize().ok();
+        let is_here = |path: &Path| {
+            let is_account = path.file_name().is_some_and(|name| account_file(&name.to_string_lossy()).is_some());
+            is_account && path.parent().and_then(|parent| parent.canonicalize().ok()) == folder
+        };
+        let places = [std::path::absolute(output).ok(), place(output)];
+        if places.iter().flatten().any(|place| is_here(place)) {
+            return Err(CheckError::AccountsFile(name(output)));
+        }
+        Ok(())
+    }
+
+    fn paths(&self) -> impl Iterator<Item = &Path> {
         self.accounts.values().flat_map(|Saved { reports, summary, service_credentials }| {
             reports.iter().chain(summary).chain(service_credentials).map(PathBuf::as_path)
         })
