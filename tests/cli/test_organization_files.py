@@ -6,13 +6,17 @@ import csv
 import io
 import json
 import os
+import signal
 import socket
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from emulator.process import wait_for
 from saved import NOW, Ended, account, as_json
 
 Run = Callable[..., Ended]
@@ -482,6 +486,36 @@ def test_an_account_that_was_not_judged_decides_the_exit_status(folder: Folder, 
     folder.write(f"{TWO}.report.json", "{")
     assert judge("--fail-on", "never").status == 3
     assert judge("--exclude", TWO, "--fail-on", "never").status == 0
+
+
+def catches(process: subprocess.Popen, number: int) -> bool:
+    status = Path(f"/proc/{process.pid}/status").read_text()
+    (mask,) = [line.split()[1] for line in status.splitlines() if line.startswith("SigCgt:")]
+    return bool(int(mask, 16) >> (number - 1) & 1)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
+def test_an_interrupted_run_prints_what_was_judged(binary: Path, folder: Folder, number: int) -> None:
+    path = folder.summary(ONE)
+    for later in range(20_000):
+        (folder.path / f"2{later:011d}.summary.json").symlink_to(path)
+    command = [binary, "organization", "check", "--accounts-from", folder.path, "--format", "json"]
+    with subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),
+    ) as process:
+        wait_for(lambda: catches(process, number), 30, "handler")
+        process.send_signal(number)
+        output, errors = process.communicate(timeout=60)
+    judged = Judged(Ended(process.returncode, output, errors))
+    assert (judged.status, judged.errors, judged.document["partial"]) == (3, "", True)
+    assert len(judged.accounts) == 20_001 and len(judged.audited) < 20_001
+    missed = {one["reason"] for id, one in judged.accounts.items() if id not in judged.audited}
+    assert missed == {"the run was interrupted before it was audited"}
 
 
 def test_coverage_is_first_in_csv_and_table(credwarden: Run, folder: Folder) -> None:

@@ -3,6 +3,8 @@
 
 use std::io;
 
+use tokio::runtime::Runtime;
+
 /// Signals are delayed until this is dropped.
 #[must_use = "signals are delayed until this is dropped"]
 pub(crate) struct Held(());
@@ -107,8 +109,9 @@ pub(crate) struct Interrupt {
 }
 
 impl Interrupt {
-    /// Listens from now on. Requires tokio's runtime.
-    pub(crate) fn listen() -> io::Result<Self> {
+    /// Listens from now on, with the runtime that is to wait.
+    pub(crate) fn listen(runtime: &Runtime) -> io::Result<Self> {
+        let _entered = runtime.enter();
         Ok(Self {
             #[cfg(unix)]
             listening: signals::Listening::new()?,
@@ -122,6 +125,11 @@ impl Interrupt {
             () = self.wait() => None,
             value = future => Some(value),
         }
+    }
+
+    /// Whether there was a signal.
+    pub(crate) async fn is_received(&mut self) -> bool {
+        self.until(tokio::task::yield_now()).await.is_none()
     }
 
     /// Returns at the next signal.

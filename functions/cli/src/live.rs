@@ -91,7 +91,7 @@ impl Live {
     /// When the runtime cannot be started, or a configured endpoint is not a URL. Missing credentials are not an error:
     /// then no source can be read.
     pub fn new(configuration: &Configuration, services: &[&'static str]) -> Result<Self, StartError> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let runtime = runtime()?;
         let region = configuration.region.clone().map_or(Region::from_static(ANY_REGION), Region::new);
         let loader = loader(http_client(configuration.trusted.clone()))
             .no_credentials()
@@ -128,8 +128,7 @@ impl Live {
     ///
     /// When the system refuses.
     pub(crate) fn interrupt(&self) -> Result<Interrupt, StartError> {
-        let _entered = self.runtime.enter();
-        Ok(Interrupt::listen()?)
+        Ok(Interrupt::listen(&self.runtime)?)
     }
 
     /// The Region of the calls.
@@ -237,6 +236,11 @@ impl Surroundings {
     fn unread(reason: &Unavailable) -> Self {
         Self { membership: Err(reason.clone()), regions: Err(reason.clone()), events: Lookups::new() }
     }
+}
+
+/// A runtime with one thread.
+pub(crate) fn runtime() -> io::Result<Runtime> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()
 }
 
 /// Checks the endpoints of the environment or the profile for the services that are called.

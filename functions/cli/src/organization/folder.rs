@@ -17,6 +17,8 @@ use hygiene::text::{counted, cut, escape, sentence};
 use crate::arguments::AuditArguments;
 use crate::check::{CheckError, not_before, not_over_input, present};
 use crate::input::{Files, What, name, regular};
+use crate::interrupt::Interrupt;
+use crate::live::{StartError, runtime};
 use crate::output::place;
 
 /// The number of ignored files that are named.
@@ -116,7 +118,7 @@ impl Folder {
         })
     }
 
-    /// Audits the accounts in scope.
+    /// Audits the accounts in scope, until there is a signal.
     ///
     /// # Errors
     ///
@@ -137,20 +139,25 @@ impl Folder {
             return Err(CheckError::NoAccountInScope("every account with files is excluded".to_owned()));
         }
         let policy = arguments.rules.policy();
-        let in_scope = listed.iter().zip(&why_not).filter(|(_, why_not)| why_not.is_none());
-        let results: BTreeMap<_, _> = in_scope
-            .filter_map(|(account, _)| Some((account.id.clone(), self.accounts.get(&account.id)?)))
-            .map(|(id, saved)| {
-                let audit = saved.audit(&id, &policy, arguments.now, clock);
-                audit.iter().flat_map(|audit| &audit.errors).for_each(|error| note(error));
-                (id, audit)
-            })
-            .collect();
+        let runtime = runtime().map_err(StartError::from)?;
+        let mut interrupt = Interrupt::listen(&runtime).map_err(StartError::from)?;
+        let mut partial = false;
+        let mut results = BTreeMap::new();
+        let in_scope = self.accounts.iter().zip(&why_not).filter(|(_, why_not)| why_not.is_none());
+        for ((id, saved), _) in in_scope {
+            if runtime.block_on(interrupt.is_received()) {
+                partial = true;
+                break;
+            }
+            let audit = saved.audit(id, &policy, arguments.now, clock);
+            audit.iter().flat_map(|audit| &audit.errors).for_each(|error| note(error));
+            results.insert(id.clone(), audit);
+        }
         // The latest, so that the same files give the same bytes.
         let latest = results.values().flatten().map(|audit| audit.evaluated_at).max();
         let evaluated_at = arguments.now.or(latest).unwrap_or(clock);
         let listed = listed.into_iter().zip(why_not).collect();
-        Ok(Organization::assembled(None, evaluated_at, false, listed, &BTreeMap::new(), results))
+        Ok(Organization::assembled(None, evaluated_at, partial, listed, &BTreeMap::new(), results))
     }
 
     fn ignored(&self) -> Option<String> {
