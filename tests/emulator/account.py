@@ -1,6 +1,6 @@
 """The model of one AWS account's credentials, and IAM's views of it: report, summary, users, keys, devices.
 
-The account's CloudTrail records are part of it, by Region.
+The account's CloudTrail records, network interfaces and Elastic IP addresses are part of it, by Region.
 
 Times are given relative to now and become absolute when the account is built, so an identity that contains a key's
 creation date stays the same from run to run.
@@ -110,17 +110,27 @@ class User:
 @dataclass
 class Account:
     """An account: its root user and its IAM users. `summary` overrides single entries of the account summary; `events` are
-    CloudTrail records by Region."""
+    CloudTrail records by Region, `interfaces` and `addresses` those of `networks`."""
 
     root: User
     users: list[User] = field(default_factory=list)
     summary: dict[str, int] = field(default_factory=dict)
     events: dict[str, list[dict]] = field(default_factory=dict)
+    interfaces: dict[str, list[dict]] = field(default_factory=dict)
+    addresses: dict[str, list[dict]] = field(default_factory=dict)
 
     def anchored(self, at: datetime) -> Account:
         """Returns a copy with absolute times, counted from `at`."""
         users = [_anchored(user, at) for user in self.users]
-        return Account(_anchored(self.root, at), users, dict(self.summary), dict(self.events))
+        return dataclasses.replace(
+            self,
+            root=_anchored(self.root, at),
+            users=users,
+            summary=dict(self.summary),
+            events=dict(self.events),
+            interfaces=dict(self.interfaces),
+            addresses=dict(self.addresses),
+        )
 
     def user(self, name: str) -> User:
         found = next((user for user in (self.root, *self.users) if user.name == name), None)

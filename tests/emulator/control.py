@@ -11,6 +11,9 @@ POST   /_credwarden/findings                store one finding in the hub unchang
 GET    /_credwarden/report                  the credential report as it would be generated now
 POST   /_credwarden/account/<operation>     see `OPERATIONS`; arguments as a JSON object; `account`: another one's id
 POST   /_credwarden/events                  {"region", "records"}: add CloudTrail records; DELETE removes all of every Region
+POST   /_credwarden/interfaces              {"region", "interfaces"}: add network interfaces; see networks.py
+POST   /_credwarden/addresses               {"region", "addresses"}: add Elastic IP addresses
+DELETE /_credwarden/networks                remove the interfaces and addresses of every Region
 PUT    /_credwarden/regions                 ["af-south-1", ...]: the Regions that the account has opted in to
 PUT    /_credwarden/organization            "member", "management", or null: the account is in no organization; or an
                                             organization: its name in sample.py, or {"accounts", "units", ...}, see
@@ -63,6 +66,9 @@ class Control:
             ("GET", "report"): lambda _: emulator.identity.account.report(emulator.identity.account_id),
             ("POST", "events"): lambda events: emulator.history.add(**events),
             ("DELETE", "events"): lambda _: emulator.history.forget(),
+            ("POST", "interfaces"): lambda added: emulator.networks.add_interfaces(**added),
+            ("POST", "addresses"): lambda added: emulator.networks.add_addresses(**added),
+            ("DELETE", "networks"): lambda _: emulator.networks.forget(),
             ("PUT", "regions"): lambda names: emulator.regions.opt_in(names),
             ("PUT", "organization"): self._organization,
             ("GET", "organization"): lambda _: emulator.organization.as_json(),

@@ -23,6 +23,7 @@ from emulator import (
     cloudtrail,
     control,
     mail,
+    networks,
     organization,
     regions,
     sample,
@@ -181,6 +182,7 @@ class Emulator:
         self.organization = organization.Organization()
         self.stacksets = stacksets.StackSets(self._modules, self.organization)
         self.history = cloudtrail.EventHistory(self.identity, self.regions)
+        self.networks = networks.Networks(self.identities, self.regions)
         self._control = control.Control(self)
         self._reset_ministack = self._app._reset_all_state
         self._dispatch = self._app._dispatch_service_request
@@ -209,9 +211,14 @@ class Emulator:
         actions = self._modules["ministack.core.iam_actions"]
         actions.request_tag_context = alarms.with_condition_key(actions.request_tag_context)
         self._add_security_hub()
-        self._add_operation(cloudtrail.SERVICE, "LookupEvents", self.history.lookup_events)
+        self._add_operations(cloudtrail.SERVICE, LookupEvents=self.history.lookup_events)
         self._add_organization()
-        self._add_operation(regions.SERVICE, "DescribeRegions", self.regions.describe_regions)
+        self._add_operations(
+            networks.SERVICE,
+            DescribeRegions=self.regions.describe_regions,
+            DescribeNetworkInterfaces=self.networks.describe_network_interfaces,
+            DescribeAddresses=self.networks.describe_addresses,
+        )
 
     def _add_organization(self) -> None:
         service, actions = organization.SERVICE, self._modules["ministack.core.iam_actions"]
@@ -265,15 +272,17 @@ class Emulator:
             self.stacksets.list_instances
         )
 
-    def _add_operation(self, service: str, name: str, operation: Callable[[str, str, bytes], Answer]) -> None:
-        """Replaces one operation of a service of MiniStack."""
+    def _add_operations(self, service: str, **operations: Callable[[str, str, bytes], Answer]) -> None:
+        """Replaces operations of a service of MiniStack."""
         others, actions = self._app.SERVICE_HANDLERS[service], self._modules["ministack.core.iam_actions"]
         responses = self._modules["ministack.core.responses"]
         tag_context = actions.request_tag_context
 
         async def handler(method: str, path: str, headers: dict, body: bytes, query: dict) -> Answer:
             parameters = self._app._routing_params(method, path, headers, body, query)
-            if actions.extract_iam_action(service, method, path, headers, body, parameters) != f"{service}:{name}":
+            action = actions.extract_iam_action(service, method, path, headers, body, parameters) or ""
+            operation = operations.get(action.removeprefix(f"{service}:"))
+            if operation is None:
                 return await others(method, path, headers, body, query)
             try:
                 return operation(responses.get_account_id(), responses.get_region(), body)
@@ -281,8 +290,9 @@ class Emulator:
                 return refused.in_protocol(actions._SERVICE_PROTOCOL.get(service), "x-amz-target" in headers)
 
         def request_tag_context(of: str, action: str, body: bytes, parameters: dict) -> dict:
-            # The operation has no tags. MiniStack would load the service's model to find that out: seconds for EC2.
-            return {} if action == f"{service}:{name}" else tag_context(of, action, body, parameters)
+            # The operations have no tags. MiniStack would load the service's model to find that out: seconds for EC2.
+            known = action.startswith(f"{service}:") and action.removeprefix(f"{service}:") in operations
+            return {} if known else tag_context(of, action, body, parameters)
 
         self._app.SERVICE_HANDLERS[service] = handler
         actions.request_tag_context = request_tag_context

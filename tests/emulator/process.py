@@ -213,6 +213,18 @@ class Emulator:
         """Removes the events of all Regions."""
         self.control("DELETE", "events")
 
+    def add_network_interfaces(self, region: str, interfaces: list[dict], account: str | None = None) -> None:
+        """Adds network interfaces to a Region of the account, or of another one; see networks.py."""
+        self.control("POST", "interfaces", {"region": region, "interfaces": interfaces, "account": account})
+
+    def add_addresses(self, region: str, addresses: list[dict], account: str | None = None) -> None:
+        """Adds Elastic IP addresses to a Region of the account, or of another one; see networks.py."""
+        self.control("POST", "addresses", {"region": region, "addresses": addresses, "account": account})
+
+    def forget_networks(self) -> None:
+        """Removes the network interfaces and Elastic IP addresses of all Regions."""
+        self.control("DELETE", "networks")
+
     def set_regions(self, *opted_in: str) -> None:
         """Opts in to these Regions, and to no others; the default Regions are always enabled."""
         self.control("PUT", "regions", list(opted_in))

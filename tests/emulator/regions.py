@@ -12,8 +12,6 @@ from urllib.parse import parse_qs
 
 from emulator.answers import Answer, Refused
 
-SERVICE = "ec2"
-
 # https://docs.aws.amazon.com/global-infrastructure/latest/regions/aws-regions.html
 DEFAULT = (
     "ap-northeast-1",

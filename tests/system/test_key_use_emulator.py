@@ -1,0 +1,258 @@
+"""The emulated account says who uses its access keys, as AWS does: last use, network interfaces and addresses."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from emulator import clock
+from emulator.launcher import ACCOUNT, REGION, SECRET
+from emulator.networks import (
+    address,
+    elastic_address,
+    interface,
+    managed,
+    of_function,
+    of_instance,
+    of_nat_gateway,
+    of_task,
+    of_vpc_endpoint,
+)
+from emulator.process import Emulator, EmulatorFailed
+from refusals import refusal
+from roles import assumed
+
+OTHER = "222233334444"
+OTHER_ACCOUNT = {"AccessKeyId": OTHER, "SecretAccessKey": SECRET, "SessionToken": None}
+
+
+# Network interfaces and addresses
+
+
+@pytest.fixture
+def networks(emulator: Emulator) -> Emulator:
+    """The emulator without the networks of its account."""
+    emulator.forget_networks()
+    return emulator
+
+
+def interfaces(emulator: Emulator, region: str = REGION, role: dict | None = None, **parameters: Any) -> list[dict]:
+    client = emulator.client("ec2", region=region, role=role)
+    return client.describe_network_interfaces(**parameters)["NetworkInterfaces"]
+
+
+def test_an_interface_is_returned_as_it_was_added(networks: Emulator) -> None:
+    added = of_instance(
+        "i-1234567890abcdef0",
+        address("10.0.1.17", "203.0.113.12", elastic=True),
+        address("10.0.1.18", "198.51.100.7", primary=False),
+        "10.0.1.19",
+        ipv6=["2001:db8::1", "2001:db8::2"],
+        attached="-40d",
+        TagSet=[{"Key": "Name", "Value": "a & <b>"}],
+    )
+    networks.add_network_interfaces("us-east-1", [added])
+    (found,) = interfaces(networks, "us-east-1")
+    attached = found["Attachment"].pop("AttachTime")
+    assert clock.stamp(attached) == added["Attachment"].pop("AttachTime")
+    assert clock.offset("+40d") <= clock.now() - attached < clock.offset("+40d1m")
+    assert found.pop("AvailabilityZone") == "us-east-1a"
+    assert found.pop("PrivateDnsName") == "ip-10-0-1-17.ec2.internal"
+    assert found["Association"].pop("PublicDnsName") == "ec2-203-0-113-12.compute-1.amazonaws.com"
+    for one in found["PrivateIpAddresses"]:
+        one.pop("PrivateDnsName")
+        one.get("Association", {}).pop("PublicDnsName", None)
+    assert found == added
+    assert [one.get("Association", {}).get("IpOwnerId") for one in found["PrivateIpAddresses"]] == [
+        ACCOUNT,
+        "amazon",
+        None,
+    ]
+    assert [one["Primary"] for one in found["PrivateIpAddresses"]] == [True, False, False]
+
+
+def test_the_interfaces_of_services_have_their_types_and_descriptions(networks: Emulator) -> None:
+    networks.add_network_interfaces(
+        REGION,
+        [
+            of_nat_gateway("nat-0a1b", address("10.0.0.4", "198.51.100.20", elastic=True)),
+            of_nat_gateway("nat-0a1c", "10.0.0.5", kind="natGateway"),
+            of_task("web", address("10.0.0.6", "198.51.100.21")),
+            of_function("report", "10.0.0.7"),
+            of_vpc_endpoint("vpce-0a1b", "10.0.0.8"),
+            interface("10.0.0.9", description="RDSNetworkInterface", requester="amazon-rds"),
+        ],
+    )
+    found = interfaces(networks)
+    assert [one["InterfaceType"] for one in found] == [
+        "nat_gateway",
+        "natGateway",
+        "interface",
+        "lambda",
+        "vpc_endpoint",
+        "interface",
+    ]
+    assert all(one["RequesterManaged"] and "InstanceId" not in one.get("Attachment", {}) for one in found)
+    descriptions = [one["Description"] for one in found]
+    assert descriptions[0] == "Interface for NAT Gateway nat-0a1b"
+    assert descriptions[2].startswith(f"arn:aws:ecs:{REGION}:{ACCOUNT}:attachment/")
+    assert descriptions[3].startswith("AWS Lambda VPC ENI-report-")
+    assert descriptions[4] == "VPC Endpoint Interface vpce-0a1b"
+    assert found[5]["Status"] == "available" and "Attachment" not in found[5]
+
+
+def test_a_shared_network_has_interfaces_of_another_owner(networks: Emulator) -> None:
+    networks.add_network_interfaces(REGION, [of_instance("i-0a1b", "10.0.0.4", owner=OTHER), interface("10.0.0.5")])
+    found = interfaces(networks)
+    assert [one["OwnerId"] for one in found] == [OTHER, ACCOUNT]
+    assert found[0]["Attachment"]["InstanceOwnerId"] == OTHER
+
+
+def test_hidden_managed_interfaces_are_listed_only_on_request(networks: Emulator) -> None:
+    plain = interface("10.0.0.4")
+    hidden = managed(of_instance("i-0a1b", "10.0.0.5"))
+    shown = managed(of_instance("i-0a1c", "10.0.0.6"), hidden=False)
+    networks.add_network_interfaces(REGION, [plain, hidden, shown])
+
+    def addresses(**parameters: Any) -> list[str]:
+        return [one["PrivateIpAddress"] for one in interfaces(networks, **parameters)]
+
+    assert addresses() == addresses(IncludeManagedResources=False) == ["10.0.0.4", "10.0.0.6"]
+    assert addresses(IncludeManagedResources=True) == ["10.0.0.4", "10.0.0.5", "10.0.0.6"]
+    (found,) = interfaces(networks, IncludeManagedResources=True)[1:2]
+    assert found["Operator"] == {"Managed": True, "Principal": "eks.amazonaws.com", "HiddenByDefault": True}
+
+
+def test_interfaces_come_in_pages(networks: Emulator) -> None:
+    networks.add_network_interfaces(REGION, [interface(f"10.0.{n // 200}.{n % 200 + 4}") for n in range(1012)])
+    whole = interfaces(networks)
+    assert len({one["NetworkInterfaceId"] for one in whole}) == 1012
+    client = networks.client("ec2")
+    found, token, sizes = [], {}, []
+    while True:
+        page = client.describe_network_interfaces(MaxResults=500, **token)
+        found += page["NetworkInterfaces"]
+        sizes.append(len(page["NetworkInterfaces"]))
+        if "NextToken" not in page:
+            break
+        token = {"NextToken": page["NextToken"]}
+    assert (sizes, found) == ([500, 500, 12], whole)
+    assert len(interfaces(networks, MaxResults=5)) == 5
+
+
+def test_a_page_token_belongs_to_its_request(networks: Emulator) -> None:
+    for region in (REGION, "eu-west-1"):
+        networks.add_network_interfaces(region, [interface(f"10.0.0.{n}") for n in range(4, 24)])
+    same = {"MaxResults": 5, "IncludeManagedResources": True}
+    token = networks.client("ec2").describe_network_interfaces(**same)["NextToken"]
+    assert len(interfaces(networks, **same, NextToken=token)) == 5
+    for other in (
+        {"MaxResults": 6},
+        {"IncludeManagedResources": False},
+        {"region": "eu-west-1"},
+        {"role": OTHER_ACCOUNT},
+        {"NextToken": "bm9uZQ=="},
+        {"NextToken": "%"},
+    ):
+        refused = refusal(interfaces, emulator=networks, **{**same, "NextToken": token, **other})
+        assert refused[:2] == ("InvalidPaginationToken", 400)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "code"),
+    [
+        ({"MaxResults": 4}, "InvalidParameterValue"),
+        ({"MaxResults": 1001}, "InvalidParameterValue"),
+        ({"NetworkInterfaceIds": ["eni-0000"]}, "InvalidNetworkInterfaceID.NotFound"),
+        ({"Filters": [{"Name": "vpc-id", "Values": ["vpc-1"]}]}, "InvalidParameterValue"),
+    ],
+)
+def test_an_invalid_request_for_interfaces_is_refused(networks: Emulator, parameters: dict, code: str) -> None:
+    client = networks.client("ec2", checked=False)
+    assert refusal(client.describe_network_interfaces, **parameters)[:2] == (code, 400)
+
+
+def test_interfaces_can_be_selected_by_id(networks: Emulator) -> None:
+    wanted = interface("10.0.0.5")
+    networks.add_network_interfaces(REGION, [interface("10.0.0.4"), wanted])
+    (found,) = interfaces(networks, NetworkInterfaceIds=[wanted["NetworkInterfaceId"]])
+    assert found["PrivateIpAddress"] == "10.0.0.5"
+    both = {"NetworkInterfaceIds": [wanted["NetworkInterfaceId"]], "MaxResults": 5}
+    assert refusal(interfaces, emulator=networks, **both)[0] == "InvalidParameterCombination"
+
+
+def test_elastic_addresses_name_what_has_them(networks: Emulator) -> None:
+    server = of_instance("i-0a1b", address("10.0.0.4", "203.0.113.12", elastic=True))
+    gateway = of_nat_gateway("nat-0a1b", address("10.0.0.5", "203.0.113.13", elastic=True))
+    networks.add_addresses(
+        REGION,
+        [
+            elastic_address("203.0.113.12", of=server),
+            elastic_address("203.0.113.13", of=gateway),
+            elastic_address("203.0.113.14", Tags=[{"Key": "Name", "Value": "spare"}]),
+            elastic_address("203.0.113.15", ServiceManaged="rnat"),
+        ],
+    )
+    client = networks.client("ec2")
+    found = {one["PublicIp"]: one for one in client.describe_addresses()["Addresses"]}
+    assert found["203.0.113.12"] == {
+        "AllocationId": server["Association"]["AllocationId"],
+        "AssociationId": server["Association"]["AssociationId"],
+        "Domain": "vpc",
+        "InstanceId": "i-0a1b",
+        "NetworkBorderGroup": REGION,
+        "NetworkInterfaceId": server["NetworkInterfaceId"],
+        "NetworkInterfaceOwnerId": ACCOUNT,
+        "PrivateIpAddress": "10.0.0.4",
+        "PublicIp": "203.0.113.12",
+        "PublicIpv4Pool": "amazon",
+    }
+    assert "InstanceId" not in found["203.0.113.13"] and "NetworkInterfaceId" not in found["203.0.113.14"]
+    assert found["203.0.113.14"]["Tags"] == [{"Key": "Name", "Value": "spare"}]
+    assert found["203.0.113.15"]["ServiceManaged"] == "rnat"
+    assert len(client.describe_addresses(PublicIps=["203.0.113.14"])["Addresses"]) == 1
+    assert refusal(client.describe_addresses, PublicIps=["203.0.113.99"])[0] == "InvalidAddress.NotFound"
+
+
+def test_regions_and_accounts_have_their_own_networks(networks: Emulator) -> None:
+    networks.add_network_interfaces("eu-west-1", [interface("10.0.0.4")])
+    networks.add_network_interfaces("eu-west-1", [interface("10.0.0.5", owner=OTHER)], account=OTHER)
+    networks.add_addresses("eu-west-1", [elastic_address("203.0.113.14")])
+    assert [one["PrivateIpAddress"] for one in interfaces(networks, "eu-west-1")] == ["10.0.0.4"]
+    assert [one["PrivateIpAddress"] for one in interfaces(networks, "eu-west-1", OTHER_ACCOUNT)] == ["10.0.0.5"]
+    assert interfaces(networks) == interfaces(networks, role=OTHER_ACCOUNT) == []
+    assert networks.client("ec2").describe_addresses()["Addresses"] == []
+    assert networks.client("ec2", region="eu-west-1").describe_addresses()["Addresses"]
+    networks.forget_networks()
+    assert interfaces(networks, "eu-west-1") == []
+    networks.reset()
+    assert interfaces(networks, "eu-west-1", OTHER_ACCOUNT) == []
+
+
+def test_a_wrong_network_is_reported(networks: Emulator) -> None:
+    with pytest.raises(EmulatorFailed, match="no Region mars-north-1"):
+        networks.add_network_interfaces("mars-north-1", [])
+    with pytest.raises(EmulatorFailed, match="lacks PrivateIpAddresses"):
+        networks.add_network_interfaces(REGION, [{"NetworkInterfaceId": "eni-0a1b"}])
+    with pytest.raises(EmulatorFailed, match="lacks PublicIp"):
+        networks.add_addresses(REGION, [{}])
+
+
+@pytest.mark.parametrize("operation", ["DescribeNetworkInterfaces", "DescribeAddresses"])
+def test_a_policy_can_deny_networks_in_a_region(networks: Emulator, operation: str) -> None:
+    method = {"DescribeAddresses": "describe_addresses"}.get(operation, "describe_network_interfaces")
+    condition = {"StringEquals": {"aws:RequestedRegion": "eu-west-1"}}
+    role = assumed(networks, {"Action": f"ec2:{operation}", "Condition": condition})
+    getattr(networks.client("ec2", role=role), method)()
+    code, status, message = refusal(getattr(networks.client("ec2", region="eu-west-1", role=role), method))
+    assert (code, status) == ("UnauthorizedOperation", 403)
+    assert f"is not authorized to perform: ec2:{operation}" in message
+
+
+def test_a_disabled_region_knows_no_credentials_of_ec2(networks: Emulator) -> None:
+    client = networks.client("ec2", region="af-south-1")
+    assert refusal(client.describe_network_interfaces)[:2] == ("AuthFailure", 401)
+    assert refusal(client.describe_addresses)[:2] == ("AuthFailure", 401)
+    networks.set_regions("af-south-1")
+    assert client.describe_network_interfaces()["NetworkInterfaces"] == []
