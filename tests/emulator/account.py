@@ -42,6 +42,11 @@ class Key:
     region: str = "us-east-1"
     service: str = "s3"
 
+    @property
+    def reported_region(self) -> str:
+        """The Region that IAM reports: a service without Regions has none."""
+        return "N/A" if self.service in ("s3", "iam") else self.region
+
 
 @dataclass
 class Password:
@@ -80,8 +85,18 @@ class SshKey:
 
 
 @dataclass
+class ServiceUse:
+    """A service that a user may access, by its namespace in IAM; `used` is None if the user never did."""
+
+    namespace: str
+    used: str | None = None
+    region: str = "us-east-1"
+
+
+@dataclass
 class User:
-    """An IAM user, or the root user when the name is ROOT. `mfa` is None, `virtual` or `hardware`."""
+    """An IAM user, or the root user when the name is ROOT. `mfa` is None, `virtual` or `hardware`. `services` are those that
+    the last uses of the keys do not show."""
 
     name: str
     created: str = "-900d"
@@ -92,6 +107,7 @@ class User:
     certificates: list[Certificate | None] = field(default_factory=list)
     credentials: list[ServiceCredential] = field(default_factory=list)
     ssh_keys: list[SshKey] = field(default_factory=list)
+    services: list[ServiceUse] = field(default_factory=list)
 
     @property
     def is_root(self) -> bool:
@@ -202,6 +218,7 @@ def _anchored(user: User, at: datetime) -> User:
             dataclasses.replace(one, created=time(one.created), expires=time(one.expires)) for one in user.credentials
         ],
         ssh_keys=[dataclasses.replace(one, uploaded=time(one.uploaded)) for one in user.ssh_keys],
+        services=[dataclasses.replace(one, used=time(one.used)) for one in user.services],
     )
 
 
@@ -228,9 +245,7 @@ def _key_columns(key: Key | None) -> list[str]:
         return ["false", "N/A", "N/A", "N/A", "N/A"]
     if key.used is None:
         return [_boolean(key.active), key.created, "N/A", "N/A", "N/A"]
-    # A service without regions has no region in the report.
-    region = "N/A" if key.service in ("s3", "iam") else key.region
-    return [_boolean(key.active), key.created, key.used, region, key.service]
+    return [_boolean(key.active), key.created, key.used, key.reported_region, key.service]
 
 
 def _certificate_columns(certificate: Certificate | None) -> list[str]:

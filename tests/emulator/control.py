@@ -35,7 +35,7 @@ from collections.abc import Callable
 from typing import Any
 
 from emulator import clock, filters, sample
-from emulator.account import ROOT, Key, ServiceCredential, SshKey, credential_id, ssh_key_id
+from emulator.account import ROOT, Key, ServiceCredential, ServiceUse, SshKey, credential_id, ssh_key_id
 from emulator.answers import Answer, json_answer
 from emulator.identity import REPORT_LIFETIME, Identity
 from emulator.securityhub import Hub
@@ -231,6 +231,31 @@ def _use_root(identity: Identity, when: str = "-1m", service: str = "iam") -> No
     key.used, key.service = clock.stamp(clock.moment(when, clock.now())), service
 
 
+def _use_key(
+    identity: Identity, name: str, slot: int = 0, when: str = "-1m", service: str = "iam", region: str = "us-east-1"
+) -> None:
+    """Sets the last use of a user's key."""
+    key = identity.account.user(name).key(slot)
+    if key is None:
+        raise LookupError(f"{name} has no access key in slot {slot}")
+    key.used, key.service, key.region = clock.stamp(clock.moment(when, clock.now())), service, region
+
+
+def _use_service(
+    identity: Identity, name: str, namespace: str, when: str | None = "-1h", region: str = "us-east-1"
+) -> None:
+    """Adds a service to those that a user has accessed; without `when` the user may access it, and never did."""
+    used = when and clock.stamp(clock.moment(when, clock.now()))
+    identity.account.user(name).services.append(ServiceUse(namespace, used, region))
+
+
+def _last_accessed(identity: Identity, polls: int | None = None, failure: str | None = None) -> None:
+    """Makes jobs on accessed services be in progress so many times, and then fail if there is a message."""
+    identity.last_accessed.failure = failure
+    if polls is not None:
+        identity.last_accessed.polls = polls
+
+
 def _root_mfa(identity: Identity, kind: str | None) -> None:
     if kind not in (None, "virtual", "hardware"):
         raise ValueError("an MFA device is virtual or hardware, or there is none: null")
@@ -269,6 +294,9 @@ OPERATIONS: dict[str, Callable[..., None]] = {
     "add-ssh-key": _add_ssh_key,
     "delete-ssh-keys": _delete_ssh_keys,
     "use-root": _use_root,
+    "use-key": _use_key,
+    "use-service": _use_service,
+    "last-accessed": _last_accessed,
     "root-mfa": _root_mfa,
     "delete-user": _delete_user,
     "summary": _summary,

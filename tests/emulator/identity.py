@@ -1,5 +1,5 @@
 """IAM's APIs that credwarden reads: the credential report, the account summary, virtual MFA devices, service-specific
-credentials, and the listings of access keys and SSH keys.
+credentials, and the listings of access keys and SSH keys. The last uses are in last_accessed.py.
 
 MiniStack's own report has a constant root row and no last-used dates; these handlers serve the account model instead.
 The model's users and keys are copied to MiniStack's stores, for policies, other IAM calls and sign-in; those of the other
@@ -18,6 +18,7 @@ from emulator import account as accounts
 from emulator import clock, sample
 from emulator.account import Account, Key, ServiceCredential, SshKey, User
 from emulator.answers import Answer
+from emulator.last_accessed import LastAccessed
 
 REPORT_LIFETIME = clock.offset("+4h")
 
@@ -83,6 +84,7 @@ class Identity:
         self._polls_left = 0
         self._report: tuple[str | None, Any] | None = None
         self._owners: tuple[tuple, dict[str, list]] | None = None
+        self.last_accessed = LastAccessed(iam, account_id, lambda: self.account, self._has_key)
 
     @property
     def account(self) -> Account:
@@ -98,6 +100,7 @@ class Identity:
         """Drops a model that can be made again."""
         if self._source is not None:
             self._account = None
+            self.last_accessed.changed()
 
     def keep(self) -> None:
         """Keeps the model, since it is about to be changed, and the report from before."""
@@ -126,6 +129,7 @@ class Identity:
             "ListServiceSpecificCredentials": self._list_service_credentials,
             "UpdateServiceSpecificCredential": self._update_service_credential,
             "DeleteServiceSpecificCredential": self._delete_service_credential,
+            **self.last_accessed.handlers(),
         }
 
     def load(self, account: Account) -> None:
@@ -135,6 +139,7 @@ class Identity:
         self.report_age = clock.offset("+0s")
         self.polls = 0
         self.lists_all_credentials = True
+        self.last_accessed.reset()
         self.changed()
 
     def changed(self, keep_report: bool = False) -> None:
@@ -143,6 +148,7 @@ class Identity:
             self._report = None
             self._polls_left = 0
         self._owners = None
+        self.last_accessed.changed()
         if self.copied:
             self._copy()
 
@@ -326,6 +332,10 @@ class Identity:
                     owners.setdefault(key["UserName"], []).append(place)
             self._owners = state, owners
         return [keys[place] for place in self._owners[1].get(name, ()) if place in keys]
+
+    def _has_key(self, identity: str) -> bool:
+        """Returns whether a key was not deleted by IAM's API; without a copy there is no such call."""
+        return not self.copied or identity in self._iam._access_keys
 
     def _list_virtual_mfa_devices(self, parameters: dict) -> Answer:
         status = self._iam._p(parameters, "AssignmentStatus") or "Any"

@@ -36,6 +36,7 @@ from emulator import (
 from emulator.account import ACCOUNT
 from emulator.answers import Answer, Refused
 from emulator.identity import Identities
+from emulator.last_accessed import CALLER
 from emulator.traffic import Traffic
 
 MINISTACK_VERSION = "1.5.33"
@@ -343,6 +344,7 @@ class Emulator:
             )
         except Refused as refused:
             return refused.in_protocol(actions._SERVICE_PROTOCOL.get(service), "x-amz-target" in headers)
+        CALLER.set(router.extract_access_key_id(headers, query))
         fault = arrival.fault
         if fault is not None and fault.how == "denied":
             answer = self._denied(service, action, method, path, headers, body, query, request_id)

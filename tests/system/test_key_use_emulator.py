@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from typing import Any
 
 import pytest
 
-from emulator import clock
+from emulator import audit, clock
+from emulator.account import key_id
 from emulator.launcher import ACCOUNT, REGION, SECRET
 from emulator.networks import (
     address,
@@ -256,3 +259,170 @@ def test_a_disabled_region_knows_no_credentials_of_ec2(networks: Emulator) -> No
     assert refusal(client.describe_addresses)[:2] == ("AuthFailure", 401)
     networks.set_regions("af-south-1")
     assert client.describe_network_interfaces()["NetworkInterfaces"] == []
+
+
+# The last use of access keys
+
+
+def last_used(emulator: Emulator, user: str, slot: int = 0) -> tuple[str, dict]:
+    found = emulator.client("iam").get_access_key_last_used(AccessKeyId=key_id(ACCOUNT, user, slot))
+    return found["UserName"], found["AccessKeyLastUsed"]
+
+
+def test_the_last_use_of_every_key_is_that_of_the_report(emulator: Emulator) -> None:
+    keys = 0
+    for row in csv.DictReader(io.StringIO(emulator.report())):
+        for slot in (0, 1):
+            column = f"access_key_{slot + 1}"
+            if row["user"] == "<root_account>" or row[f"{column}_last_rotated"] == "N/A":
+                continue
+            user, used = last_used(emulator, row["user"], slot)
+            assert user == row["user"]
+            assert (used["Region"], used["ServiceName"]) == (
+                row[f"{column}_last_used_region"],
+                row[f"{column}_last_used_service"],
+            )
+            date = used.get("LastUsedDate")
+            assert (clock.stamp(date) if date else "N/A") == row[f"{column}_last_used_date"]
+            keys += 1
+    assert keys >= 15
+
+
+def test_a_key_that_was_never_used_has_no_date(emulator: Emulator) -> None:
+    assert last_used(emulator, "unused") == ("unused", {"Region": "N/A", "ServiceName": "N/A"})
+    made = emulator.client("iam").create_access_key(UserName="alice")["AccessKey"]
+    found = emulator.client("iam").get_access_key_last_used(AccessKeyId=made["AccessKeyId"])
+    assert (found["UserName"], found["AccessKeyLastUsed"]) == ("alice", {"Region": "N/A", "ServiceName": "N/A"})
+
+
+def test_a_key_is_used_while_the_emulator_runs(emulator: Emulator) -> None:
+    emulator.change_account("use-key", name="twins", slot=1, when="-5m", service="ec2", region="eu-west-1")
+    user, used = last_used(emulator, "twins", 1)
+    assert (user, used["ServiceName"], used["Region"]) == ("twins", "ec2", "eu-west-1")
+    assert clock.now() - used["LastUsedDate"] < clock.offset("+6m")
+    with pytest.raises(EmulatorFailed, match="no access key in slot 1"):
+        emulator.change_account("use-key", name="bob", slot=1)
+
+
+def test_an_unknown_key_is_denied(emulator: Emulator) -> None:
+    client = emulator.client("iam")
+
+    def denied(identity: str) -> None:
+        code, status, message = refusal(client.get_access_key_last_used, AccessKeyId=identity)
+        assert (code, status) == ("AccessDenied", 403)
+        assert message.endswith(f"iam:GetAccessKeyLastUsed on resource: access key {identity}")
+
+    denied("AKIAIOSFODNN7EXAMPLE")
+    client.delete_access_key(UserName="bob", AccessKeyId=key_id(ACCOUNT, "bob", 0))
+    denied(key_id(ACCOUNT, "bob", 0))
+
+
+def test_a_member_account_has_the_last_uses_of_its_own_keys(emulator: Emulator) -> None:
+    emulator.make_organization()
+    iam = emulator.client("iam", role=audit.root("666677778888"))
+    identity = key_id("666677778888", "user-0001", 0)
+    found = iam.get_access_key_last_used(AccessKeyId=identity)
+    assert (found["UserName"], found["AccessKeyLastUsed"]["ServiceName"]) == ("user-0001", "s3")
+    assert refusal(emulator.client("iam").get_access_key_last_used, AccessKeyId=identity)[0] == "AccessDenied"
+
+
+# The services that a user has accessed
+
+
+def arn(user: str, path: str = "/") -> str:
+    return f"arn:aws:iam::{ACCOUNT}:user{path}{user}"
+
+
+def accessed(emulator: Emulator, user: str, path: str = "/") -> list[dict]:
+    iam = emulator.client("iam")
+    job = iam.generate_service_last_accessed_details(Arn=arn(user, path), Granularity="SERVICE_LEVEL")["JobId"]
+    while True:
+        found = iam.get_service_last_accessed_details(JobId=job)
+        if found["JobStatus"] != "IN_PROGRESS":
+            return found["ServicesLastAccessed"]
+
+
+def test_the_services_of_a_user_are_those_of_its_keys_and_of_the_model(emulator: Emulator) -> None:
+    for namespace, when in (("dynamodb", "-5d"), ("dynamodb", "-8d"), ("sqs", None), ("glue", "-500d")):
+        emulator.change_account("use-service", name="etl", namespace=namespace, when=when, region="eu-west-1")
+    found = {one["ServiceNamespace"]: one for one in accessed(emulator, "etl")}
+    assert list(found) == ["dynamodb", "glue", "s3", "sqs"]
+    assert found["sqs"] == {"ServiceName": "sqs", "ServiceNamespace": "sqs", "TotalAuthenticatedEntities": 0}
+    dynamodb = found["dynamodb"]
+    age = clock.now() - dynamodb["LastAuthenticated"]
+    assert clock.offset("+5d") <= age < clock.offset("+5d1m")
+    assert (dynamodb["LastAuthenticatedRegion"], dynamodb["TotalAuthenticatedEntities"]) == ("eu-west-1", 1)
+    assert dynamodb["LastAuthenticatedEntity"] == arn("etl")
+    assert found["glue"]["LastAuthenticatedRegion"] == "us-east-1"
+    assert [one["ServiceNamespace"] for one in accessed(emulator, "metrics")] == ["cloudwatch"]
+    assert [one["ServiceNamespace"] for one in accessed(emulator, "ci-deploy", "/ci/github/")] == ["ecr"]
+    assert accessed(emulator, "unused") == []
+
+
+def test_a_job_is_in_progress_before_it_is_completed(emulator: Emulator) -> None:
+    iam = emulator.client("iam")
+    emulator.change_account("last-accessed", polls=2)
+    job = iam.generate_service_last_accessed_details(Arn=arn("backup"))["JobId"]
+    assert len(job) == 36
+    answers = [iam.get_service_last_accessed_details(JobId=job) for _ in range(4)]
+    assert [one["JobStatus"] for one in answers] == ["IN_PROGRESS", "IN_PROGRESS", "COMPLETED", "COMPLETED"]
+    assert "JobCompletionDate" not in answers[0] and "ServicesLastAccessed" not in answers[0]
+    assert answers[2]["JobCreationDate"] <= answers[2]["JobCompletionDate"] == answers[3]["JobCompletionDate"]
+    assert (answers[2]["JobType"], answers[2]["IsTruncated"]) == ("SERVICE_LEVEL", False)
+
+
+def test_a_job_can_fail(emulator: Emulator) -> None:
+    iam = emulator.client("iam")
+    emulator.change_account("last-accessed", polls=0, failure="no report today")
+    job = iam.generate_service_last_accessed_details(Arn=arn("backup"))["JobId"]
+    found = iam.get_service_last_accessed_details(JobId=job)
+    assert (found["JobStatus"], found["Error"]["Message"]) == ("FAILED", "no report today")
+
+
+def test_accessed_services_come_in_pages(emulator: Emulator) -> None:
+    for number in range(250):
+        emulator.change_account("use-service", name="backup", namespace=f"service-{number:03d}", when=None)
+    emulator.change_account("last-accessed", polls=0)
+    iam = emulator.client("iam")
+    job = iam.generate_service_last_accessed_details(Arn=arn("backup"))["JobId"]
+    found, marker, sizes = [], {}, []
+    while True:
+        page = iam.get_service_last_accessed_details(JobId=job, **marker)
+        found += [one["ServiceNamespace"] for one in page["ServicesLastAccessed"]]
+        sizes.append(len(page["ServicesLastAccessed"]))
+        if not page["IsTruncated"]:
+            break
+        marker = {"Marker": page["Marker"]}
+    assert sizes == [100, 100, 51]
+    assert found == sorted(found) and len(set(found)) == 251
+    assert len(iam.get_service_last_accessed_details(JobId=job, MaxItems=7)["ServicesLastAccessed"]) == 7
+
+
+def test_a_job_is_known_only_to_its_caller(emulator: Emulator) -> None:
+    iam = emulator.client("iam")
+    job = iam.generate_service_last_accessed_details(Arn=arn("backup"))["JobId"]
+    for other in (emulator.client("iam", role=assumed(emulator)), emulator.client("iam", role=OTHER_ACCOUNT)):
+        assert refusal(other.get_service_last_accessed_details, JobId=job)[:2] == ("NoSuchEntity", 404)
+    assert iam.get_service_last_accessed_details(JobId=job)["JobStatus"] == "IN_PROGRESS"
+    unknown = "00000000-0000-0000-0000-000000000000"
+    assert refusal(iam.get_service_last_accessed_details, JobId=unknown)[:2] == ("NoSuchEntity", 404)
+
+
+def test_a_job_needs_a_user_of_the_account(emulator: Emulator) -> None:
+    iam = emulator.client("iam", checked=False)
+    for wrong in (arn("missing"), arn("backup").replace(ACCOUNT, OTHER), arn("ci-deploy")):
+        assert refusal(iam.generate_service_last_accessed_details, Arn=wrong)[:2] == ("NoSuchEntity", 404)
+    invalid = refusal(iam.generate_service_last_accessed_details, Arn=arn("backup"), Granularity="DAILY")
+    assert invalid[:2] == ("InvalidInput", 400)
+
+
+@pytest.mark.parametrize("operation", ["GetAccessKeyLastUsed", "GenerateServiceLastAccessedDetails"])
+def test_a_policy_can_deny_the_last_uses(emulator: Emulator, operation: str) -> None:
+    iam = emulator.client("iam", role=assumed(emulator, {"Action": f"iam:{operation}"}))
+    call, arguments = {
+        "GetAccessKeyLastUsed": (iam.get_access_key_last_used, {"AccessKeyId": key_id(ACCOUNT, "bob", 0)}),
+        "GenerateServiceLastAccessedDetails": (iam.generate_service_last_accessed_details, {"Arn": arn("bob")}),
+    }[operation]
+    code, status, message = refusal(call, **arguments)
+    assert (code, status) == ("AccessDenied", 403)
+    assert f"is not authorized to perform: iam:{operation}" in message
