@@ -182,7 +182,7 @@ class Emulator:
         self.identity = self.identities.main
         self.organization = organization.Organization()
         self.stacksets = stacksets.StackSets(self._modules, self.organization)
-        self.history = cloudtrail.EventHistory(self.identity, self.regions)
+        self.history = cloudtrail.EventHistory(self.identities, self.regions)
         self.networks = networks.Networks(self.identities, self.regions)
         self._control = control.Control(self)
         self._reset_ministack = self._app._reset_all_state
@@ -577,9 +577,9 @@ def _as_if_by_tls(scope: dict) -> dict:
 
 
 async def _body(receive: Callable) -> bytes:
-    body = b""
+    parts = []
     while True:
         message = await receive()
-        body += message.get("body", b"")
+        parts.append(message.get("body", b""))
         if not message.get("more_body"):
-            return body
+            return b"".join(parts)

@@ -205,9 +205,9 @@ class Emulator:
             if finding["AwsAccountId"] == ACCOUNT and finding["GeneratorId"].startswith("credwarden/")
         }
 
-    def add_events(self, region: str, records: list[dict]) -> None:
-        """Adds records to CloudTrail's event history of a Region; see records.py."""
-        self.control("POST", "events", {"region": region, "records": records})
+    def add_events(self, region: str, records: list[dict], account: str | None = None) -> None:
+        """Adds records to CloudTrail's event history of a Region of the account, or of another one; see records.py."""
+        self.control("POST", "events", {"region": region, "records": records, "account": account})
 
     def forget_events(self) -> None:
         """Removes the events of all Regions."""
