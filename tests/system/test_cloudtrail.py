@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
+import random
+import time
 from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
@@ -19,14 +21,22 @@ from emulator.account import ROOT, key_id
 from emulator.launcher import ACCOUNT, REGION, SECRET
 from emulator.process import Emulator, EmulatorFailed, wait_for
 from emulator.records import (
+    FARGATE,
+    GITHUB,
+    assume_role,
     assumed_root,
     console_login,
+    data_event,
+    from_address,
+    from_endpoint,
     iam_user,
     on_behalf,
     record,
+    refused_with,
     role_session,
     root,
     root_session,
+    series,
     service,
     sso_session,
 )
@@ -198,6 +208,84 @@ def test_only_management_events_are_found(history: Emulator) -> None:
     history.add_events(HOME, [data, insight, record("CreateUser", root())])
     assert names(history) == ["CreateUser"]
     assert names(history, EventCategory="insight") == []
+
+
+def test_a_record_says_where_the_call_came_from(history: Emulator) -> None:
+    user, ec2 = iam_user("etl", slot=1), {"region": REGION, "source": "ec2.amazonaws.com"}
+    history.add_events(
+        REGION,
+        [
+            record("Describe1", user, "-4h", **ec2, **from_address("203.0.113.12", GITHUB)),
+            record(
+                "Describe2", user, "-3h", **ec2, **from_address("2001:db8::1", FARGATE), **refused_with("Forbidden")
+            ),
+            record("Describe3", user, "-2h", **ec2, **from_endpoint("vpce-0a1b", "10.0.1.17", "222233334444")),
+            record("Describe4", on_behalf(user, "cloudformation.amazonaws.com"), "-1h", **ec2),
+        ],
+    )
+    key = by("AccessKeyId", key_id(ACCOUNT, "etl", 1))
+    found = lookup(history, region=REGION, LookupAttributes=key)["Events"]
+    last, endpoint, rejected, first = (json.loads(event["CloudTrailEvent"]) for event in found)
+    assert (first["sourceIPAddress"], first["userAgent"]) == ("203.0.113.12", GITHUB)
+    assert (rejected["sourceIPAddress"], rejected["errorCode"]) == ("2001:db8::1", "Forbidden")
+    assert (endpoint["vpcEndpointId"], endpoint["vpcEndpointAccountId"]) == ("vpce-0a1b", "222233334444")
+    assert endpoint["sourceIPAddress"] == "10.0.1.17"
+    assert last["sourceIPAddress"] == last["userIdentity"]["invokedBy"] == "cloudformation.amazonaws.com"
+    assert "vpcEndpointId" not in first and "errorCode" not in first
+
+
+def test_an_assumed_role_is_named_by_its_arn(history: Emulator) -> None:
+    role = "arn:aws:iam::222233334444:role/ci/Deploy"
+    history.add_events(HOME, [assume_role(iam_user("bob"), role, "-1h")])
+    (event,) = lookup(history, LookupAttributes=by("ResourceName", role))["Events"]
+    assert (event["EventName"], event["EventSource"], event["ReadOnly"]) == ("AssumeRole", "sts.amazonaws.com", "true")
+    stored = json.loads(event["CloudTrailEvent"])
+    assert stored["requestParameters"] == {"roleArn": role, "roleSessionName": "deploy"}
+    assert stored["responseElements"]["credentials"]["accessKeyId"].startswith("ASIA")
+    assert event["AccessKeyId"] == key_id(ACCOUNT, "bob", 0)
+
+
+def test_data_events_are_not_in_the_history(history: Emulator) -> None:
+    history.add_events(HOME, [data_event("GetObject", iam_user("backup"), "-1h"), record("ListUsers", root())])
+    assert names(history) == ["ListUsers"]
+    assert names(history, LookupAttributes=by("AccessKeyId", key_id(ACCOUNT, "backup", 0))) == []
+
+
+def test_a_series_ends_with_its_last_record(history: Emulator) -> None:
+    last = record("ListUsers", iam_user("bob"), "-1h")
+    made = series(last, every="6h", over="2d")
+    assert len({one["eventID"] for one in made}) == len(made) == 8
+    times = [clock.moment(one["eventTime"], clock.now()) for one in made]
+    assert clock.stamp(times[-1]) == last["eventTime"]
+    assert {later - earlier for earlier, later in zip(times, times[1:], strict=False)} == {timedelta(hours=6)}
+    history.add_events(HOME, made)
+    assert len(names(history)) == 8
+
+
+def test_many_records_in_any_order_are_found_fast(history: Emulator) -> None:
+    key = by("AccessKeyId", key_id(ACCOUNT, "bob", 0))
+    others = series(record("ListRoles", iam_user("etl"), "-1h"), every="5m", over="60d")
+    made = series(record("ListUsers", iam_user("bob"), "-2h"), every="1h", over="8d")
+    mixed = others + made
+    random.Random(18).shuffle(mixed)
+    history.add_events(HOME, mixed[:9000])
+    assert len(names(history)) == 50
+    history.add_events(HOME, mixed[9000:])
+    lookup(history, LookupAttributes=key)
+    began = time.monotonic()
+    events = [event for page in pages(history, LookupAttributes=key) for event in page]
+    # The rate limit allows 2 lookups a second, and there are 4 pages.
+    assert time.monotonic() - began < 10
+    assert [event["EventId"] for event in events] == [one["eventID"] for one in reversed(made)]
+    oldest = clock.moment(others[0]["eventTime"], clock.now())
+    assert len(lookup(history, EndTime=oldest + timedelta(minutes=10))["Events"]) == 3
+
+
+def test_a_member_account_has_its_own_events(history: Emulator) -> None:
+    other = OTHER_ACCOUNT["AccessKeyId"]
+    history.add_events(HOME, [record("ListUsers", root(account=other), account=other)], account=other)
+    assert names(history, role=OTHER_ACCOUNT) == ["ListUsers"]
+    assert names(history) == []
 
 
 def test_the_sample_account_has_events(emulator: Emulator) -> None:
