@@ -21,6 +21,7 @@ PUT    /_credwarden/organization            "member", "management", or null: the
 POST   /_credwarden/organization/account    {"id", ...}: create an account, or change it; see `organization.Member`
 PUT    /_credwarden/organization/answers    {"omitted", "empty_pages"}: how ListAccounts answers
 PUT    /_credwarden/faults                  [{"action", "how", ...}, ...]; see `traffic.Fault`
+PUT    /_credwarden/latencies               {"action": seconds}: the least duration of the function's calls of these actions
 PUT    /_credwarden/throttling              true or false
 PUT    /_credwarden/rules                   [filters, ...]: a finding that matches one of them is suppressed at import
 PUT    /_credwarden/settling                seconds after an import in which updates do not find the finding
@@ -75,6 +76,7 @@ class Control:
             ("POST", "organization/account"): self._change_member,
             ("PUT", "organization/answers"): lambda how: emulator.organization.answer_with(**how),
             ("PUT", "faults"): self._faults,
+            ("PUT", "latencies"): self._latencies,
             ("PUT", "throttling"): self._throttling,
             ("PUT", "rules"): self._rules,
             ("PUT", "settling"): self._settling,
@@ -120,6 +122,9 @@ class Control:
 
     def _faults(self, argument: Any) -> None:
         self._emulator.traffic.faults = [Fault(**one) for one in argument]
+
+    def _latencies(self, argument: Any) -> None:
+        self._emulator.traffic.latencies = {action: float(seconds) for action, seconds in argument.items()}
 
     def _rules(self, argument: Any) -> None:
         for rule in argument:

@@ -346,8 +346,10 @@ class Emulator:
             return refused.in_protocol(actions._SERVICE_PROTOCOL.get(service), "x-amz-target" in headers)
         CALLER.set(router.extract_access_key_id(headers, query))
         fault = arrival.fault
-        if fault is not None and fault.how == "denied":
-            answer = self._denied(service, action, method, path, headers, body, query, request_id)
+        await asyncio.sleep(arrival.latency)
+        if fault is not None and fault.how.startswith("denied"):
+            by_policy = fault.how == "denied-by-scp"
+            answer = self._denied(service, action, method, path, headers, body, query, request_id, by_policy)
             self.traffic.depart(arrival, answer)
             return answer
         if fault is not None and fault.how == "late":
@@ -381,8 +383,9 @@ class Emulator:
         body: bytes,
         query: dict,
         request_id: str,
+        by_policy: bool,
     ) -> Answer:
-        """Returns what AWS answers when no policy allows the action."""
+        """Returns what AWS answers when no policy allows the action, or a service control policy denies it."""
         actions, evaluator = self._modules["ministack.core.iam_actions"], self._modules["ministack.core.iam_evaluator"]
         parameters = self._app._routing_params(method, path, headers, body, query)
         account = self._modules["ministack.core.responses"].get_account_id()
@@ -390,7 +393,13 @@ class Emulator:
         resource = actions.extract_resource_arn(service, method, path, headers, body, parameters, region, account)
         principal = evaluator.request_caller_arn(headers, query)
         message = trust.denial(principal, action, resource)
-        if action != "sts:AssumeRole":
+        if service in ("cloudtrail", "ec2"):  # They do not name a resource.
+            message = f"User: {principal} is not authorized to perform: {action}"
+        if service == "ec2":
+            message = f"You are not authorized to perform this operation. {message}"
+        if by_policy:
+            message += f" {trust.POLICY}"
+        elif action != "sts:AssumeRole":
             message += f" because no identity-based policy allows the {action} action"
         return actions.access_denied_response(service, action, principal, request_id, headers=headers, message=message)
 

@@ -257,6 +257,10 @@ class Emulator:
         """Makes calls of the function fail; without an argument none fails."""
         self.control("PUT", "faults", list(faults))
 
+    def delay(self, latencies: dict[str, float]) -> None:
+        """Makes the function's calls of these actions, in every Region, take at least so many seconds."""
+        self.control("PUT", "latencies", latencies)
+
     def suppress(self, *filters: dict) -> None:
         """Sets automation rules that suppress imported findings; without an argument there is none."""
         self.control("PUT", "rules", list(filters))

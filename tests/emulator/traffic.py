@@ -27,6 +27,10 @@ QUOTAS = {
     "organizations:ListOrganizationalUnitsForParent": (5, 8),
 }
 
+# How the services refuse a call beyond their rate: code and status. Others refuse as IAM does.
+# https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html
+_THROTTLED = {"cloudtrail": ("ThrottlingException", 400), "ec2": ("RequestLimitExceeded", 503)}
+
 _LOGGED = 200_000
 """Calls in the log; older ones are dropped."""
 
@@ -37,12 +41,15 @@ _WIDE_MARGIN = 3.0
 """Tokens by which it may be overdrawn before throttling answers 429."""
 
 
+_WAYS = ("refused", "throttled", "denied", "denied-by-scp", "late", "cut", "silence", "garbage", "slow", "kill")
+
+
 @dataclass
 class Fault:
     """An action that fails the next `times` times, after letting `after` calls through.
 
-    `how` it fails: `refused` with an AWS error; `denied` in AWS's words for a missing permission; the connection is `cut`;
-    `silence`: no response; `garbage`; a `slow` body that takes `seconds`; `late`: a good response
+    `how` it fails: `refused` with an AWS error; `throttled` with the error of its service; `denied` in AWS's words for a
+    missing permission, `denied-by-scp` in those for a service control policy; the connection is `cut`; `silence`: no response; `garbage`; a `slow` body that takes `seconds`; `late`: a good response
     after `seconds`, so that calls overlap in the log; or the function is killed (`kill`). With `done`
     the call has its effect, except if it is refused or denied. With `region` or `account` it fails only there.
     """
@@ -60,8 +67,11 @@ class Fault:
     account: str | None = None
 
     def __post_init__(self) -> None:
-        if self.how not in ("refused", "denied", "late", "cut", "silence", "garbage", "slow", "kill"):
+        if self.how not in _WAYS:
             raise ValueError(f"a call cannot fail by {self.how!r}")
+        if self.how == "throttled":
+            self.how, self.message = "refused", "Rate exceeded"
+            self.code, self.status = _THROTTLED.get(self.action.partition(":")[0], ("Throttling", 400))
 
 
 class Bucket:
@@ -124,6 +134,7 @@ class Arrival:
     entry: ActionCount
     call: Call
     fault: Fault | None = None
+    latency: float = 0
 
 
 class Traffic:
@@ -135,6 +146,8 @@ class Traffic:
     def reset(self) -> None:
         self.reset_counts()
         self.faults: list[Fault] = []
+        self.latencies: dict[str, float] = {}
+        """The least duration of the function's calls in seconds, by action."""
         self.throttling = False
 
     def reset_counts(self) -> None:
@@ -153,6 +166,7 @@ class Traffic:
         call = Call(action, account, region, time.monotonic())
         arrival = Arrival(entry, call)
         if by_function:
+            arrival.latency = self.latencies.get(action, 0)
             self._log.append(call)
             try:
                 self._check_rate(call, entry)
@@ -187,7 +201,7 @@ class Traffic:
                 fault.after -= 1
                 continue
             fault.times -= 1
-            if fault.how in ("denied", "late"):
+            if fault.how in ("denied", "denied-by-scp", "late"):
                 return fault
             if fault.how != "refused":
                 entry.errors[fault.how] += 1

@@ -15,7 +15,7 @@ from emulator.answers import Answer, Refused
 from emulator.organization import Organization
 
 _EVICTION_SECONDS = 10
-_POLICY = "with an explicit deny in a service control policy"
+POLICY = "with an explicit deny in a service control policy"
 _reason: contextvars.ContextVar[str | None] = contextvars.ContextVar("reason of a denial", default=None)
 
 
@@ -55,7 +55,7 @@ def with_organization(
         unusable, denied = organization.is_unusable(account), organization.denies(account, action)
         if isinstance(result, evaluator.AuthError) or not (unusable or denied):
             return result
-        _reason.set("" if unusable else f" {_POLICY}")
+        _reason.set("" if unusable else f" {POLICY}")
         principal = evaluator.resolve_principal(access_key or "", account)
         return evaluator.EvalResult("Deny", principal_arn=principal.arn)
 

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
+import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import boto3
+import botocore.exceptions
 import pytest
+from botocore.config import Config
 
 from emulator import audit, clock
 from emulator.account import key_id
@@ -426,3 +431,141 @@ def test_a_policy_can_deny_the_last_uses(emulator: Emulator, operation: str) -> 
     code, status, message = refusal(call, **arguments)
     assert (code, status) == ("AccessDenied", 403)
     assert f"is not authorized to perform: iam:{operation}" in message
+
+
+# Failures of one Region
+
+
+CALLS = {
+    "cloudtrail:LookupEvents": "lookup_events",
+    "ec2:DescribeNetworkInterfaces": "describe_network_interfaces",
+    "ec2:DescribeAddresses": "describe_addresses",
+}
+
+
+def call(emulator: Emulator, action: str, role: dict, region: str = "eu-west-1") -> Any:
+    return getattr(emulator.client(action.partition(":")[0], region=region, role=role), CALLS[action])
+
+
+@pytest.mark.parametrize("action", CALLS)
+def test_a_region_can_be_denied_by_a_service_control_policy(emulator: Emulator, action: str) -> None:
+    role = assumed(emulator)
+    emulator.fail({"action": action, "region": "eu-west-1", "how": "denied-by-scp", "times": 9})
+    code, status, message = refusal(call(emulator, action, role))
+    expected = (
+        f"User: arn:aws:sts::{ACCOUNT}:assumed-role/tester/test is not authorized to perform: {action} "
+        "with an explicit deny in a service control policy"
+    )
+    if action.startswith("ec2:"):
+        assert (code, status) == ("UnauthorizedOperation", 403)
+        assert message == f"You are not authorized to perform this operation. {expected}"
+    else:
+        assert (code, message) == ("AccessDeniedException", expected)
+    call(emulator, action, role, REGION)()
+    assert emulator.calls()[action]["regions"] == {"eu-west-1": 1, REGION: 1}
+    assert [one["error"] is None for one in emulator.call_log(action)] == [False, True]
+
+
+@pytest.mark.parametrize("action", CALLS)
+def test_a_region_can_be_denied_for_want_of_a_permission(emulator: Emulator, action: str) -> None:
+    role = assumed(emulator)
+    emulator.fail({"action": action, "region": "eu-west-1", "how": "denied"})
+    message = refusal(call(emulator, action, role))[2]
+    assert message.endswith(f"perform: {action} because no identity-based policy allows the {action} action")
+    call(emulator, action, role)()
+
+
+@pytest.mark.parametrize(
+    ("action", "expected"),
+    [
+        ("cloudtrail:LookupEvents", ("ThrottlingException", 400)),
+        ("ec2:DescribeNetworkInterfaces", ("RequestLimitExceeded", 503)),
+        ("ec2:DescribeAddresses", ("RequestLimitExceeded", 503)),
+    ],
+)
+def test_a_region_can_be_throttled(emulator: Emulator, action: str, expected: tuple[str, int]) -> None:
+    role = assumed(emulator)
+    emulator.fail({"action": action, "region": "eu-west-1", "how": "throttled", "times": 2})
+    throttled = call(emulator, action, role)
+    assert [refusal(throttled)[:2] for _ in range(2)] == [expected] * 2
+    throttled()
+    assert emulator.calls()[action]["errors"] == {expected[0]: 2}
+
+
+def test_the_last_use_of_a_key_can_be_throttled(emulator: Emulator) -> None:
+    iam = emulator.client("iam", role=assumed(emulator))
+    emulator.fail({"action": "iam:GetAccessKeyLastUsed", "how": "throttled"})
+    identity = key_id(ACCOUNT, "bob", 0)
+    assert refusal(iam.get_access_key_last_used, AccessKeyId=identity) == ("Throttling", 400, "Rate exceeded")
+    assert iam.get_access_key_last_used(AccessKeyId=identity)["UserName"] == "bob"
+
+
+@pytest.mark.parametrize("action", CALLS)
+@pytest.mark.parametrize(
+    ("how", "error"),
+    [
+        ("silence", botocore.exceptions.ReadTimeoutError),
+        ("cut", botocore.exceptions.ConnectionClosedError),
+    ],
+)
+def test_a_region_can_stay_silent_or_cut_the_connection(
+    emulator: Emulator, action: str, how: str, error: type[Exception]
+) -> None:
+    role, service = assumed(emulator), action.partition(":")[0]
+    emulator.fail({"action": action, "region": "eu-west-1", "how": how, "times": 9})
+    client = boto3.client(
+        service,
+        endpoint_url=emulator.url,
+        region_name="eu-west-1",
+        aws_access_key_id=role["AccessKeyId"],
+        aws_secret_access_key=role["SecretAccessKey"],
+        aws_session_token=role["SessionToken"],
+        config=Config(retries={"total_max_attempts": 1}, read_timeout=0.3),
+    )
+    with pytest.raises(error):
+        getattr(client, CALLS[action])()
+    call(emulator, action, role, REGION)()
+    assert emulator.calls()[action]["errors"] == {how: 1}
+
+
+@pytest.mark.parametrize("action", CALLS)
+def test_a_region_can_return_garbage(emulator: Emulator, action: str) -> None:
+    role = assumed(emulator)
+    emulator.fail({"action": action, "region": "eu-west-1", "how": "garbage"})
+    client = emulator.client(action.partition(":")[0], region="eu-west-1", role=role)
+    bodies = []
+    client.meta.events.register("before-parse", lambda response_dict, **_: bodies.append(response_dict["body"]))
+    # botocore takes it for an answer without content.
+    list_of = {"LookupEvents": "Events", "DescribeAddresses": "Addresses"}.get(action.partition(":")[2])
+    assert not getattr(client, CALLS[action])().get(list_of or "NetworkInterfaces")
+    assert bodies == [b"<html>down for maintenance</html>"]
+
+
+def test_an_action_can_take_longer_in_every_region(emulator: Emulator) -> None:
+    role, action = assumed(emulator), "ec2:DescribeNetworkInterfaces"
+    regions = (REGION, "eu-west-1", "us-east-1", "us-west-2")
+    calls = [call(emulator, action, role, region) for region in regions]
+    emulator.delay({action: 0.4})
+    began = time.monotonic()
+    with ThreadPoolExecutor(len(calls)) as pool:
+        list(pool.map(lambda one: one(), calls))
+    # They are answered at the same time.
+    assert 0.4 <= time.monotonic() - began < 1.4
+    log = emulator.call_log(action)
+    assert {one["region"] for one in log} == set(regions)
+    assert all(one["end"] - one["start"] >= 0.4 for one in log)
+    call(emulator, "ec2:DescribeAddresses", role)()
+    (other,) = emulator.call_log("ec2:DescribeAddresses")
+    assert other["end"] - other["start"] < 0.4
+    emulator.delay({})
+    calls[0]()
+    assert (last := emulator.call_log(action)[-1])["end"] - last["start"] < 0.4
+
+
+def test_a_delayed_region_can_also_fail(emulator: Emulator) -> None:
+    role, action = assumed(emulator), "cloudtrail:LookupEvents"
+    emulator.delay({action: 0.3})
+    emulator.fail({"action": action, "region": "eu-west-1", "how": "denied-by-scp"})
+    began = time.monotonic()
+    assert refusal(call(emulator, action, role))[0] == "AccessDeniedException"
+    assert time.monotonic() - began >= 0.3
