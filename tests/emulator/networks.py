@@ -11,15 +11,17 @@ from __future__ import annotations
 import hashlib
 import uuid
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 from xml.sax.saxutils import escape
 
 from emulator import clock, pages
 from emulator.account import ACCOUNT, Account
 from emulator.answers import Answer, Refused
-from emulator.identity import Identities
 from emulator.regions import Regions
+
+if TYPE_CHECKING:  # The sample accounts, which identities are made from, have networks.
+    from emulator.identity import Identities
 
 SERVICE = "ec2"
 LEAST, MOST = 5, 1000

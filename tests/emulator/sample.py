@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from emulator import sample_key_use
 from emulator.account import ACCOUNT, ROOT, Account, Certificate, Key, Password, User, key_id
 from emulator.records import record, role_session, root, sso_session
 
@@ -60,10 +61,10 @@ def sample() -> Account:
             User("rotating", created="-200d", keys=[Key("-95d", used="-1d"), Key("-3d")]),
             User("signer", created="-1900d", certificates=[Certificate("-1800d")]),
             User(
-                "terraform+prod=eu,team.a@example.com",
+                sample_key_use.TERRAFORM,
                 created="-350d",
                 path="/teams/a/",
-                keys=[Key("-180d", used="-95d", service="sts", region="eu-west-1")],
+                keys=[Key("-180d", used="-70d", service="sts", region="eu-west-1")],
             ),
             User("twins", created="-100d", keys=[Key("-50d", used="-2d"), Key("-50d", used="-47d")]),
             User("unused", created="-500d", keys=[Key("-200d")]),
@@ -71,33 +72,34 @@ def sample() -> Account:
             User("intern-2021", created="-1600d"),
             User("newcomer", created="-3d"),
         ],
-        events=_events(),
+        events=_by_region([*_events(), *sample_key_use.events()]),
+        interfaces=sample_key_use.interfaces(),
+        addresses=sample_key_use.addresses(),
     )
 
 
-def _events() -> dict[str, list[dict]]:
-    """The events of the sample account by Region: the root key's last use is that of the credential report."""
+def _by_region(events: list[dict]) -> dict[str, list[dict]]:
+    found: dict[str, list[dict]] = {}
+    for event in events:
+        found.setdefault(event["awsRegion"], []).append(event)
+    return found
+
+
+def _events() -> list[dict]:
+    """The events of the root user and of administrators: the root key's last use is that of the credential report."""
     root_user, ec2 = root(key_id(ACCOUNT, ROOT, 0)), "ec2.amazonaws.com"
     administrator, person = role_session("Admin", "ops"), sso_session("AdministratorAccess", "dave@example.com")
     new_user = {"path": "/", "userName": "newcomer", "arn": f"arn:aws:iam::{ACCOUNT}:user/newcomer"}
     new_key = {"userName": "fresh", "accessKeyId": key_id(ACCOUNT, "fresh", 0), "status": "Active"}
-    return {
-        "eu-central-1": [
-            record("RunInstances", root_user, "-2d", "eu-central-1", ec2),
-            record("DescribeInstances", root_user, "-1d2h", "eu-central-1", ec2),
-        ],
-        # IAM's events are in this Region only.
-        "us-east-1": [
-            record("CreateUser", person, "-3d", parameters={"userName": "newcomer"}, response={"user": new_user}),
-            record(
-                "CreateAccessKey",
-                administrator,
-                "-1d",
-                parameters={"userName": "fresh"},
-                response={"accessKey": new_key},
-            ),
-        ],
-    }
+    return [
+        record("RunInstances", root_user, "-2d", "eu-central-1", ec2),
+        record("DescribeInstances", root_user, "-1d2h", "eu-central-1", ec2),
+        # IAM's events are in us-east-1 only.
+        record("CreateUser", person, "-3d", parameters={"userName": "newcomer"}, response={"user": new_user}),
+        record(
+            "CreateAccessKey", administrator, "-1d", parameters={"userName": "fresh"}, response={"accessKey": new_key}
+        ),
+    ]
 
 
 def clean() -> Account:

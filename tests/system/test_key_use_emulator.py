@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -27,7 +28,8 @@ from emulator.networks import (
     of_task,
     of_vpc_endpoint,
 )
-from emulator.process import Emulator, EmulatorFailed
+from emulator.process import Emulator, EmulatorFailed, wait_for
+from emulator.sample_key_use import TERRAFORM
 from refusals import refusal
 from roles import assumed
 
@@ -431,6 +433,88 @@ def test_a_policy_can_deny_the_last_uses(emulator: Emulator, operation: str) -> 
     code, status, message = refusal(call, **arguments)
     assert (code, status) == ("AccessDenied", 403)
     assert f"is not authorized to perform: iam:{operation}" in message
+
+
+# The sample account
+
+
+def uses(emulator: Emulator, user: str, slot: int = 0) -> list[dict]:
+    """Returns the records of a key in the event histories of all Regions, the newest first."""
+    attribute = {"AttributeKey": "AccessKeyId", "AttributeValue": key_id(ACCOUNT, user, slot)}
+    found = [
+        json.loads(event["CloudTrailEvent"])
+        for region in ("us-east-1", "eu-central-1", "eu-west-1")
+        for event in wait_for(lambda region=region: answer(emulator, region, attribute), 30, "lookup")["Events"]
+    ]
+    return sorted(found, key=lambda one: one["eventTime"], reverse=True)
+
+
+def answer(emulator: Emulator, region: str, attribute: dict) -> dict | None:
+    client = emulator.client("cloudtrail", region=region)
+    try:
+        return client.lookup_events(LookupAttributes=[attribute])
+    except client.exceptions.ClientError:  # Two a second are allowed.
+        return None
+
+
+@pytest.mark.parametrize(
+    ("user", "slot", "address", "agent"),
+    [
+        ("etl", 1, "198.51.100.24", "m/b,n"),
+        (TERRAFORM, 0, "198.51.100.61", "Terraform"),
+        ("rotating", 0, "203.0.113.77", "aws-cli/"),
+        ("ci-deploy", 0, "192.0.2.50", None),
+        ("twins", 1, "192.0.2.199", "TruffleHog"),
+    ],
+)
+def test_the_latest_event_of_a_sample_key_is_its_last_use(
+    emulator: Emulator, user: str, slot: int, address: str, agent: str | None
+) -> None:
+    found = uses(emulator, user, slot)
+    latest = found[0]
+    _, used = last_used(emulator, user, slot)
+    assert abs(clock.moment(latest["eventTime"], clock.now()) - used["LastUsedDate"]) < clock.offset("+1m")
+    assert latest["eventSource"] == f"{used['ServiceName']}.amazonaws.com"
+    assert used["Region"] in ("N/A", latest["awsRegion"])
+    assert {one["sourceIPAddress"] for one in found} == {address}
+    assert agent is None or agent in latest["userAgent"]
+    keys = emulator.client("iam").list_access_keys(UserName=user)["AccessKeyMetadata"]
+    created = next(key["CreateDate"] for key in keys if key["AccessKeyId"] == key_id(ACCOUNT, user, slot))
+    assert all(clock.moment(one["eventTime"], clock.now()) > created for one in found)
+    assert {one["userIdentity"]["arn"] for one in found} == {
+        emulator.client("iam").get_user(UserName=user)["User"]["Arn"]
+    }
+
+
+def test_sample_keys_without_management_events(emulator: Emulator) -> None:
+    for user in ("backup", "unused", "legacy-mailer"):
+        assert uses(emulator, user) == [], user
+
+
+def test_the_sample_networks_have_the_addresses_of_keys(emulator: Emulator) -> None:
+    (server,) = interfaces(emulator, "us-east-1")
+    assert (server["Association"]["PublicIp"], server["Attachment"]["InstanceId"]) == (
+        "198.51.100.24",
+        "i-0e71a5b2c3d4f6071",
+    )
+    oldest = clock.moment(uses(emulator, "etl", 1)[-1]["eventTime"], clock.now())
+    assert server["Attachment"]["AttachTime"] < oldest
+    gateway = interfaces(emulator, "eu-west-1")[0]
+    assert (gateway["Association"]["PublicIp"], gateway["InterfaceType"]) == ("198.51.100.61", "nat_gateway")
+    elastic = [
+        one["PublicIp"]
+        for region in ("us-east-1", "eu-west-1")
+        for one in emulator.client("ec2", region=region).describe_addresses()["Addresses"]
+    ]
+    assert elastic == ["198.51.100.24", "198.51.100.61", "198.51.100.62"]
+    assert len(interfaces(emulator)) == 2 and len(interfaces(emulator, IncludeManagedResources=True)) == 3
+    emulator.change_account("load", name="clean")
+    assert interfaces(emulator, "us-east-1") == []
+
+
+def test_a_sample_key_is_used_from_github(emulator: Emulator) -> None:
+    agents = {one["userAgent"] for one in uses(emulator, "ci-deploy")}
+    assert any("configure-aws-credentials-for-github-actions" in one for one in agents)
 
 
 # Failures of one Region
