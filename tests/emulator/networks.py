@@ -194,19 +194,17 @@ class Networks:
         self._identities, self._regions = identities, regions
 
     def add_interfaces(self, region: str, interfaces: list[Item], account: str | None = None) -> None:
-        """Adds interfaces; what depends on the Region is filled in."""
+        """Adds interfaces; what depends on the Region is filled in when they are returned."""
         self._regions.check([region])
         for one in interfaces:
             _check(one, "NetworkInterfaceId", "PrivateIpAddresses")
-        completed = [_in_region(one, region) for one in interfaces]
-        self._model(account).interfaces.setdefault(region, []).extend(completed)
+        self._model(account).interfaces.setdefault(region, []).extend(interfaces)
 
     def add_addresses(self, region: str, addresses: list[Item], account: str | None = None) -> None:
         self._regions.check([region])
-        completed = [{"NetworkBorderGroup": region, **one} for one in addresses]
         for one in addresses:
             _check(one, "PublicIp")
-        self._model(account).addresses.setdefault(region, []).extend(completed)
+        self._model(account).addresses.setdefault(region, []).extend(addresses)
 
     def forget(self) -> None:
         """Removes the interfaces and addresses of all Regions."""
@@ -228,7 +226,7 @@ class Networks:
         most = _most(parameters)
         signed = pages.signature(account, region, {**parameters, "NextToken": None})
         start = _start(parameters, signed)
-        result = {"NetworkInterfaces": found[start : start + most]}
+        result = {"NetworkInterfaces": [_in_region(one, region) for one in found[start : start + most]]}
         if start + most < len(found):
             result["NextToken"] = pages.token(start + most, signed)
         return _answer("DescribeNetworkInterfaces", result)
@@ -238,7 +236,7 @@ class Networks:
         found = self._identities.of(account).account.addresses.get(region, [])
         found = _named(parameters, found, "PublicIp", "InvalidAddress.NotFound")
         found = _named(parameters, found, "AllocationId", "InvalidAllocationID.NotFound")
-        return _answer("DescribeAddresses", {"Addresses": found})
+        return _answer("DescribeAddresses", {"Addresses": [{"NetworkBorderGroup": region, **one} for one in found]})
 
     def _parameters(self, region: str, body: bytes) -> dict[str, str]:
         if not self._regions.is_enabled(region):

@@ -276,7 +276,7 @@ def test_many_records_in_any_order_are_found_fast(history: Emulator) -> None:
     began = time.monotonic()
     events = [event for page in pages(history, LookupAttributes=key) for event in page]
     # The rate limit allows 2 lookups a second, and there are 4 pages.
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 20
     assert [event["EventId"] for event in events] == [one["eventID"] for one in reversed(made)]
     oldest = clock.moment(others[0]["eventTime"], clock.now())
     assert len(lookup(history, EndTime=oldest + timedelta(minutes=10))["Events"]) == 3

@@ -439,7 +439,7 @@ def test_a_policy_can_deny_the_last_uses(emulator: Emulator, operation: str) -> 
 
 
 def uses(emulator: Emulator, user: str, slot: int = 0) -> list[dict]:
-    """Returns the records of a key in the event histories of all Regions, the newest first."""
+    """Returns the records of a key in the event histories of the sample account, the newest first."""
     attribute = {"AttributeKey": "AccessKeyId", "AttributeValue": key_id(ACCOUNT, user, slot)}
     found = [
         json.loads(event["CloudTrailEvent"])
@@ -629,21 +629,20 @@ def test_an_action_can_take_longer_in_every_region(emulator: Emulator) -> None:
     role, action = assumed(emulator), "ec2:DescribeNetworkInterfaces"
     regions = (REGION, "eu-west-1", "us-east-1", "us-west-2")
     calls = [call(emulator, action, role, region) for region in regions]
-    emulator.delay({action: 0.4})
-    began = time.monotonic()
+    emulator.delay({action: 1})
     with ThreadPoolExecutor(len(calls)) as pool:
         list(pool.map(lambda one: one(), calls))
-    # They are answered at the same time.
-    assert 0.4 <= time.monotonic() - began < 1.4
     log = emulator.call_log(action)
     assert {one["region"] for one in log} == set(regions)
-    assert all(one["end"] - one["start"] >= 0.4 for one in log)
+    assert all(one["end"] - one["start"] >= 1 for one in log)
+    # They are answered at the same time.
+    assert max(one["start"] for one in log) < min(one["end"] for one in log)
     call(emulator, "ec2:DescribeAddresses", role)()
     (other,) = emulator.call_log("ec2:DescribeAddresses")
-    assert other["end"] - other["start"] < 0.4
+    assert other["end"] - other["start"] < 1
     emulator.delay({})
     calls[0]()
-    assert (last := emulator.call_log(action)[-1])["end"] - last["start"] < 0.4
+    assert (last := emulator.call_log(action)[-1])["end"] - last["start"] < 1
 
 
 def test_a_delayed_region_can_also_fail(emulator: Emulator) -> None:
