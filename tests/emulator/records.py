@@ -224,7 +224,11 @@ def assume_role(
     """
     account, name = role.split(":")[4], role.rpartition("/")[2]
     response = {
-        "credentials": {"accessKeyId": _id("ASIA", f"{name}/{session}"), "sessionToken": "HIDDEN"},
+        "credentials": {
+            "accessKeyId": _id("ASIA", f"{name}/{session}"),
+            "expiration": (clock.moment(when, clock.now()) + clock.offset("+1h")).strftime("%b %d, %Y, %I:%M:%S %p"),
+            "sessionToken": "<encoded session token blob>",
+        },
         "assumedRoleUser": {
             "assumedRoleId": f"{_id('AROA', name)}:{session}",
             "arn": f"arn:aws:sts::{account}:assumed-role/{name}/{session}",

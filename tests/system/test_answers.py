@@ -12,12 +12,13 @@ import botocore
 import pytest
 
 from emulator import audit
+from emulator.account import ACCOUNT, key_id
 from emulator.process import Emulator
+from emulator.records import assume_role, console_login, from_endpoint, iam_user, record, role_session
 from emulator.sample import MANAGEMENT
 
-EXAMPLES = json.loads((Path(__file__).resolve().parent.parent / "emulator" / "aws_examples.json").read_text())[
-    "operations"
-]
+PUBLISHED = json.loads((Path(__file__).resolve().parent.parent / "emulator" / "aws_examples.json").read_text())
+EXAMPLES = PUBLISHED["operations"]
 BILLING = "333344445555"
 
 
@@ -42,8 +43,14 @@ def calls(emulator: Emulator, operation: str) -> tuple[Any, dict]:
         "ListAccessKeys": {"UserName": "user-0000"},
         "ListServiceSpecificCredentials": {"AllUsers": True},
         "ListStackInstances": {"StackSetName": audit.STACK},
+        "GetAccessKeyLastUsed": {"AccessKeyId": key_id(BILLING, "user-0000", 0)},
+        "GenerateServiceLastAccessedDetails": {"Arn": f"arn:aws:iam::{BILLING}:user/user-0000"},
     }
-    if service == "iam":
+    if service in ("ec2", "cloudtrail"):
+        return emulator.client(service, region="us-east-1"), {}
+    if "LastUsed" in name or "LastAccessed" in name:
+        caller = audit.root(BILLING)
+    elif service == "iam":
         caller = audit.session(emulator, audit.auditor(emulator), BILLING)
     elif service == "sts":
         caller = audit.auditor(emulator)
@@ -53,6 +60,10 @@ def calls(emulator: Emulator, operation: str) -> tuple[Any, dict]:
     if name == "GetCredentialReport":
         while client.generate_credential_report()["State"] != "COMPLETE":
             continue
+    if name == "GetServiceLastAccessedDetails":
+        emulator.change_account("last-accessed", account=BILLING, polls=0)
+        job = client.generate_service_last_accessed_details(**requests["GenerateServiceLastAccessedDetails"])
+        return client, {"JobId": job["JobId"]}
     return client, requests.get(name, {})
 
 
@@ -69,18 +80,21 @@ def answered(client: Any, name: str, request: dict) -> tuple[dict, Any, Any]:
     body = sent[0].decode()
     raw = json.loads(body) if body.startswith("{") else ElementTree.fromstring(body)
     if not isinstance(raw, dict):
-        raw = next(one for one in raw if one.tag.endswith("Result"))
+        # EC2 has no element for the result.
+        results = [one for one in raw if one.tag.endswith("Result")]
+        raw = results[0] if results else [one for one in raw if not one.tag.endswith("}requestId")]
     return parsed, raw, shape
 
 
 def strangers(raw: Any, shape: Any, place: str = "") -> Iterator[str]:
     """Returns the fields of a response that the API's model does not have."""
     if shape.type_name == "structure":
+        members = {member.serialization.get("name", name): member for name, member in shape.members.items()}
         for name, value in _fields(raw):
-            if name not in shape.members:
+            if name not in members:
                 yield f"{place}.{name}"
             else:
-                yield from strangers(value, shape.members[name], f"{place}.{name}")
+                yield from strangers(value, members[name], f"{place}.{name}")
     elif shape.type_name == "list":
         for one in raw:
             yield from strangers(one, shape.member, f"{place}[]")
@@ -99,7 +113,7 @@ def missing(example: Any, ours: Any, place: str = "") -> Iterator[str]:
             else:
                 yield from missing(value, ours[name], f"{place}.{name}")
     elif isinstance(example, list):
-        if not isinstance(ours, list) or not ours:
+        if not isinstance(ours, list) or (example and not ours):
             yield f"{place}[]"
         for one in example[:1]:
             for mine in ours[:1]:
@@ -115,6 +129,26 @@ def test_a_response_has_the_shape_of_the_published_one(organization: Emulator, o
     parsed, raw, shape = answered(client, operation.partition(":")[2], request)
     assert list(strangers(raw, shape)) == []
     assert set(missing(example["output"], parsed)) == set(example.get("absent", ()))
+
+
+@pytest.mark.parametrize("kind", PUBLISHED["records"])
+def test_a_record_has_the_fields_of_the_published_one(kind: str) -> None:
+    key = {"type": "AWS::KMS::Key", "ARN": "arn:aws:kms:eu-west-1:111122223333:key/1234abcd", "accountId": ACCOUNT}
+    ours = {
+        "sign-in": console_login(role_session("Admin", "ops")),
+        "VPC endpoint": record(
+            "GenerateDataKey",
+            iam_user("alice"),
+            region="eu-west-1",
+            source="kms.amazonaws.com",
+            parameters={"keyId": "1234abcd", "numberOfBytes": 128},
+            read_only=True,
+            resources=[key],
+            **from_endpoint("vpce-0a1b", "172.31.0.4"),
+        ),
+        "assumed role": assume_role(iam_user("alice"), f"arn:aws:iam::{ACCOUNT}:role/Deploy"),
+    }[kind]
+    assert list(missing(PUBLISHED["records"][kind]["output"], ours)) == []
 
 
 def test_a_difference_is_found() -> None:
