@@ -15,7 +15,7 @@ use hygiene::policy::Policy;
 use hygiene::readiness::default_regions;
 use hygiene::source::Unavailable;
 use hygiene::text::escape;
-use hygiene::trace::{Conditions, Gap, INTERFACES, Key, Networks, Trace, Tracer, Which, id_of, keys};
+use hygiene::trace::{ADDRESSES, Conditions, Gap, INTERFACES, Key, Networks, Trace, Tracer, Which, id_of, keys};
 
 use crate::arguments::{PlanArguments, PlanFormat, TraceArguments, TraceFormat, TraceInput};
 use crate::check::{CheckError, Ending, not_before, not_over_input, present};
@@ -128,7 +128,7 @@ fn of_files(
 
     let mut networks = Networks::default();
     let mut unread_networks = Vec::new();
-    for (what, paths) in [(INTERFACES, &input.network_interfaces), ("Elastic IP addresses", &input.addresses)] {
+    for (what, paths) in [(INTERFACES, &input.network_interfaces), (ADDRESSES, &input.addresses)] {
         if paths.is_empty() {
             let reason = Unavailable::NotAsked("They are in none of the files.".to_owned());
             unread_networks.push(Gap::of(what, &reason));

@@ -9,6 +9,7 @@ mod judge;
 mod network;
 mod place;
 mod remedy;
+mod sample;
 mod unseen;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -28,8 +29,10 @@ use crate::time::{Time, optional_seconds, seconds};
 use crate::verdict::Status;
 
 pub use network::{Address, Interface, Networks};
-pub use place::INTERFACES;
+pub use place::{ADDRESSES, INTERFACES};
 use place::{Evidence, Origin, service};
+pub use sample::moments;
+use unseen::has_data_events;
 
 /// The number of days that CloudTrail keeps events.
 pub const DAYS: i64 = 90;
@@ -153,6 +156,13 @@ pub struct LastUsed {
     pub service: Option<String>,
 }
 
+impl LastUsed {
+    /// Whether the event history may not show it.
+    pub fn may_be_in_no_event(&self) -> bool {
+        self.service.as_deref().is_none_or(has_data_events)
+    }
+}
+
 /// A key to trace.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Key {
@@ -162,6 +172,16 @@ pub struct Key {
     pub id: Source<String>,
     /// Its last use; `None` if it was never used.
     pub last_used: Source<Option<LastUsed>>,
+}
+
+impl Key {
+    /// Takes another record of its last use, if that is the later one: a credential report can be four hours old.
+    pub fn update_last_used(&mut self, other: Option<LastUsed>) {
+        match &self.last_used {
+            Ok(Some(known)) if other.as_ref().is_none_or(|other| other.date <= known.date) => {}
+            _ => self.last_used = Ok(other),
+        }
+    }
 }
 
 /// Which keys to trace.

@@ -29,7 +29,7 @@ impl State {
             Err(reason) => {
                 gaps.insert(Gap::of("last use", reason));
             }
-            Ok(Some(used)) if used.service.as_deref().is_none_or(has_data_events) => {
+            Ok(Some(used)) if used.may_be_in_no_event() => {
                 let called =
                     used.service.as_deref().map_or_else(|| "a service that IAM does not name".to_owned(), shown);
                 gaps.insert(Gap {

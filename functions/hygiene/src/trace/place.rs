@@ -202,6 +202,8 @@ pub(super) fn address(text: &str) -> Option<IpAddr> {
 
 /// What a gap in the network interfaces is about.
 pub const INTERFACES: &str = "network interfaces";
+/// What a gap in the Elastic IP addresses is about.
+pub const ADDRESSES: &str = "Elastic IP addresses";
 
 fn doubtful(interface: &Interface) -> Place {
     let id = shown(&interface.id);

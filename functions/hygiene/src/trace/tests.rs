@@ -425,6 +425,21 @@ fn the_keys_with_a_failed_finding_are_chosen_or_those_of_a_user() {
     assert_eq!(chosen(&Which::All).len(), 3);
 }
 
+#[test]
+fn the_later_of_two_last_uses_counts() {
+    let (early, late) = (used("2026-11-01T06:00:00Z", "s3"), used("2026-11-02T06:00:00Z", "ec2"));
+    let updated = |known: Source<Option<LastUsed>>, other: Option<&LastUsed>| {
+        let mut key = Key { last_used: known, ..key("alice", ID) };
+        key.update_last_used(other.cloned());
+        key.last_used
+    };
+    assert_eq!(updated(Ok(Some(early.clone())), Some(&late)), Ok(Some(late.clone())));
+    assert_eq!(updated(Ok(Some(late.clone())), Some(&early)), Ok(Some(late.clone())));
+    assert_eq!(updated(Ok(Some(early.clone())), None), Ok(Some(early)));
+    assert_eq!(updated(Ok(None), Some(&late)), Ok(Some(late)));
+    assert_eq!(updated(unavailable("Damaged."), None), Ok(None));
+}
+
 /// An event of some kind at some time; `None` takes a part away.
 fn some_event() -> impl Strategy<Value = Event> {
     let addresses =
