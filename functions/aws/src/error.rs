@@ -132,7 +132,8 @@ fn answered(status: u16, error: &impl ProvideErrorMetadata) -> (Kind, Cause) {
         (_, Some(code)) if is_throttling(code) => Kind::Throttled,
         (429, _) => Kind::Throttled,
         (500.., _) => Kind::Unavailable,
-        (401 | 403, _) => Kind::Denied,
+        // CloudTrail and Organizations deny with HTTP 400.
+        (_, Some("AccessDeniedException")) | (401 | 403, _) => Kind::Denied,
         (404, _) => Kind::NotFound,
         (_, _) => Kind::Refused,
     };
