@@ -1,21 +1,17 @@
-//! Reads CloudTrail's event history: management events of the last 90 days, of one Region at a time.
-//!
-//! See <https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_LookupEvents.html>. The history needs no trail and costs
-//! nothing. Only one attribute can be looked up in a call.
+//! Looks up what readiness needs of CloudTrail's event history.
 
 use std::collections::BTreeMap;
 
-use aws_config::{Region, SdkConfig};
-use aws_sdk_cloudtrail::types::{LookupAttribute, LookupAttributeKey};
-use aws_smithy_types::DateTime;
+use aws_config::SdkConfig;
+use aws_sdk_cloudtrail::types::LookupAttributeKey;
 use chrono::{DateTime as Time, Utc};
 use futures_util::{StreamExt, stream};
-use hygiene::event::{Event, Lookup, Lookups};
+use hygiene::event::{Lookup, Lookups};
 use hygiene::readiness::{CREATING, PERIOD, global_region};
 
 use crate::error::{CallError, chain};
+use crate::history::{History, OPERATION, Page, Wanted};
 use crate::permission::Permission;
-use crate::rate::RateLimit;
 use crate::retry::{Retry, with_retry};
 
 /// The permissions to read the event history.
@@ -26,7 +22,6 @@ pub const PERMISSIONS: &[Permission] = &[Permission {
     condition: None,
 }];
 
-const OPERATION: &str = "LookupEvents";
 /// The maximum number of Regions at once.
 const AT_ONCE: usize = 32;
 /// The maximum number of pages of one look-up, with 50 events each: at two calls a second, 100 seconds.
@@ -65,13 +60,11 @@ pub async fn look_up(
 }
 
 async fn in_region(sdk: &SdkConfig, region: &str, attributes: &[Attribute], now: Time<Utc>, retry: &Retry) -> Lookup {
-    let config = aws_sdk_cloudtrail::config::Builder::from(sdk).region(Region::new(region.to_owned())).build();
-    let client = aws_sdk_cloudtrail::Client::from_conf(config);
-    // Two calls a second for each account and Region.
-    let rate = RateLimit::look_up_events();
+    let history = History::of(sdk, region);
     let mut lookup = Lookup::default();
-    for attribute in attributes {
-        if let Err(error) = pages(&client, attribute, now, &rate, retry, &mut lookup).await {
+    for (key, value) in attributes {
+        let wanted = Wanted { key: key.clone(), value, since: now - PERIOD, until: None };
+        if let Err(error) = pages(&history, &wanted, retry, &mut lookup).await {
             lookup.missing = Some(format!("{}.", chain(&error)));
             break;
         }
@@ -80,46 +73,25 @@ async fn in_region(sdk: &SdkConfig, region: &str, attributes: &[Attribute], now:
 }
 
 /// Reads all pages of one look-up.
-async fn pages(
-    client: &aws_sdk_cloudtrail::Client,
-    (key, value): &Attribute,
-    now: Time<Utc>,
-    rate: &RateLimit,
-    retry: &Retry,
-    lookup: &mut Lookup,
-) -> Result<(), CallError> {
-    let attribute = LookupAttribute::builder().attribute_key(key.clone()).attribute_value(*value).build();
-    let attribute = attribute.map_err(|error| CallError::unexpected(OPERATION, error.to_string()))?;
-    let start = DateTime::from_secs((now - PERIOD).timestamp());
+async fn pages(history: &History, wanted: &Wanted<'_>, retry: &Retry, lookup: &mut Lookup) -> Result<(), CallError> {
     let mut token: Option<String> = None;
     for _ in 0..PAGES {
-        let page = with_retry(OPERATION, retry.clone(), async || {
-            rate.turn().await;
-            let request = client.lookup_events().lookup_attributes(attribute.clone()).start_time(start).max_results(50);
-            let page = request.set_next_token(token.clone()).send().await;
-            page.map_err(|error| CallError::new(OPERATION, &error))
+        let Page { events, next_token } = with_retry(OPERATION, retry.clone(), async || {
+            history.rate.turn().await;
+            history.page(wanted, token.as_deref()).await
         })
         .await?;
-        // Without the check, an answer that says nothing would be an empty history.
-        if page.events.is_none() {
-            return Err(CallError::unexpected(OPERATION, "the answer has no list of events"));
-        }
-        for event in page.events() {
-            let record = event.cloud_trail_event().unwrap_or_default();
-            let event: Event = serde_json::from_str(record).map_err(|error| {
-                CallError::unexpected(OPERATION, format!("the record of an event is not JSON: {error}"))
-            })?;
+        for event in events {
+            let event = event?;
             // An IAM user can be named root.
-            if *key != LookupAttributeKey::Username || event.caller.kind.as_deref().is_none_or(|kind| kind == "Root") {
+            let is_of_user = wanted.key == LookupAttributeKey::Username;
+            if !is_of_user || event.caller.kind.as_deref().is_none_or(|kind| kind == "Root") {
                 lookup.events.push(event);
             }
         }
-        match page.next_token().filter(|token| !token.is_empty()) {
-            Some(next) if token.as_deref() == Some(next) => {
-                return Err(CallError::unexpected(OPERATION, "AWS returned the same page again"));
-            }
-            Some(next) => token = Some(next.to_owned()),
-            None => return Ok(()),
+        token = next_token;
+        if token.is_none() {
+            return Ok(());
         }
     }
     Err(CallError::unexpected(OPERATION, format!("there are more than {} events; the newest were read", PAGES * 50)))
