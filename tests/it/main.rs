@@ -27,6 +27,7 @@ mod hostile;
 mod hub_shapes;
 mod hub_table;
 mod inputs;
+mod key_events;
 mod notify;
 mod partitions;
 mod plans;
