@@ -1,14 +1,18 @@
-//! Looks up the ids of access keys with findings. The report has no key ids, and people need them to fix a finding. There is one
-//! call for each user, so only ids that earlier runs did not store are looked up.
+//! Looks up the ids of access keys. The report has no key ids, and people need them to fix a finding. There is one call for each
+//! user, so of keys with findings only ids that earlier runs did not store are looked up.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_iam::types::{AccessKeyMetadata, StatusType};
+use chrono::DateTime;
 use futures_util::{StreamExt, stream};
 use hygiene::enrichment::Enrichment;
 use hygiene::evaluate::Evaluation;
 use hygiene::memory::Memory;
+use hygiene::source::{Source, Unavailable};
 use hygiene::subject::{AccessKeySubject, SubjectId};
+use hygiene::text::sentence;
+use hygiene::trace::{Listed, id_of};
 use hygiene::twins::{left_of_twins, twin};
 use hygiene::verdict::Status;
 
@@ -34,24 +38,19 @@ pub async fn look_up(
     memory: &Memory,
     retry: impl Into<Retry>,
 ) -> (Enrichment, Vec<String>) {
-    let retry = retry.into();
     let mut ids = known_ids(memory, evaluation);
-    let mut users: BTreeMap<&str, Vec<&AccessKeySubject>> = BTreeMap::new();
     let mut seen = BTreeSet::new();
-    for key in failing_keys(evaluation) {
-        if !ids.contains_key(&id_of(key)) && seen.insert((&key.user.name, key.tag)) {
-            users.entry(&key.user.name).or_default().push(key);
-        }
-    }
+    let unknown = failing_keys(evaluation)
+        .filter(|key| !ids.contains_key(&subject_of(key)) && seen.insert((&key.user.name, key.tag)))
+        .collect::<Vec<_>>();
 
     let mut failures: BTreeMap<String, u64> = BTreeMap::new();
-    let mut answers = stream::iter(users)
-        .map(|(user, keys)| async { (keys, list(iam, user, retry.clone()).await) })
-        .buffer_unordered(AT_ONCE);
-    while let Some((keys, answer)) = answers.next().await {
+    for (keys, answer) in list_all(iam, unknown, &retry.into()).await {
         match answer {
             Ok(listed) => {
-                ids.extend(keys.into_iter().filter_map(|key| Some((id_of(key).into_owned(), find(key, &listed)?))));
+                ids.extend(
+                    keys.into_iter().filter_map(|key| Some((subject_of(key).into_owned(), id_of(key, &listed)?))),
+                );
             }
             // AWS's message has the user's name. Without it the message is the same for all users.
             Err(error) => {
@@ -61,11 +60,55 @@ pub async fn look_up(
             }
         }
     }
-    drop(answers);
     let error = |(reason, count): (String, u64)| {
         format!("could not list the access keys of {}: {reason}", hygiene::text::counted(count, "user"))
     };
     (Enrichment::of_access_key_ids(ids), failures.into_iter().map(error).collect())
+}
+
+/// Returns the ids of the keys by user and slot, or why one is not known.
+pub async fn ids<'k>(
+    iam: &aws_sdk_iam::Client,
+    keys: impl IntoIterator<Item = &'k AccessKeySubject>,
+    retry: &Retry,
+) -> BTreeMap<(String, u8), Source<String>> {
+    let mut ids = BTreeMap::new();
+    for (keys, answer) in list_all(iam, keys, retry).await {
+        let found: Vec<_> = match &answer {
+            Ok(listed) => keys.iter().map(|key| id_of(key, listed)).collect(),
+            Err(_) => Vec::new(),
+        };
+        for (place, key) in keys.into_iter().enumerate() {
+            let id = match (&answer, found.get(place).and_then(Option::as_ref)) {
+                (Err(error), _) => Err(sentence(&chain(error))),
+                // One of two keys of the same second was deleted.
+                (Ok(_), Some(id)) if 1 < found.iter().filter(|other| other.as_ref() == Some(id)).count() => {
+                    Err("IAM lists one key of that time, and the report has two.".to_owned())
+                }
+                (Ok(_), Some(id)) => Ok(id.clone()),
+                (Ok(_), None) => Err("IAM lists no key, or several, of that time and status.".to_owned()),
+            };
+            ids.insert((key.user.name.clone(), key.slot), id.map_err(Unavailable::Unreadable));
+        }
+    }
+    ids
+}
+
+/// Lists the keys of the users of the given ones.
+async fn list_all<'k>(
+    iam: &aws_sdk_iam::Client,
+    keys: impl IntoIterator<Item = &'k AccessKeySubject>,
+    retry: &Retry,
+) -> Vec<(Vec<&'k AccessKeySubject>, Result<Vec<Listed>, CallError>)> {
+    let mut users: BTreeMap<&str, Vec<&AccessKeySubject>> = BTreeMap::new();
+    for key in keys {
+        users.entry(&key.user.name).or_default().push(key);
+    }
+    stream::iter(users)
+        .map(|(user, keys)| async { (keys, list(iam, user, retry.clone()).await) })
+        .buffer_unordered(AT_ONCE)
+        .collect()
+        .await
 }
 
 /// The ids that earlier runs stored, without those of a remaining twin: its identity may have been the other key's.
@@ -81,39 +124,29 @@ fn failing_keys(evaluation: &Evaluation) -> impl Iterator<Item = &AccessKeySubje
     failing.filter_map(|finding| finding.subject.access_key())
 }
 
-fn id_of(key: &AccessKeySubject) -> SubjectId<'_> {
+fn subject_of(key: &AccessKeySubject) -> SubjectId<'_> {
     SubjectId::AccessKey { user: key.user.name.as_str().into(), key: key.tag }
 }
 
-async fn list(iam: &aws_sdk_iam::Client, user: &str, retry: Retry) -> Result<Vec<AccessKeyMetadata>, CallError> {
+async fn list(iam: &aws_sdk_iam::Client, user: &str, retry: Retry) -> Result<Vec<Listed>, CallError> {
     let operation = "ListAccessKeys";
     // A user has at most two keys, so there is no second page.
     let output = with_retry(operation, retry, async || {
         iam.list_access_keys().user_name(user).send().await.map_err(|error| CallError::new(operation, &error))
     });
     match output.await {
-        Ok(output) => Ok(output.access_key_metadata),
+        Ok(output) => Ok(output.access_key_metadata.iter().filter_map(|key| listed(user, key)).collect()),
         // The user was deleted since the report was made.
         Err(error) if error.kind == Kind::NotFound => Ok(Vec::new()),
         Err(error) => Err(error),
     }
 }
 
-/// Finds the report's key among the listed ones by creation date (to the second), then by status. If two match, returns none: a
-/// wrong id is worse than no id.
-fn find(key: &AccessKeySubject, listed: &[AccessKeyMetadata]) -> Option<String> {
-    let created = key.created?;
-    let mut fitting: Vec<&AccessKeyMetadata> = listed
-        .iter()
-        .filter(|listed| listed.create_date().is_some_and(|date| date.secs() == created.timestamp()))
-        .collect();
-    if fitting.len() > 1
-        && let Some(active) = key.active
-    {
-        fitting.retain(|listed| (listed.status() == Some(&StatusType::Active)) == active);
-    }
-    match fitting[..] {
-        [one] => one.access_key_id().map(str::to_owned),
-        _ => None,
-    }
+fn listed(user: &str, key: &AccessKeyMetadata) -> Option<Listed> {
+    Some(Listed {
+        user: user.to_owned(),
+        id: key.access_key_id()?.to_owned(),
+        created: DateTime::from_timestamp(key.create_date()?.secs(), 0)?,
+        active: key.status() == Some(&StatusType::Active),
+    })
 }
