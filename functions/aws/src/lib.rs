@@ -8,7 +8,7 @@
 //! - [`asff`] is a finding as Security Hub has it, [`product`] says which are credwarden's; `hub` reads and writes them there,
 //!   with the feature of that name: the command line has no use for it; `rate` keeps the rates of calls
 //! - with the feature `command-line`, since the function has no use for them: `trail`, `regions`, `organization` and `ssh_keys` read
-//!   what readiness needs; `key_events` and `networks` read who uses a key; `history` is one page of
+//!   what readiness needs; `key_events`, `networks`, `last_used` and `last_accessed` read who uses a key; `history` is one page of
 //!   CloudTrail's event history; `accounts` lists an organization's accounts, `member` assumes the role in one, `stack_set` says why it may
 //!   not be there; `query` calls services without their SDK
 
@@ -26,6 +26,10 @@ mod history;
 pub mod hub;
 #[cfg(feature = "command-line")]
 pub mod key_events;
+#[cfg(feature = "command-line")]
+pub mod last_accessed;
+#[cfg(feature = "command-line")]
+pub mod last_used;
 #[cfg(feature = "command-line")]
 pub mod member;
 #[cfg(feature = "command-line")]
