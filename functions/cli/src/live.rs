@@ -1,5 +1,7 @@
 //! Reads the live account with the AWS CLI's credentials, using the same code as the function.
 
+pub mod keys;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error as _;
 use std::io;
