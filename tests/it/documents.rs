@@ -10,7 +10,7 @@ use checker::permissions::permissions;
 use cli::input::not_in_files;
 use cli::table::{self, Screen};
 use cli::view::View;
-use cli::{organization, readiness};
+use cli::{organization, readiness, trace};
 use hygiene::account::Account;
 use hygiene::alert::Alert;
 use hygiene::checks::CHECKS;
@@ -68,13 +68,14 @@ fn every_check_has_its_page_and_no_page_is_left_over() {
 const COMMAND_LINE: &str = "functions/cli/README.md";
 
 #[test]
-fn the_policy_for_readiness_has_the_permissions_of_its_calls() {
-    let actions: BTreeSet<&str> =
-        readiness::ROLE.iter().copied().flatten().map(|permission| permission.action).collect();
-    let statement = json!({"Effect": "Allow", "Action": actions, "Resource": "*"});
-    let policy = json!({"Version": "2012-10-17", "Statement": [statement]});
-    let policy = serde_json::to_string_pretty(&policy).unwrap();
-    compare_block(COMMAND_LINE, "readiness-policy", &format!("```json\n{policy}\n```\n"));
+fn the_policies_for_readiness_and_tracing_have_the_permissions_of_their_calls() {
+    for (block, role) in [("readiness-policy", readiness::ROLE), ("trace-policy", trace::ROLE)] {
+        let actions: BTreeSet<&str> = role.iter().copied().flatten().map(|permission| permission.action).collect();
+        let statement = json!({"Effect": "Allow", "Action": actions, "Resource": "*"});
+        let policy = json!({"Version": "2012-10-17", "Statement": [statement]});
+        let policy = serde_json::to_string_pretty(&policy).unwrap();
+        compare_block(COMMAND_LINE, block, &format!("```json\n{policy}\n```\n"));
+    }
 }
 
 #[test]

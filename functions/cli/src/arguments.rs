@@ -49,7 +49,8 @@ pub enum Command {
     Readiness(Box<ReadinessArguments>),
     /// Find out who uses access keys, from where, and what to do about each
     ///
-    /// The events of CloudTrail are matched with the account's network interfaces. Only the files are read, and AWS is not called.
+    /// CloudTrail's event history is looked up in all Regions, and matched with the account's network interfaces. With
+    /// --credential-report and other files, only those files are read and AWS is not called. Nothing in the account is changed.
     Trace(Box<TraceArguments>),
     /// List what to do about an account's access keys, grouped, in the order in which to do it
     ///
@@ -231,6 +232,10 @@ pub enum ReadinessFormat {
 
 const TRACE_EXAMPLES: &str = "\
 Examples:
+  credwarden trace --profile audit
+  credwarden trace --key AKIAIOSFODNN7EXAMPLE
+  credwarden plan --format csv --output plan.csv
+
   credwarden trace --credential-report report.json --access-keys alice.json --events us-east-1=us-east-1.json \\
     --events eu-west-1=eu-west-1.json.gz --regions regions.json --network-interfaces interfaces.json --addresses addresses.json
 
@@ -268,6 +273,16 @@ pub struct TraceInput {
     /// Access keys of a user: the JSON that `aws iam list-access-keys` prints; repeatable
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Input")]
     pub access_keys: Vec<PathBuf>,
+    /// AWS profile of the live account
+    #[arg(long, value_name = "NAME", help_heading = "Input",
+        conflicts_with_all = ["credential_report", "account_summary", "service_credentials", "events", "regions", "network_interfaces", "addresses",
+            "access_keys"])]
+    pub profile: Option<String>,
+    /// AWS Region of the live account
+    #[arg(long, value_name = "REGION", help_heading = "Input", value_parser = region,
+        conflicts_with_all = ["credential_report", "account_summary", "service_credentials", "events", "regions", "network_interfaces", "addresses",
+            "access_keys"])]
+    pub region: Option<String>,
     /// Time of the evaluation [default: the report's GeneratedTime if the file has it, otherwise the current time]
     #[arg(long, value_name = "RFC3339", help_heading = "Input", value_parser = moment)]
     pub now: Option<DateTime<Utc>>,

@@ -34,11 +34,11 @@ fn main() -> ExitCode {
             return ended(done);
         }
         Command::Trace(arguments) => {
-            let done = trace(&arguments, clock(), &mut complain);
+            let done = trace(&arguments, clock(), Variables(&|name| std::env::var_os(name)), &mut complain);
             return ended(done);
         }
         Command::Plan(arguments) => {
-            let done = plan(&arguments, clock(), &mut complain);
+            let done = plan(&arguments, clock(), Variables(&|name| std::env::var_os(name)), &mut complain);
             return ended(done);
         }
         Command::Organization(command) => {

@@ -7,6 +7,8 @@ mod table;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use aws::permission::Permission;
+use aws::{access_keys, collect, key_events, last_accessed, last_used, networks, regions};
 use chrono::{DateTime, Utc};
 use hygiene::account::Account;
 use hygiene::evaluate::{Evaluation, Scope, evaluate};
@@ -19,13 +21,31 @@ use hygiene::trace::{ADDRESSES, Conditions, Gap, INTERFACES, Key, Networks, Trac
 
 use crate::arguments::{PlanArguments, PlanFormat, TraceArguments, TraceFormat, TraceInput};
 use crate::check::{CheckError, Ending, not_before, not_over_input, present};
+use crate::configuration::{Configuration, Variables};
 use crate::input::standard_input_once;
 use crate::json;
+use crate::live::keys::KeyUses;
+use crate::live::{Live, Read};
 use crate::output::{deliver, file};
 use crate::table::Screen;
 use crate::trail as saved;
 
-/// Says who uses access keys. `clock` is the current time; `note` prints a line on standard error.
+/// The permissions to read the live account. The documentation has a policy with these permissions; the function has none but those of
+/// [`collect`] and [`access_keys`].
+pub const ROLE: &[&[Permission]] = &[
+    collect::PERMISSIONS,
+    access_keys::PERMISSIONS,
+    regions::PERMISSIONS,
+    key_events::PERMISSIONS,
+    last_used::PERMISSIONS,
+    last_accessed::PERMISSIONS,
+    networks::PERMISSIONS,
+];
+
+/// The services that are called, by the ids of their SDKs.
+const SERVICES: [&str; 4] = ["IAM", "STS", "CloudTrail", "EC2"];
+
+/// Says who uses access keys. `clock` is the current time, `variables` the environment; `note` prints a line on standard error.
 ///
 /// # Errors
 ///
@@ -33,11 +53,12 @@ use crate::trail as saved;
 pub fn trace(
     arguments: &TraceArguments,
     clock: DateTime<Utc>,
+    variables: Variables<'_>,
     note: &mut dyn FnMut(&str),
 ) -> Result<Ending, CheckError> {
     let output = file(arguments.output.as_deref());
     let policy = arguments.rules.policy();
-    let Traced { trace, .. } = traced(&arguments.input, output, &policy, clock, note)?;
+    let Traced { trace, is_unread, .. } = traced(&arguments.input, output, &policy, clock, variables, note)?;
     let mut rendered = Vec::new();
     let done = match arguments.format {
         TraceFormat::Table => table::trace(&trace, Screen::of(output), &mut rendered),
@@ -45,7 +66,7 @@ pub fn trace(
     };
     done.map_err(CheckError::Render)?;
     deliver(&rendered, output)?;
-    Ok(ending(&trace))
+    Ok(ending(&trace, is_unread))
 }
 
 /// Says what to do about all access keys, grouped. See [`trace`].
@@ -53,11 +74,17 @@ pub fn trace(
 /// # Errors
 ///
 /// As [`trace`].
-pub fn plan(arguments: &PlanArguments, clock: DateTime<Utc>, note: &mut dyn FnMut(&str)) -> Result<Ending, CheckError> {
+pub fn plan(
+    arguments: &PlanArguments,
+    clock: DateTime<Utc>,
+    variables: Variables<'_>,
+    note: &mut dyn FnMut(&str),
+) -> Result<Ending, CheckError> {
     let output = file(arguments.output.as_deref());
     let policy = arguments.rules.policy();
-    let Traced { trace, account, evaluation } = traced(&arguments.input, output, &policy, clock, note)?;
-    let ending = ending(&trace);
+    let Traced { trace, account, evaluation, is_unread } =
+        traced(&arguments.input, output, &policy, clock, variables, note)?;
+    let ending = ending(&trace, is_unread);
     let plan: Plan = hygiene::plan::plan(trace, &account, &evaluation, &policy);
     let mut rendered = Vec::new();
     let done = match arguments.format {
@@ -71,10 +98,10 @@ pub fn plan(arguments: &PlanArguments, clock: DateTime<Utc>, note: &mut dyn FnMu
 }
 
 /// The exit status: a leak is worse than something that could not be read.
-fn ending(trace: &Trace) -> Ending {
+fn ending(trace: &Trace, is_unread: bool) -> Ending {
     if trace.has_incident() {
         Ending::Failing
-    } else if trace.has_failure() {
+    } else if is_unread || trace.has_failure() {
         Ending::Unread
     } else {
         Ending::Clean
@@ -86,6 +113,8 @@ struct Traced {
     trace: Trace,
     account: Account,
     evaluation: Evaluation,
+    /// Whether a key may be missing, since a source could not be read.
+    is_unread: bool,
 }
 
 fn traced(
@@ -93,11 +122,15 @@ fn traced(
     output: Option<&Path>,
     policy: &Policy,
     clock: DateTime<Utc>,
+    variables: Variables<'_>,
     note: &mut dyn FnMut(&str),
 ) -> Result<Traced, CheckError> {
     let paths = || input.files.given().paths().chain(others(input));
     not_over_input(output, paths())?;
     standard_input_once(paths())?;
+    if paths().next().is_none() {
+        return of_live_account(input, policy, clock, variables, note);
+    }
     if input.files.credential_report.is_none() {
         return Err(CheckError::NoReport);
     }
@@ -124,7 +157,7 @@ fn of_files(
     let now = input.now.unwrap_or_else(|| present(&account, clock, note));
     let account = account.as_of(now).into_owned();
     let evaluation = evaluate(&account, policy, &Scope::All, now);
-    let keys = chosen(input, &account, &evaluation, |keys| identify(input, keys))?;
+    let keys = saved_keys(input, &account, &evaluation)?;
 
     let mut networks = Networks::default();
     let mut unread_networks = Vec::new();
@@ -152,16 +185,17 @@ fn of_files(
     for (region, path) in &input.events {
         saved::events(path, region, account.id.as_deref(), &mut |event| tracer.add(region, &event))?;
     }
-    for region in regions(input, &account)?.difference(&input.events.iter().map(|(region, _)| region.clone()).collect())
+    for region in
+        expected_regions(input, &account)?.difference(&input.events.iter().map(|(region, _)| region.clone()).collect())
     {
         let reason = Unavailable::NotAsked("They are in none of the files.".to_owned());
         tracer.miss(None, &Gap::events(region, &reason));
     }
-    Ok(Traced { trace: tracer.finish(), account, evaluation })
+    Ok(Traced { trace: tracer.finish(), account, evaluation, is_unread: false })
 }
 
 /// The Regions whose events have to be looked at.
-fn regions(input: &TraceInput, account: &Account) -> Result<BTreeSet<String>, CheckError> {
+fn expected_regions(input: &TraceInput, account: &Account) -> Result<BTreeSet<String>, CheckError> {
     // The default Regions cannot be disabled, so a list without them is not whole.
     let partition = account.partition.as_deref().unwrap_or("aws");
     let default = default_regions(partition).iter().map(|region| (*region).to_owned());
@@ -169,25 +203,95 @@ fn regions(input: &TraceInput, account: &Account) -> Result<BTreeSet<String>, Ch
     Ok(default.chain(given).collect())
 }
 
-/// The keys to trace, with their ids.
-fn chosen(
+fn of_live_account(
     input: &TraceInput,
-    account: &Account,
-    evaluation: &Evaluation,
-    identify: impl FnOnce(&mut Vec<Key>) -> Result<(), CheckError>,
-) -> Result<Vec<Key>, CheckError> {
-    let which = match (&input.user, &input.key) {
-        (Some(user), _) => Which::OfUser(user.clone()),
-        (None, Some(_)) => Which::All,
-        (None, None) => Which::Failing,
-    };
-    if let Some(name) = &input.user
-        && !account.users().iter().any(|user| user.is_named && user.name == *name)
-    {
-        return Err(CheckError::NoUser(escape(name).into_owned()));
+    policy: &Policy,
+    clock: DateTime<Utc>,
+    variables: Variables<'_>,
+    note: &mut dyn FnMut(&str),
+) -> Result<Traced, CheckError> {
+    let (profile, region) = (input.profile.as_deref(), input.region.as_deref());
+    let live = Live::new(&Configuration::read(profile, region, variables)?, &SERVICES)?;
+    let Read { account, errors, notes } = live.read(clock);
+    not_before(input.now, &account)?;
+    let now = input.now.unwrap_or(clock);
+    let account = account.as_of(now).into_owned();
+    let evaluation = evaluate(&account, policy, &Scope::All, now);
+    notes.iter().chain(&errors).for_each(|line| note(line));
+    let mut is_unread = !errors.is_empty();
+    for damage in account.users().iter().filter_map(|user| user.row.err()) {
+        is_unread = true;
+        note(&damage.to_string());
     }
-    let mut keys = keys(account, evaluation, &which);
-    identify(&mut keys)?;
+    evaluation.missing_users().for_each(|doubt| note(&doubt.to_string()));
+
+    let which = match &input.key {
+        Some(id) if account.report.is_ok() => match live.owner_of(id) {
+            Ok(Some(user)) => Which::OfUser(user),
+            Ok(None) => return Err(CheckError::NoKey(id.clone())),
+            Err(reason) => {
+                is_unread = true;
+                note(&reason);
+                Which::OfUser(String::new())
+            }
+        },
+        Some(_) | None => which(input, &account)?,
+    };
+    let uses = live.key_uses(&account, keys(&account, &evaluation, &which), input.days, now);
+    let KeyUses { mut keys, events, gaps, sampled, networks, unread_networks, accessed, notes } = uses;
+    for line in &notes {
+        note(line);
+    }
+    if let Some(id) = &input.key {
+        // A key whose id could not be read may be the one.
+        keys.retain(|key| key.id.as_ref().map_or(true, |known| known == id));
+        if keys.is_empty() && !is_unread {
+            return Err(CheckError::NoKey(id.clone()));
+        }
+    }
+    let conditions = Conditions {
+        account_id: account.id.as_deref(),
+        now,
+        days: input.days,
+        policy,
+        networks: &networks,
+        unread_networks,
+    };
+    let mut tracer = Tracer::new(conditions, keys);
+    for (region, event) in &events {
+        tracer.add(region, event);
+    }
+    for (id, gap) in &gaps {
+        tracer.miss(id.as_deref(), gap);
+    }
+    for id in &sampled {
+        tracer.set_sampled(id);
+    }
+    for (user, accessed) in &accessed {
+        tracer.add_accessed(user, accessed);
+    }
+    Ok(Traced { trace: tracer.finish(), account, evaluation, is_unread })
+}
+
+/// Which keys to trace.
+fn which(input: &TraceInput, account: &Account) -> Result<Which, CheckError> {
+    match (&input.user, &input.key) {
+        (Some(name), _) => {
+            let is_there = account.users().iter().any(|user| user.is_named && user.name == *name);
+            if account.report.is_ok() && !is_there {
+                return Err(CheckError::NoUser(escape(name).into_owned()));
+            }
+            Ok(Which::OfUser(name.clone()))
+        }
+        (None, Some(_)) => Ok(Which::All),
+        (None, None) => Ok(Which::Failing),
+    }
+}
+
+/// The keys of the files, with their ids.
+fn saved_keys(input: &TraceInput, account: &Account, evaluation: &Evaluation) -> Result<Vec<Key>, CheckError> {
+    let mut keys = keys(account, evaluation, &which(input, account)?);
+    identify(input, &mut keys)?;
     if let Some(id) = &input.key {
         keys.retain(|key| key.id.as_ref() == Ok(id));
         if keys.is_empty() {

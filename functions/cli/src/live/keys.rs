@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use aws::error::{CallError, chain};
-use aws::permission::Permission;
 use aws::{access_keys, key_events, last_accessed, last_used, networks, regions};
 use chrono::{DateTime, Utc};
 use hygiene::account::Account;
@@ -18,16 +17,6 @@ use indicatif::{ProgressBar, ProgressStyle};
 use tokio::time::Instant;
 
 use super::{Live, no_credentials, retry, spinner};
-
-/// The permissions to read who uses keys, beside those to read the account.
-pub const PERMISSIONS: &[&[Permission]] = &[
-    access_keys::PERMISSIONS,
-    regions::PERMISSIONS,
-    key_events::PERMISSIONS,
-    last_used::PERMISSIONS,
-    last_accessed::PERMISSIONS,
-    networks::PERMISSIONS,
-];
 
 /// The timeout of everything but the networks. At two look-ups a second in each Region, it is enough for 600 keys with five minutes
 /// for those that are busy.
@@ -114,19 +103,18 @@ impl Live {
         }
     }
 
-    /// The enabled Regions; if they cannot be listed, those that every account has.
+    /// The enabled Regions. Those that every account has cannot be disabled, so a list without them is not whole.
     fn regions(&self, account: &Account, gaps: &mut Vec<(Option<String>, Gap)>, until: Instant) -> Vec<String> {
         let progress = spinner("Listing the Regions …");
         let regions = self.runtime.block_on(regions::enabled(&self.sdk, retry(until, &progress)));
         progress.finish_and_clear();
+        let partition = account.partition.as_deref().unwrap_or("aws");
+        let mut all: BTreeSet<String> = default_regions(partition).iter().map(|region| (*region).to_owned()).collect();
         match regions {
-            Ok(regions) => regions.into_iter().collect(),
-            Err(error) => {
-                gaps.push((None, Gap::of("Regions", &unreadable(&error))));
-                let partition = account.partition.as_deref().unwrap_or("aws");
-                default_regions(partition).iter().map(|region| (*region).to_owned()).collect()
-            }
+            Ok(regions) => all.extend(regions),
+            Err(error) => gaps.push((None, Gap::of("Regions", &unreadable(&error)))),
         }
+        all.into_iter().collect()
     }
 
     /// Reads events, last uses, and what else the users called.
