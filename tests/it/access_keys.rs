@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use aws::access_keys::look_up;
+use aws::access_keys::{ids, look_up};
+use aws::retry::Retry;
 use aws_sdk_iam::Client;
 use aws_sdk_iam::operation::list_access_keys::ListAccessKeysOutput;
 use aws_sdk_iam::primitives::DateTime;
@@ -149,6 +150,26 @@ async fn a_user_deleted_since_the_report_is_no_error() {
     let (keys, errors) = named(&rule, &evaluated(&[ROOT, &user("alice")]), &BTreeMap::new()).await;
     assert!(!keys.is_empty() && keys.iter().all(|key| key.ends_with(" -")), "{keys:?}");
     assert_eq!(errors, [""; 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_given_key_has_an_id_or_the_reason_why_not() {
+    let evaluation = evaluated(&[ROOT, &user("alice")]);
+    let id = async |evaluation: &Evaluation, rule: &Rule| {
+        let keys = evaluation.findings.iter().filter_map(|finding| finding.subject.access_key());
+        let retry = Retry::from(Instant::now() + Duration::from_mins(1));
+        let ids = ids(&mocked!(aws_sdk_iam, &[rule]), keys.take(1), &retry).await;
+        ids.into_values().next().unwrap().map_err(|reason| reason.to_string())
+    };
+    let rule = listed(&[("AKIAOLDER", OLDER, StatusType::Inactive), ("AKIAOLD", OLD, StatusType::Active)]);
+    assert_eq!(id(&evaluation, &rule).await.as_deref(), Ok("AKIAOLD"));
+    let unknown = "IAM lists no key, or several, of that time and status.";
+    for keys in [&[][..], &[("AKIAONE", OLD, StatusType::Active), ("AKIATWO", OLD, StatusType::Active)]] {
+        assert_eq!(id(&evaluation, &listed(keys)).await, Err(unknown.to_owned()));
+    }
+    let (status, body) = xml_error(403, "AccessDenied", "No.");
+    let refused = mock!(Client::list_access_keys).sequence().http_status(status, body).build();
+    assert_eq!(id(&evaluation, &refused).await, Err("ListAccessKeys failed: AccessDenied: No.".to_owned()));
 }
 
 #[tokio::test(start_paused = true)]

@@ -28,6 +28,7 @@ mod hub_shapes;
 mod hub_table;
 mod inputs;
 mod key_events;
+mod key_sources;
 mod notify;
 mod partitions;
 mod plans;
