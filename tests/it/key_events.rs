@@ -11,6 +11,7 @@ use aws::retry::Retry;
 use aws_smithy_runtime_api::client::behavior_version::BehaviorVersion;
 use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn};
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use aws_smithy_runtime_api::client::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::retry::RetryConfig;
 use aws_types::SdkConfig;
@@ -62,7 +63,7 @@ struct Done {
     found: KeyEvents,
     calls: BTreeMap<String, usize>,
     seconds: u64,
-    done: usize,
+    finished: usize,
 }
 
 async fn traced(
@@ -78,6 +79,8 @@ async fn traced(
         .region(Region::from_static("eu-central-1"))
         .credentials_provider(SharedCredentialsProvider::new(credentials()))
         .retry_config(RetryConfig::disabled())
+        // It reads the real clock.
+        .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
         .http_client(http_client_fn(move |_, _| connector.clone()))
         .build();
     let ids: Vec<String> = (0..keys).map(id).collect();
@@ -88,7 +91,7 @@ async fn traced(
     let retry = Retry::from(before + Duration::from_mins(10));
     let found = look_up(&sdk, &ids, &regions, now(), 90, &retry, &on_done).await;
     let calls = calls.lock().unwrap().clone();
-    Done { found, calls, seconds: before.elapsed().as_secs(), done: done.get() }
+    Done { found, calls, seconds: before.elapsed().as_secs(), finished: done.get() }
 }
 
 fn id(key: usize) -> String {
@@ -99,10 +102,12 @@ fn region(number: usize) -> String {
     format!("xx-west-{number}")
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "an answer of `traced`")]
 fn page(events: &[Value], next: Option<&str>) -> Option<(u16, Value)> {
     Some((200, json!({"Events": events, "NextToken": next})))
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "an answer of `traced`")]
 fn refused(code: &str) -> Option<(u16, Value)> {
     Some((400, json!({"__type": code, "message": "No."})))
 }
@@ -132,7 +137,7 @@ async fn a_hundred_keys_in_all_regions_take_as_long_as_the_rate_allows() {
         let done = traced((100, 17), Duration::from_millis(latency), |_, _| page(&[], None)).await;
         assert!((49..=54).contains(&done.seconds), "{} seconds at {latency} ms", done.seconds);
         assert_eq!(done.calls.values().copied().collect::<Vec<_>>(), [100; 17]);
-        assert_eq!((done.found, done.done), (KeyEvents::default(), 1_700));
+        assert_eq!((done.found, done.finished), (KeyEvents::default(), 1_700));
     }
 }
 
@@ -167,7 +172,7 @@ async fn a_region_that_denies_is_asked_once() {
         })
         .await;
         assert_eq!(done.calls[&region(1)], 1, "{code}");
-        assert_eq!((done.found.events.len(), done.found.gaps.len(), done.done), (100, 100, 200));
+        assert_eq!((done.found.events.len(), done.found.gaps.len(), done.finished), (100, 100, 200));
         assert_eq!(reasons(&done.found), [&*format!("LookupEvents failed: {code}: No.")].into());
         assert!(done.found.gaps.iter().all(|(_, gap)| gap.is_failure && gap.region == Some(region(1))));
     }
@@ -267,6 +272,6 @@ async fn many_busy_keys_are_sampled_until_the_time_is_over() {
     .await;
     assert!(done.seconds < 600, "{} seconds", done.seconds);
     assert_eq!(done.calls.values().copied().collect::<Vec<_>>(), [700, 700]);
-    assert_eq!((done.found.sampled.len(), done.found.gaps.len(), done.done), (50, 100, 100));
+    assert_eq!((done.found.sampled.len(), done.found.gaps.len(), done.finished), (50, 100, 100));
     assert_eq!(reasons(&done.found), ["The time for looking up events was over."].into());
 }

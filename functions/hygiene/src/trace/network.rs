@@ -42,9 +42,9 @@ impl Interface {
         id.filter(|id| id.starts_with("nat-")).or_else(|| self.is("natgateway").then_some("a NAT gateway"))
     }
 
-    /// The id of the VPC endpoint that it belongs to.
+    /// The id of the VPC endpoint that it belongs to. AWS's documentation has it with a colon, too.
     pub(super) fn endpoint(&self) -> Option<&str> {
-        let id = self.description.strip_prefix("VPC Endpoint Interface ")?.trim();
+        let id = self.description.strip_prefix("VPC Endpoint Interface")?.trim_start_matches(':').trim();
         id.starts_with("vpce-").then_some(id)
     }
 }

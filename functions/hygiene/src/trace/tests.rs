@@ -252,6 +252,8 @@ fn a_private_address_is_ours_only_with_our_endpoint() {
     // AWS's documentation has such an address in a VPC.
     let odd = Event { address: Some("172.01.01.001".to_owned()), ..through(Some("vpce-1"), None) };
     assert_eq!(judged(odd, &[endpoint(OURS)]), role(Kind::OwnNetwork));
+    let colon = Interface { description: "VPC Endpoint Interface: vpce-1".to_owned(), ..endpoint(OURS) };
+    assert_eq!(judged(through(Some("vpce-1"), None), &[colon]), role(Kind::OwnNetwork));
     let world = World { interfaces: vec![endpoint(OURS)], ..World::of([through(Some("vpce-1"), None)]) };
     insta::assert_snapshot!(world.verdict(), @"replace-by-role [own-network] Something behind vpce-1 in vpc-1 uses it: ec2:DescribeInstances on 2026-11-18 06:00 UTC (event e-1) came from 172.31.5.6, a private address, through the VPC endpoint vpce-1 with the interface eni-2.");
 }
