@@ -464,7 +464,6 @@ def answer(emulator: Emulator, region: str, attribute: dict) -> dict | None:
         (TERRAFORM, 0, "198.51.100.61", "Terraform"),
         ("rotating", 0, "203.0.113.77", "aws-cli/"),
         ("ci-deploy", 0, "192.0.2.50", None),
-        ("twins", 1, "192.0.2.199", "TruffleHog"),
     ],
 )
 def test_the_latest_event_of_a_sample_key_is_its_last_use(
@@ -510,6 +509,13 @@ def test_the_sample_networks_have_the_addresses_of_keys(emulator: Emulator) -> N
     assert len(interfaces(emulator)) == 2 and len(interfaces(emulator, IncludeManagedResources=True)) == 3
     emulator.change_account("load", name="clean")
     assert interfaces(emulator, "us-east-1") == []
+
+
+def test_a_sample_key_has_leaked(emulator: Emulator) -> None:
+    found = uses(emulator, "metrics")
+    assert {(one["sourceIPAddress"], one["userAgent"]) for one in found} == {("192.0.2.199", "TruffleHog")}
+    _, used = last_used(emulator, "metrics")
+    assert all(clock.moment(one["eventTime"], clock.now()) < used["LastUsedDate"] for one in found)
 
 
 def test_a_sample_key_is_used_from_github(emulator: Emulator) -> None:

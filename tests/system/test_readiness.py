@@ -13,9 +13,10 @@ import jsonschema
 import pytest
 
 from emulator import binaries
-from emulator.launcher import ACCOUNT, REGION
+from emulator.launcher import ACCOUNT
 from emulator.process import Emulator
 from emulator.records import assumed_root, iam_user, record, role_session, root
+from roles import session_with
 from test_live_account import environment
 
 Run = Callable[..., subprocess.CompletedProcess]
@@ -26,24 +27,6 @@ ACTIONS = POLICY["Statement"][0]["Action"]
 NAMES = ["DenyRootUser", "DenyNewLongLivedCredentials", "BoundApiKeys", "DenyUseOfLongLivedKeys"]
 
 
-def role(emulator: Emulator, actions: list[str]) -> dict[str, str]:
-    """Returns the credentials of a role with these permissions."""
-    iam = emulator.client("iam")
-    everybody = {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}, "Action": "sts:AssumeRole"}
-    trust = {"Version": "2012-10-17", "Statement": [everybody]}
-    policy = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": actions, "Resource": "*"}]}
-    arn = iam.create_role(RoleName="ready", AssumeRolePolicyDocument=json.dumps(trust))["Role"]["Arn"]
-    iam.put_role_policy(RoleName="ready", PolicyName="reading", PolicyDocument=json.dumps(policy))
-    session = emulator.client("sts").assume_role(RoleArn=arn, RoleSessionName="audit")["Credentials"]
-    emulator.forget_calls()
-    return {
-        "AWS_ACCESS_KEY_ID": session["AccessKeyId"],
-        "AWS_SECRET_ACCESS_KEY": session["SecretAccessKey"],
-        "AWS_SESSION_TOKEN": session["SessionToken"],
-        "AWS_REGION": REGION,
-    }
-
-
 @pytest.fixture
 def readiness(emulator: Emulator, tmp_path: Path) -> Run:
     """Runs `credwarden readiness` with a role that has the documented policy, but for the actions that are `without`."""
@@ -52,7 +35,9 @@ def readiness(emulator: Emulator, tmp_path: Path) -> Run:
 
     def run(*options: str, without: str | None = None) -> subprocess.CompletedProcess:
         if without not in roles:
-            roles[without] = role(emulator, [action for action in ACTIONS if action != without])
+            roles[without] = session_with(
+                emulator, [action for action in ACTIONS if action != without], f"auditor-{len(roles)}"
+            )
         credentials = roles[without]
         return subprocess.run(
             [binaries.command_line(), "readiness", *options],

@@ -118,7 +118,13 @@ impl State {
     pub(super) fn add_accessed(&mut self, accessed: &Source<Vec<Accessed>>) {
         match accessed {
             Ok(accessed) => {
-                for one in accessed.iter().filter(|one| has_data_events(&one.service)) {
+                let used = self.key.last_used.clone().ok().flatten();
+                // The last use of the key says as much.
+                let is_known = |one: &&Accessed| {
+                    used.as_ref()
+                        .is_some_and(|used| used.service.as_ref() == Some(&one.service) && one.date <= used.date)
+                };
+                for one in accessed.iter().filter(|one| has_data_events(&one.service) && !is_known(one)) {
                     let region =
                         one.region.as_deref().map_or_else(String::new, |region| format!(" in {}", shown(region)));
                     self.gaps.insert(Gap {

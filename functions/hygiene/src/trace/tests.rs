@@ -385,6 +385,55 @@ fn only_what_nothing_uses_is_removed() {
 }
 
 #[test]
+fn other_services_that_the_user_called_are_named_once() {
+    let networks = Networks::default();
+    let conditions = Conditions {
+        account_id: Some(OURS),
+        now: time(NOW),
+        days: DAYS,
+        policy: &Policy::cis(),
+        networks: &networks,
+        unread_networks: Vec::new(),
+    };
+    let key = Key { last_used: Ok(Some(used("2026-11-01T06:00:00Z", "s3"))), ..key("alice", ID) };
+    let mut tracer = Tracer::new(conditions, vec![key]);
+    let accessed = |service: &str, date: &str| Accessed { service: service.to_owned(), date: time(date), region: None };
+    let all = [
+        accessed("s3", "2026-11-01T06:00:00Z"),
+        accessed("s3", "2026-11-02T06:00:00Z"),
+        accessed("dynamodb", "2026-10-01T06:00:00Z"),
+        accessed("ec2", "2026-11-02T06:00:00Z"),
+    ];
+    tracer.add_accessed("alice", &Ok(all.into()));
+    tracer.add_accessed("bob", &unavailable("Refused."));
+    let trace = tracer.finish();
+    let gaps: Vec<_> = trace.keys[0].not_looked_at.iter().map(|gap| (gap.service.as_deref(), &*gap.reason)).collect();
+    insta::assert_debug_snapshot!(gaps, @r#"
+        [
+            (
+                Some(
+                    "dynamodb",
+                ),
+                "The user, with one of its credentials, last called dynamodb on 2026-10-01 06:00 UTC; CloudTrail's event history may not show it.",
+            ),
+            (
+                Some(
+                    "s3",
+                ),
+                "The last use, on 2026-11-01 06:00 UTC, was of s3, whose calls CloudTrail's event history may not show.",
+            ),
+            (
+                Some(
+                    "s3",
+                ),
+                "The user, with one of its credentials, last called s3 on 2026-11-02 06:00 UTC; CloudTrail's event history may not show it.",
+            ),
+        ]
+        "#);
+    assert!(!trace.has_failure());
+}
+
+#[test]
 fn an_event_that_may_be_of_the_key_is_not_looked_at() {
     let mut anonymous = event("203.0.113.9", BOTO3);
     anonymous.caller.access_key = None;
