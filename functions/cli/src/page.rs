@@ -28,6 +28,7 @@ const STYLE: &str = include_str!("../templates/page.css");
 const SCRIPT: &str = concat!(
     include_str!("../templates/element.js"),
     include_str!("../templates/copy.js"),
+    include_str!("../templates/print.js"),
     include_str!("../templates/page.js")
 );
 const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -12,19 +12,6 @@
   const can = typeof DecompressionStream === "function";
   $("no-decompression").hidden = can;
 
-  // On paper everything is open that is on the page.
-  const reopened = new Set();
-  addEventListener("beforeprint", () => {
-    for (const one of document.querySelectorAll("details:not([open])")) {
-      one.open = true;
-      reopened.add(one);
-    }
-  });
-  addEventListener("afterprint", () => {
-    reopened.forEach((one) => { one.open = false; });
-    reopened.clear();
-  });
-
   // The lines of a chunk. The last few are kept: neighbours in the table share one.
   const chunks = document.querySelectorAll(".chunk");
   const decompressed = new Map();

@@ -1,17 +1,8 @@
-// Everything on the page is there without this; it adds filter, sort, copy, the view by subject, and opens what is folded for the
-// printer.
+// Everything on the page is there without this; it adds filter, sort, copy and the view by subject.
 (() => {
   const $ = (id) => document.getElementById(id);
   const table = document.querySelector(".findings");
   const severities = [...document.querySelectorAll("button.severity")];
-  const details = () => [...document.querySelectorAll("details")];
-
-  let reopened = [];
-  addEventListener("beforeprint", () => {
-    reopened = details().filter((one) => !one.open);
-    reopened.forEach((one) => { one.open = true; });
-  });
-  addEventListener("afterprint", () => reopened.forEach((one) => { one.open = false; }));
 
   if (!table) {
     severities.forEach((button) => { button.disabled = true; });

@@ -28,6 +28,7 @@ const STYLE: &str = concat!(include_str!("../../templates/page.css"), include_st
 const SCRIPT: &str = concat!(
     include_str!("../../templates/element.js"),
     include_str!("../../templates/copy.js"),
+    include_str!("../../templates/print.js"),
     include_str!("../../templates/organization.js")
 );
 const VERSION: &str = env!("CARGO_PKG_VERSION");
