@@ -19,21 +19,10 @@ import pytest
 from referencing import Registry, Resource
 
 from emulator import binaries
-from saved import Ended
-from traces import (
-    ACCOUNT,
-    AWS_CLI,
-    BOTO3,
-    GITHUB,
-    HOME,
-    NOW,
-    REGIONS,
-    Saved,
-    instance,
-    looked_up,
-    nat_gateway,
-    record,
-)
+from emulator.launcher import ACCOUNT
+from emulator.regions import DEFAULT
+from saved import NOW, Ended
+from traces import AWS_CLI, BOTO3, GITHUB, HOME, Traces, instance, looked_up, nat_gateway, record
 
 Run = Callable[..., Ended]
 PUBLISHED = binaries.ROOT / "tests" / "published"
@@ -49,13 +38,13 @@ OLD = "2026-03-01T06:00:00+00:00"
 
 
 @pytest.fixture
-def saved(tmp_path: Path) -> Saved:
-    return Saved(tmp_path)
+def traces(tmp_path: Path) -> Traces:
+    return Traces(tmp_path)
 
 
-def read(run: Run, command: str, saved: Saved, *options: str) -> tuple[int, dict[str, Any]]:
+def read(run: Run, command: str, traces: Traces, *options: str) -> tuple[int, dict[str, Any]]:
     """Returns the exit status, and the document, which has to follow the schema."""
-    done = run(command, *saved.arguments(), "--format", "json", *options)
+    done = run(command, *traces.saved(), "--format", "json", *options)
     assert done.errors == "", done.errors
     document = json.loads(done.output)
     jsonschema.Draft202012Validator(SCHEMAS[command], registry=REGISTRY).validate(document)
@@ -63,47 +52,47 @@ def read(run: Run, command: str, saved: Saved, *options: str) -> tuple[int, dict
     return done.status, document
 
 
-def traced(run: Run, saved: Saved, *options: str) -> tuple[int, dict[str, dict]]:
+def traced(run: Run, traces: Traces, *options: str) -> tuple[int, dict[str, dict]]:
     """Returns the exit status, and the keys by id, or by user if it is not known."""
-    status, document = read(run, "trace", saved, *options)
+    status, document = read(run, "trace", traces, *options)
     return status, {one["access_key_id"] or one["user"]: one for one in document["keys"]}
 
 
-def only(run: Run, saved: Saved, *options: str) -> dict:
-    _, keys = traced(run, saved, *options)
+def only(run: Run, traces: Traces, *options: str) -> dict:
+    _, keys = traced(run, traces, *options)
     (key,) = keys.values()
     return key
 
 
-def sample(saved: Saved) -> dict[str, str]:
+def sample(traces: Traces) -> dict[str, str]:
     """An account with a key for each plan; returns the plans by id."""
     plans = {}
-    key = saved.key("etl", used=RECENT)
-    saved.interfaces = [instance("i-1", "198.51.100.7"), nat_gateway("nat-1", "198.51.100.9")]
-    saved.use(key, "198.51.100.7", BOTO3)
+    key = traces.key("etl", used=RECENT)
+    traces.interfaces = [instance("i-1", "198.51.100.7"), nat_gateway("nat-1", "198.51.100.9")]
+    traces.use(key, "198.51.100.7", BOTO3)
     plans[key] = "replace-by-role"
-    key = saved.key("behind-nat", used=RECENT)
-    saved.use(key, "198.51.100.9", BOTO3, region="us-east-1", eventSource="iam.amazonaws.com", eventName="ListUsers")
+    key = traces.key("behind-nat", used=RECENT)
+    traces.use(key, "198.51.100.9", BOTO3, region="us-east-1", eventSource="iam.amazonaws.com", eventName="ListUsers")
     plans[key] = "replace-by-role"
-    key = saved.key("person", used=RECENT)
-    saved.use(key, "203.0.113.9", AWS_CLI)
+    key = traces.key("person", used=RECENT)
+    traces.use(key, "203.0.113.9", AWS_CLI)
     plans[key] = "sign-in"
-    key = saved.key("pipeline", used=RECENT, service="sts")
-    saved.use(key, "203.0.113.50", GITHUB, eventSource="sts.amazonaws.com", eventName="GetCallerIdentity")
+    key = traces.key("pipeline", used=RECENT, service="sts")
+    traces.use(key, "203.0.113.50", GITHUB, eventSource="sts.amazonaws.com", eventName="GetCallerIdentity")
     plans[key] = "replace-by-role"
-    key = saved.key("leaked", used=RECENT)
-    saved.use(key, "203.0.113.66", "TruffleHog", eventSource="sts.amazonaws.com", eventName="GetCallerIdentity")
+    key = traces.key("leaked", used=RECENT)
+    traces.use(key, "203.0.113.66", "TruffleHog", eventSource="sts.amazonaws.com", eventName="GetCallerIdentity")
     plans[key] = "incident"
-    plans[saved.key("backup", used=OLD, service="s3")] = "ask-owner"
-    plans[saved.key("unused", used=OLD)] = "remove"
-    plans[saved.key("never-used")] = "remove"
-    plans[saved.key("inactive", active=False)] = "remove"
+    plans[traces.key("backup", used=OLD, service="s3")] = "ask-owner"
+    plans[traces.key("unused", used=OLD)] = "remove"
+    plans[traces.key("never-used")] = "remove"
+    plans[traces.key("inactive", active=False)] = "remove"
     return plans
 
 
-def test_each_key_has_its_plan(credwarden: Run, saved: Saved) -> None:
-    plans = sample(saved)
-    status, keys = traced(credwarden, saved)
+def test_each_key_has_its_plan(credwarden: Run, traces: Traces) -> None:
+    plans = sample(traces)
+    status, keys = traced(credwarden, traces)
     assert {id: one["plan"] for id, one in keys.items()} == plans
     assert status == 1, "a key has leaked"
     kinds = {one["user"]: [place["kind"] for place in one["used_from"]] for one in keys.values() if one["used_from"]}
@@ -111,7 +100,7 @@ def test_each_key_has_its_plan(credwarden: Run, saved: Saved) -> None:
         **{"etl": ["own-instance"], "behind-nat": ["own-network"], "person": ["outside"], "pipeline": ["ci"]},
         "leaked": ["outside"],
     }
-    (place,) = keys[saved.keys[0].id]["used_from"]
+    (place,) = keys[traces.keys[0].id]["used_from"]
     assert place == {
         **{"kind": "own-instance", "what": "i-1", "account": ACCOUNT, "region": HOME, "address": "198.51.100.7"},
         **{"client": "Boto3/1.39.7", "key_stored_in": "environment", "services": ["ec2"]},
@@ -119,9 +108,9 @@ def test_each_key_has_its_plan(credwarden: Run, saved: Saved) -> None:
     }
 
 
-def test_the_order_of_the_files_does_not_matter(credwarden: Run, saved: Saved) -> None:
-    sample(saved)
-    arguments = saved.arguments()
+def test_the_order_of_the_files_does_not_matter(credwarden: Run, traces: Traces) -> None:
+    sample(traces)
+    arguments = traces.saved()
     pairs = [arguments[at : at + 2] for at in range(0, len(arguments), 2)]
     first = credwarden("trace", *arguments, "--format", "json")
     random.Random(1).shuffle(pairs)
@@ -130,92 +119,93 @@ def test_the_order_of_the_files_does_not_matter(credwarden: Run, saved: Saved) -
 
 
 @pytest.mark.parametrize("gone", ["eu-west-1", HOME, "us-east-1"])
-def test_without_a_regions_events_no_active_key_is_removed(credwarden: Run, saved: Saved, gone: str) -> None:
-    sample(saved)
-    del saved.events[gone]
-    _, keys = traced(credwarden, saved)
+def test_without_a_regions_events_no_active_key_is_removed(credwarden: Run, traces: Traces, gone: str) -> None:
+    sample(traces)
+    del traces.events[gone]
+    _, keys = traced(credwarden, traces)
     removed = {one["user"] for one in keys.values() if one["plan"] == "remove"}
     assert removed == {"inactive"}
     unused = next(one for one in keys.values() if one["user"] == "unused")
     assert [(one["what"], one["region"]) for one in unused["not_looked_at"]] == [("events", gone)]
 
 
-def test_an_opted_in_region_has_to_be_looked_at(credwarden: Run, saved: Saved) -> None:
-    saved.key("never-used")
-    saved.documents["regions"] = {"Regions": [{"RegionName": "af-south-1", "OptInStatus": "opted-in"}]}
-    assert only(credwarden, saved)["plan"] == "ask-owner"
-    saved.events["af-south-1"] = []
-    assert only(credwarden, saved)["plan"] == "remove"
+def test_an_opted_in_region_has_to_be_looked_at(credwarden: Run, traces: Traces) -> None:
+    traces.key("never-used")
+    traces.documents["regions"] = {"Regions": [{"RegionName": "af-south-1", "OptInStatus": "opted-in"}]}
+    assert only(credwarden, traces)["plan"] == "ask-owner"
+    traces.events["af-south-1"] = []
+    assert only(credwarden, traces)["plan"] == "remove"
 
 
-def test_without_its_id_no_key_is_removed_not_even_an_inactive_one(credwarden: Run, saved: Saved) -> None:
-    saved.key("never-used")
-    saved.key("inactive", active=False)
-    saved.named = False
-    status, keys = traced(credwarden, saved)
+def test_without_its_id_no_key_is_removed_not_even_an_inactive_one(credwarden: Run, traces: Traces) -> None:
+    traces.key("never-used")
+    traces.key("inactive", active=False)
+    for key in traces.keys:
+        key.has_id = False
+    status, keys = traced(credwarden, traces)
     assert status == 0
     for one in keys.values():
         assert (one["plan"], one["access_key_id"]) == ("ask-owner", None)
         assert [gap["what"] for gap in one["not_looked_at"]] == ["access key id"]
 
 
-def test_the_id_of_twins_is_not_guessed(credwarden: Run, saved: Saved) -> None:
-    saved.key("twins")
-    saved.key("twins")
-    _, document = read(credwarden, "trace", saved)
+def test_the_id_of_twins_is_not_guessed(credwarden: Run, traces: Traces) -> None:
+    traces.key("twins")
+    traces.key("twins")
+    _, document = read(credwarden, "trace", traces)
     assert [one["access_key_id"] for one in document["keys"]] == [None, None]
-    saved.keys[1].active = False
-    _, document = read(credwarden, "trace", saved)
-    assert [one["access_key_id"] for one in document["keys"]] == [key.id for key in saved.keys]
+    traces.keys[1].active = False
+    _, document = read(credwarden, "trace", traces)
+    assert [one["access_key_id"] for one in document["keys"]] == [key.id for key in traces.keys]
 
 
-def test_without_the_networks_nothing_is_outside(credwarden: Run, saved: Saved) -> None:
-    key = saved.key("person", used=RECENT)
-    saved.use(key, "203.0.113.9", AWS_CLI)
-    assert only(credwarden, saved)["plan"] == "sign-in"
-    saved.interfaces = None
-    one = only(credwarden, saved)
+def test_without_the_networks_nothing_is_outside(credwarden: Run, traces: Traces) -> None:
+    key = traces.key("person", used=RECENT)
+    traces.use(key, "203.0.113.9", AWS_CLI)
+    assert only(credwarden, traces)["plan"] == "sign-in"
+    traces.interfaces = None
+    one = only(credwarden, traces)
     assert (one["plan"], one["used_from"][0]["kind"]) == ("ask-owner", "unknown")
     assert [gap["what"] for gap in one["not_looked_at"]] == ["network interfaces"]
 
 
 @pytest.mark.parametrize("missing", ["eventTime", "sourceIPAddress"])
-def test_an_event_without_time_or_address_is_unknown(credwarden: Run, saved: Saved, missing: str) -> None:
-    key = saved.key("etl", used=RECENT)
-    saved.interfaces = [instance("i-1", "198.51.100.7")]
-    del saved.use(key, "198.51.100.7", BOTO3)[missing]
-    one = only(credwarden, saved)
+def test_an_event_without_time_or_address_is_unknown(credwarden: Run, traces: Traces, missing: str) -> None:
+    key = traces.key("etl", used=RECENT)
+    traces.interfaces = [instance("i-1", "198.51.100.7")]
+    del traces.use(key, "198.51.100.7", BOTO3)[missing]
+    one = only(credwarden, traces)
     assert (one["plan"], [place["kind"] for place in one["used_from"]]) == ("ask-owner", ["unknown"])
     assert [gap["what"] for gap in one["not_looked_at"]] == ["events"]
 
 
-def test_the_days_before_the_period_are_not_looked_at(credwarden: Run, saved: Saved) -> None:
-    key = saved.key("etl", used=OLD)
-    saved.use(key, "203.0.113.9", BOTO3, eventTime="2026-10-01T06:00:00Z")
-    assert only(credwarden, saved)["events"] == 1
-    one = only(credwarden, saved, "--days", "30")
+def test_the_days_before_the_period_are_not_looked_at(credwarden: Run, traces: Traces) -> None:
+    key = traces.key("etl", used=OLD)
+    traces.use(key, "203.0.113.9", BOTO3, eventTime="2026-10-01T06:00:00Z")
+    assert only(credwarden, traces)["events"] == 1
+    one = only(credwarden, traces, "--days", "30")
     assert (one["events"], one["plan"]) == (0, "ask-owner")
     assert [gap["what"] for gap in one["not_looked_at"]] == ["earlier events"]
 
 
-def test_log_files_are_read_too_and_an_event_counts_once(credwarden: Run, saved: Saved, tmp_path: Path) -> None:
-    key = saved.key("etl", used=RECENT)
-    made = saved.use(key, "203.0.113.9", BOTO3, eventVersion="2.99", future={"a": [1, None]})
+def test_log_files_are_read_too_and_an_event_counts_once(credwarden: Run, traces: Traces, tmp_path: Path) -> None:
+    key = traces.key("etl", used=RECENT)
+    made = traces.use(key, "203.0.113.9", BOTO3, eventVersion="2.99", future={"a": [1, None]})
     data = record(
         key, "etl", "203.0.113.9", BOTO3, eventID="d-1", eventSource="s3.amazonaws.com", managementEvent=False
     )
     (tmp_path / "log.json.gz").write_bytes(gzip.compress(json.dumps({"Records": [made, data]}).encode()))
-    one = only(credwarden, saved, "--events", f"{HOME}=log.json.gz")
+    one = only(credwarden, traces, "--events", f"{HOME}=log.json.gz")
     assert (one["events"], one["used_from"][0]["services"]) == (2, ["ec2", "s3"])
 
 
-def test_users_and_keys_are_chosen(credwarden: Run, saved: Saved) -> None:
-    sample(saved)
-    young = saved.key("etl", created=RECENT)
-    _, keys = traced(credwarden, saved, "--user", "etl")
-    assert list(keys) == [saved.keys[0].id, young]
+def test_users_and_keys_are_chosen(credwarden: Run, traces: Traces) -> None:
+    sample(traces)
+    young = traces.key("etl", created=RECENT)
+    _, keys = traced(credwarden, traces, "--user", "etl")
+    assert list(keys) == [traces.keys[0].id, young]
     assert keys[young]["plan"] == "ask-owner"
-    _, keys = traced(credwarden, saved, "--key", young)
+    _, keys = traced(credwarden, traces, "--key", young)
     assert list(keys) == [young]
     for options, error in [
         (["--user", "nobody"], "credwarden: the credential report has no user `nobody`\n"),
@@ -224,15 +214,15 @@ def test_users_and_keys_are_chosen(credwarden: Run, saved: Saved) -> None:
             "credwarden: no access key in the credential report is known to have the id AKIAIOSFODNN7EXAMPLE\n",
         ),
     ]:
-        done = credwarden("trace", *saved.arguments(), *options)
+        done = credwarden("trace", *traces.saved(), *options)
         assert (done.status, done.output, done.errors) == (2, "", error)
 
 
 @pytest.mark.parametrize(
     "options", [["--days", "0"], ["--days", "91"], ["--key", "AKIA"], ["--user", "a", "--key", "A" * 20]]
 )
-def test_nonsense_is_refused(credwarden: Run, saved: Saved, options: list[str]) -> None:
-    done = credwarden("trace", *saved.arguments(), *options)
+def test_nonsense_is_refused(credwarden: Run, traces: Traces, options: list[str]) -> None:
+    done = credwarden("trace", *traces.saved(), *options)
     assert (done.status, done.output) == (2, "")
     assert len(done.errors.splitlines()) == 1
 
@@ -260,7 +250,7 @@ def test_nonsense_is_refused(credwarden: Run, saved: Saved, options: list[str]) 
             f"--events={HOME}=x",
             json.dumps(looked_up([record("A", "a", "203.0.113.9", BOTO3, recipientAccountId="999999999999")])),
             "credwarden: x: not what `aws cloudtrail lookup-events` prints: it has an event of account 999999999999, "
-            "and the report is of 123456789012",
+            f"and the report is of {ACCOUNT}",
         ),
         (
             "--network-interfaces=x",
@@ -285,25 +275,24 @@ def test_nonsense_is_refused(credwarden: Run, saved: Saved, options: list[str]) 
     ],
 )
 def test_damaged_files_are_refused(
-    credwarden: Run, saved: Saved, tmp_path: Path, option: str, text: str, error: str
+    credwarden: Run, traces: Traces, tmp_path: Path, option: str, text: str, error: str
 ) -> None:
-    saved.key("etl")
+    traces.key("etl")
     (tmp_path / "x").write_text(text)
-    done = credwarden("trace", *saved.arguments(), option)
+    done = credwarden("trace", *traces.saved(), option)
     assert (done.status, done.output, done.errors) == (2, "", error + "\n")
 
 
-def test_an_input_file_is_not_overwritten(credwarden: Run, saved: Saved, tmp_path: Path) -> None:
-    saved.key("etl")
-    done = credwarden("trace", *saved.arguments(), "--output", f"{HOME}.json")
+def test_an_input_file_is_not_overwritten(credwarden: Run, traces: Traces, tmp_path: Path) -> None:
+    traces.key("etl")
+    done = credwarden("trace", *traces.saved(), "--output", f"{HOME}.json")
     assert (done.status, done.output) == (2, "")
     assert json.loads((tmp_path / f"{HOME}.json").read_text()) == {"Events": []}
 
 
-def test_the_plan_groups_keys_and_the_users_that_can_go(credwarden: Run, saved: Saved) -> None:
-    plans = sample(saved)
-    saved.documents["service-credentials"] = {"ServiceSpecificCredentials": [], "IsTruncated": False}
-    status, document = read(credwarden, "plan", saved)
+def test_the_plan_groups_keys_and_the_users_that_can_go(credwarden: Run, traces: Traces) -> None:
+    plans = sample(traces)
+    status, document = read(credwarden, "plan", traces)
     assert status == 1
     groups = {one["plan"]: one for one in document["groups"]}
     assert list(groups) == ["incident", "remove", "remove-user", "sign-in", "replace-by-role", "ask-owner"]
@@ -313,27 +302,26 @@ def test_the_plan_groups_keys_and_the_users_that_can_go(credwarden: Run, saved: 
     users = [one["user"] for one in groups["remove-user"]["users"]]
     assert users == ["inactive", "never-used", "unused"]
     # A service-specific credential, or one that may be there, keeps its user.
-    del saved.documents["service-credentials"]
-    _, document = read(credwarden, "plan", saved)
+    del traces.documents["service-credentials"]
+    _, document = read(credwarden, "plan", traces)
     (group,) = [one for one in document["groups"] if one["plan"] == "remove-user"]
     assert [one["user"] for one in group["users"]] == ["inactive"], "its finding says what was not looked at"
 
 
-def test_a_second_key_that_is_not_removed_keeps_its_user(credwarden: Run, saved: Saved) -> None:
-    saved.documents["service-credentials"] = {"ServiceSpecificCredentials": [], "IsTruncated": False}
-    saved.key("unused", used=OLD)
-    _, document = read(credwarden, "plan", saved)
+def test_a_second_key_that_is_not_removed_keeps_its_user(credwarden: Run, traces: Traces) -> None:
+    traces.key("unused", used=OLD)
+    _, document = read(credwarden, "plan", traces)
     assert [one["plan"] for one in document["groups"]] == ["remove", "remove-user"]
-    saved.key("unused", used=RECENT, created=RECENT)
-    _, document = read(credwarden, "plan", saved)
+    traces.key("unused", used=RECENT, created=RECENT)
+    _, document = read(credwarden, "plan", traces)
     assert [one["plan"] for one in document["groups"]] == ["remove"]
 
 
-def test_the_spreadsheet_has_a_safe_row_for_each(credwarden: Run, saved: Saved) -> None:
-    key = saved.key("=cmd", used=RECENT)
-    saved.use(key, "203.0.113.9", "=HYPERLINK(1) x")
-    saved.key("inactive", active=False)
-    done = credwarden("plan", *saved.arguments(), "--format", "csv")
+def test_the_spreadsheet_has_a_safe_row_for_each(credwarden: Run, traces: Traces) -> None:
+    key = traces.key("=cmd", used=RECENT)
+    traces.use(key, "203.0.113.9", "=HYPERLINK(1) x")
+    traces.key("inactive", active=False)
+    done = credwarden("plan", *traces.saved(), "--format", "csv")
     assert (done.status, done.errors) == (0, "")
     rows = list(csv.DictReader(io.StringIO(done.output)))
     assert [(row["plan"], row["user"]) for row in rows] == [
@@ -346,62 +334,62 @@ def test_the_spreadsheet_has_a_safe_row_for_each(credwarden: Run, saved: Saved) 
 
 
 @pytest.mark.parametrize("command", ["trace", "plan"])
-def test_the_table_escapes_what_is_hostile(credwarden: Run, saved: Saved, command: str) -> None:
-    key = saved.key("a\u202eb", used=RECENT)
-    saved.use(key, "203.0.113.9\u001b[2J", "x\u001b[31m\u202e/1", eventName="Describe\u001b]0;x\u0007")
-    done = credwarden(command, *saved.arguments())
+def test_the_table_escapes_what_is_hostile(credwarden: Run, traces: Traces, command: str) -> None:
+    key = traces.key("a\u202eb", used=RECENT)
+    traces.use(key, "203.0.113.9\u001b[2J", "x\u001b[31m\u202e/1", eventName="Describe\u001b]0;x\u0007")
+    done = credwarden(command, *traces.saved())
     assert done.status == 0
     assert "\\u{202e}" in done.output
     assert not {"\u001b", "\u202e", "\u0007"} & set(done.output)
 
 
 @pytest.mark.parametrize("name", sorted(path.name for path in PUBLISHED.glob("describe-network-interfaces-*.json")))
-def test_published_interfaces_are_read(credwarden: Run, saved: Saved, name: str) -> None:
-    key = saved.key("etl", used=RECENT)
+def test_published_interfaces_are_read(credwarden: Run, traces: Traces, name: str) -> None:
+    key = traces.key("etl", used=RECENT)
     addresses = {
-        "describe-network-interfaces-ec2-instance.json": ("203.0.113.12", "own-instance"),
+        "describe-network-interfaces-ec2-instance.json": ("203.0.113.12", "organization-network"),
         "describe-network-interfaces-fargate.json": ("3.80.3.41", "organization-network"),
         "describe-network-interfaces-nat-gateway-and-fargate.json": ("18.194.71.107", "organization-network"),
         "describe-network-interfaces-unattached.json": ("203.0.113.12", "outside"),
     }
     address, kind = addresses[name]
-    saved.use(key, address, BOTO3)
-    saved.interfaces = None
-    one = only(credwarden, saved, "--network-interfaces", str(PUBLISHED / name))
+    traces.use(key, address, BOTO3)
+    traces.interfaces = None
+    one = only(credwarden, traces, "--network-interfaces", str(PUBLISHED / name))
     assert [place["kind"] for place in one["used_from"]] == [kind], one["verdict"]
 
 
 @pytest.mark.parametrize("name", sorted(path.name for path in PUBLISHED.glob("describe-addresses-*.json")))
-def test_published_addresses_are_read(credwarden: Run, saved: Saved, name: str) -> None:
-    key = saved.key("etl", used=RECENT)
+def test_published_addresses_are_read(credwarden: Run, traces: Traces, name: str) -> None:
+    key = traces.key("etl", used=RECENT)
     (first, *_) = json.loads((PUBLISHED / name).read_text())["Addresses"]
-    saved.use(key, first["PublicIp"], BOTO3)
-    saved.addresses = None
-    one = only(credwarden, saved, "--addresses", str(PUBLISHED / name))
+    traces.use(key, first["PublicIp"], BOTO3)
+    traces.addresses = None
+    one = only(credwarden, traces, "--addresses", str(PUBLISHED / name))
     assert [place["kind"] for place in one["used_from"]] == ["unknown"], "it is ours, on no interface that was read"
 
 
-def test_published_records_are_read(credwarden: Run, saved: Saved) -> None:
+def test_published_records_are_read(credwarden: Run, traces: Traces) -> None:
     kms = json.loads((PUBLISHED / "kms-vpc-endpoint-iam-user.json").read_text())
     session = json.loads((PUBLISHED / "assume-role-iam-user.json").read_text())
-    key = saved.key("Alice", used=RECENT)
+    key = traces.key("Alice", used=RECENT)
     now = {"eventTime": "2026-11-18T06:00:00Z", "recipientAccountId": ACCOUNT, "awsRegion": HOME}
     for one in (kms, session):
         one["userIdentity"] |= {"accessKeyId": key, "userName": "Alice", "accountId": ACCOUNT}
-        saved.events[HOME].append({**one, **now})
-    one = only(credwarden, saved)
+        traces.events[HOME].append({**one, **now})
+    one = only(credwarden, traces)
     assert [(place["kind"], place["what"]) for place in one["used_from"]] == [
         ("role-session", "sessions of arn:aws:iam::111122223333:role/EC2-dev"),
         ("unknown", "a place that is not known"),
     ], "the endpoint's account is in neither the record nor the files"
     owned = {**kms, **now, "vpcEndpointAccountId": ACCOUNT}
-    saved.events[HOME] = [owned]
-    assert only(credwarden, saved)["used_from"][0]["kind"] == "own-network"
+    traces.events[HOME] = [owned]
+    assert only(credwarden, traces)["used_from"][0]["kind"] == "own-network"
 
 
-def test_memory_does_not_grow_with_the_number_of_events(binary: Path, saved: Saved, tmp_path: Path) -> None:
-    key = saved.key("busy", used=RECENT)
-    arguments = saved.arguments()
+def test_memory_does_not_grow_with_the_number_of_events(binary: Path, traces: Traces, tmp_path: Path) -> None:
+    key = traces.key("busy", used=RECENT)
+    arguments = traces.saved()
     peaks = {}
     for count in (1_000, 100_000):
         start = json.dumps(record(key, "busy", "198.51.100.7", BOTO3, eventID="ID"))
@@ -423,8 +411,8 @@ def test_memory_does_not_grow_with_the_number_of_events(binary: Path, saved: Sav
     assert peaks[100_000] - peaks[1_000] < 8, f"MiB: {peaks}"
 
 
-def test_every_region_is_a_default_one(credwarden: Run, saved: Saved) -> None:
-    saved.key("never-used")
-    saved.events = {}
-    one = only(credwarden, saved)
-    assert sorted(gap["region"] for gap in one["not_looked_at"]) == sorted(REGIONS)
+def test_every_region_is_a_default_one(credwarden: Run, traces: Traces) -> None:
+    traces.key("never-used")
+    traces.events = {}
+    one = only(credwarden, traces)
+    assert sorted(gap["region"] for gap in one["not_looked_at"]) == sorted(DEFAULT)

@@ -6,28 +6,27 @@ import csv
 import io
 import json
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-ACCOUNT = "123456789012"
-NOW = "2026-11-20T06:00:00Z"
-REGIONS = [
-    *("ap-northeast-1", "ap-northeast-2", "ap-northeast-3", "ap-south-1", "ap-southeast-1", "ap-southeast-2"),
-    *("ca-central-1", "eu-central-1", "eu-north-1", "eu-west-1", "eu-west-2", "eu-west-3", "sa-east-1"),
-    *("us-east-1", "us-east-2", "us-west-1", "us-west-2"),
-]
+from emulator.account import HEADER, ROOT
+from emulator.launcher import ACCOUNT
+from emulator.regions import DEFAULT
+from saved import NOW
+
 HOME = "eu-central-1"
+CREATED = "2021-06-20T05:16:50+00:00"
 AWS_CLI = "aws-cli/2.32.10 md/awscrt#0.29.1 ua/2.1 os/macos#25.5.0 md/command#ec2.describe-instances m/Z,b,n,E"
 BOTO3 = "Boto3/1.39.7 md/Botocore#1.39.17 ua/2.1 os/linux#5.10 lang/python#3.12 m/Z,b,g"
+TRUFFLEHOG = "TruffleHog"
 GITHUB = "aws-sdk-nodejs/2.1396.0 linux/v16.16.0 configure-aws-credentials-for-github-actions promise"
 _KEY = ("active", "last_rotated", "last_used_date", "last_used_region", "last_used_service")
-_COLUMNS = [
-    *("user", "arn", "user_creation_time", "password_enabled", "password_last_used", "password_last_changed"),
-    *("password_next_rotation", "mfa_active"),
-    *(f"access_key_1_{name}" for name in _KEY),
-    *(f"access_key_2_{name}" for name in _KEY),
-    *("cert_1_active", "cert_1_last_rotated", "cert_2_active", "cert_2_last_rotated"),
-]
+
+
+def ago(**units: float) -> str:
+    """Returns the time so long before NOW: `ago(days=3)`."""
+    return (datetime.fromisoformat(NOW.replace("Z", "+00:00")) - timedelta(**units)).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 @dataclass
@@ -38,84 +37,101 @@ class Key:
     id: str
     used: str | None = None
     service: str = "ec2"
+    region: str = HOME
     active: bool = True
-    created: str = "2024-11-01T06:00:00+00:00"
+    created: str = CREATED
+    has_id: bool = True
 
 
 @dataclass
-class Saved:
-    """Files in a folder. Everything was looked at, unless a test takes it away."""
+class Traces:
+    """An account's keys, events and networks. Everything was looked at, unless a test takes it away."""
 
-    folder: Path
+    folder: Path = Path()
     keys: list[Key] = field(default_factory=list)
-    events: dict[str, list[dict]] = field(default_factory=lambda: {region: [] for region in REGIONS})
+    users: list[str] = field(default_factory=list)
+    """Further users, without credentials."""
+    events: dict[str, list[dict]] = field(default_factory=lambda: {region: [] for region in DEFAULT})
     interfaces: list[dict] | None = field(default_factory=list)
     addresses: list[dict] | None = field(default_factory=list)
-    documents: dict[str, Any] = field(default_factory=dict)
+    documents: dict[str, Any] = field(
+        default_factory=lambda: {"service-credentials": {"ServiceSpecificCredentials": [], "IsTruncated": False}}
+    )
     """Further documents by option, such as `regions`."""
-    named: bool = True
-    """Whether the keys' ids are known."""
 
-    def key(self, user: str, **members: Any) -> str:
+    def key(self, user: str, created: str = CREATED, **members: Any) -> str:
         """Adds a key, and returns its id."""
-        id = f"AKIAIOSFODNN7EX{len(self.keys):05}"
-        self.keys.append(Key(user, id, **members))
+        id = f"AKIA{len(self.keys):016}".translate(str.maketrans("0189", "ABCD"))
+        self.keys.append(Key(user, id, created=created, **members))
         return id
 
     def use(self, key: str, address: str | None, agent: str, region: str = HOME, **members: Any) -> dict:
         """Adds an event of the key, and returns its record."""
         user = next(one.user for one in self.keys if one.id == key)
-        number = sum(map(len, self.events.values()))
-        made = record(key, user, address, agent, region, eventID=f"e-{number}", **members)
-        self.events[region].append(made)
+        records = self.events.setdefault(region, [])
+        made = record(key, user, address, agent, region, **{"eventID": f"{region}-{len(records)}", **members})
+        records.append(made)
         return made
 
-    def arguments(self) -> list[str]:
-        """Writes the files, and returns the options that name them."""
-        (self.folder / "report.csv").write_text(self._report(), newline="")
-        arguments = ["--credential-report", "report.csv", "--now", NOW]
-        if self.named:
-            for number, key in enumerate(self.keys):
-                one = {"UserName": key.user, "AccessKeyId": key.id, "CreateDate": key.created}
-                status = "Active" if key.active else "Inactive"
-                arguments += self._write("access-keys", number, {"AccessKeyMetadata": [{**one, "Status": status}]})
-        for region, records in self.events.items():
-            (self.folder / f"{region}.json").write_text(json.dumps(looked_up(records)))
-            arguments += ["--events", f"{region}={region}.json"]
-        if self.interfaces is not None:
-            arguments += self._write("network-interfaces", 0, {"NetworkInterfaces": self.interfaces})
-        if self.addresses is not None:
-            arguments += self._write("addresses", 0, {"Addresses": self.addresses})
-        for name, document in self.documents.items():
-            arguments += self._write(name, 0, document)
-        return arguments
+    def event(
+        self,
+        key: str,
+        time: str,
+        address: str,
+        agent: str,
+        name: str = "DescribeInstances",
+        source: str = "ec2",
+        region: str = HOME,
+        **members: Any,
+    ) -> None:
+        """Adds a call of the key at the time."""
+        known = {"eventTime": time, "eventName": name, "eventSource": f"{source}.amazonaws.com"}
+        self.use(key, address, agent, region, **{**known, **members})
 
-    def _write(self, option: str, number: int, document: Any) -> list[str]:
-        name = f"{option}-{number}.json"
-        (self.folder / name).write_text(json.dumps(document))
-        return [f"--{option}", name]
+    def saved(self) -> list[str]:
+        """Writes the files, and returns the options that name them."""
+        folder = self.folder
+        (folder / "report.csv").write_text(self._report(), newline="")
+        options = ["--credential-report", "report.csv", "--now", NOW]
+        documents = {"access-keys": {"AccessKeyMetadata": [_listed(key) for key in self.keys if key.has_id]}}
+        if self.interfaces is not None:
+            documents["network-interfaces"] = {"NetworkInterfaces": self.interfaces}
+        if self.addresses is not None:
+            documents["addresses"] = {"Addresses": self.addresses}
+        for option, document in {**documents, **self.documents}.items():
+            (folder / f"{option}.json").write_text(json.dumps(document))
+            options += [f"--{option}", f"{option}.json"]
+        for region, records in self.events.items():
+            (folder / f"{region}.json").write_text(json.dumps(looked_up(records)))
+            options += ["--events", f"{region}={region}.json"]
+        return options
 
     def _report(self) -> str:
         text = io.StringIO()
-        writer = csv.DictWriter(text, _COLUMNS, lineterminator="\n")
+        writer = csv.DictWriter(text, HEADER.split(","), lineterminator="\n")
         writer.writeheader()
-        root = {"user": "<root_account>", "arn": f"arn:aws:iam::{ACCOUNT}:root", "mfa_active": "true"}
+        root = {"user": ROOT, "arn": f"arn:aws:iam::{ACCOUNT}:root", "mfa_active": "true"}
         writer.writerow(_row(root, []))
-        for user in dict.fromkeys(key.user for key in self.keys):
+        for user in dict.fromkeys([*(key.user for key in self.keys), *self.users]):
             named = {"user": user, "arn": f"arn:aws:iam::{ACCOUNT}:user/{user}", "mfa_active": "false"}
             writer.writerow(_row(named, [key for key in self.keys if key.user == user]))
         return text.getvalue()
 
 
 def _row(known: dict[str, str], keys: list[Key]) -> dict[str, str]:
-    row = dict.fromkeys(_COLUMNS, "N/A")
-    row |= {name: "false" for name in _COLUMNS if name.endswith(("_active", "_enabled"))}
+    row = dict.fromkeys(HEADER.split(","), "N/A")
+    row |= {name: "false" for name in row if name.endswith(("_active", "_enabled"))}
     row |= {"user_creation_time": "2019-01-01T06:00:00+00:00", **known}
     for slot, key in enumerate(keys, 1):
-        used = (key.used, HOME, key.service) if key.used else ("N/A", "N/A", "N/A")
+        used = (key.used, key.region, key.service) if key.used else ("N/A", "N/A", "N/A")
         cells = dict(zip(_KEY, (str(key.active).lower(), key.created, *used), strict=True))
         row |= {f"access_key_{slot}_{name}": cell for name, cell in cells.items()}
     return row
+
+
+def _listed(key: Key) -> dict[str, str]:
+    status = "Active" if key.active else "Inactive"
+    return {"UserName": key.user, "AccessKeyId": key.id, "Status": status, "CreateDate": key.created}
 
 
 def record(key: str, user: str, address: str | None, agent: str, region: str = HOME, **members: Any) -> dict:
@@ -152,3 +168,78 @@ def nat_gateway(id: str, address: str) -> dict:
     attachment = {"AttachmentId": "ela-attach-1", "InstanceOwnerId": "amazon-aws", "Status": "attached"}
     described = {"InterfaceType": "nat_gateway", "Description": f"Interface for NAT Gateway {id}"}
     return interface(f"eni-{id}", address, Attachment=attachment, **described)
+
+
+def mixed(count: int = 50) -> Traces:
+    """Returns an account with that many keys, of every plan, with lives as different as real ones."""
+    account = Traces()
+    people = ["alice", "bob", "carol", "dave", "erin", "frank", "grace", "heidi"]
+    machines = ["backup", "billing-export", "ci-deploy", "etl", "legacy-importer", "metrics", "reports", "terraform"]
+    account.interfaces = [instance("i-0a1b2c3d4e5f60718", "198.51.100.7", "2026-02-03T08:15:00Z")]
+    for number in range(count):
+        created = ago(days=100 + number * 67 % 3000, minutes=number)
+        suffix = "" if number < 16 else f"-{number // 8}"
+        match number % 10:
+            case 0 | 5:
+                user = machines[number % 8] + suffix
+                key = account.key(user, created, used=ago(hours=number + 1))
+                for day in range(0, 88 - number, 1 + number // 20):
+                    for _ in range(1 + (day * 7 + number * 3) % 23):
+                        account.event(key, ago(days=day, hours=1), "198.51.100.7", BOTO3)
+            case 1:
+                user = people[number % 8] + suffix
+                key = account.key(user, created, used=ago(days=3, hours=number))
+                for day in (3, 4, 5, 11, 12, 19, 33, 34, 61):
+                    account.event(
+                        key,
+                        ago(days=day + number % 6),
+                        f"203.0.113.{number}",
+                        AWS_CLI,
+                        source="iam",
+                        name="ListUsers",
+                        region="us-east-1",
+                    )
+                account.event(
+                    key, ago(days=4 + number % 6), f"203.0.113.{number}", AWS_CLI
+                )
+            case 2:
+                account.key(machines[number % 8] + suffix, created, used=ago(days=120 + number * 9))
+            case 3:
+                account.key(people[number % 8] + suffix, created)
+            case 4:
+                user = machines[number % 8] + suffix
+                key = account.key(user, created, used=ago(hours=5))
+                for day in range(0, 70, 2):
+                    account.event(
+                        key,
+                        ago(days=day, hours=2),
+                        f"192.0.2.{1 + day}",
+                        GITHUB,
+                        source="sts",
+                        name="GetCallerIdentity",
+                        region="us-east-1",
+                    )
+            case 6:
+                account.key(machines[number % 8] + suffix, created, used=ago(days=1), service="s3", region="us-east-1")
+            case 7:
+                account.key(people[number % 8] + suffix, created, used=ago(days=200), active=False)
+            case 8:
+                key = account.key(machines[number % 8] + suffix, created, used=ago(days=2))
+                for day in range(2, 40):
+                    account.event(key, ago(days=day, hours=3), "192.0.2.200", "Boto3/1.20.1 Python/3.8")
+            case 9:
+                if number < 20:
+                    key = account.key(people[number % 8] + suffix, created, used=ago(days=1))
+                    account.event(
+                        key,
+                        ago(days=1),
+                        "192.0.2.66",
+                        TRUFFLEHOG,
+                        source="sts",
+                        name="GetCallerIdentity",
+                        region="us-east-1",
+                    )
+                else:
+                    account.key(people[number % 8] + suffix, created, used=ago(days=20), has_id=False)
+    account.users.append("intern-2019")
+    return account

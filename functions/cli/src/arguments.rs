@@ -342,6 +342,8 @@ pub enum TraceFormat {
     Table,
     /// For programs
     Json,
+    /// A page for people: one file that loads nothing else
+    Html,
 }
 
 /// The output formats of `credwarden plan`.
@@ -353,6 +355,8 @@ pub enum PlanFormat {
     Json,
     /// For spreadsheets
     Csv,
+    /// A page for people: one file that loads nothing else
+    Html,
 }
 
 /// `credwarden organization`

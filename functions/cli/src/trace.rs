@@ -1,6 +1,7 @@
 //! `credwarden trace`: who uses access keys, and `credwarden plan`: what to do about all of them.
 
 mod files;
+mod page;
 mod spreadsheet;
 mod table;
 
@@ -17,7 +18,9 @@ use hygiene::policy::Policy;
 use hygiene::readiness::default_regions;
 use hygiene::source::Unavailable;
 use hygiene::text::escape;
-use hygiene::trace::{ADDRESSES, Conditions, Gap, INTERFACES, Key, Networks, Trace, Tracer, Which, id_of, keys};
+use hygiene::trace::{
+    ADDRESSES, Advice, Conditions, Gap, INTERFACES, Key, Networks, Trace, Tracer, Which, id_of, keys,
+};
 
 use crate::arguments::{PlanArguments, PlanFormat, TraceArguments, TraceFormat, TraceInput};
 use crate::check::{CheckError, Ending, not_before, not_over_input, present};
@@ -45,6 +48,9 @@ pub const ROLE: &[&[Permission]] = &[
 /// The services that are called, by the ids of their SDKs.
 const SERVICES: [&str; 4] = ["IAM", "STS", "CloudTrail", "EC2"];
 
+/// The plans that a key can get, in the order in which one would do them.
+const PLANS: [Advice; 5] = [Advice::Incident, Advice::Remove, Advice::SignIn, Advice::ReplaceByRole, Advice::AskOwner];
+
 /// Says who uses access keys. `clock` is the current time, `variables` the environment; `note` prints a line on standard error.
 ///
 /// # Errors
@@ -63,6 +69,7 @@ pub fn trace(
     let done = match arguments.format {
         TraceFormat::Table => table::trace(&trace, Screen::of(output), &mut rendered),
         TraceFormat::Json => json::pretty(&trace, &mut rendered),
+        TraceFormat::Html => page::trace(&trace, &mut rendered),
     };
     done.map_err(CheckError::Render)?;
     deliver(&rendered, output)?;
@@ -91,6 +98,7 @@ pub fn plan(
         PlanFormat::Table => table::plan(&plan, Screen::of(output), &mut rendered),
         PlanFormat::Json => json::pretty(&plan, &mut rendered),
         PlanFormat::Csv => spreadsheet::plan(&plan, &mut rendered),
+        PlanFormat::Html => page::plan(&plan, &mut rendered),
     };
     done.map_err(CheckError::Render)?;
     deliver(&rendered, output)?;

@@ -8,6 +8,7 @@ use hygiene::plan::{Group, LeftUser, Plan};
 use hygiene::text::{age, counted, escape, grouped, moment};
 use hygiene::trace::{Advice, Gap, LastUsed, StoredIn, Trace, TracedKey, UsedFrom};
 
+use super::PLANS;
 use crate::table::{BOLD, DIM, Screen};
 
 /// The maximum number of places that are shown of a key.
@@ -25,8 +26,7 @@ pub(super) fn trace(trace: &Trace, screen: Screen, to: &mut dyn Write) -> io::Re
     if trace.keys.is_empty() {
         return table.line(0, "No access key to trace: none has a finding that fails.", BOLD);
     }
-    let counts = [Advice::Incident, Advice::Remove, Advice::SignIn, Advice::ReplaceByRole, Advice::AskOwner]
-        .map(|advice| (advice, trace.keys.iter().filter(|key| key.plan == advice).count()));
+    let counts = PLANS.map(|advice| (advice, trace.keys.iter().filter(|key| key.plan == advice).count()));
     let counts: Vec<String> = counts
         .iter()
         .filter(|(_, count)| *count > 0)
@@ -74,9 +74,7 @@ impl Table<'_> {
 
     /// The key, with its plan unless the title has it.
     fn key(&mut self, key: &TracedKey, plan: Option<Advice>) -> io::Result<()> {
-        let slot = key.subject.access_key().map_or(0, |key| key.slot);
-        let id =
-            key.access_key_id.as_deref().map_or_else(|| format!("access key {slot}"), |id| escape(id).into_owned());
+        let id = id(key);
         let indent = if plan.is_some() { 0 } else { 2 };
         self.line(indent, &format!("{}  {id}", escape(&key.user)), BOLD)?;
         self.line(indent + 2, &self.life(key), DIM)?;
@@ -105,16 +103,10 @@ impl Table<'_> {
             .created
             .map_or_else(|| "Created at an unknown time".to_owned(), |time| format!("Created {}", ago(time)));
         let used = match &key.last_used {
-            Some(LastUsed { date, region, service }) => {
-                let what =
-                    [service, region].into_iter().flatten().map(|text| escape(text)).collect::<Vec<_>>().join(" in ");
-                let what = if what.is_empty() { what } else { format!(" ({what})") };
-                format!("last used {}{what}", ago(*date))
-            }
+            Some(used) => format!("last used {}{}", ago(used.date), called(used)),
             None => "no use recorded".to_owned(),
         };
-        let events = counted(key.events, "event");
-        let events = if key.sampled { format!("a sample of {events}") } else { events };
+        let events = events(key);
         let active = key.subject.access_key().and_then(|key| key.active);
         let state = if active == Some(false) { ", inactive" } else { "" };
         format!("{created}, {used}, {events}{state}.")
@@ -129,6 +121,25 @@ impl Table<'_> {
     fn line(&mut self, indent: usize, text: &str, style: Style) -> io::Result<()> {
         self.screen.indented(indent, text, style, self.to)
     }
+}
+
+/// The key's id, or which of the user's keys it is.
+pub(super) fn id(key: &TracedKey) -> String {
+    let slot = key.subject.access_key().map_or(0, |key| key.slot);
+    key.access_key_id.as_deref().map_or_else(|| format!("access key {slot}"), |id| escape(id).into_owned())
+}
+
+/// ` (ec2 in eu-central-1)`
+pub(super) fn called(used: &LastUsed) -> String {
+    let what = [&used.service, &used.region].into_iter().flatten().map(|text| escape(text));
+    let what = what.collect::<Vec<_>>().join(" in ");
+    if what.is_empty() { what } else { format!(" ({what})") }
+}
+
+/// `12 events`, `a sample of 4,500 events`
+pub(super) fn events(key: &TracedKey) -> String {
+    let events = counted(key.events, "event");
+    if key.sampled { format!("a sample of {events}") } else { events }
 }
 
 fn style(plan: &str) -> Style {
