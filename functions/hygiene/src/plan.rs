@@ -94,14 +94,21 @@ impl Group {
     pub fn effort(&self) -> &'static str {
         match self {
             Self::Users { .. } => "Look for SSH public keys, which are in no list, and delete the user.",
-            Self::Keys { plan, .. } => match plan {
-                Advice::Incident => "Now: deactivate the key, and look at what was done with it.",
-                Advice::Remove => "Deactivate the key, wait for two weeks, and delete it.",
-                Advice::SignIn => "Let the person sign in without a key, and remove the key.",
-                Advice::ReplaceByRole => "Give what uses the key a role, and remove the key.",
-                Advice::Rotate => "Create another key, and remove this one.",
-                Advice::AskOwner => "Ask the owner what uses the key: what AWS shows does not say it.",
-            },
+            Self::Keys { plan, .. } => plan.effort(),
+        }
+    }
+}
+
+impl Advice {
+    /// What it would take for a key, as a sentence.
+    pub fn effort(self) -> &'static str {
+        match self {
+            Self::Incident => "Now: deactivate the key, and look at what was done with it.",
+            Self::Remove => "Deactivate the key, wait for two weeks, and delete it.",
+            Self::SignIn => "Let the person sign in without a key, and remove the key.",
+            Self::ReplaceByRole => "Give what uses the key a role, and remove the key.",
+            Self::Rotate => "Create another key, and remove this one.",
+            Self::AskOwner => "Ask the owner what uses the key: what AWS shows does not say it.",
         }
     }
 }

@@ -12,7 +12,7 @@ use askama::Template;
 use chrono::{DateTime, Utc};
 use hygiene::plan::{Group, LeftUser, Plan, REMOVE_USER};
 use hygiene::text::{age, capitalized, counted, escape, grouped, moment};
-use hygiene::trace::{Because, Gap, Trace, TracedKey, UsedFrom};
+use hygiene::trace::{Advice, Because, Gap, Trace, TracedKey, UsedFrom};
 
 use super::{PLANS, table};
 use crate::page;
@@ -229,6 +229,15 @@ impl<'a> Page<'a> {
     #[expect(clippy::unused_self, reason = "the template calls it")]
     fn is_inactive(&self, key: &TracedKey) -> bool {
         is_inactive(key)
+    }
+
+    /// What it takes, above the commands.
+    #[expect(clippy::unused_self, reason = "the template calls it")]
+    fn effort(&self, key: &TracedKey) -> &'static str {
+        match key.plan {
+            Advice::Remove if is_inactive(key) => "Delete the key. It is inactive already.",
+            plan => plan.effort(),
+        }
     }
 
     /// The conclusion of the verdict, and the evidence for it with the colon before it.
