@@ -43,7 +43,9 @@ def opened(browser: Browser, credwarden: Run, tmp_path: Path) -> Iterator[Callab
 
     def page_of(command: str, traces: Traces, *options: str, status: int = 0, **context: Any) -> Page:
         path = tmp_path / f"{command}.html"
-        done = credwarden(command, *replace(traces, folder=tmp_path).saved(), *options, "--format", "html", "--output", path)
+        done = credwarden(
+            command, *replace(traces, folder=tmp_path).saved(), *options, "--format", "html", "--output", path
+        )
         assert done.status == status, done.errors
         return opened_in(browser, path, complaints, contexts, **context)
 
@@ -58,7 +60,9 @@ def data(credwarden: Run, tmp_path: Path) -> Callable[..., dict]:
     """Returns what the command prints as JSON of an account whose page was opened."""
 
     def of(command: str, traces: Traces, *options: str) -> dict:
-        return json.loads(credwarden(command, *replace(traces, folder=tmp_path).saved(), *options, "--format", "json").output)
+        return json.loads(
+            credwarden(command, *replace(traces, folder=tmp_path).saved(), *options, "--format", "json").output
+        )
 
     return of
 
@@ -211,7 +215,7 @@ def test_what_was_not_looked_at_for_most_keys_is_shown_once(opened: Callable[...
     account = Traces(events={})
     for user in ("alice", "bob"):
         account.event(account.key(user), ago(days=1), "192.0.2.1", BOTO3)
-    account.networks = False
+    account.interfaces = account.addresses = None
     other = account.key("carol", used=ago(days=1), service="s3")
     page = opened("trace", account)
     top = texts(page.locator("#not-looked-at li"))

@@ -199,9 +199,7 @@ def mixed(count: int = 50) -> Traces:
                         name="ListUsers",
                         region="us-east-1",
                     )
-                account.event(
-                    key, ago(days=4 + number % 6), f"203.0.113.{number}", AWS_CLI
-                )
+                account.event(key, ago(days=4 + number % 6), f"203.0.113.{number}", AWS_CLI)
             case 2:
                 account.key(machines[number % 8] + suffix, created, used=ago(days=120 + number * 9))
             case 3:
