@@ -176,6 +176,9 @@ def demonstrate(terminal: Terminal, port: int, keep: bool) -> None:
             9, "What may be denied here? The command line says what the account is ready for, and what is not:"
         )
         _show_readiness(terminal, command_line, emulator.url)
+
+        terminal.step(10, "Who uses the access keys, from where, and what is to be done about each?")
+        _show_uses(terminal, command_line, emulator.url, saved.folder / "plan.html")
         if keep:
             _keep(terminal, emulator, stack)
     terminal.line()
@@ -237,12 +240,12 @@ def _make_page(terminal: Terminal, command_line: Path, saved: Saved) -> None:
     terminal.note(f"Open it in a browser: {page.as_uri()}")
 
 
-def _show_readiness(terminal: Terminal, command_line: Path, url: str) -> None:
+def _ask(command_line: Path, url: str, *arguments: str | Path, status: int = 1) -> str:
+    """Returns what the command line prints about the live account."""
     from emulator.launcher import ACCOUNT, REGION, SECRET
 
-    terminal.line("   credwarden readiness")
     done = subprocess.run(
-        [command_line, "readiness", "--format", "json"],
+        [command_line, *arguments],
         capture_output=True,
         text=True,
         check=False,
@@ -257,9 +260,34 @@ def _show_readiness(terminal: Terminal, command_line: Path, url: str) -> None:
             "AWS_REGION": REGION,
         },
     )
-    if done.returncode != 1:
+    if done.returncode != status:
         raise DemoFailed(f"the command line ended with {done.returncode}: {done.stderr}")
-    policies = json.loads(done.stdout)["policies"]
+    return done.stdout
+
+
+# With it, keys that are in use have a finding, too.
+_YOUNG = ("--access-key-max-age-days", "20")
+
+
+def _show_uses(terminal: Terminal, command_line: Path, url: str, page: Path) -> None:
+    terminal.line("   " + shlex.join(["credwarden", "trace", *_YOUNG]))
+    keys = json.loads(_ask(command_line, url, "trace", *_YOUNG, "--format", "json"))["keys"]
+    terminal.line()
+    terminal.table(
+        ["USER", "PLAN", "WHO USES THE KEY"],
+        ([one["user"], one["plan"], one["verdict"].split(": ")[0].removesuffix(".")] for one in keys),
+    )
+    shown = os.path.relpath(page, binaries.ROOT)
+    terminal.line()
+    terminal.line("   " + shlex.join(["credwarden", "plan", *_YOUNG, "--format", "html", "--output", shown]))
+    _ask(command_line, url, "plan", *_YOUNG, "--format", "html", "--output", page)
+    terminal.line()
+    terminal.note(f"Open it in a browser: {page.as_uri()}")
+
+
+def _show_readiness(terminal: Terminal, command_line: Path, url: str) -> None:
+    terminal.line("   credwarden readiness")
+    policies = json.loads(_ask(command_line, url, "readiness", "--format", "json"))["policies"]
     terminal.line()
     terminal.table(
         ["STATEMENT", "VERDICT", "BLOCKERS", "WOULD HAVE STOPPED"],
@@ -310,7 +338,7 @@ def _show_mail(terminal: Terminal, mail: dict) -> None:
 def _keep(terminal: Terminal, emulator: Any, stack: Any) -> None:
     from emulator.launcher import ACCOUNT, REGION, SECRET
 
-    terminal.step(10, "The account stays until you press Ctrl-C. Look around with the AWS CLI:")
+    terminal.step(11, "The account stays until you press Ctrl-C. Look around with the AWS CLI:")
     for name, value in (
         ("AWS_ENDPOINT_URL", emulator.url),
         ("AWS_ACCESS_KEY_ID", ACCOUNT),

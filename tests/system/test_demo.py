@@ -52,9 +52,9 @@ def mail(step: str) -> str:
 def test_the_demo_shows_every_step(bootstrap: Path) -> None:
     output, errors = start(bootstrap, COLUMNS="100").communicate(timeout=300)
     assert errors == ""
-    steps = re.split(r"(?m)^(?=\d\. )", output)[1:]
-    assert [step[0] for step in steps] == list("123456789")
-    _, _, published, alerted, quiet, closed, resolved, page, readiness = steps
+    steps = re.split(r"(?m)^(?=\d+\. )", output)[1:]
+    assert [step.split(".")[0] for step in steps] == [str(number) for number in range(1, 11)]
+    _, _, published, alerted, quiet, closed, resolved, page, readiness, uses = steps
 
     on_root = [(severity, title) for severity, subject, title in table(published) if subject == "root"]
     assert sorted(severity for severity, _ in on_root) == sorted(ROOT_CHECKS.values())
@@ -87,6 +87,15 @@ def test_the_demo_shows_every_step(bootstrap: Path) -> None:
         "DenyUseOfLongLivedKeys": "NOT_READY",
     }
     assert re.search(r"CreateUser\s+by", readiness) and re.search(r"events\s+of\s+the\s+root\s+user", readiness)
+
+    assert {"EC2 instance", "GitHub Actions", "TruffleHog", "A person", "Something behind nat-"} == {
+        who
+        for who in ("EC2 instance", "GitHub Actions", "TruffleHog", "A person", "Something behind nat-")
+        if who in uses
+    }
+    (uri,) = re.findall(r"file://\S+", uses)
+    html = Path(unquote(urlsplit(uri).path)).read_text(encoding="utf-8")
+    assert html.startswith("<!doctype html>") and "replace-by-role" in html
 
     assert "\033[" not in output
     (url,) = re.findall(r"http://127\.0\.0\.1:\d+", steps[0])
