@@ -157,6 +157,10 @@ def test_the_id_of_twins_is_not_guessed(credwarden: Run, traces: Traces) -> None
     traces.keys[1].active = False
     _, document = read(credwarden, "trace", traces)
     assert [one["access_key_id"] for one in document["keys"]] == [key.id for key in traces.keys]
+    # One of them was deleted since the report.
+    traces.keys[0].has_id = False
+    _, document = read(credwarden, "trace", traces)
+    assert [one["access_key_id"] for one in document["keys"]] == [None, None]
 
 
 def test_without_the_networks_nothing_is_outside(credwarden: Run, traces: Traces) -> None:

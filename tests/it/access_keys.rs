@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use aws::access_keys::{ids, look_up};
+use aws::access_keys::{identify, look_up};
 use aws::retry::Retry;
 use aws_sdk_iam::Client;
 use aws_sdk_iam::operation::list_access_keys::ListAccessKeysOutput;
@@ -12,6 +12,9 @@ use aws_sdk_iam::types::{AccessKeyMetadata, StatusType};
 use aws_smithy_mocks::{Rule, mock};
 use hygiene::evaluate::Evaluation;
 use hygiene::memory::{Memory, Stored, Workflow};
+use hygiene::source::Unavailable;
+use hygiene::trace::Key;
+use hygiene::twins::{is_twin, pairs};
 use hygiene::verdict::{ReportedEvidence, Severity, Status};
 use tokio::time::Instant;
 
@@ -154,19 +157,28 @@ async fn a_user_deleted_since_the_report_is_no_error() {
 
 #[tokio::test(start_paused = true)]
 async fn every_given_key_has_an_id_or_the_reason_why_not() {
-    let evaluation = evaluated(&[ROOT, &user("alice")]);
     let id = async |evaluation: &Evaluation, rule: &Rule| {
-        let keys = evaluation.findings.iter().filter_map(|finding| finding.subject.access_key());
+        let subject = evaluation.findings.iter().find_map(|finding| finding.subject.access_key()).unwrap();
+        let is_twin = is_twin(subject, &pairs(evaluation));
+        let unnamed = Err(Unavailable::NotAsked("Not asked.".to_owned()));
+        let mut keys = [Key { subject: subject.clone(), is_twin, id: unnamed, last_used: Ok(None) }];
         let retry = Retry::from(Instant::now() + Duration::from_mins(1));
-        let ids = ids(&mocked!(aws_sdk_iam, &[rule]), keys.take(1), &retry).await;
-        ids.into_values().next().unwrap().map_err(|reason| reason.to_string())
+        identify(&mocked!(aws_sdk_iam, &[rule]), &mut keys, &retry).await;
+        keys[0].id.clone().map_err(|reason| reason.to_string())
     };
+    let evaluation = evaluated(&[ROOT, &user("alice")]);
     let rule = listed(&[("AKIAOLDER", OLDER, StatusType::Inactive), ("AKIAOLD", OLD, StatusType::Active)]);
     assert_eq!(id(&evaluation, &rule).await.as_deref(), Ok("AKIAOLD"));
     let unknown = "IAM lists no key, or several, of that time and status.";
     for keys in [&[][..], &[("AKIAONE", OLD, StatusType::Active), ("AKIATWO", OLD, StatusType::Active)]] {
         assert_eq!(id(&evaluation, &listed(keys)).await, Err(unknown.to_owned()));
     }
+    // One of two keys of the same second was deleted since the report.
+    let twins = evaluated(&[ROOT, &user("alice").replace(OLDER, OLD)]);
+    let rule = listed(&[("AKIALEFT", OLD, StatusType::Active)]);
+    assert_eq!(id(&twins, &rule).await, Err(unknown.to_owned()));
+    let rule = listed(&[("AKIAINACTIVE", OLD, StatusType::Inactive), ("AKIAACTIVE", OLD, StatusType::Active)]);
+    assert_eq!(id(&twins, &rule).await.as_deref(), Ok("AKIAACTIVE"));
     let (status, body) = xml_error(403, "AccessDenied", "No.");
     let refused = mock!(Client::list_access_keys).sequence().http_status(status, body).build();
     assert_eq!(id(&evaluation, &refused).await, Err("ListAccessKeys failed: AccessDenied: No.".to_owned()));

@@ -12,8 +12,8 @@ use hygiene::memory::Memory;
 use hygiene::source::{Source, Unavailable};
 use hygiene::subject::{AccessKeySubject, SubjectId};
 use hygiene::text::sentence;
-use hygiene::trace::{Listed, id_of};
-use hygiene::twins::{left_of_twins, twin};
+use hygiene::trace::{Key, Listed, id_of};
+use hygiene::twins::{is_twin, left_of_twins, pairs, twin};
 use hygiene::verdict::Status;
 
 use crate::error::{CallError, Kind, chain};
@@ -44,13 +44,13 @@ pub async fn look_up(
         .filter(|key| !ids.contains_key(&subject_of(key)) && seen.insert((&key.user.name, key.tag)))
         .collect::<Vec<_>>();
 
+    let pairs = pairs(evaluation);
     let mut failures: BTreeMap<String, u64> = BTreeMap::new();
     for (keys, answer) in list_all(iam, unknown, &retry.into()).await {
         match answer {
             Ok(listed) => {
-                ids.extend(
-                    keys.into_iter().filter_map(|key| Some((subject_of(key).into_owned(), id_of(key, &listed)?))),
-                );
+                let id = |key: &AccessKeySubject| id_of(key, is_twin(key, &pairs), &listed);
+                ids.extend(keys.into_iter().filter_map(|key| Some((subject_of(key).into_owned(), id(key)?))));
             }
             // AWS's message has the user's name. Without it the message is the same for all users.
             Err(error) => {
@@ -66,32 +66,24 @@ pub async fn look_up(
     (Enrichment::of_access_key_ids(ids), failures.into_iter().map(error).collect())
 }
 
-/// Returns the ids of the keys by user and slot, or why one is not known.
-pub async fn ids<'k>(
-    iam: &aws_sdk_iam::Client,
-    keys: impl IntoIterator<Item = &'k AccessKeySubject>,
-    retry: &Retry,
-) -> BTreeMap<(String, u8), Source<String>> {
-    let mut ids = BTreeMap::new();
-    for (keys, answer) in list_all(iam, keys, retry).await {
-        let found: Vec<_> = match &answer {
-            Ok(listed) => keys.iter().map(|key| id_of(key, listed)).collect(),
-            Err(_) => Vec::new(),
+/// Gives the keys their ids, or why one is not known.
+pub async fn identify(iam: &aws_sdk_iam::Client, keys: &mut [Key], retry: &Retry) {
+    let answers: BTreeMap<String, Source<Vec<Listed>>> = {
+        let subjects = keys.iter().map(|key| &key.subject);
+        let answers = list_all(iam, subjects, retry).await.into_iter();
+        let unreadable = |error: CallError| Unavailable::Unreadable(sentence(&chain(&error)));
+        answers
+            .filter_map(|(keys, answer)| Some((keys.first()?.user.name.clone(), answer.map_err(unreadable))))
+            .collect()
+    };
+    for key in keys {
+        let not_found = || Unavailable::Unreadable("IAM lists no key, or several, of that time and status.".to_owned());
+        key.id = match answers.get(&key.subject.user.name) {
+            Some(Ok(listed)) => id_of(&key.subject, key.is_twin, listed).ok_or_else(not_found),
+            Some(Err(reason)) => Err(reason.clone()),
+            None => Err(not_found()),
         };
-        for (place, key) in keys.into_iter().enumerate() {
-            let id = match (&answer, found.get(place).and_then(Option::as_ref)) {
-                (Err(error), _) => Err(sentence(&chain(error))),
-                // One of two keys of the same second was deleted.
-                (Ok(_), Some(id)) if 1 < found.iter().filter(|other| other.as_ref() == Some(id)).count() => {
-                    Err("IAM lists one key of that time, and the report has two.".to_owned())
-                }
-                (Ok(_), Some(id)) => Ok(id.clone()),
-                (Ok(_), None) => Err("IAM lists no key, or several, of that time and status.".to_owned()),
-            };
-            ids.insert((key.user.name.clone(), key.slot), id.map_err(Unavailable::Unreadable));
-        }
     }
-    ids
 }
 
 /// Lists the keys of the users of the given ones.

@@ -316,7 +316,7 @@ fn identify(input: &TraceInput, keys: &mut [Key]) -> Result<(), CheckError> {
         listed.extend(files::access_keys(path)?);
     }
     for key in keys {
-        if let Some(id) = id_of(&key.subject, &listed) {
+        if let Some(id) = id_of(&key.subject, key.is_twin, &listed) {
             key.id = Ok(id);
         }
     }

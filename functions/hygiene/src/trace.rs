@@ -26,6 +26,7 @@ use crate::report::{AccessKey, Row};
 use crate::source::{Source, Unavailable};
 use crate::subject::{AccessKeySubject, Subject};
 use crate::time::{Time, optional_seconds, seconds};
+use crate::twins::{is_twin, pairs};
 use crate::verdict::Status;
 
 pub use network::{Address, Interface, Networks};
@@ -168,6 +169,8 @@ impl LastUsed {
 pub struct Key {
     /// The key in the credential report.
     pub subject: AccessKeySubject,
+    /// Whether its user has another key of the same second.
+    pub is_twin: bool,
     /// Its id, which the report does not have.
     pub id: Source<String>,
     /// Its last use; `None` if it was never used.
@@ -208,6 +211,7 @@ pub fn keys(account: &Account, evaluation: &Evaluation, which: &Which) -> Vec<Ke
         .filter_map(|finding| finding.subject.access_key())
         .map(|key| ((key.user.name.as_str(), key.slot), key))
         .collect();
+    let pairs = pairs(evaluation);
     let mut keys = Vec::new();
     for user in account.users() {
         let Ok(row) = user.row else { continue };
@@ -220,7 +224,8 @@ pub fn keys(account: &Account, evaluation: &Evaluation, which: &Which) -> Vec<Ke
             };
             if is_chosen {
                 let id = Err(Unavailable::NotAsked("Its id is in none of the files.".to_owned()));
-                keys.push(Key { subject: (*subject).clone(), id, last_used: last_used(row, key) });
+                let is_twin = is_twin(subject, &pairs);
+                keys.push(Key { subject: (*subject).clone(), is_twin, id, last_used: last_used(row, key) });
             }
         }
     }
@@ -254,15 +259,17 @@ pub struct Listed {
     pub active: bool,
 }
 
-/// Finds the report's key among the listed ones by user and creation date (to the second), then by status. If two match, returns
-/// none: a wrong id is worse than no id.
-pub fn id_of(key: &AccessKeySubject, listed: &[Listed]) -> Option<String> {
+/// Finds the report's key among the listed ones by user and creation date (to the second), and one of twins by its status. If the
+/// report and the list have not as many keys of that second, or two match, returns none: a wrong id is worse than no id.
+pub fn id_of(key: &AccessKeySubject, is_twin: bool, listed: &[Listed]) -> Option<String> {
     let created = key.created?.timestamp();
     let is_one = |one: &&Listed| one.user == key.user.name && one.created.timestamp() == created;
     let mut fitting: BTreeMap<&str, &Listed> = listed.iter().filter(is_one).map(|one| (one.id.as_str(), one)).collect();
-    if fitting.len() > 1
-        && let Some(active) = key.active
-    {
+    if fitting.len() != 1 + usize::from(is_twin) {
+        return None;
+    }
+    if is_twin {
+        let active = key.active?;
         fitting.retain(|_, one| one.active == active);
     }
     let mut ids = fitting.into_keys();
@@ -472,10 +479,25 @@ struct Tally {
 }
 
 impl<'a> Tracer<'a> {
-    /// A trace of the keys.
-    pub fn new(conditions: Conditions<'a>, keys: Vec<Key>) -> Self {
-        let keys: Vec<State> = keys.into_iter().map(|key| State::new(key, &conditions)).collect();
-        let by_id = (0..).zip(&keys).filter_map(|(place, state)| Some((state.key.id.clone().ok()?, place))).collect();
+    /// A trace of the keys. An id that two keys have is the id of neither.
+    pub fn new(conditions: Conditions<'a>, mut keys: Vec<Key>) -> Self {
+        let mut places: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+        for (place, key) in keys.iter().enumerate() {
+            if let Ok(id) = &key.id {
+                places.entry(id.clone()).or_default().push(place);
+            }
+        }
+        let mut by_id = HashMap::new();
+        for (id, places) in places {
+            if let [place] = places[..] {
+                by_id.insert(id, place);
+                continue;
+            }
+            for place in places {
+                keys[place].id = Err(Unavailable::Unreadable("Another key has the same id.".to_owned()));
+            }
+        }
+        let keys = keys.into_iter().map(|key| State::new(key, &conditions)).collect();
         Self { conditions, keys, by_id, seen: HashSet::new() }
     }
 

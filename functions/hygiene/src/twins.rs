@@ -9,6 +9,22 @@ use crate::enrichment::Enrichment;
 use crate::evaluate::Evaluation;
 use crate::memory::Stored;
 use crate::subject::{AccessKeySubject, FindingId, KeyTag, Subject, SubjectId};
+use crate::time::Time;
+
+/// The users of twins, with the second of creation.
+pub fn pairs(evaluation: &Evaluation) -> BTreeSet<(&str, Time)> {
+    let keys = evaluation.findings.iter().filter_map(|finding| finding.subject.access_key());
+    let second = |key: &AccessKeySubject| match key.tag {
+        KeyTag::Created { at, second: true } => Some(at),
+        KeyTag::Created { .. } | KeyTag::Slot(_) => None,
+    };
+    keys.filter_map(|key| Some((key.user.name.as_str(), second(key)?))).collect()
+}
+
+/// Whether the key is one of the twins.
+pub fn is_twin(key: &AccessKeySubject, pairs: &BTreeSet<(&str, Time)>) -> bool {
+    matches!(key.tag, KeyTag::Created { at, .. } if pairs.contains(&(key.user.name.as_str(), at)))
+}
 
 /// Returns the remaining key of each pair of twins, under the identity of a key without a twin. The report does not
 /// show which of the two it is: it may now have the other key's slot.

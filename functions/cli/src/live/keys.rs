@@ -93,14 +93,8 @@ impl Live {
 
     fn find_ids(&self, keys: &mut [Key], until: Instant) {
         let progress = spinner("Looking up the ids of the access keys …");
-        let subjects = keys.iter().map(|key| &key.subject);
-        let mut ids = self.runtime.block_on(access_keys::ids(&self.clients.iam, subjects, &retry(until, &progress)));
+        self.runtime.block_on(access_keys::identify(&self.clients.iam, keys, &retry(until, &progress)));
         progress.finish_and_clear();
-        for key in keys {
-            if let Some(id) = ids.remove(&(key.subject.user.name.clone(), key.subject.slot)) {
-                key.id = id;
-            }
-        }
     }
 
     /// The enabled Regions. Those that every account has cannot be disabled, so a list without them is not whole.
@@ -212,7 +206,7 @@ mod tests {
         let arn = Some("arn:aws:iam::123456789012:user/alice".to_owned());
         let user = UserSubject { name: "alice".to_owned(), arn, created: None };
         let subject = AccessKeySubject { user, slot: 1, created: None, active: Some(true), tag: KeyTag::Slot(1) };
-        Key { subject, id: Ok(ID.to_owned()), last_used: Ok(last_used) }
+        Key { subject, is_twin: false, id: Ok(ID.to_owned()), last_used: Ok(last_used) }
     }
 
     #[test]

@@ -349,6 +349,15 @@ fn each_key_has_its_own_events() {
 }
 
 #[test]
+fn an_id_of_two_keys_is_the_id_of_neither() {
+    let mut world = World::of([event("198.51.100.7", BOTO3)]);
+    world.keys.push(key("bob", ID));
+    for key in world.trace().keys {
+        assert_eq!((key.plan, key.access_key_id, key.events), (Advice::AskOwner, None, 0));
+    }
+}
+
+#[test]
 fn only_what_nothing_uses_is_removed() {
     let plan = |change: &dyn Fn(&mut World)| {
         let mut world = World::new();
