@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use cli::table::Screen;
+use cli::trace::files;
 use cli::view::View;
 use cli::{input, json, page, spreadsheet, table, trail};
 use hygiene::account::{Account, AccountSummary, Report};
@@ -13,7 +14,7 @@ use hygiene::decide::decide;
 use hygiene::decision::{AlertOn, AlertRules, Decision};
 use hygiene::enrichment::Enrichment;
 use hygiene::evaluate::{Evaluation, Scope, evaluate};
-use hygiene::event::Lookup;
+use hygiene::event::{Caller, Event, Lookup};
 use hygiene::mail;
 use hygiene::memory::Memory;
 use hygiene::outcome::{Outcome, Receipts};
@@ -21,7 +22,9 @@ use hygiene::policy::Policy;
 use hygiene::readiness::{Inputs, Membership, Verdict, readiness};
 use hygiene::report::CredentialReport;
 use hygiene::source::Unavailable;
+use hygiene::subject::{AccessKeySubject, KeyTag, UserSubject};
 use hygiene::text::escape;
+use hygiene::trace::{Advice, Conditions, DAYS, Key, Networks, Tracer};
 use hygiene::verdict::{Severity, Status};
 
 /// A credential report that IAM serves to the function.
@@ -44,6 +47,39 @@ pub(crate) fn saved(bytes: &[u8]) {
     ready(&account, bytes);
 }
 
+/// The same file as each of those that only tracing reads, and who uses a key by its events, whatever key they are of.
+fn traced(events: &[Event], bytes: &[u8]) {
+    let shown = |error: input::InputError| assert_escaped(&aws::error::chain(&error));
+    let mut networks = Networks::default();
+    files::parse_interfaces("file", bytes, &mut networks).map_or_else(shown, drop);
+    files::parse_addresses("file", bytes, &mut networks).map_or_else(shown, drop);
+    files::parse_access_keys("file", bytes).map_or_else(shown, drop);
+    let now = DateTime::<Utc>::UNIX_EPOCH + chrono::TimeDelta::days(20_000);
+    let conditions = Conditions {
+        account_id: Some("123456789012"),
+        now,
+        days: DAYS,
+        policy: &Policy::cis(),
+        networks: &networks,
+        unread_networks: Vec::new(),
+    };
+    let user = UserSubject { name: "alice".to_owned(), arn: None, created: None };
+    let subject = AccessKeySubject { user, slot: 1, created: None, active: Some(true), tag: KeyTag::Slot(1) };
+    let key = Key { subject, is_twin: false, id: Ok("AKIA".to_owned()), last_used: Ok(None) };
+    let mut tracer = Tracer::new(conditions, vec![key]);
+    for event in events {
+        let caller = Caller { access_key: Some("AKIA".to_owned()), ..event.caller.clone() };
+        tracer.add("us-east-1", &Event { caller, ..event.clone() });
+    }
+    let trace = tracer.finish();
+    let key = &trace.keys[0];
+    assert_escaped(&key.verdict);
+    key.because.iter().for_each(|because| assert_escaped(&because.reason));
+    key.used_from.iter().for_each(|from| assert_escaped(&from.what));
+    assert_escaped(&key.remedy().to_string());
+    assert!(key.plan != Advice::Remove || key.events == 0);
+}
+
 /// The same file as each of those that only readiness reads, and what the account is ready for.
 fn ready(account: &Account, bytes: &[u8]) {
     let shown = |error: input::InputError| assert_escaped(&aws::error::chain(&error));
@@ -52,6 +88,7 @@ fn ready(account: &Account, bytes: &[u8]) {
         shown(error);
         events.clear();
     }
+    traced(&events, bytes);
     trail::parse_regions("file", bytes).map_or_else(shown, drop);
     trail::parse_organization("file", bytes).map_or_else(shown, drop);
     let inputs = Inputs {

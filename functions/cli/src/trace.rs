@@ -1,6 +1,6 @@
 //! `credwarden trace`: who uses access keys, and `credwarden plan`: what to do about all of them.
 
-mod files;
+pub mod files;
 mod page;
 mod spreadsheet;
 mod table;

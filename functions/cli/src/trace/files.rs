@@ -98,8 +98,16 @@ struct SavedKey {
 ///
 /// When it is something else, or only a part of the list.
 pub(super) fn interfaces(path: &Path, networks: &mut Networks) -> Result<(), InputError> {
-    let what = |what: What| what.of(&name(path));
-    saved_interfaces(&bytes(path)?, networks).map_err(what)
+    parse_interfaces(&name(path), &bytes(path)?, networks)
+}
+
+/// Parses network interfaces.
+///
+/// # Errors
+///
+/// When the text is something else.
+pub fn parse_interfaces(file: &str, bytes: &[u8], networks: &mut Networks) -> Result<(), InputError> {
+    saved_interfaces(bytes, networks).map_err(|what| what.of(file))
 }
 
 fn saved_interfaces(bytes: &[u8], networks: &mut Networks) -> Result<(), What> {
@@ -140,8 +148,16 @@ fn interface(saved: SavedInterface) -> Result<Interface, What> {
 ///
 /// When it is something else.
 pub(super) fn addresses(path: &Path, networks: &mut Networks) -> Result<(), InputError> {
-    let what = |what: What| what.of(&name(path));
-    saved_addresses(&bytes(path)?, networks).map_err(what)
+    parse_addresses(&name(path), &bytes(path)?, networks)
+}
+
+/// Parses Elastic IP addresses.
+///
+/// # Errors
+///
+/// When the text is something else.
+pub fn parse_addresses(file: &str, bytes: &[u8], networks: &mut Networks) -> Result<(), InputError> {
+    saved_addresses(bytes, networks).map_err(|what| what.of(file))
 }
 
 fn saved_addresses(bytes: &[u8], networks: &mut Networks) -> Result<(), What> {
@@ -164,7 +180,16 @@ fn saved_addresses(bytes: &[u8], networks: &mut Networks) -> Result<(), What> {
 ///
 /// When it is something else, or only a part of the list.
 pub(super) fn access_keys(path: &Path) -> Result<Vec<Listed>, InputError> {
-    saved_keys(&bytes(path)?).map_err(|what| what.of(&name(path)))
+    parse_access_keys(&name(path), &bytes(path)?)
+}
+
+/// Parses the ids of access keys.
+///
+/// # Errors
+///
+/// When the text is something else.
+pub fn parse_access_keys(file: &str, bytes: &[u8]) -> Result<Vec<Listed>, InputError> {
+    saved_keys(bytes).map_err(|what| what.of(file))
 }
 
 fn saved_keys(bytes: &[u8]) -> Result<Vec<Listed>, What> {
