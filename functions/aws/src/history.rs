@@ -89,8 +89,14 @@ impl History {
         }
         let read = |event: aws_sdk_cloudtrail::types::Event| {
             let record = event.cloud_trail_event().unwrap_or_default();
-            serde_json::from_str(record).map_err(|error| {
+            let record = serde_json::from_str::<Event>(record).map_err(|error| {
                 CallError::unexpected(OPERATION, format!("the record of an event is not JSON: {error}"))
+            });
+            record.map(|mut record| {
+                // A record may lack the key that signed.
+                record.caller.access_key =
+                    record.caller.access_key.or_else(|| event.access_key_id().map(str::to_owned));
+                record
             })
         };
         Ok(Page { events: events.into_iter().map(read).collect(), next_token })

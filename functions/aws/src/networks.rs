@@ -14,7 +14,7 @@ use futures_util::{StreamExt, stream};
 use hygiene::source::Unavailable;
 use hygiene::text::sentence;
 use hygiene::time::rfc3339;
-use hygiene::trace::{ADDRESSES, Address, Gap, INTERFACES, Interface, Networks};
+use hygiene::trace::{ADDRESSES, Address, Gap, INTERFACES, Interface, Networks, Prefix, owns_instance};
 
 use crate::error::{CallError, chain};
 use crate::permission::Permission;
@@ -148,7 +148,7 @@ fn no_list() -> XmlDecodeError {
 
 fn interface(item: &mut ScopedDecoder<'_, '_>) -> Result<Interface, XmlDecodeError> {
     let mut interface = Interface::default();
-    let mut public = BTreeSet::new();
+    let (mut public, mut instance_owner) = (BTreeSet::new(), None);
     while let Some(mut member) = item.next_tag() {
         let name = member.start_el().local().to_owned();
         match name.as_str() {
@@ -157,10 +157,17 @@ fn interface(item: &mut ScopedDecoder<'_, '_>) -> Result<Interface, XmlDecodeErr
             "vpcId" => interface.vpc = given(&mut member)?,
             "interfaceType" => interface.kind = text(&mut member)?,
             "description" => interface.description = text(&mut member)?,
-            "attachment" => attachment(&mut member, &mut interface)?,
+            "attachment" => instance_owner = attachment(&mut member, &mut interface)?,
             "association" => public.extend(ip(&mut member, "publicIp")?),
             "ipv6AddressesSet" => {
                 public.extend(items(&mut member, |item| ip(item, "ipv6Address"))?.into_iter().flatten());
+            }
+            "ipv6PrefixSet" => {
+                interface.prefixes = items(&mut member, |item| child(item, "ipv6Prefix"))?
+                    .into_iter()
+                    .flatten()
+                    .map(|text| Prefix::parse(&text).ok_or_else(|| XmlDecodeError::custom("a prefix is none")))
+                    .collect::<Result<_, _>>()?;
             }
             "privateIpAddressesSet" => {
                 let associated = items(&mut member, |item| {
@@ -178,16 +185,21 @@ fn interface(item: &mut ScopedDecoder<'_, '_>) -> Result<Interface, XmlDecodeErr
         }
     }
     interface.public = public.into_iter().collect();
+    // The owners come in any order.
+    if !owns_instance(interface.owner.as_deref(), instance_owner.as_deref()) {
+        interface.instance = None;
+    }
     Ok(interface)
 }
 
-/// While it is being attached or detached, since when it has its addresses is not certain.
-fn attachment(member: &mut ScopedDecoder<'_, '_>, interface: &mut Interface) -> Result<(), XmlDecodeError> {
-    let (mut instance, mut attached, mut status) = (None, None, None);
+/// Returns the account of the instance. While it is being attached or detached, since when it has its addresses is not certain.
+fn attachment(member: &mut ScopedDecoder<'_, '_>, interface: &mut Interface) -> Result<Option<String>, XmlDecodeError> {
+    let (mut instance, mut attached, mut status, mut owner) = (None, None, None, None);
     while let Some(mut part) = member.next_tag() {
         let name = part.start_el().local().to_owned();
         match name.as_str() {
             "instanceId" => instance = given(&mut part)?,
+            "instanceOwnerId" => owner = given(&mut part)?,
             "attachTime" => attached = rfc3339(&text(&mut part)?),
             "status" => status = Some(text(&mut part)?),
             _ => {}
@@ -196,7 +208,7 @@ fn attachment(member: &mut ScopedDecoder<'_, '_>, interface: &mut Interface) -> 
     if status.is_none_or(|status| status == "attached") {
         (interface.instance, interface.attached) = (instance, attached);
     }
-    Ok(())
+    Ok(owner)
 }
 
 /// An Elastic IP address has one address, in a Wavelength Zone that of the carrier.
@@ -327,6 +339,7 @@ mod tests {
             description: "Primary network interface".to_owned(),
             instance: Some("i-0598c7d356eba48d7".to_owned()),
             attached: rfc3339("2012-06-27T20:08:44Z"),
+            prefixes: Vec::new(),
             public: addresses.map(|address| address.parse().unwrap()).to_vec(),
         };
         assert_eq!(only(INSTANCE), expected);

@@ -242,14 +242,14 @@ Examples:
   aws iam list-access-keys --user-name alice > alice.json
   aws cloudtrail lookup-events --region us-east-1 > us-east-1.json
   aws ec2 describe-regions > regions.json
-  aws ec2 describe-network-interfaces --include-managed-resources > interfaces.json
-  aws ec2 describe-addresses > addresses.json
+  aws ec2 describe-network-interfaces --include-managed-resources --region us-east-1 > interfaces.json
+  aws ec2 describe-addresses --region us-east-1 > addresses.json
 
 Exit status:
-  0  no key has leaked, and everything that was asked for was read
+  0  no trace of a leak was found, and everything that was asked for was read
   1  a tool that looks for leaked keys used one
   2  the command line or the input is wrong, or the output cannot be written
-  3  no key has leaked, but something that was asked for could not be read";
+  3  no trace of a leak was found, but something that was asked for could not be read";
 
 /// What `credwarden trace` and `credwarden plan` read.
 #[derive(Debug, Args)]
@@ -550,7 +550,7 @@ fn kept_status_parser() -> impl TypedValueParser<Value = Status> {
 }
 
 /// The id of an access key. See <https://docs.aws.amazon.com/IAM/latest/APIReference/API_AccessKey.html>.
-fn key_id(text: &str) -> Result<String, &'static str> {
+pub(crate) fn key_id(text: &str) -> Result<String, &'static str> {
     let is_id =
         (16..=128).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
     if is_id { Ok(text.to_owned()) } else { Err("an id such as AKIAIOSFODNN7EXAMPLE is wanted") }

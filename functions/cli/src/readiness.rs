@@ -114,7 +114,7 @@ fn saved_surroundings(arguments: &ReadinessArguments, account: &Account) -> Resu
     let mut events = Lookups::new();
     for (region, path) in &arguments.events {
         let found = &mut events.entry(region.clone()).or_default().events;
-        saved::events(path, region, account.id.as_deref(), &mut |event| found.push(event))?;
+        let _ = saved::events(path, region, account.id.as_deref(), &mut |event| found.push(event))?;
     }
     Ok(Surroundings { membership, regions, events })
 }

@@ -5,25 +5,26 @@ mod page;
 mod spreadsheet;
 mod table;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use aws::permission::Permission;
 use aws::{access_keys, collect, key_events, last_accessed, last_used, networks, regions};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use hygiene::account::Account;
 use hygiene::evaluate::{Evaluation, Scope, evaluate};
 use hygiene::plan::Plan;
 use hygiene::policy::Policy;
 use hygiene::readiness::default_regions;
+use hygiene::report::CLOCK_SKEW;
 use hygiene::source::Unavailable;
-use hygiene::text::escape;
+use hygiene::text::{counted, escape, moment};
 use hygiene::trace::{
-    ADDRESSES, Advice, Conditions, Gap, INTERFACES, Key, Networks, Trace, Tracer, Which, id_of, keys,
+    ADDRESSES, Advice, Conditions, DAYS, Gap, INTERFACES, Key, Networks, Trace, Tracer, Which, id_of, keys,
 };
 
 use crate::arguments::{PlanArguments, PlanFormat, TraceArguments, TraceFormat, TraceInput};
-use crate::check::{CheckError, Ending, not_before, not_over_input, present};
+use crate::check::{CheckError, Ending, is_undated, not_before, not_over_input, present};
 use crate::configuration::{Configuration, Variables};
 use crate::input::standard_input_once;
 use crate::json;
@@ -31,7 +32,7 @@ use crate::live::keys::KeyUses;
 use crate::live::{Live, Read};
 use crate::output::{deliver, file};
 use crate::table::Screen;
-use crate::trail as saved;
+use crate::trail::{self as saved, Covered};
 
 /// The permissions to read the live account. The documentation has a policy with these permissions; the function has none but those of
 /// [`collect`] and [`access_keys`].
@@ -50,6 +51,9 @@ const SERVICES: [&str; 4] = ["IAM", "STS", "CloudTrail", "EC2"];
 
 /// The plans that a key can get, in the order in which one would do them.
 const PLANS: [Advice; 5] = [Advice::Incident, Advice::Remove, Advice::SignIn, Advice::ReplaceByRole, Advice::AskOwner];
+
+/// A report that is older than this may lack a use. As in the function, an hour more than IAM keeps one.
+const FRESH: TimeDelta = TimeDelta::hours(5);
 
 /// Says who uses access keys. `clock` is the current time, `variables` the environment; `note` prints a line on standard error.
 ///
@@ -92,7 +96,8 @@ pub fn plan(
     let Traced { trace, account, evaluation, is_unread } =
         traced(&arguments.input, output, &policy, clock, variables, note)?;
     let ending = ending(&trace, is_unread);
-    let plan: Plan = hygiene::plan::plan(trace, &account, &evaluation, &policy);
+    let chosen = arguments.input.user.is_some() || arguments.input.key.is_some();
+    let plan: Plan = hygiene::plan::plan(trace, &account, &evaluation, &policy, chosen);
     let mut rendered = Vec::new();
     let done = match arguments.format {
         PlanFormat::Table => table::plan(&plan, Screen::of(output), &mut rendered),
@@ -171,12 +176,23 @@ fn of_files(
     let mut unread_networks = Vec::new();
     for (what, paths) in [(INTERFACES, &input.network_interfaces), (ADDRESSES, &input.addresses)] {
         if paths.is_empty() {
-            let reason = Unavailable::NotAsked("They are in none of the files.".to_owned());
-            unread_networks.push(Gap::of(what, &reason));
+            unread_networks.push(Gap::of(what, &not_asked("They are in none of the files.")));
         }
     }
+    let expected = expected_regions(input, &account)?;
+    let (mut seen, mut empty) = (BTreeSet::new(), 0);
     for path in &input.network_interfaces {
-        files::interfaces(path, &mut networks)?;
+        let regions = files::interfaces(path, &mut networks)?;
+        empty += usize::from(regions.is_empty());
+        seen.extend(regions);
+    }
+    // A list without an interface does not say which Region it is of.
+    let unseen: Vec<&String> = expected.difference(&seen).collect();
+    if !input.network_interfaces.is_empty() && empty < unseen.len() {
+        unread_networks.extend(unseen.into_iter().map(|region| Gap {
+            region: Some(region.clone()),
+            ..Gap::of("network interfaces of other Regions", &not_asked("The files have none of there."))
+        }));
     }
     for path in &input.addresses {
         files::addresses(path, &mut networks)?;
@@ -190,16 +206,58 @@ fn of_files(
         unread_networks,
     };
     let mut tracer = Tracer::new(conditions, keys);
-    for (region, path) in &input.events {
-        saved::events(path, region, account.id.as_deref(), &mut |event| tracer.add(region, &event))?;
+    if let Some(reason) = later_uses(input, &account, clock, now) {
+        tracer.miss(None, &Gap::of("later uses", &not_asked(&reason)));
     }
-    for region in
-        expected_regions(input, &account)?.difference(&input.events.iter().map(|(region, _)| region.clone()).collect())
-    {
-        let reason = Unavailable::NotAsked("They are in none of the files.".to_owned());
-        tracer.miss(None, &Gap::events(region, &reason));
+    let mut covered: BTreeMap<&String, Vec<Covered>> = expected.iter().map(|region| (region, Vec::new())).collect();
+    for (region, path) in &input.events {
+        let read = saved::events(path, region, account.id.as_deref(), &mut |event| tracer.add(region, &event))?;
+        covered.entry(region).or_default().push(read);
+    }
+    for (region, files) in covered {
+        if let Some(reason) = not_covered(&files, now, input.days) {
+            tracer.miss(None, &Gap::events(region, &not_asked(&reason)));
+        }
     }
     Ok(Traced { trace: tracer.finish(), account, evaluation, is_unread: false })
+}
+
+fn not_asked(reason: &str) -> Unavailable {
+    Unavailable::NotAsked(reason.to_owned())
+}
+
+/// IAM makes another report after four hours at most. If the report is older, why a later use is in none of the files.
+fn later_uses(input: &TraceInput, account: &Account, clock: DateTime<Utc>, now: DateTime<Utc>) -> Option<String> {
+    match account.report_generated_at() {
+        Some(generated) if now - generated > FRESH => {
+            Some(format!("The credential report is of {}, and has no use after that.", moment(generated)))
+        }
+        None if input.now.is_none() && is_undated(account, clock) => {
+            Some("The file does not say when the report was made; --now does.".to_owned())
+        }
+        Some(_) | None => None,
+    }
+}
+
+/// Why the files do not cover the days before `now`, if they do not: the output of `aws cloudtrail lookup-events` does, unless it is
+/// older; log files do, if they have an event of each day.
+fn not_covered(files: &[Covered], now: DateTime<Utc>, days: i64) -> Option<String> {
+    let mut lists = files.iter().filter(|file| !file.is_log).peekable();
+    if lists.peek().is_some() {
+        // The event history has 90 days: with an older event, the file was made before `now`.
+        let kept = now - TimeDelta::days(DAYS) - CLOCK_SKEW;
+        let is_current = |file: &Covered| file.oldest.is_none_or(|oldest| kept <= oldest);
+        let is_older = !lists.any(is_current);
+        return is_older
+            .then(|| "The file is older: it has an event of which CloudTrail has none any more.".to_owned());
+    }
+    if files.is_empty() {
+        return Some("They are in none of the files.".to_owned());
+    }
+    let seen: BTreeSet<_> = files.iter().flat_map(|file| &file.days).collect();
+    let wanted = (0..days).map(|day| (now - TimeDelta::days(day)).date_naive());
+    let missing = wanted.filter(|day| !seen.contains(day)).count();
+    (missing > 0).then(|| format!("The log files have no event of {} of them.", counted(missing as u64, "day")))
 }
 
 /// The Regions whose events have to be looked at.

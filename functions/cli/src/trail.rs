@@ -5,6 +5,7 @@ use std::fmt;
 use std::io::{BufRead, BufReader, Cursor, Read as _};
 use std::path::Path;
 
+use chrono::{DateTime, NaiveDate, Utc};
 use flate2::read::MultiGzDecoder;
 use hygiene::event::Event;
 use hygiene::readiness::Membership;
@@ -22,13 +23,38 @@ const LOOKUP_EVENTS: &str = "aws cloudtrail lookup-events";
 const DESCRIBE_REGIONS: &str = "aws ec2 describe-regions";
 const DESCRIBE_ORGANIZATION: &str = "aws organizations describe-organization";
 
+/// What a file shows of the time that it covers.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Covered {
+    /// Whether it is a log file, which has the events of some minutes, not of 90 days.
+    pub is_log: bool,
+    /// The days of its events.
+    pub days: BTreeSet<NaiveDate>,
+    /// The time of its oldest event.
+    pub oldest: Option<DateTime<Utc>>,
+}
+
+impl Covered {
+    fn add(&mut self, event: &Event) {
+        if let Some(time) = event.time {
+            self.days.insert(time.date_naive());
+            self.oldest = Some(self.oldest.map_or(time, |oldest| oldest.min(time)));
+        }
+    }
+}
+
 /// Reads the events of one Region, one at a time: the output of `aws cloudtrail lookup-events`, or a log file of `CloudTrail`, also
 /// compressed. If `account` is known, the events have to be of it.
 ///
 /// # Errors
 ///
 /// When it is something else, incomplete, or of another Region or account. `each` has seen some of the events then.
-pub fn events(path: &Path, region: &str, account: Option<&str>, each: &mut dyn FnMut(Event)) -> Result<(), InputError> {
+pub fn events(
+    path: &Path,
+    region: &str,
+    account: Option<&str>,
+    each: &mut dyn FnMut(Event),
+) -> Result<Covered, InputError> {
     let what = |what: What| what.of(&name(path));
     let reader = reader(path).map_err(|error| what(error.into()))?;
     saved_events(reader, region, account, each).map_err(what)
@@ -39,7 +65,12 @@ pub fn events(path: &Path, region: &str, account: Option<&str>, each: &mut dyn F
 /// # Errors
 ///
 /// When the text is something else, incomplete, or of another Region.
-pub fn parse_events(file: &str, bytes: &[u8], region: &str, each: &mut dyn FnMut(Event)) -> Result<(), InputError> {
+pub fn parse_events(
+    file: &str,
+    bytes: &[u8],
+    region: &str,
+    each: &mut dyn FnMut(Event),
+) -> Result<Covered, InputError> {
     saved_events(bytes, region, None, each).map_err(|what| what.of(file))
 }
 
@@ -48,11 +79,12 @@ fn saved_events(
     region: &str,
     account: Option<&str>,
     each: &mut dyn FnMut(Event),
-) -> Result<(), What> {
+) -> Result<Covered, What> {
     let mut limited = unpacked(bytes)?.take(LARGEST);
-    let mut places = Places::default();
+    let (mut places, mut covered) = (Places::default(), Covered::default());
     let mut check = |event: Event| -> Result<(), What> {
         places.add(&event, region);
+        covered.add(&event);
         let foreign = event.account.as_deref().zip(account).filter(|(other, account)| other != account);
         if let Some((other, account)) = foreign {
             let other = escape(other);
@@ -62,10 +94,10 @@ fn saved_events(
         each(event);
         Ok(())
     };
-    let mut found = Found { each: &mut check, error: None, lists: 0, is_part: false };
+    let mut found = Found { each: &mut check, error: None, lists: 0, is_log: false, is_part: false };
     let mut parser = serde_json::Deserializer::from_reader(&mut limited);
     let parsed = found.deserialize(&mut parser).and_then(|()| parser.end());
-    let Found { error, lists, is_part, .. } = found;
+    let Found { error, lists, is_log, is_part, .. } = found;
     let is_cut = limited.limit() == 0;
     match (error, parsed) {
         (Some(error), _) => return Err(error),
@@ -82,7 +114,8 @@ fn saved_events(
         let what = "it has no \"Events\", and is no log file with \"Records\"";
         return Err(What::Unexpected(LOOKUP_EVENTS, what.to_owned()));
     }
-    places.check(region)
+    places.check(region)?;
+    Ok(Covered { is_log, ..covered })
 }
 
 /// The text, decompressed, and in UTF-8.
@@ -143,6 +176,8 @@ struct Found<'f> {
     error: Option<What>,
     /// The number of lists of events.
     lists: u8,
+    /// Whether it is a log file.
+    is_log: bool,
     /// Whether there is a token for the next page, as with `--max-items`.
     is_part: bool,
 }
@@ -210,6 +245,7 @@ impl<'de> Visitor<'de> for Events<'_, '_> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
         self.found.lists = self.found.lists.saturating_add(1);
+        self.found.is_log = self.is_log;
         if self.is_log {
             while let Some(event) = items.next_element::<Event>()? {
                 self.found.pass(Ok(event))?;
@@ -230,11 +266,16 @@ impl<'de> Visitor<'de> for Events<'_, '_> {
 struct LookedUp {
     /// The record, as JSON in a string.
     cloud_trail_event: Option<String>,
+    /// The access key that signed. A record may lack it.
+    access_key_id: Option<String>,
 }
 
 fn record(number: usize, event: LookedUp) -> Result<Event, What> {
     let what = || What::Unexpected(LOOKUP_EVENTS, format!("event {number} has no \"CloudTrailEvent\""));
-    serde_json::from_str(&event.cloud_trail_event.ok_or_else(what)?).map_err(|error| What::Record(number, error))
+    let record = serde_json::from_str::<Event>(&event.cloud_trail_event.ok_or_else(what)?);
+    let mut record = record.map_err(|error| What::Record(number, error))?;
+    record.caller.access_key = record.caller.access_key.or(event.access_key_id);
+    Ok(record)
 }
 
 #[derive(Deserialize)]
@@ -364,7 +405,7 @@ mod tests {
 
     fn read(bytes: &[u8], region: &str, account: Option<&str>) -> Result<Vec<Event>, What> {
         let mut events = Vec::new();
-        saved_events(bytes, region, account, &mut |event| events.push(event)).map(|()| events)
+        saved_events(bytes, region, account, &mut |event| events.push(event)).map(|_| events)
     }
 
     fn refused(text: &str, region: &str) -> String {

@@ -122,10 +122,13 @@ impl LeftUser {
 }
 
 /// Groups the keys of a trace, and finds the users that can go: those without a credential, and those whose only credentials are
-/// keys that can be removed.
-pub fn plan(trace: Trace, account: &Account, evaluation: &Evaluation, policy: &Policy) -> Plan {
+/// keys that can be removed; if the keys are `chosen`, only users of them.
+pub fn plan(trace: Trace, account: &Account, evaluation: &Evaluation, policy: &Policy, chosen: bool) -> Plan {
     let Trace { account_id, evaluated_at, keys, since } = trace;
-    let users = left_users(&keys, account, evaluation, policy);
+    let mut users = left_users(&keys, account, evaluation, policy);
+    if chosen {
+        users.retain(|left| keys.iter().any(|key| key.user == left.user));
+    }
     let mut by_plan: BTreeMap<Advice, Vec<TracedKey>> = BTreeMap::new();
     for key in keys {
         by_plan.entry(key.plan).or_default().push(key);
@@ -149,10 +152,16 @@ fn left_users(keys: &[TracedKey], account: &Account, evaluation: &Evaluation, po
         .filter(|key| key.plan == Advice::Remove)
         .filter_map(|key| Some((key.user.as_str(), key.subject.access_key()?.slot)))
         .collect();
+    let kept: BTreeSet<&str> =
+        keys.iter().filter(|key| key.plan != Advice::Remove).map(|key| key.user.as_str()).collect();
     let context = Context { now: evaluation.evaluated_at, policy };
     let mut users = Vec::new();
     for user in account.users() {
         let Ok(row) = user.row else { continue };
+        // With the user would go a key that is to be asked about first.
+        if kept.contains(user.name.as_ref()) {
+            continue;
+        }
         let reason = match failing.get(user.name.as_ref()) {
             Some(message) => (*message).to_owned(),
             None if has_only(&user, row, &removed, &context) => {

@@ -29,7 +29,7 @@ use crate::time::{Time, optional_seconds, seconds};
 use crate::twins::{is_twin, pairs};
 use crate::verdict::Status;
 
-pub use network::{Address, Interface, Networks};
+pub use network::{Address, Interface, Networks, Prefix, owns_instance};
 pub use place::{ADDRESSES, INTERFACES};
 use place::{Evidence, Origin, service};
 pub use sample::moments;
@@ -507,7 +507,7 @@ impl<'a> Tracer<'a> {
             return self.add_anonymous(event);
         };
         let is_early = event.time.is_some_and(|time| time < self.conditions.since());
-        if is_early || !self.is_new(event) {
+        if is_early || !self.is_new(event, place) {
             return;
         }
         self.keys[place].add(region, event, &self.conditions);
@@ -522,7 +522,7 @@ impl<'a> Tracer<'a> {
             return;
         }
         for state in &mut self.keys {
-            if Some(state.key.subject.user.name.as_str()) == event.caller.user.as_deref() {
+            if is_of(event, &state.key.subject.user.name) {
                 let reason = "An event of the user does not say which access key signed it.".to_owned();
                 let service = Some(service(event));
                 let region = event.region.clone();
@@ -531,10 +531,10 @@ impl<'a> Tracer<'a> {
         }
     }
 
-    fn is_new(&mut self, event: &Event) -> bool {
+    fn is_new(&mut self, event: &Event, place: usize) -> bool {
         let Some(id) = &event.id else { return true };
         let mut hasher = DefaultHasher::new();
-        id.hash(&mut hasher);
+        (id, place).hash(&mut hasher);
         self.seen.insert(hasher.finish())
     }
 
@@ -550,7 +550,16 @@ impl<'a> Tracer<'a> {
     /// Notes that the key with the id has more events than were read.
     pub fn set_sampled(&mut self, id: &str) {
         if let Some(&place) = self.by_id.get(id) {
+            let reason =
+                "The key has more than were read: the newest, and a page of each day at changing hours.".to_owned();
             self.keys[place].sampled = true;
+            self.keys[place].gaps.insert(Gap {
+                what: "further events".to_owned(),
+                region: None,
+                service: None,
+                reason,
+                is_failure: false,
+            });
         }
     }
 
@@ -572,6 +581,15 @@ impl<'a> Tracer<'a> {
             since: conditions.since(),
             keys: keys.into_iter().map(|state| state.judged(&conditions)).collect(),
         }
+    }
+}
+
+/// Whether the user called, by name or by ARN.
+fn is_of(event: &Event, user: &str) -> bool {
+    match (&event.caller.user, &event.caller.arn) {
+        (Some(name), _) => name == user,
+        (None, Some(arn)) => arn.rsplit('/').next() == Some(user),
+        (None, None) => false,
     }
 }
 

@@ -18,9 +18,15 @@ use tokio::time::Instant;
 
 use super::{Live, no_credentials, retry, spinner};
 
-/// The timeout of everything but the networks. At two look-ups a second in each Region, it is enough for 600 keys with five minutes
-/// for those that are busy.
-const USES_TIMEOUT: Duration = Duration::from_mins(10);
+/// The timeout of everything but the networks: for each key its look-up in each Region and a page of each day at one a second, and
+/// time for what is asked first. It is at most ten minutes: enough for 600 keys at two a second, and five minutes for busy ones.
+fn uses_timeout(keys: usize) -> Duration {
+    let of_keys = u64::try_from(keys).unwrap_or(u64::MAX).saturating_mul(100);
+    Duration::from_secs(of_keys.saturating_add(120)).min(Duration::from_mins(10))
+}
+
+/// The timeout of listing the Regions.
+const REGIONS_TIMEOUT: Duration = Duration::from_mins(1);
 /// The timeout of reading the networks: a page has 1,000 interfaces.
 const NETWORKS_TIMEOUT: Duration = Duration::from_mins(2);
 /// The timeout of finding the user of a key.
@@ -58,13 +64,13 @@ impl Live {
             }
             return uses;
         }
-        let until = Instant::now() + USES_TIMEOUT;
+        let until = Instant::now() + uses_timeout(uses.keys.len());
         self.find_ids(&mut uses.keys, until);
         let ids: Vec<String> = uses.keys.iter().filter_map(|key| key.id.clone().ok()).collect();
         if ids.is_empty() {
             return uses;
         }
-        let regions = self.regions(account, &mut uses.gaps, until);
+        let regions = self.regions(account, &mut uses.gaps);
         self.find_uses(&mut uses, &ids, &regions, days, now, until);
         if !uses.events.is_empty() {
             let progress = spinner("Reading the network interfaces …");
@@ -98,9 +104,10 @@ impl Live {
     }
 
     /// The enabled Regions. Those that every account has cannot be disabled, so a list without them is not whole.
-    fn regions(&self, account: &Account, gaps: &mut Vec<(Option<String>, Gap)>, until: Instant) -> Vec<String> {
+    fn regions(&self, account: &Account, gaps: &mut Vec<(Option<String>, Gap)>) -> Vec<String> {
         let progress = spinner("Listing the Regions …");
-        let regions = self.runtime.block_on(regions::enabled(&self.sdk, retry(until, &progress)));
+        let regions =
+            self.runtime.block_on(regions::enabled(&self.sdk, retry(Instant::now() + REGIONS_TIMEOUT, &progress)));
         progress.finish_and_clear();
         let partition = account.partition.as_deref().unwrap_or("aws");
         let mut all: BTreeSet<String> = default_regions(partition).iter().map(|region| (*region).to_owned()).collect();

@@ -1,12 +1,13 @@
 //! Reads what else tracing takes from files: network interfaces, Elastic IP addresses, and the ids of access keys.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::path::Path;
 
 use chrono::{DateTime, Utc};
 use hygiene::text::{cut, escape};
 use hygiene::time::rfc3339;
-use hygiene::trace::{Address, Interface, Listed, Networks};
+use hygiene::trace::{Address, Interface, Listed, Networks, Prefix, owns_instance};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
@@ -25,6 +26,8 @@ struct Answer {
     access_key_metadata: Option<Vec<SavedKey>>,
     /// With `--max-items`.
     next_token: Option<IgnoredAny>,
+    #[serde(default)]
+    is_truncated: bool,
 }
 
 #[derive(Deserialize)]
@@ -44,12 +47,15 @@ struct SavedInterface {
     private_ip_addresses: Vec<Private>,
     #[serde(default, rename = "Ipv6Addresses")]
     ipv6_addresses: Vec<Ipv6>,
+    #[serde(default, rename = "Ipv6Prefixes")]
+    ipv6_prefixes: Vec<Ipv6>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase", expecting = "a map")]
 struct Attachment {
     instance_id: Option<String>,
+    instance_owner_id: Option<String>,
     attach_time: Option<String>,
     status: Option<String>,
 }
@@ -71,6 +77,8 @@ struct Private {
 struct Ipv6 {
     #[serde(rename = "Ipv6Address")]
     address: Option<String>,
+    #[serde(rename = "Ipv6Prefix")]
+    prefix: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -92,34 +100,43 @@ struct SavedKey {
     create_date: String,
 }
 
-/// Reads network interfaces from the output of `aws ec2 describe-network-interfaces`.
+/// Reads network interfaces from the output of `aws ec2 describe-network-interfaces`. Returns the Regions that they are in.
 ///
 /// # Errors
 ///
 /// When it is something else, or only a part of the list.
-pub(super) fn interfaces(path: &Path, networks: &mut Networks) -> Result<(), InputError> {
+pub(super) fn interfaces(path: &Path, networks: &mut Networks) -> Result<BTreeSet<String>, InputError> {
     parse_interfaces(&name(path), &bytes(path)?, networks)
 }
 
-/// Parses network interfaces.
+/// Parses network interfaces. Returns the Regions that they are in.
 ///
 /// # Errors
 ///
 /// When the text is something else.
-pub fn parse_interfaces(file: &str, bytes: &[u8], networks: &mut Networks) -> Result<(), InputError> {
+pub fn parse_interfaces(file: &str, bytes: &[u8], networks: &mut Networks) -> Result<BTreeSet<String>, InputError> {
     saved_interfaces(bytes, networks).map_err(|what| what.of(file))
 }
 
-fn saved_interfaces(bytes: &[u8], networks: &mut Networks) -> Result<(), What> {
+fn saved_interfaces(bytes: &[u8], networks: &mut Networks) -> Result<BTreeSet<String>, What> {
     let list = list(bytes, DESCRIBE_INTERFACES, "NetworkInterfaces", |answer| answer.network_interfaces)?;
+    let mut regions = BTreeSet::new();
     for saved in list {
-        networks.add_interface(&interface(saved)?);
+        let interface = interface(saved)?;
+        networks.add_interface(&interface);
+        regions.extend(interface.region);
     }
-    Ok(())
+    Ok(regions)
 }
 
 fn interface(saved: SavedInterface) -> Result<Interface, What> {
-    let SavedInterface { attachment, association, private_ip_addresses, ipv6_addresses, .. } = saved;
+    let SavedInterface { attachment, association, private_ip_addresses, ipv6_addresses, ipv6_prefixes, .. } = saved;
+    let prefix = |text: String| {
+        let what = || What::Unexpected(DESCRIBE_INTERFACES, format!("`{}` is not a prefix", cut(&escape(&text), 64)));
+        Prefix::parse(&text).ok_or_else(what)
+    };
+    let prefixes = ipv6_prefixes.into_iter().filter_map(|one| one.prefix).map(prefix);
+    let prefixes = prefixes.collect::<Result<Vec<_>, _>>()?;
     let associations = private_ip_addresses.into_iter().map(|private| private.association).chain([association]);
     let public = associations.filter_map(|association| association?.public_ip);
     let public = public.chain(ipv6_addresses.into_iter().filter_map(|one| one.address));
@@ -129,16 +146,20 @@ fn interface(saved: SavedInterface) -> Result<Interface, What> {
     let is_attached = |attachment: &Attachment| attachment.status.as_deref().is_none_or(|status| status == "attached");
     let attachment = attachment.filter(is_attached);
     let attached = attachment.as_ref().and_then(|attachment| attachment.attach_time.as_deref());
+    let attached = attached.map(|text| moment(text, DESCRIBE_INTERFACES)).transpose()?;
+    let is_own =
+        |attachment: &Attachment| owns_instance(saved.owner_id.as_deref(), attachment.instance_owner_id.as_deref());
     Ok(Interface {
         id: saved.network_interface_id,
-        owner: saved.owner_id,
         region: saved.availability_zone.as_deref().and_then(region_of),
         vpc: saved.vpc_id,
         kind: saved.interface_type,
         description: saved.description,
-        attached: attached.map(|text| moment(text, DESCRIBE_INTERFACES)).transpose()?,
-        instance: attachment.and_then(|attachment| attachment.instance_id),
+        attached,
+        instance: attachment.filter(is_own).and_then(|attachment| attachment.instance_id),
+        owner: saved.owner_id,
         public,
+        prefixes,
     })
 }
 
@@ -197,6 +218,10 @@ fn saved_keys(bytes: &[u8]) -> Result<Vec<Listed>, What> {
     let key = |saved: SavedKey| {
         let created = moment(&saved.create_date, LIST_ACCESS_KEYS)?;
         let active = saved.status == "Active";
+        if crate::arguments::key_id(&saved.access_key_id).is_err() {
+            let what = format!("`{}` is not the id of an access key", cut(&escape(&saved.access_key_id), 64));
+            return Err(What::Unexpected(LIST_ACCESS_KEYS, what));
+        }
         Ok(Listed { user: saved.user_name, id: saved.access_key_id, created, active })
     };
     listed.into_iter().map(key).collect()
@@ -210,7 +235,7 @@ fn list<T>(
     list: impl Fn(Answer) -> Option<Vec<T>>,
 ) -> Result<Vec<T>, What> {
     let answer: Answer = serde_json::from_slice(&utf8(bytes))?;
-    if answer.next_token.is_some() {
+    if answer.next_token.is_some() || answer.is_truncated {
         return Err(What::PartOfAnswer(command));
     }
     list(answer).ok_or_else(|| What::Unexpected(command, format!("it has no \"{member}\"")))

@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use hygiene::plan::{Group, LeftUser, Plan};
+use hygiene::text::counted;
 use hygiene::time::to_seconds;
 use hygiene::trace::TracedKey;
 
@@ -54,13 +55,24 @@ fn key(key: &TracedKey) -> [String; 11] {
         key.created.map(to_seconds).unwrap_or_default(),
         key.last_used.as_ref().map(|used| to_seconds(used.date)).unwrap_or_default(),
         key.verdict.clone(),
-        list(key.used_from.iter().map(super::table::place).collect()),
+        list(places(key)),
         services.into_iter().map(String::as_str).collect::<Vec<_>>().join(" "),
         key.events.to_string(),
         key.sampled.to_string(),
         list(super::table::gaps(&key.not_looked_at)),
         key.remedy().to_string(),
     ]
+}
+
+/// The maximum number of places in a cell, which can have 32,767 characters in a spreadsheet.
+const PLACES: usize = 50;
+
+fn places(key: &TracedKey) -> Vec<String> {
+    let mut places: Vec<String> = key.used_from.iter().take(PLACES).map(super::table::place).collect();
+    if PLACES < key.used_from.len() {
+        places.push(format!("and {}", counted((key.used_from.len() - PLACES) as u64, "more place")));
+    }
+    places
 }
 
 fn user(user: &LeftUser) -> [String; 11] {

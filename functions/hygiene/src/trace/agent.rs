@@ -57,17 +57,17 @@ impl<'a> Agent<'a> {
         words.flat_map(|word| word.split(','))
     }
 
-    /// The tool that looks for leaked keys, if it is one. Auditors that name themselves, such as Prowler, are none.
+    /// What says that the key has leaked, as the beginning of a sentence: a tool that looks for leaked keys. Auditors that name themselves, such as Prowler, are none.
     ///
     /// <https://github.com/SigmaHQ/sigma/pull/5688>, <https://github.com/elastic/detection-rules/pull/5902>,
     /// <https://github.com/RhinoSecurityLabs/pacu>
     pub(super) fn leak_tool(self) -> Option<&'static str> {
         let first = self.0.split([' ', '/']).next().unwrap_or_default();
         if first.eq_ignore_ascii_case("TruffleHog") {
-            return Some("TruffleHog");
+            return Some("TruffleHog used it, a tool that looks for leaked keys");
         }
         if self.words().any(|word| word.starts_with("Pacu-Session-")) {
-            return Some("Pacu");
+            return Some("Pacu used it, a tool for attacks");
         }
         let systems =
             self.words().filter(|word| ["Linux/", "os/", "md/distrib#"].iter().any(|start| word.starts_with(start)));

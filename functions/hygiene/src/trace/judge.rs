@@ -16,7 +16,7 @@ use crate::trace::{
 };
 
 /// The calls that only start sessions, and the one that changes nothing.
-const SESSIONS: [&str; 3] = ["AssumeRole", "GetSessionToken", "GetFederationToken"];
+const SESSIONS: [&str; 4] = ["AssumeRole", "AssumeRoot", "GetSessionToken", "GetFederationToken"];
 const NEUTRAL: &str = "GetCallerIdentity";
 
 impl State {
@@ -292,11 +292,8 @@ impl State {
         seen.sort_by_key(|seen| (decides(seen), Reverse(seen.latest.clone())));
         let mut because: Vec<Because> = seen.iter().map(Seen::because).collect();
         let (plan, verdict) = if let Some((evidence, tool)) = &leak {
-            let verdict = format!("{tool} used it, a tool that looks for leaked keys: {}.", evidence.sentence());
-            because.insert(
-                0,
-                evidence.because(&format!("The user agent is that of {tool}, which looks for leaked keys.")),
-            );
+            let verdict = format!("{tool}: {}.", evidence.sentence());
+            because.insert(0, evidence.because(&format!("{tool}.")));
             (Advice::Incident, verdict)
         } else if is_smtp_user(&self.key.subject.user.name) {
             (

@@ -1,7 +1,7 @@
 //! The account's own networks: which of its things has an address, and since when.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use crate::time::Time;
 
@@ -27,6 +27,29 @@ pub struct Interface {
     pub attached: Option<Time>,
     /// Its public addresses, and those of IPv6.
     pub public: Vec<IpAddr>,
+    /// Its prefixes of IPv6, as the nodes of a cluster have them.
+    pub prefixes: Vec<Prefix>,
+}
+
+/// A prefix of IPv6 addresses: `2001:db8::/80`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Prefix {
+    start: Ipv6Addr,
+    bits: u32,
+}
+
+impl Prefix {
+    /// Parses a prefix.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (start, bits) = text.split_once('/')?;
+        let bits = bits.parse().ok().filter(|bits| (1..=128).contains(bits))?;
+        Some(Self { start: start.parse().ok()?, bits })
+    }
+
+    fn contains(self, address: IpAddr) -> bool {
+        let IpAddr::V6(address) = address else { return false };
+        (u128::from(address) ^ u128::from(self.start)) >> (128 - self.bits) == 0
+    }
 }
 
 impl Interface {
@@ -49,6 +72,12 @@ impl Interface {
     }
 }
 
+/// Whether the instance that an interface is attached to is of the interface's account. Services attach interfaces of an account to
+/// instances of theirs.
+pub fn owns_instance(interface_owner: Option<&str>, instance_owner: Option<&str>) -> bool {
+    interface_owner.zip(instance_owner).is_none_or(|(interface, instance)| interface == instance)
+}
+
 /// An Elastic IP address, as EC2's `DescribeAddresses` returns it.
 /// See <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_Address.html>. It does not say since when.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -67,6 +96,7 @@ pub struct Address {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Networks {
     by_address: BTreeMap<IpAddr, BTreeSet<Interface>>,
+    with_prefix: BTreeSet<Interface>,
     by_endpoint: BTreeMap<String, BTreeSet<Interface>>,
     elastic: BTreeMap<IpAddr, Address>,
 }
@@ -76,6 +106,9 @@ impl Networks {
     pub fn add_interface(&mut self, interface: &Interface) {
         for address in &interface.public {
             self.by_address.entry(address.to_canonical()).or_default().insert(interface.clone());
+        }
+        if !interface.prefixes.is_empty() {
+            self.with_prefix.insert(interface.clone());
         }
         if let Some(endpoint) = interface.endpoint() {
             self.by_endpoint.entry(endpoint.to_owned()).or_default().insert(interface.clone());
@@ -93,7 +126,9 @@ impl Networks {
     /// The interface that had the address at that time: the one that was attached last before it. A public address is on one
     /// interface at a time, and lists can be of different days.
     pub(super) fn holder(&self, address: IpAddr, time: Time) -> Holder<'_> {
-        let Some(interfaces) = self.by_address.get(&address) else { return Holder::None };
+        let has_prefix = |interface: &&Interface| interface.prefixes.iter().any(|prefix| prefix.contains(address));
+        let by_address = self.by_address.get(&address).into_iter().flatten();
+        let interfaces: BTreeSet<&Interface> = by_address.chain(self.with_prefix.iter().filter(has_prefix)).collect();
         // EC2 does not say when a NAT gateway's interface was attached.
         if let Some(only) = interfaces.first()
             && interfaces.iter().all(|other| other.id == only.id)
@@ -102,10 +137,10 @@ impl Networks {
         {
             return Holder::One(only, None);
         }
-        let before = interfaces.iter().filter_map(|interface| Some((interface, interface.attached?)));
+        let before = interfaces.iter().filter_map(|interface| Some((*interface, interface.attached?)));
         let latest = before.filter(|(_, attached)| *attached <= time).max_by_key(|(_, attached)| *attached);
         let Some((interface, attached)) = latest else {
-            return interfaces.first().map_or(Holder::None, Holder::Doubtful);
+            return interfaces.first().map_or(Holder::None, |interface| Holder::Doubtful(interface));
         };
         // Without its time, another one may have been attached later.
         let is_rival = |other: &Interface| other.attached.is_none_or(|other| other == attached);

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use crate::event::Event;
+use crate::organization::is_account_id;
 use crate::text::{cut, escape, moment};
 use crate::time::Time;
 use crate::trace::agent::Agent;
@@ -144,11 +145,18 @@ impl Conditions<'_> {
         let endpoint = event.endpoint.as_deref()?;
         let id = shown(endpoint);
         if let Some(interface) = self.networks.endpoint(endpoint) {
-            let proof =
-                format!("a private address, through the VPC endpoint {id} with the interface {}", shown(&interface.id));
+            let known = event.endpoint_account.as_deref().zip(interface.owner.as_deref());
+            if let Some((recorded, owner)) = known.filter(|(recorded, owner)| recorded != owner) {
+                let (recorded, owner) = (shown(recorded), shown(owner));
+                let proof = format!(
+                    "through the VPC endpoint {id}, by the event of account {recorded}, by its interface of {owner}"
+                );
+                return Some(Err(Place::unknown(proof)));
+            }
+            let proof = format!("through the VPC endpoint {id} with the interface {}", shown(&interface.id));
             return Some(self.owned(Kind::OwnNetwork, interface, id, proof));
         }
-        let proof = format!("a private address, through the VPC endpoint {id}");
+        let proof = format!("through the VPC endpoint {id}");
         Some(match (event.endpoint_account.as_deref(), self.account_id) {
             (Some(owner), Some(account)) if owner == account => Ok(Place {
                 account: Some(owner.to_owned()),
@@ -168,7 +176,8 @@ impl Conditions<'_> {
         if let Some(elastic) = self.networks.elastic(address) {
             let id = elastic.id.as_deref().map_or_else(|| "an Elastic IP address".to_owned(), shown);
             return match (elastic.owner.as_deref(), self.account_id) {
-                (Some(owner), Some(account)) if owner != account => Ok(Place {
+                // A service of AWS has the interface of some: `amazon-rds`.
+                (Some(owner), Some(account)) if owner != account && is_account_id(owner) => Ok(Place {
                     account: Some(owner.to_owned()),
                     region: elastic.region.clone(),
                     ..Place::new(
@@ -183,7 +192,7 @@ impl Conditions<'_> {
         Err(if self.unread_networks.iter().any(|gap| gap.what == INTERFACES) {
             Place::unknown("an address in no network that was read, and some were not read")
         } else {
-            Place::new(Kind::Outside, OUTSIDE, "an address of no network interface")
+            Place::new(Kind::Outside, OUTSIDE, "an address of no network interface that was read")
         })
     }
 }

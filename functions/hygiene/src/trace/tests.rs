@@ -167,6 +167,22 @@ fn an_address_of_version_6_is_compared_by_value() {
 }
 
 #[test]
+fn an_address_within_a_prefix_of_an_interface_is_its_own() {
+    let node = |prefix: &str| Interface { prefixes: vec![Prefix::parse(prefix).unwrap()], ..instance("1", "") };
+    let judged = |prefix: &str, address: &str| {
+        World { interfaces: vec![node(prefix)], ..World::of([event(address, BOTO3)]) }.judged().0
+    };
+    assert_eq!(judged("2001:db8:0:1::/80", "2001:db8:0:1::7"), [Kind::OwnInstance]);
+    assert_eq!(judged("2001:db8:0:1::/80", "2001:db8:0:1:1::7"), [Kind::Outside]);
+    assert_eq!(judged("2001:db8::7/128", "2001:db8::7"), [Kind::OwnInstance]);
+    assert!(
+        ["2001:db8::", "2001:db8::/0", "2001:db8::/129", "192.0.2.0/24"]
+            .iter()
+            .all(|text| Prefix::parse(text).is_none())
+    );
+}
+
+#[test]
 fn of_several_interfaces_with_one_address_over_time_the_last_before_the_event_counts() {
     let attached = |id: &str, at: &str| Interface { attached: Some(time(at)), ..instance(id, "198.51.100.7") };
     let mut interfaces = vec![
@@ -252,10 +268,12 @@ fn a_private_address_is_ours_only_with_our_endpoint() {
     // AWS's documentation has such an address in a VPC.
     let odd = Event { address: Some("172.01.01.001".to_owned()), ..through(Some("vpce-1"), None) };
     assert_eq!(judged(odd, &[endpoint(OURS)]), role(Kind::OwnNetwork));
+    let other = through(Some("vpce-1"), Some(OTHER));
+    assert_eq!(judged(other, &[endpoint(OURS)]), ask(Kind::Unknown), "the record and the interface disagree");
     let colon = Interface { description: "VPC Endpoint Interface: vpce-1".to_owned(), ..endpoint(OURS) };
     assert_eq!(judged(through(Some("vpce-1"), None), &[colon]), role(Kind::OwnNetwork));
     let world = World { interfaces: vec![endpoint(OURS)], ..World::of([through(Some("vpce-1"), None)]) };
-    insta::assert_snapshot!(world.verdict(), @"replace-by-role [own-network] Something behind vpce-1 in vpc-1 uses it: ec2:DescribeInstances on 2026-11-18 06:00 UTC (event e-1) came from 172.31.5.6, a private address, through the VPC endpoint vpce-1 with the interface eni-2.");
+    insta::assert_snapshot!(world.verdict(), @"replace-by-role [own-network] Something behind vpce-1 in vpc-1 uses it: ec2:DescribeInstances on 2026-11-18 06:00 UTC (event e-1) came from 172.31.5.6, through the VPC endpoint vpce-1 with the interface eni-2.");
 }
 
 #[test]
@@ -276,6 +294,7 @@ fn an_interface_of_another_account_is_called_by_its_owner() {
     assert_eq!(judged(Some(OTHER)), (vec![Kind::OrganizationNetwork], Advice::ReplaceByRole));
     assert_eq!(judged(Some(OURS)), (vec![Kind::Unknown], Advice::AskOwner), "it is ours, but on which interface?");
     assert_eq!(judged(None), (vec![Kind::Unknown], Advice::AskOwner));
+    assert_eq!(judged(Some("amazon-rds")), (vec![Kind::Unknown], Advice::AskOwner), "it is AWS's interface");
 }
 
 #[test]
@@ -297,7 +316,7 @@ fn a_pipeline_a_person_and_a_program_outside_have_their_own_plans() {
     assert_eq!(judged(AWS_CLI), (vec![Kind::Outside], Advice::SignIn));
     assert_eq!(judged(BOTO3), (vec![Kind::Outside], Advice::AskOwner));
     assert_eq!(judged("aws-cli/2.32.10 app/nightly"), (vec![Kind::Outside], Advice::AskOwner));
-    insta::assert_snapshot!(World::of([event("203.0.113.9", AWS_CLI)]).verdict(), @"sign-in [outside] A person uses it at a command line outside the account: ec2:DescribeInstances on 2026-11-18 06:00 UTC (event e-1) came from 203.0.113.9, an address of no network interface.");
+    insta::assert_snapshot!(World::of([event("203.0.113.9", AWS_CLI)]).verdict(), @"sign-in [outside] A person uses it at a command line outside the account: ec2:DescribeInstances on 2026-11-18 06:00 UTC (event e-1) came from 203.0.113.9, an address of no network interface that was read.");
     // Without the networks it cannot be said that it is outside.
     let unread = Gap::of(place::INTERFACES, &Unavailable::NotAsked("They are in none of the files.".to_owned()));
     let world = World { unread_networks: vec![unread.clone()], ..World::of([event("203.0.113.9", AWS_CLI)]) };
@@ -317,7 +336,7 @@ fn a_service_on_somebodys_behalf_and_sessions_have_their_own_kinds() {
         ..event("203.0.113.9", BOTO3)
     };
     let who = Event { id: Some("e-2".to_owned()), name: "GetCallerIdentity".to_owned(), role: None, ..assume.clone() };
-    insta::assert_snapshot!(World::of([who.clone(), assume.clone()]).verdict(), @"ask-owner [role-session] It only starts sessions of arn:aws:iam::123456789012:role/deploy: sts:GetCallerIdentity on 2026-11-18 06:00 UTC (event e-2) came from 203.0.113.9, an address of no network interface.");
+    insta::assert_snapshot!(World::of([who.clone(), assume.clone()]).verdict(), @"ask-owner [role-session] It only starts sessions of arn:aws:iam::123456789012:role/deploy: sts:GetCallerIdentity on 2026-11-18 06:00 UTC (event e-2) came from 203.0.113.9, an address of no network interface that was read.");
     let other = Event { id: Some("e-3".to_owned()), ..event("203.0.113.9", BOTO3) };
     assert_eq!(World::of([assume.clone(), other]).judged().0, [Kind::Outside], "not only sessions");
     assert_eq!(World::of([who]).judged().0, [Kind::Outside], "no session at all");
@@ -330,7 +349,7 @@ fn a_tool_that_looks_for_leaked_keys_is_an_incident_whatever_else_uses_the_key()
     let scanner = Event { id: Some("e-9".to_owned()), ..event("203.0.113.66", "TruffleHog") };
     let world =
         World { interfaces: vec![instance("1", "198.51.100.7")], ..World::of([event("198.51.100.7", BOTO3), scanner]) };
-    insta::assert_snapshot!(world.verdict(), @"incident [outside own-instance] TruffleHog used it, a tool that looks for leaked keys: ec2:DescribeInstances on 2026-11-18 06:00 UTC (event e-9) came from 203.0.113.66, an address of no network interface.");
+    insta::assert_snapshot!(world.verdict(), @"incident [outside own-instance] TruffleHog used it, a tool that looks for leaked keys: ec2:DescribeInstances on 2026-11-18 06:00 UTC (event e-9) came from 203.0.113.66, an address of no network interface that was read.");
     assert_eq!(world.key().because[0].what, "event e-9");
     assert!(world.trace().has_incident());
     let mut inactive = world;
@@ -450,8 +469,26 @@ fn an_event_that_may_be_of_the_key_is_not_looked_at() {
     let sign_in =
         Event { source: "signin.amazonaws.com".to_owned(), name: "ConsoleLogin".to_owned(), ..anonymous.clone() };
     assert_eq!(World::of([sign_in]).judged(), (vec![], Advice::Remove));
+    let by_arn = |arn: &str| {
+        let mut event = anonymous.clone();
+        event.caller.user = None;
+        event.caller.arn = Some(arn.to_owned());
+        World::of([event]).judged()
+    };
+    assert_eq!(by_arn("arn:aws:iam::123456789012:user/team/alice"), (vec![], Advice::AskOwner));
+    assert_eq!(by_arn("arn:aws:iam::123456789012:user/team/malice"), (vec![], Advice::Remove));
     anonymous.caller.user = Some("bob".to_owned());
     assert_eq!(World::of([anonymous]).judged(), (vec![], Advice::Remove));
+}
+
+#[test]
+fn an_events_id_counts_once_for_each_key() {
+    let mut world = World::of([event("203.0.113.9", BOTO3)]);
+    world.keys.push(key("bob", "AKIAI44QH8DHBEXAMPLE"));
+    let mut other = event("203.0.113.66", "TruffleHog");
+    other.caller.access_key = Some("AKIAI44QH8DHBEXAMPLE".to_owned());
+    world.events.push(other);
+    assert_eq!(world.trace().keys[1].plan, Advice::Incident);
 }
 
 #[test]

@@ -1,14 +1,15 @@
 //! Uses of a key that CloudTrail's event history does not show: it has no data events, and no SMTP.
 
-/// The services whose calls are mostly data events, by IAM's namespace, and API Gateway, whose calls are in no event. Those of which
+/// The services whose calls are mostly data events, by IAM's namespace, and those whose calls are in no event, such as API Gateway. Those of which
 /// only a small part is a data event, such as EC2 and ECS, are not here.
 ///
 /// <https://docs.aws.amazon.com/awscloudtrail/latest/userguide/logging-data-events-with-cloudtrail.html>. It has types of resources;
 /// which spelling IAM's last use has of CloudWatch and SES is not documented, so both are here.
-const WITH_DATA_EVENTS: [&str; 79] = [
+const WITH_DATA_EVENTS: [&str; 89] = [
     "aoss",
     "appconfig",
     "appsync",
+    "aps",
     "aws-external-anthropic",
     "b2bi",
     "bedrock",
@@ -22,12 +23,15 @@ const WITH_DATA_EVENTS: [&str; 79] = [
     "codewhisperer",
     "cognito-identity",
     "dataexchange",
+    "dax",
     "deadline",
     "dsql",
     "dynamodb",
     "ebs",
     "ec2messages",
+    "elasticache",
     "email",
+    "es",
     "events",
     "execute-api",
     "finspace",
@@ -41,8 +45,11 @@ const WITH_DATA_EVENTS: [&str; 79] = [
     "greengrass",
     "healthlake",
     "iot",
+    "iotdata",
+    "iotdevicegateway",
     "iotsitewise",
     "iottwinmaker",
+    "kafka-cluster",
     "kendra-ranking",
     "kinesis",
     "kinesisvideo",
@@ -53,14 +60,17 @@ const WITH_DATA_EVENTS: [&str; 79] = [
     "managedblockchain",
     "managedblockchain-query",
     "medical-imaging",
+    "memorydb",
     "mobiletargeting",
     "monitoring",
+    "neptune-db",
     "neptune-graph",
     "payment-cryptography",
     "pca-connector-ad",
     "pca-connector-scep",
     "qapps",
     "qbusiness",
+    "qldb",
     "rds-data",
     "redshift-data",
     "rum",
