@@ -7,6 +7,7 @@ import base64
 import json
 import ssl
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -16,7 +17,6 @@ from emulator.background import Server, read_request
 from saved import account
 
 LATER = "2099-01-01T00:00:00Z"
-NOW = "2026-11-20T05:59:00Z"
 
 
 @dataclass
@@ -31,14 +31,14 @@ class Request:
 
 
 class Aws(Server):
-    """IAM, STS and IAM Identity Center. `accounts` has the account of each access key; other keys are refused. A
-    context manager."""
+    """IAM, STS and IAM Identity Center. `accounts` has the account of each access key; other keys are refused. `age`
+    is that of the credential reports. A context manager."""
 
     def __init__(self, **accounts: str) -> None:
         self.accounts = accounts
         self.requests: list[Request] = []
         self.refusals: dict[str, tuple[int, str, str]] = {}
-        self.generated = NOW
+        self.age = timedelta(0)
         super().__init__(self.connected, limit=1 << 20)
 
     def actions(self) -> list[str]:
@@ -129,11 +129,12 @@ class Aws(Server):
             case "GenerateCredentialReport":
                 return _result(action, "<State>COMPLETE</State>")
             case "GetCredentialReport":
+                generated = (datetime.now(timezone.utc) - self.age).strftime("%Y-%m-%dT%H:%M:%SZ")
                 report = base64.b64encode(clean.report(number).encode()).decode()
                 return _result(
                     action,
                     f"<Content>{report}</Content><ReportFormat>text/csv</ReportFormat>"
-                    f"<GeneratedTime>{self.generated}</GeneratedTime>",
+                    f"<GeneratedTime>{generated}</GeneratedTime>",
                 )
             case "GetAccountSummary":
                 entries = "".join(

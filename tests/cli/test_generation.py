@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import datetime, timedelta, timezone
+from datetime import timedelta
 
 import pytest
 
@@ -17,12 +17,13 @@ REFUSED = "GenerateCredentialReport failed: AccessDenied: not authorized"
 
 @pytest.fixture
 def check(credwarden: Callable[..., Ended]) -> Callable[..., Ended]:
-    """Evaluates a report of that age as of `NOW`, if generation is refused."""
+    """Evaluates a report of that age as of `NOW`, if generation is refused, or if IAM says that it is complete."""
 
-    def run(age: timedelta, *options: str) -> Ended:
+    def run(age: timedelta, *options: str, is_refused: bool = True) -> Ended:
         with Aws(AKIAMINE=ACCOUNT) as aws:
-            aws.refusals["GenerateCredentialReport"] = (403, "AccessDenied", "not authorized")
-            aws.generated = (datetime.now(timezone.utc) - age).strftime("%Y-%m-%dT%H:%M:%SZ")
+            if is_refused:
+                aws.refusals["GenerateCredentialReport"] = (403, "AccessDenied", "not authorized")
+            aws.age = age
             ended = credwarden(
                 "check",
                 "--now",
@@ -58,3 +59,27 @@ def test_an_old_report_is_judged_and_counts_as_not_read(
     assert counts["UNKNOWN"] == 0 and counts["PASSED"] > 0
     assert f", 5 hours and 30 minutes old; the limit is 5 hours: {REFUSED}\n" in ended.errors
     assert ended.errors.count("\n") == 1
+
+
+@pytest.mark.parametrize(("options", "status"), [([], 3), (["--fail-on", "never"], 0)])
+@pytest.mark.parametrize(
+    ("age", "words"),
+    [
+        (timedelta(hours=5, minutes=1), "5 hours before this run"),
+        (timedelta(days=-365), "which is later than this run"),
+    ],
+    ids=["old", "future"],
+)
+def test_a_report_of_another_time_counts_as_not_read_even_if_iam_calls_it_complete(
+    check: Callable[..., Ended], age: timedelta, words: str, options: list[str], status: int
+) -> None:
+    ended = check(age, *options, is_refused=False)
+    assert ended.status == status, ended.errors
+    assert json.loads(ended.output)["counts"]["PASSED"] > 0
+    assert ended.errors.startswith("credwarden: the credential report is of ") and ended.errors.endswith(f", {words}\n")
+    assert ended.errors.count("\n") == 1
+
+
+def test_a_recent_report_is_trusted(check: Callable[..., Ended]) -> None:
+    ended = check(timedelta(hours=4, minutes=59), is_refused=False)
+    assert (ended.status, ended.errors) == (0, "")

@@ -275,13 +275,21 @@ def _summary(identity: Identity, **entries: int) -> None:
     identity.account.summary = entries
 
 
-def _report(identity: Identity, text: str | None = None, age: str | None = None, polls: int | None = None) -> None:
-    """Serves `text` as the report, with this age, and complete only after `polls` more calls of Generate."""
+def _report(
+    identity: Identity,
+    text: str | None = None,
+    age: str | None = None,
+    polls: int | None = None,
+    wrong: str = "+0s",
+) -> None:
+    """Serves `text` as the report, with this age, and complete only after `polls` more calls of Generate. Its GeneratedTime is
+    `wrong` by this duration."""
     identity.report_override = text
     if age is not None:
         identity.report_age = -clock.offset(age)
         if not clock.offset("+0s") <= identity.report_age < REPORT_LIFETIME:
             raise ValueError("a report is at most 4 hours old: AWS makes a new one then")
+    identity.report_error = clock.offset(wrong)
     if polls is not None:
         identity.polls = polls
 

@@ -77,6 +77,7 @@ class Identity:
         """Whether the users are in MiniStack's stores. A large organization's are only in the model, for speed."""
         self.report_override: str | None = None
         self.report_age = clock.offset("+0s")
+        self.report_error = clock.offset("+0s")
         self.polls = 0
         self.lists_all_credentials = True
         self.credentials_made = 0
@@ -137,6 +138,7 @@ class Identity:
         self._source, self._account, self.copied = None, account.anchored(clock.now()), True
         self.report_override = None
         self.report_age = clock.offset("+0s")
+        self.report_error = clock.offset("+0s")
         self.polls = 0
         self.lists_all_credentials = True
         self.last_accessed.reset()
@@ -252,7 +254,7 @@ class Identity:
             "GetCredentialReport",
             f"<Content>{base64.b64encode(content.encode()).decode()}</Content>"
             "<ReportFormat>text/csv</ReportFormat>"
-            f"<GeneratedTime>{clock.stamp(generated)}</GeneratedTime>",
+            f"<GeneratedTime>{clock.stamp(generated + self.report_error)}</GeneratedTime>",
         )
 
     def _summary(self, _parameters: dict) -> Answer:

@@ -160,6 +160,22 @@ def test_if_generation_is_refused_the_existing_report_is_evaluated(emulator: Emu
     )
 
 
+def test_a_row_of_another_account_is_reported_and_the_report_counts_as_not_read(emulator: Emulator, check: Run) -> None:
+    emulator.change_account("load", name="clean")
+    lines = emulator.report().splitlines()
+    emulator.change_account(
+        "report", text="\n".join([*lines[:2], lines[2].replace(ACCOUNT, "999988887777"), *lines[3:]])
+    )
+    done = check("--format", "json")
+    assert done.returncode == 3
+    assert done.stderr == (
+        "credwarden: the credential report has 1 row of another account, the first in line 3\n"
+        "credwarden: the credential report has 1 user, and the account 2\n"
+    )
+    assert {one["status"] for one in json.loads(done.stdout)["findings"]} <= {"PASSED", "NOT_APPLICABLE"}
+    assert check("--fail-on", "never").returncode == 0
+
+
 def test_keys_without_ids_are_reported(emulator: Emulator, check: Run) -> None:
     emulator.fail(
         {"action": "iam:ListAccessKeys", "code": "AccessDenied", "status": 403, "message": "no", "times": 1000}

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -49,6 +50,13 @@ def refused_in_one_line(done: subprocess.CompletedProcess, status: int) -> str:
     assert (done.returncode, done.stdout) == (status, "")
     assert done.stderr.startswith("credwarden: ") and done.stderr.count("\n") == 1, done.stderr
     return done.stderr
+
+
+def report_of(emulator: Emulator, account: str) -> list[str]:
+    """Returns the lines of an account's credential report."""
+    iam = emulator.client("iam", role=audit.root(account))
+    iam.generate_credential_report()
+    return iam.get_credential_report()["Content"].decode().splitlines()
 
 
 # The whole organization
@@ -405,6 +413,33 @@ def test_a_source_that_was_not_read_is_the_accounts_reason(audited: Emulator, au
     assert auditor.check("--account", MANAGEMENT, "--account", PAYMENTS).status == 1
 
 
+def foreign_row(audited: Emulator) -> dict:
+    """A report of the management account with one row of another account."""
+    lines = report_of(audited, MANAGEMENT)
+    return {"text": "\n".join([*lines[:2], lines[2].replace(MANAGEMENT, BILLING), *lines[3:]])}
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (foreign_row, "the credential report has 1 row of another account, the first in line 3"),
+        (lambda _: {"wrong": "-732h"}, ", 30 days before this run"),
+        (lambda _: {"wrong": "+365d"}, ", which is later than this run"),
+    ],
+    ids=["a row of another account", "old", "future"],
+)
+def test_a_report_that_cannot_be_trusted_is_the_accounts_reason(
+    audited: Emulator, auditor: Auditor, change: Callable[[Emulator], dict], words: str
+) -> None:
+    audited.change_account("report", account=MANAGEMENT, **change(audited))
+    checked = auditor.check("--account", MANAGEMENT, "--account", AUDIT)
+    assert checked.status == 3 and checked.with_state(audited=True) == {MANAGEMENT, AUDIT}
+    reason = checked.accounts[MANAGEMENT]["reason"]
+    assert reason.count("the credential report") <= 2 and words in reason.split("; ")[0]
+    assert checked.accounts[AUDIT]["reason"] is None
+    assert auditor.check("--account", MANAGEMENT, "--fail-on", "never").status == 0
+
+
 # Faults of single accounts
 
 
@@ -441,9 +476,7 @@ def break_accounts(emulator: Emulator) -> list[dict]:
     emulator.change_member(SUSPENDED, state="SUSPENDED")
     emulator.change_member(CLOSED, state="CLOSED")
     emulator.change_member(PENDING, state="PENDING_ACTIVATION")
-    text = emulator.client("iam", role=audit.root(NO_REPORT))
-    text.generate_credential_report()
-    emulator.change_account("report", account=OTHERS_REPORT, text=text.get_credential_report()["Content"].decode())
+    emulator.change_account("report", account=OTHERS_REPORT, text="\n".join(report_of(emulator, NO_REPORT)))
     busy = {"account": BUSY, "code": "Throttling", "status": 400, "message": "Rate exceeded", "times": 2}
     return [
         {"action": ASSUME, **busy},

@@ -207,6 +207,14 @@ def test_a_later_use_than_the_reports_counts(emulator: Emulator, tracing: Run) -
     assert one["plan"] == "ask-owner" and one["last_used"]["service"] == "ec2"
 
 
+def test_a_row_of_another_account_may_be_a_key_that_is_not_traced(emulator: Emulator, tracing: Run) -> None:
+    rows = emulator.report().replace(f"{ACCOUNT}:user/metrics", "999988887777:user/metrics")
+    emulator.change_account("report", text=rows)
+    done = tracing("--user", "unused", "--format", "json")
+    assert done.returncode == 3 and keys(done).keys() == {UNUSED}
+    assert "credwarden: the credential report has 1 row of another account, the first in line " in done.stderr
+
+
 def test_files_and_the_live_account_give_the_same_trace(emulator: Emulator, tracing: Run, tmp_path: Path) -> None:
     live = keys(tracing(*EVERY, "--format", "json"))
     iam = emulator.client("iam")

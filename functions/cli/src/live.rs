@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws::clients::{Clients, loader};
-use aws::collect::{CollectError, Expected, collect};
+use aws::collect::{CollectError, Collected, Expected, collect};
 use aws::error::{CallError, chain};
 use aws::retry::Retry;
 use aws::tls::http_client;
@@ -17,7 +17,7 @@ use aws::{access_keys, organization, regions, ssh_keys, trail};
 use aws_config::{Region, SdkConfig};
 use aws_types::service_config::ServiceConfigKey;
 use chrono::{DateTime, Utc};
-use hygiene::account::Account;
+use hygiene::account::{Account, Doubt};
 use hygiene::enrichment::Enrichment;
 use hygiene::evaluate::Evaluation;
 use hygiene::event::Lookups;
@@ -67,7 +67,7 @@ pub const SERVICES: [&str; 2] = ["IAM", "STS"];
 pub struct Read {
     /// The account, as far as it could be read.
     pub account: Account,
-    /// The errors of sources that could not be read, one line each.
+    /// The errors of sources that could not be read, and the reasons not to trust the report, one line each.
     pub errors: Vec<String>,
     /// Errors although everything was read, one line each.
     pub notes: Vec<String>,
@@ -151,7 +151,7 @@ impl Live {
         progress.finish_and_clear();
         let errors = match refused(&collected.errors) {
             Some(refusal) => vec![self.refusal(refusal)],
-            None => collected.errors.iter().map(|error| chain(error)).collect(),
+            None => errors(&collected, now),
         };
         Read { account: collected.account, errors, notes: collected.notes.iter().map(|note| chain(note)).collect() }
     }
@@ -252,6 +252,16 @@ fn check_endpoints(sdk: &SdkConfig, services: &[&'static str]) -> Result<(), Con
         sdk.service_config()?.load_config(key.build().ok()?)
     });
     endpoints.into_iter().try_for_each(|endpoint| check_endpoint(&endpoint))
+}
+
+/// The errors of sources that could not be read, and the reasons not to trust the report, which then does not count as read. `now`
+/// is the time of the run.
+pub(crate) fn errors(collected: &Collected, now: DateTime<Utc>) -> Vec<String> {
+    // The error of a report that could not be generated has the age of the existing one.
+    let has_age = collected.errors.iter().any(|error| matches!(error, CollectError::NotGenerated { .. }));
+    let is_reported = |doubt: &Doubt| has_age && matches!(doubt, Doubt::Old { .. } | Doubt::Future { .. });
+    let doubts = collected.account.doubts(now).into_iter().filter(|doubt| doubt.is_failure() && !is_reported(doubt));
+    collected.errors.iter().map(|error| chain(error)).chain(doubts.map(|doubt| doubt.to_string())).collect()
 }
 
 /// The error codes with which AWS rejects the credentials themselves, for any operation.

@@ -23,7 +23,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::arguments::{AuditArguments, FailOn};
 use crate::check::{CheckError, not_before};
 use crate::interrupt::Interrupt;
-use crate::live::{Live, call_of, counter, retry, spinner};
+use crate::live::{Live, call_of, counter, errors, retry, spinner};
 use crate::organization::reason::{Deployment, not_assumed, not_read};
 
 /// The timeout of one account.
@@ -282,6 +282,7 @@ impl Auditor<'_> {
         let clients = Clients::new(&session);
         let expected = Expected::Given(AccountOf { account_id: id.to_owned(), partition: self.partition.to_owned() });
         let collected = collect(&clients, &expected, self.clock, quietly(start + READ), start + IDENTIFY).await;
+        let errors = errors(&collected, self.clock);
         let account = collected.account;
         not_before(self.now, &account).map_err(|error| NotAudited::Other(chain(&error)))?;
         let evaluation = evaluate(&account, self.policy, &Scope::All, self.now.unwrap_or(self.clock));
@@ -297,7 +298,6 @@ impl Auditor<'_> {
             }
             Err(_) => Default::default(),
         };
-        let errors: Vec<String> = collected.errors.iter().map(|error| chain(error)).collect();
         let notes = collected.notes.iter().map(|note| chain(note)).chain(unnamed).collect();
         let region = self.sdk.region().map_or("", |region| region.as_ref());
         let code = collected.errors.first().and_then(call_of).and_then(CallError::code);
