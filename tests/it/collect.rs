@@ -533,6 +533,27 @@ async fn rows_of_another_account_are_foreign_even_without_roots_row() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_report_without_a_row_of_the_account_is_of_another_account() {
+    let other = |row: String| row.replace(ACCOUNT, "999988887777");
+    let nameless = ROOT.replace(&format!("arn:aws:iam::{ACCOUNT}:root"), "");
+    for rows in [vec![other(user("alice"))], vec![nameless, other(user("alice")), other(user("bob"))]] {
+        let text = csv(&rows.iter().map(String::as_str).collect::<Vec<_>>());
+        let report = mock!(Client::get_credential_report).then_output(move || {
+            GetCredentialReportOutput::builder().content(Blob::new(text.clone().into_bytes())).build()
+        });
+        for expected in [given(ACCOUNT), presumed(ACCOUNT), Expected::Any] {
+            let sources = [&complete(), &report, &summary(), &devices()];
+            let collected = collected_for(&expected, &sources, &caller_of(ACCOUNT)).await;
+            assert_eq!(
+                errors(&collected),
+                ["expected account 123456789012, but the credential report is of account 999988887777"]
+            );
+            assert!(collected.account.report.is_err() && collected.account.summary.is_err());
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_summary_without_required_entries_is_an_error() {
     let empty = mock!(Client::get_account_summary).then_output(|| {
         GetAccountSummaryOutput::builder().summary_map(SummaryKeyType::from("AccountMFAEnabled"), 1).build()

@@ -179,7 +179,6 @@ pub async fn collect(
     let of_report = sources.report.as_ref().ok().and_then(|report| report.credentials.account());
     let of_report = of_report
         .map(|(account, partition)| AccountOf { account_id: account.to_owned(), partition: partition.to_owned() });
-    let source_of = if of_report.is_some() { "the credential report is" } else { "the credentials are" };
     // All sources have to be of this account.
     let required = match expected {
         Expected::Given(given) => Some(given.clone()),
@@ -197,18 +196,23 @@ pub async fn collect(
         }
         Expected::Presumed(_) | Expected::Any => None,
     };
+    let is_shown = of_report.is_some();
     let found = match of_report {
         Some(found) => Some(found),
         None => caller(&clients.sts, account_retry).await.map_err(|error| errors.push(error)).ok(),
     };
-    let Some(required) = required else { return Collected { account: sources.of(found), errors, notes } };
-    match found {
-        Some(found) if found.account_id == required.account_id => {
-            Collected { account: sources.of(Some(required)), errors, notes }
-        }
+    let Some(required) = required.or_else(|| found.clone()) else {
+        return Collected { account: sources.of(None), errors, notes };
+    };
+    // Without root's ARN, the rows can show that the report is of another account.
+    let report = sources.report.as_ref().ok();
+    let of_rows = report.and_then(|report| report.credentials.only_other_account(&required.account_id));
+    let is_shown = is_shown || of_rows.is_some();
+    match of_rows.map(str::to_owned).or_else(|| found.map(|found| found.account_id)) {
+        Some(found) if found == required.account_id => Collected { account: sources.of(Some(required)), errors, notes },
         Some(found) => {
-            let (expected, found) = (required.account_id.clone(), found.account_id);
-            let error = CollectError::OtherAccount { expected, source_of, found };
+            let source_of = if is_shown { "the credential report is" } else { "the credentials are" };
+            let error = CollectError::OtherAccount { expected: required.account_id.clone(), source_of, found };
             Collected { account: unread(Some(required), &error.to_string()), errors: vec![error], notes }
         }
         None => {

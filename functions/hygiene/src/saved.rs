@@ -38,6 +38,12 @@ impl CredentialReport {
         self.rows().filter_map(Row::account).map(|(account, _)| account).find(|account| *account != id)
     }
 
+    /// The account of the rows, if none of them is of this account.
+    pub fn only_other_account(&self, id: &str) -> Option<&str> {
+        let has_own = self.rows().filter_map(Row::account).any(|(account, _)| account == id);
+        self.account_other_than(id).filter(|_| !has_own)
+    }
+
     /// Notes on the file for readers of the findings, as sentences without a full stop.
     pub fn notes(&self) -> Vec<String> {
         let lines = |applies: &dyn Fn(&Row) -> bool| {
