@@ -565,3 +565,18 @@ async fn a_summary_without_required_entries_is_an_error() {
     );
     assert!(collected.account.summary.is_ok(), "the entries that it has are used");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_summary_with_an_impossible_value_is_not_read() {
+    let wrong = mock!(Client::get_account_summary).then_output(|| {
+        GetAccountSummaryOutput::builder()
+            .summary_map(SummaryKeyType::AccountAccessKeysPresent, -1)
+            .summary_map(SummaryKeyType::AccountMfaEnabled, 1)
+            .build()
+    });
+    let collected = collected(&[&complete(), &served(), &wrong, &devices()]).await;
+    let expected =
+        "could not read the account summary: GetAccountSummary failed: `AccountAccessKeysPresent` is -1, not 0 or more";
+    assert_eq!(errors(&collected), [expected]);
+    assert!(collected.account.summary.is_err());
+}

@@ -512,7 +512,7 @@ impl History {
         let report = report.map_err(|error| Unavailable::from(error.to_string().as_str()));
         let report = report.map(|credentials| Report { generated_time: Some(made), credentials });
         let summary = world.account.summary();
-        let summary = AccountSummary::of(|key| summary.get(key).copied());
+        let summary = AccountSummary::of(|key| summary.get(key).copied()).unwrap();
         let devices = world.account.virtual_mfa_users().into_iter().map(Some).collect();
         let account = read::Account {
             id: Some(ACCOUNT.to_owned()),

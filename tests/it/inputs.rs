@@ -36,7 +36,7 @@ pub(crate) fn served(bytes: &[u8]) {
         Unavailable::Unreadable(error.to_string())
     });
     let report = report.map(|credentials| Report { generated_time: None, credentials });
-    judged(&snapshot(report, Ok(AccountSummary::of(|_| Some(1)))));
+    judged(&snapshot(report, Ok(AccountSummary::of(|_| Some(1)).unwrap())));
 }
 
 /// A file for the command line: an account summary if it begins like one, otherwise a credential report.

@@ -396,7 +396,8 @@ async fn account_summary(iam: &Client, retry: &Retry) -> Result<AccountSummary, 
     });
     let output = output.await.map_err(CollectError::AccountSummary)?;
     let map = output.summary_map();
-    Ok(AccountSummary::of(|key| map.and_then(|map| map.get(&SummaryKeyType::from(key))).copied()))
+    AccountSummary::of(|key| map.and_then(|map| map.get(&SummaryKeyType::from(key))).copied())
+        .map_err(|impossible| CollectError::AccountSummary(CallError::unexpected(operation, impossible.to_string())))
 }
 
 /// IAM's maximum page size.

@@ -456,7 +456,8 @@ fn saved_summary(bytes: &[u8]) -> Result<AccountSummary, What> {
         let what = format!("`{}` is {}, not a whole number of 0 or more", cut(&key, 64), cut(&value, 64));
         return Err(What::NoSummaryAnswer(what));
     }
-    Ok(AccountSummary::of(|key| map.get(key).and_then(number)))
+    AccountSummary::of(|key| map.get(key).and_then(number))
+        .map_err(|impossible| What::NoSummaryAnswer(impossible.to_string()))
 }
 
 /// The output of `aws iam list-service-specific-credentials`.
@@ -596,6 +597,7 @@ mod tests {
         insta::assert_snapshot!(refused(b"[]"), @"cannot be read as JSON: invalid type: sequence, expected a map at line 1 column 0");
         insta::assert_snapshot!(refused(b"{\"AccountMFAEnabled\": 1}"), @r#"not what `aws iam get-account-summary` prints: it has no "SummaryMap""#);
         insta::assert_snapshot!(refused(b"{\"SummaryMap\": {\"AccountMFAEnabled\": -1}}"), @"not what `aws iam get-account-summary` prints: `AccountMFAEnabled` is -1, not a whole number of 0 or more");
+        insta::assert_snapshot!(refused(b"{\"SummaryMap\": {\"AccountMFAEnabled\": 7}}"), @"not what `aws iam get-account-summary` prints: `AccountMFAEnabled` is 7, not 0 or 1");
         insta::assert_snapshot!(refused(b"{\"SummaryMap\": {\"Users\": 1, \"Users\": 0}}"), @"cannot be read as JSON: duplicate field `Users` at line 1 column 39");
         insta::assert_snapshot!(refused("{\"SummaryMap\": {\"Users\": \"\u{202e}1\"}}".as_bytes()), @r#"not what `aws iam get-account-summary` prints: `Users` is "\u{202e}1", not a whole number of 0 or more"#);
         insta::assert_snapshot!(refused(b"{\"SummaryMap\": {\"AccountMFAEnabled\": true}}"), @"not what `aws iam get-account-summary` prints: `AccountMFAEnabled` is true, not a whole number of 0 or more");

@@ -59,16 +59,35 @@ pub struct AccountSummary {
     pub users: Option<i32>,
 }
 
+/// An entry of `GetAccountSummary` with a value that IAM does not return: the response cannot be trusted.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{name}` is {value}, not {expected}")]
+pub struct ImpossibleEntry {
+    name: &'static str,
+    value: i32,
+    expected: &'static str,
+}
+
 impl AccountSummary {
     /// Creates it from a lookup in `SummaryMap`.
-    pub fn of(value: impl Fn(&str) -> Option<i32>) -> Self {
-        Self {
-            account_access_keys_present: value("AccountAccessKeysPresent"),
-            account_mfa_enabled: value("AccountMFAEnabled"),
-            account_password_present: value("AccountPasswordPresent"),
-            account_signing_certificates_present: value("AccountSigningCertificatesPresent"),
-            users: value("Users"),
-        }
+    ///
+    /// # Errors
+    ///
+    /// When an entry has an impossible value.
+    pub fn of(value: impl Fn(&str) -> Option<i32>) -> Result<Self, ImpossibleEntry> {
+        let within = |name, most, expected| match value(name) {
+            Some(value) if !(0..=most).contains(&value) => Err(ImpossibleEntry { name, value, expected }),
+            value => Ok(value),
+        };
+        let count = |name| within(name, i32::MAX, "0 or more");
+        let is = |name| within(name, 1, "0 or 1");
+        Ok(Self {
+            account_access_keys_present: count("AccountAccessKeysPresent")?,
+            account_mfa_enabled: is("AccountMFAEnabled")?,
+            account_password_present: is("AccountPasswordPresent")?,
+            account_signing_certificates_present: count("AccountSigningCertificatesPresent")?,
+            users: count("Users")?,
+        })
     }
 }
 
@@ -375,6 +394,24 @@ mod tests {
     fn damaged(rows: &[&str]) -> Vec<(String, usize)> {
         let report = CredentialReport::parse(format!("user,arn\n{}", rows.join("\n")).as_bytes()).unwrap();
         damaged_users(&report).into_iter().map(|user| (user.name, user.row.users_above)).collect()
+    }
+
+    #[test]
+    fn a_summary_with_an_impossible_value_is_refused() {
+        let summary = |entry: &str, value: i32| AccountSummary::of(|name| (name == entry).then_some(value));
+        assert_eq!(summary("AccountMFAEnabled", 1).unwrap().account_mfa_enabled, Some(1));
+        assert_eq!(summary("AccountAccessKeysPresent", 2).unwrap().account_access_keys_present, Some(2));
+        assert_eq!(summary("Policies", -1).unwrap(), AccountSummary::default(), "no check uses it");
+        for (entry, value, expected) in [
+            ("AccountMFAEnabled", 7, "0 or 1"),
+            ("AccountPasswordPresent", -1, "0 or 1"),
+            ("AccountAccessKeysPresent", -1, "0 or more"),
+            ("AccountSigningCertificatesPresent", i32::MIN, "0 or more"),
+            ("Users", -1, "0 or more"),
+        ] {
+            let refused = summary(entry, value).unwrap_err().to_string();
+            assert_eq!(refused, format!("`{entry}` is {value}, not {expected}"));
+        }
     }
 
     #[test]

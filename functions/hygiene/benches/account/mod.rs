@@ -40,7 +40,7 @@ pub(crate) fn account(users: usize) -> Account {
             generated_time: Some(now()),
             credentials: CredentialReport::parse(csv(users).as_bytes()).unwrap(),
         }),
-        summary: Ok(AccountSummary::of(|_| Some(0))),
+        summary: Ok(AccountSummary::of(|_| Some(0)).unwrap()),
         virtual_mfa_users: Ok(Vec::new()),
         service_credentials: Ok(Vec::new()),
     }
