@@ -151,6 +151,23 @@ def test_each_account_is_judged_as_of_its_own_report(folder: Folder, judge: Call
     assert age(TWO) - age(ONE) == 5
 
 
+def test_no_account_is_said_to_be_judged_as_of_the_report_of_another_one(credwarden: Run, folder: Folder) -> None:
+    folder.report(ONE, "rooted:1", generated="2026-11-20T05:59:00+00:00")
+    folder.report(TWO, "rooted:1", generated="2026-11-25T05:59:00+00:00")
+    options = ["organization", "check", "--accounts-from", folder.path]
+    first = "Each account is judged as of the time of its own report; the oldest is of 2026-11-20 05:59 UTC."
+    lines = credwarden(*options).output.splitlines()
+    assert lines[1] == first
+    judged = {id: lines[lines.index(f"AWS account {id}") + 1] for id in (ONE, TWO)}
+    assert judged == {ONE: "Judged as of 2026-11-20 05:59 UTC.", TWO: "Judged as of 2026-11-25 05:59 UTC."}
+    assert f"<p>{first}</p>" in credwarden(*options, "--format", "html").output
+    # A time that is given, or that is the same for all, is said once.
+    at = credwarden(*options, "--now", "2026-11-26T06:00:00Z").output
+    alone = credwarden(*options, "--account", ONE).output
+    assert at.splitlines()[1] == "Judged as of 2026-11-26 06:00 UTC." and at.count("udged as of") == 1
+    assert alone.splitlines()[1] == "Judged as of 2026-11-20 05:59 UTC." and alone.count("udged as of") == 1
+
+
 def test_the_same_files_give_the_same_bytes(credwarden: Run, folder: Folder) -> None:
     for id, model in ((ONE, "sample"), (TWO, "failing:3"), (THREE, "clean")):
         folder.report(id, model)

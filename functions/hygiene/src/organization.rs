@@ -12,6 +12,7 @@ use crate::evaluate::{Counts, Evaluation};
 use crate::finding::Finding;
 use crate::report::Row;
 use crate::source::Unavailable;
+use crate::text::moment;
 use crate::verdict::{Severity, Status};
 
 /// An account as Organizations lists it, or as it is found among saved files.
@@ -395,6 +396,23 @@ impl Organization {
             .collect();
         members.sort_by(|one, other| one.listed.id.cmp(&other.listed.id));
         Self { id, evaluated_at, partial, members }
+    }
+
+    /// The time of the evaluation, if it is the same for all accounts. With saved files each account has its own, unless it was given.
+    pub fn common_time(&self) -> Option<DateTime<Utc>> {
+        let is_common = |audit: &Audit| audit.evaluated_at == self.evaluated_at;
+        self.members.iter().filter_map(Member::audit).all(is_common).then_some(self.evaluated_at)
+    }
+
+    /// The times as of which the accounts are judged, in one sentence.
+    pub fn as_of(&self) -> String {
+        if let Some(time) = self.common_time() {
+            return format!("Judged as of {}.", moment(time));
+        }
+        let audits = self.members.iter().filter_map(Member::audit);
+        let oldest = audits.filter_map(|audit| audit.report_generated_at).min();
+        let oldest = oldest.map(|oldest| format!("; the oldest is of {}", moment(oldest))).unwrap_or_default();
+        format!("Each account is judged as of the time of its own report{oldest}.")
     }
 
     /// Counts the accounts by what became of them.

@@ -17,7 +17,7 @@ use hygiene::checks::CHECKS;
 use hygiene::evaluate::Counts;
 use hygiene::finding::Finding;
 use hygiene::organization::{Coverage, Member, Organization, Outcome};
-use hygiene::text::{capitalized, counted, escape, grouped, moment};
+use hygiene::text::{capitalized, counted, escape, grouped};
 use hygiene::verdict::{Severity, Status};
 
 use crate::page;
@@ -123,14 +123,6 @@ impl<'a> Page<'a> {
         match &self.organization.id {
             Some(id) => format!("Organization {}", escape(id)),
             None => format!("{} from saved files", counted(self.organization.members.len() as u64, "AWS account")),
-        }
-    }
-
-    /// The time of the verdicts.
-    fn as_of(&self) -> String {
-        match self.organization.id {
-            Some(_) => format!("Judged as of {}.", moment(self.organization.evaluated_at)),
-            None => "Each account is judged as of the time of its own report.".to_owned(),
         }
     }
 

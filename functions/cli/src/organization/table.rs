@@ -24,7 +24,7 @@ pub(crate) fn write(organization: &Organization, screen: Screen, to: &mut dyn Wr
     let (noted, clean): (Vec<_>, Vec<_>) = audited.into_iter().partition(|(_, audit)| has_something(audit));
     table.accounts(&noted, clean.len())?;
     for (member, audit) in &noted {
-        table.account(member, audit)?;
+        table.account(member, audit, organization.common_time().is_none())?;
     }
     Ok(())
 }
@@ -63,7 +63,7 @@ impl Table<'_> {
             let red = AnsiColor::Red.on_default().bold();
             self.screen.prose("PARTIAL: the run was interrupted.", red, self.to)?;
         }
-        self.screen.prose(&format!("Judged as of {}.", moment(organization.evaluated_at)), DIM, self.to)?;
+        self.screen.prose(&organization.as_of(), DIM, self.to)?;
         let reasons = |reason: fn(&Outcome) -> Option<&str>| {
             let mut reasons: BTreeMap<&str, Vec<&Member>> = BTreeMap::new();
             for member in &organization.members {
@@ -145,11 +145,14 @@ impl Table<'_> {
     }
 
     /// The findings of an account.
-    fn account(&mut self, member: &Member, audit: &Audit) -> io::Result<()> {
+    fn account(&mut self, member: &Member, audit: &Audit, has_own_time: bool) -> io::Result<()> {
         writeln!(self.to)?;
         let unit = member.organizational_unit.as_deref().map(|unit| format!(", {}", short(Some(unit), NAME)));
         let title = format!("AWS account {}{}", called(member), unit.unwrap_or_default());
         self.screen.prose(&title, BOLD, self.to)?;
+        if has_own_time {
+            self.screen.prose(&format!("Judged as of {}.", moment(audit.evaluated_at)), DIM, self.to)?;
+        }
         for line in audit.errors.iter().chain(&audit.notes) {
             self.screen.prose(&escape(line), AnsiColor::Magenta.on_default(), self.to)?;
         }
