@@ -844,6 +844,19 @@ def test_the_management_account_audits_too(emulator: Emulator, tmp_path: Path) -
     assert "OUTDATED, FAILED" in checked.accounts[LEGACY]["reason"]
 
 
+def test_of_another_role_the_stack_set_says_nothing(audited: Emulator, auditor: Auditor) -> None:
+    audited.forget_calls()
+    checked = auditor.check("--role", "credwarden-member", "--account", PAYMENTS, "--account", LEGACY)
+    assert checked.status == 3 and not checked.with_state(audited=True)
+    for id in (PAYMENTS, LEGACY):
+        reason = checked.accounts[id]["reason"]
+        assert "StackSet" not in reason and reason.endswith(
+            "the role credwarden-member is missing, or does not trust this caller: check --role, which needs the role's path, "
+            "and the role's trust policy"
+        )
+    assert INSTANCES not in audited.calls()
+
+
 def test_another_role_is_assumed_by_its_name(audited: Emulator, auditor: Auditor) -> None:
     checked = auditor.check("--account", PAYMENTS, "--role", "elsewhere/reader")
     assert checked.status == 3 and "elsewhere/reader" in checked.accounts[PAYMENTS]["reason"]

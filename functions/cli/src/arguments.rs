@@ -17,6 +17,7 @@ use hygiene::trace::DAYS;
 use hygiene::verdict::{Severity, Status};
 
 use crate::input::Files;
+use crate::organization::reason::STACK_SET_ROLE;
 
 /// Finds long-lived AWS credentials: root access keys, keys years old, keys never used, users who cannot sign in.
 #[derive(Debug, Parser)]
@@ -450,7 +451,7 @@ pub struct AuditArguments {
     #[arg(long, value_name = "REGION", help_heading = "Input", value_parser = region, conflicts_with = "accounts_from")]
     pub region: Option<String>,
     /// Role in each account, with its path
-    #[arg(long, value_name = "NAME", help_heading = "Input", value_parser = role, default_value = "credwarden/credwarden-member",
+    #[arg(long, value_name = "NAME", help_heading = "Input", value_parser = role, default_value = STACK_SET_ROLE,
         conflicts_with = "accounts_from")]
     pub role: String,
     /// Accounts that are audited at the same time

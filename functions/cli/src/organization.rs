@@ -5,7 +5,7 @@ mod audit;
 mod folder;
 mod json;
 pub mod page;
-mod reason;
+pub(crate) mod reason;
 mod spreadsheet;
 mod table;
 

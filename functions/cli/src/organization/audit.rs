@@ -24,7 +24,7 @@ use crate::arguments::{AuditArguments, FailOn};
 use crate::check::{CheckError, not_before};
 use crate::interrupt::Interrupt;
 use crate::live::{Live, call_of, counter, errors, retry, spinner};
-use crate::organization::reason::{Deployment, not_assumed, not_read};
+use crate::organization::reason::{Deployment, STACK_SET_ROLE, not_assumed, not_read};
 
 /// The timeout of one account.
 const AUDIT: Duration = Duration::from_mins(2);
@@ -257,7 +257,8 @@ impl Auditor<'_> {
         }
         drop(running);
         let is_denied = |error: &CallError| error.code().is_some_and(|code| code.starts_with("AccessDenied"));
-        if !audits.partial && audits.refused.values().any(is_denied) {
+        let asks = self.role == STACK_SET_ROLE && audits.refused.values().any(is_denied);
+        if !audits.partial && asks {
             progress.set_message("asking the StackSet why roles are missing …");
             let retry = retry(Instant::now() + EXPLAIN, &ProgressBar::hidden());
             match interrupt.until(stack_set::instances(self.sdk, STACK_SET, retry)).await {

@@ -4,6 +4,9 @@ use aws::error::{CallError, chain};
 use aws::stack_set::Instance;
 use hygiene::text::escape;
 
+/// The role that the `StackSet` makes, with its path.
+pub(crate) const STACK_SET_ROLE: &str = "credwarden/credwarden-member";
+
 /// What is known of the `StackSet` that makes the role.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Deployment<'a> {
@@ -27,6 +30,10 @@ pub(crate) fn not_assumed(error: &CallError, role: &str, region: &str, deploymen
         Some("AccessDenied" | "AccessDeniedException") if names_policy(&said) => {
             "an organization's policy denies it; exempt the audit from the policy".to_owned()
         }
+        Some("AccessDenied" | "AccessDeniedException") if role != STACK_SET_ROLE => format!(
+            "the role {role} is missing, or does not trust this caller: check --role, which needs the role's path, and the role's \
+             trust policy"
+        ),
         Some("AccessDenied" | "AccessDeniedException") => match deployment {
             Deployment::Unknown => format!(
                 "the role {role} is missing, or does not trust this caller: deploy infra/organization/member-stackset.yaml, \
