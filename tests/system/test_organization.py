@@ -181,7 +181,7 @@ def test_calls_are_those_of_the_documented_actions(audited: Emulator, auditor: A
 # The list
 
 
-def test_accounts_are_listed_in_each_format(auditor: Auditor) -> None:
+def test_accounts_are_listed_in_each_format(audited: Emulator, auditor: Auditor) -> None:
     done = auditor.run("accounts", "--format", "json", "--exclude", BILLING)
     assert (done.returncode, done.stderr) == (0, "")
     document = json.loads(done.stdout)
@@ -196,10 +196,40 @@ def test_accounts_are_listed_in_each_format(auditor: Auditor) -> None:
     lines = table.stdout.splitlines()
     assert table.returncode == 0 and lines[0] == "Organization o-a1b2c3d4e5: 12 accounts, 10 in scope"
     listed = [line.split() for line in lines[2:]]
-    assert [line[0] for line in listed] == [one["account_id"] for one in document["accounts"]]
+    paths = {id: path for path, id in audited.organization()["units"].items()}
+    for line, one in zip(listed, document["accounts"], strict=True):
+        path = paths.get(one["path"].split("/")[-3], "Root")
+        assert line[:4] == [one["account_id"], one["name"], one["state"], path]
     assert "out of scope: SUSPENDED" in table.stdout and "out of scope: excluded" in table.stdout
     auditor.run("accounts", "--format", "json", "--exclude", BILLING, "--output", "list.json")
     assert (auditor.folder / "list.json").read_text() == done.stdout
+
+
+def test_units_of_one_name_are_distinguished_by_their_path(emulator: Emulator, tmp_path: Path) -> None:
+    units = ["A", "A/Prod", "B", "B/Prod"]
+    accounts = [
+        {"id": MANAGEMENT, "name": "management", "model": "clean"},
+        {"id": AUDIT, "name": "audit", "unit": "A", "model": "clean"},
+        {"id": PAYMENTS, "name": "payments", "unit": "A/Prod", "model": "clean"},
+        {"id": BILLING, "name": "billing", "unit": "B/Prod", "model": "clean"},
+    ]
+    described = {
+        "accounts": accounts,
+        "units": units,
+        "management": MANAGEMENT,
+        "delegated": {AUDIT: ["sso.amazonaws.com"]},
+    }
+    made = emulator.make_organization(described)
+    listed = {
+        line.split()[0]: line.split()[3] for line in Auditor(emulator, tmp_path).run("accounts").stdout.splitlines()[2:]
+    }
+    assert listed == {MANAGEMENT: "Root", AUDIT: "A", PAYMENTS: "A/Prod", BILLING: "B/Prod"}
+    without = Auditor(emulator, tmp_path, role="security/Other", without=UNITS).run("accounts").stdout.splitlines()[2:]
+    ids = made["units"]
+    assert {line.split()[0]: line.split()[3] for line in without} == {
+        **{MANAGEMENT: "Root", AUDIT: ids["A"]},
+        **{PAYMENTS: f"{ids['A']}/{ids['A/Prod']}", BILLING: f"{ids['B']}/{ids['B/Prod']}"},
+    }
 
 
 def test_listing_calls_no_account(audited: Emulator, auditor: Auditor) -> None:

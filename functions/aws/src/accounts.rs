@@ -151,8 +151,8 @@ fn read(account: &Account) -> Result<(Listed, Place), CallError> {
     Ok((listed, place))
 }
 
-/// Returns the names of the organizational units and of the root that the accounts are in, by id: those whose parents' lists could
-/// be read, and why the others could not.
+/// Returns the names of the organizational units and of the root that the accounts are in, and of the units above as far as the same
+/// lists have them, by id: those whose parents' lists could be read, and why the others could not.
 pub async fn names(
     sdk: &SdkConfig,
     accounts: &Accounts,
@@ -177,7 +177,8 @@ pub async fn names(
             }
         }
     }
-    names.retain(|id: &String, _| used.contains(id.as_str()));
+    let ancestors: BTreeSet<&str> = accounts.listed.iter().flat_map(Listed::ancestors).collect();
+    names.retain(|id: &String, _| ancestors.contains(id.as_str()));
     (names, error)
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use hygiene::organization::Listed;
+use hygiene::organization::{Listed, units};
 use hygiene::text::counted;
 use serde::Serialize;
 use textwrap::core::display_width;
@@ -48,6 +48,17 @@ pub(crate) fn csv(listed: &InScope, names: &BTreeMap<String, String>, to: &mut d
     writer.flush()
 }
 
+/// The organizational units above the account, outermost first: `Workloads/Prod`, with the id of each unit whose name is not known.
+/// The root is left out, except for an account that is directly in it.
+fn named_path(account: &Listed, names: &BTreeMap<String, String>) -> String {
+    let mut ids: Vec<&str> = units(account.path().unwrap_or_default()).collect();
+    if ids.len() > 1 {
+        ids.remove(0);
+    }
+    let names: Vec<&str> = ids.into_iter().map(|id| names.get(id).map_or(id, String::as_str)).collect();
+    names.join("/")
+}
+
 /// Writes a table.
 pub(crate) fn table(
     listed: &InScope,
@@ -59,22 +70,21 @@ pub(crate) fn table(
     let all = counted(listed.accounts.listed.len() as u64, "account");
     screen.prose(&format!("Organization {}: {all}, {in_scope} in scope", listed.accounts.organization), BOLD, to)?;
     writeln!(to)?;
-    let rows: Vec<[String; 4]> = listed
+    let rows: Vec<[String; 5]> = listed
         .all()
-        .map(|one| {
-            let ListedJson { account_id, name, state, organizational_unit, why, .. } = account(one, names);
+        .map(|(listed, why)| {
             let scope = why.map_or_else(|| "in scope".to_owned(), |why| format!("out of scope: {why}"));
-            let state = state.filter(|state| *state != "ACTIVE" && Some(*state) != why);
-            let scope = state.map_or_else(|| scope.clone(), |state| format!("{scope} ({state})"));
-            [account_id.to_owned(), short(name, NAME), short(organizational_unit, NAME), scope]
+            let state = short(listed.state.as_deref(), NAME);
+            let path = short(Some(&named_path(listed, names)), NAME);
+            [listed.id.clone(), short(listed.name.as_deref(), NAME), state, path, scope]
         })
         .collect();
     let width = |column: usize| rows.iter().map(|row| display_width(&row[column])).max().unwrap_or_default();
-    let widths = [width(0), width(1), width(2)];
+    let widths = [width(0), width(1), width(2), width(3)];
     for row in &rows {
         let line = columns(row.iter().map(String::as_str), &widths);
-        let style = if row[3].starts_with("out") { DIM } else { anstyle::Style::new() };
-        screen.prose(&(line + &row[3]), style, to)?;
+        let style = if row[4].starts_with("out") { DIM } else { anstyle::Style::new() };
+        screen.prose(&(line + &row[4]), style, to)?;
     }
     Ok(())
 }
