@@ -460,7 +460,7 @@ def test_published_records_are_read(credwarden: Run, traces: Traces) -> None:
     one = only(credwarden, traces)
     assert [(place["kind"], place["what"]) for place in one["used_from"]] == [
         ("role-session", "sessions of arn:aws:iam::111122223333:role/EC2-dev"),
-        ("unknown", "a place that is not known"),
+        ("unknown", "unknown place"),
     ], "the endpoint's account is in neither the record nor the files"
     owned = {**kms, **now, "vpcEndpointAccountId": ACCOUNT}
     traces.events[HOME] = [owned]

@@ -1,5 +1,6 @@
 //! Traces and plans for people at a terminal, as wide as it is.
 
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
@@ -16,12 +17,13 @@ const PLACES: usize = 6;
 
 /// Writes the keys.
 pub(super) fn trace(trace: &Trace, screen: Screen, to: &mut dyn Write) -> io::Result<()> {
-    let mut table = Table { screen, now: trace.evaluated_at, to };
+    let mut table = Table { screen, now: trace.evaluated_at, common: common(trace.keys.iter()), to };
     table.head(trace.account_id.as_deref(), trace.since)?;
     for key in &trace.keys {
         writeln!(table.to)?;
         table.key(key, Some(key.plan))?;
     }
+    table.common()?;
     writeln!(table.to)?;
     if trace.keys.is_empty() {
         return table.line(0, "No access key to trace: none has a finding that fails.", BOLD);
@@ -38,7 +40,11 @@ pub(super) fn trace(trace: &Trace, screen: Screen, to: &mut dyn Write) -> io::Re
 
 /// Writes the groups.
 pub(super) fn plan(plan: &Plan, screen: Screen, to: &mut dyn Write) -> io::Result<()> {
-    let mut table = Table { screen, now: plan.evaluated_at, to };
+    let keys = plan.groups.iter().flat_map(|group| match group {
+        Group::Keys { keys, .. } => keys.as_slice(),
+        Group::Users { .. } => &[],
+    });
+    let mut table = Table { screen, now: plan.evaluated_at, common: common(keys), to };
     table.head(plan.account_id.as_deref(), plan.since)?;
     if plan.groups.is_empty() {
         writeln!(table.to)?;
@@ -55,6 +61,7 @@ pub(super) fn plan(plan: &Plan, screen: Screen, to: &mut dyn Write) -> io::Resul
             Group::Users { users, .. } => users.iter().try_for_each(|user| table.user(user))?,
         }
     }
+    table.common()?;
     writeln!(table.to)?;
     table.line(0, "`--format html` has the commands of each, `--format csv` a row for each.", DIM)
 }
@@ -62,6 +69,8 @@ pub(super) fn plan(plan: &Plan, screen: Screen, to: &mut dyn Write) -> io::Resul
 struct Table<'t> {
     screen: Screen,
     now: DateTime<Utc>,
+    /// What was not looked at of any key.
+    common: BTreeSet<&'t Gap>,
     to: &'t mut dyn Write,
 }
 
@@ -90,7 +99,7 @@ impl Table<'_> {
             let more = counted((key.used_from.len() - PLACES) as u64, "more place");
             self.line(indent + 4, &format!("and {more}; --format json has all of them"), DIM)?;
         }
-        for gap in gaps(&key.not_looked_at) {
+        for gap in gaps(key.not_looked_at.iter().filter(|gap| !self.common.contains(gap))) {
             self.line(indent + 4, &format!("Not looked at: {gap}"), DIM)?;
         }
         Ok(())
@@ -110,6 +119,18 @@ impl Table<'_> {
         let active = key.subject.access_key().and_then(|key| key.active);
         let state = if active == Some(false) { ", inactive" } else { "" };
         format!("{created}, {used}, {events}{state}.")
+    }
+
+    /// What was not looked at of any key, once.
+    fn common(&mut self) -> io::Result<()> {
+        if self.common.is_empty() {
+            return Ok(());
+        }
+        writeln!(self.to)?;
+        for gap in gaps(self.common.clone()) {
+            self.line(0, &format!("Not looked at, for every key: {gap}"), DIM)?;
+        }
+        Ok(())
     }
 
     fn user(&mut self, user: &LeftUser) -> io::Result<()> {
@@ -168,8 +189,15 @@ pub(super) fn place(from: &UsedFrom) -> String {
     format!("{}{what}{region}: {events}{last}{address}{client}{stored}: {services}", from.kind.name())
 }
 
+/// What was not looked at of any of several keys.
+fn common<'k>(keys: impl Iterator<Item = &'k TracedKey>) -> BTreeSet<&'k Gap> {
+    let mut of_keys = keys.map(|key| key.not_looked_at.iter().collect::<BTreeSet<_>>()).peekable();
+    let (Some(first), Some(_)) = (of_keys.next(), of_keys.peek()) else { return BTreeSet::new() };
+    of_keys.fold(first, |common, gaps| &common & &gaps)
+}
+
 /// What was not looked at, grouped by reason: without events, all 17 Regions are missing for the same one.
-pub(super) fn gaps(gaps: &[Gap]) -> Vec<String> {
+pub(super) fn gaps<'g>(gaps: impl IntoIterator<Item = &'g Gap>) -> Vec<String> {
     let mut reasons: Vec<(&str, &str, Vec<&str>)> = Vec::new();
     for gap in gaps {
         let region = gap.region.as_deref();

@@ -65,7 +65,7 @@ impl Place {
     }
 
     fn unknown(proof: impl Into<String>) -> Self {
-        Self::new(Kind::Unknown, "a place that is not known", proof)
+        Self::new(Kind::Unknown, "unknown place", proof)
     }
 }
 
