@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
 
+from emulator import binaries
 from emulator.launcher import ACCOUNT, REGION
 from emulator.process import Emulator
 
@@ -20,28 +25,13 @@ READING = {
 
 def assumed(emulator: Emulator, *denied: dict) -> dict:
     """Returns temporary credentials of a role with all permissions, except what the statements deny."""
-    iam = emulator.client("iam")
-    everybody = {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}
-    trust = [{"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": everybody}]
-    allowed = {"Effect": "Allow", "Action": "*", "Resource": "*"}
-    iam.create_role(RoleName="tester", AssumeRolePolicyDocument=_policy(trust))
-    iam.put_role_policy(
-        RoleName="tester",
-        PolicyName="all",
-        PolicyDocument=_policy([allowed, *({"Effect": "Deny", "Resource": "*", **one} for one in denied)]),
-    )
-    role = f"arn:aws:iam::{ACCOUNT}:role/tester"
-    return emulator.client("sts").assume_role(RoleArn=role, RoleSessionName="test")["Credentials"]
+    denials = [{"Effect": "Deny", "Resource": "*", **one} for one in denied]
+    return _session(emulator, "tester", [{"Effect": "Allow", "Action": "*", "Resource": "*"}, *denials])
 
 
 def session_with(emulator: Emulator, actions: list[str], name: str = "auditor") -> dict[str, str]:
     """Returns the environment of a new role with these permissions. Forgets the calls that make it."""
-    iam = emulator.client("iam")
-    everybody = {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}, "Action": "sts:AssumeRole"}
-    allowed = {"Effect": "Allow", "Action": actions, "Resource": "*"}
-    arn = iam.create_role(RoleName=name, AssumeRolePolicyDocument=_policy([everybody]))["Role"]["Arn"]
-    iam.put_role_policy(RoleName=name, PolicyName="reading", PolicyDocument=_policy([allowed]))
-    session = emulator.client("sts").assume_role(RoleArn=arn, RoleSessionName="audit")["Credentials"]
+    session = _session(emulator, name, [{"Effect": "Allow", "Action": actions, "Resource": "*"}])
     emulator.forget_calls()
     return {
         "AWS_ACCESS_KEY_ID": session["AccessKeyId"],
@@ -49,6 +39,48 @@ def session_with(emulator: Emulator, actions: list[str], name: str = "auditor") 
         "AWS_SESSION_TOKEN": session["SessionToken"],
         "AWS_REGION": REGION,
     }
+
+
+def environment(emulator: Emulator, folder: Path, **more: str) -> dict[str, str]:
+    """Returns the environment of the command line, whose endpoint is the emulator."""
+    return {
+        "HOME": str(folder),
+        "PATH": os.environ["PATH"],
+        "AWS_ENDPOINT_URL": emulator.url,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        **more,
+    }
+
+
+def caller(emulator: Emulator, folder: Path, actions: list[str]) -> Callable[..., subprocess.CompletedProcess]:
+    """Returns a function that runs the command line with a role that has these permissions, but for the action that is `without`."""
+    roles: dict[str | None, dict[str, str]] = {}
+
+    def run(*arguments: str, without: str | None = None) -> subprocess.CompletedProcess:
+        if without not in roles:
+            left = [action for action in actions if action != without]
+            roles[without] = session_with(emulator, left, f"auditor-{len(roles)}")
+        return subprocess.run(
+            [binaries.command_line(), *arguments],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=300,
+            stdin=subprocess.DEVNULL,
+            env=environment(emulator, folder, **roles[without]),
+        )
+
+    return run
+
+
+def _session(emulator: Emulator, name: str, statements: list[dict]) -> dict:
+    """Returns temporary credentials of a new role with the statements."""
+    iam = emulator.client("iam")
+    everybody = {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}, "Action": "sts:AssumeRole"}
+    arn = iam.create_role(RoleName=name, AssumeRolePolicyDocument=_policy([everybody]))["Role"]["Arn"]
+    iam.put_role_policy(RoleName=name, PolicyName="permissions", PolicyDocument=_policy(statements))
+    return emulator.client("sts").assume_role(RoleArn=arn, RoleSessionName="test")["Credentials"]
 
 
 def _policy(statements: list[dict]) -> str:

@@ -17,41 +17,16 @@ from emulator.account import key_id
 from emulator.launcher import ACCOUNT, REGION, SECRET
 from emulator.process import Emulator
 from processes import shown_on
-from roles import READING
+from roles import READING, environment, session_with
 from sample_findings import expected
 
 Run = Callable[..., subprocess.CompletedProcess]
 
 
-def environment(emulator: Emulator, folder: Path, **more: str) -> dict[str, str]:
-    return {
-        "HOME": str(folder),
-        "PATH": os.environ["PATH"],
-        "AWS_ENDPOINT_URL": emulator.url,
-        "AWS_EC2_METADATA_DISABLED": "true",
-        **more,
-    }
-
-
 @pytest.fixture
 def auditor(emulator: Emulator) -> dict[str, str]:
     """The credentials of a role with the permissions of the command line, and no others."""
-    iam, everybody = emulator.client("iam"), {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}
-    trust = {
-        "Version": "2012-10-17",
-        "Statement": [{"Effect": "Allow", "Principal": everybody, "Action": "sts:AssumeRole"}],
-    }
-    policy = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": sorted(READING), "Resource": "*"}]}
-    role = iam.create_role(RoleName="auditor", AssumeRolePolicyDocument=json.dumps(trust))["Role"]
-    iam.put_role_policy(RoleName="auditor", PolicyName="reading", PolicyDocument=json.dumps(policy))
-    session = emulator.client("sts").assume_role(RoleArn=role["Arn"], RoleSessionName="audit")["Credentials"]
-    emulator.forget_calls()
-    return {
-        "AWS_ACCESS_KEY_ID": session["AccessKeyId"],
-        "AWS_SECRET_ACCESS_KEY": session["SecretAccessKey"],
-        "AWS_SESSION_TOKEN": session["SessionToken"],
-        "AWS_REGION": REGION,
-    }
+    return session_with(emulator, sorted(READING))
 
 
 @pytest.fixture

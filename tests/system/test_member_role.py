@@ -19,8 +19,7 @@ from emulator.launcher import ACCOUNT, REGION, SECRET
 from emulator.process import Emulator, wait_for
 from emulator.stack import granted_actions, without_action
 from render import MEMBER_ROLE, Rendered
-from roles import READING
-from test_live_account import environment
+from roles import READING, environment
 
 ROLE = "credwarden-member"
 AUDIT = "999988887777"

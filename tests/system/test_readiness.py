@@ -6,6 +6,7 @@ import base64
 import json
 import subprocess
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,7 @@ from emulator import binaries
 from emulator.launcher import ACCOUNT
 from emulator.process import Emulator
 from emulator.records import assumed_root, iam_user, record, role_session, root
-from roles import session_with
-from test_live_account import environment
+from roles import caller
 
 Run = Callable[..., subprocess.CompletedProcess]
 SCHEMA = json.loads((binaries.ROOT / "functions" / "cli" / "readiness.schema.json").read_text())
@@ -30,27 +30,7 @@ NAMES = ["DenyRootUser", "DenyNewLongLivedCredentials", "BoundApiKeys", "DenyUse
 @pytest.fixture
 def readiness(emulator: Emulator, tmp_path: Path) -> Run:
     """Runs `credwarden readiness` with a role that has the documented policy, but for the actions that are `without`."""
-
-    roles: dict[str | None, dict[str, str]] = {}
-
-    def run(*options: str, without: str | None = None) -> subprocess.CompletedProcess:
-        if without not in roles:
-            roles[without] = session_with(
-                emulator, [action for action in ACTIONS if action != without], f"auditor-{len(roles)}"
-            )
-        credentials = roles[without]
-        return subprocess.run(
-            [binaries.command_line(), "readiness", *options],
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=300,
-            stdin=subprocess.DEVNULL,
-            env=environment(emulator, tmp_path, **credentials),
-        )
-
-    return run
+    return partial(caller(emulator, tmp_path, ACTIONS), "readiness")
 
 
 def policies(done: subprocess.CompletedProcess) -> dict[str, dict]:

@@ -6,6 +6,7 @@ import base64
 import json
 import subprocess
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,7 @@ from emulator.account import key_id
 from emulator.launcher import ACCOUNT, REGION
 from emulator.process import Emulator
 from emulator.records import from_address, iam_user, record, series
-from roles import READING, session_with
-from test_live_account import environment
+from roles import READING, caller
 
 Run = Callable[..., subprocess.CompletedProcess]
 SCHEMA = json.loads((binaries.ROOT / "functions" / "cli" / "trace.schema.json").read_text())
@@ -34,27 +34,15 @@ LAPTOP = from_address("203.0.113.77", records.LAPTOP)
 
 
 @pytest.fixture
-def tracing(emulator: Emulator, tmp_path: Path) -> Run:
-    """Runs `credwarden trace` with a role that has the documented policy, but for the actions that are `without`."""
-    roles: dict[str | None, dict[str, str]] = {}
+def command(emulator: Emulator, tmp_path: Path) -> Run:
+    """Runs the command line with a role that has the documented policy, but for the action that is `without`."""
+    return caller(emulator, tmp_path, ACTIONS)
 
-    def run(*options: str, without: str | None = None, command: str = "trace") -> subprocess.CompletedProcess:
-        if without not in roles:
-            roles[without] = session_with(
-                emulator, [action for action in ACTIONS if action != without], f"auditor-{len(roles)}"
-            )
-        return subprocess.run(
-            [binaries.command_line(), command, *options],
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=300,
-            stdin=subprocess.DEVNULL,
-            env=environment(emulator, tmp_path, **roles[without]),
-        )
 
-    return run
+@pytest.fixture
+def tracing(command: Run) -> Run:
+    """Runs `credwarden trace` so."""
+    return partial(command, "trace")
 
 
 def keys(done: subprocess.CompletedProcess) -> dict[str, dict]:
@@ -268,8 +256,8 @@ def test_the_checkers_role_has_none_of_it() -> None:
     assert all(action not in template for action in set(ACTIONS) - READING)
 
 
-def test_the_plan_is_printed_of_the_live_account(emulator: Emulator, tracing: Run) -> None:
-    done = tracing(*EVERY, command="plan")
+def test_the_plan_is_printed_of_the_live_account(emulator: Emulator, command: Run) -> None:
+    done = command("plan", *EVERY)
     assert done.returncode == 1
     titles = [line.split(": ")[0] for line in done.stdout.splitlines() if line[:1].isdigit()]
     assert titles == [
