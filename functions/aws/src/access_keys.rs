@@ -14,7 +14,6 @@ use hygiene::subject::{AccessKeySubject, SubjectId};
 use hygiene::text::sentence;
 use hygiene::trace::{Key, Listed, id_of};
 use hygiene::twins::{is_twin, left_of_twins, pairs, twin};
-use hygiene::verdict::Status;
 
 use crate::error::{CallError, Kind, chain};
 use crate::permission::Permission;
@@ -40,7 +39,8 @@ pub async fn look_up(
 ) -> (Enrichment, Vec<String>) {
     let mut ids = known_ids(memory, evaluation);
     let mut seen = BTreeSet::new();
-    let unknown = failing_keys(evaluation)
+    let unknown = evaluation
+        .failing_access_keys()
         .filter(|key| !ids.contains_key(&subject_of(key)) && seen.insert((&key.user.name, key.tag)))
         .collect::<Vec<_>>();
 
@@ -109,11 +109,6 @@ fn known_ids(memory: &Memory, evaluation: &Evaluation) -> BTreeMap<SubjectId<'st
     let ids = memory.findings().filter_map(|stored| Some((stored.subject(), stored.access_key_id.as_ref()?)));
     let ids = ids.filter(|(subject, _)| twin(subject, false).is_none_or(|first| !doubtful.contains(&first)));
     ids.map(|(subject, id)| (subject.into_owned(), id.clone())).collect()
-}
-
-fn failing_keys(evaluation: &Evaluation) -> impl Iterator<Item = &AccessKeySubject> {
-    let failing = evaluation.findings.iter().filter(|finding| finding.status() == Status::Failed);
-    failing.filter_map(|finding| finding.subject.access_key())
 }
 
 fn subject_of(key: &AccessKeySubject) -> SubjectId<'_> {

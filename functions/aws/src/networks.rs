@@ -166,7 +166,9 @@ fn interface(item: &mut ScopedDecoder<'_, '_>) -> Result<Interface, XmlDecodeErr
                 interface.prefixes = items(&mut member, |item| child(item, "ipv6Prefix"))?
                     .into_iter()
                     .flatten()
-                    .map(|text| Prefix::parse(&text).ok_or_else(|| XmlDecodeError::custom("a prefix is none")))
+                    .map(|text| {
+                        Prefix::parse(&text).ok_or_else(|| XmlDecodeError::custom("it has something else for a prefix"))
+                    })
                     .collect::<Result<_, _>>()?;
             }
             "privateIpAddressesSet" => {
@@ -258,7 +260,7 @@ fn parsed(address: &str) -> Result<Option<IpAddr>, XmlDecodeError> {
     if address.is_empty() {
         return Ok(None);
     }
-    address.parse().map(Some).map_err(|_| XmlDecodeError::custom("an address in it is none"))
+    address.parse().map(Some).map_err(|_| XmlDecodeError::custom("it has something else for an address"))
 }
 
 #[cfg(test)]

@@ -11,11 +11,11 @@ use std::path::{Path, PathBuf};
 use aws::permission::Permission;
 use aws::{access_keys, collect, key_events, last_accessed, last_used, networks, regions};
 use chrono::{DateTime, TimeDelta, Utc};
-use hygiene::account::Account;
+use hygiene::account::{Account, OLDEST};
 use hygiene::evaluate::{Evaluation, Scope, evaluate};
 use hygiene::plan::Plan;
 use hygiene::policy::Policy;
-use hygiene::readiness::default_regions;
+use hygiene::readiness::all_regions;
 use hygiene::report::CLOCK_SKEW;
 use hygiene::source::Unavailable;
 use hygiene::text::{counted, escape, moment};
@@ -51,9 +51,6 @@ const SERVICES: [&str; 4] = ["IAM", "STS", "CloudTrail", "EC2"];
 
 /// The plans that a key can get, in the order in which one would do them.
 const PLANS: [Advice; 5] = [Advice::Incident, Advice::Remove, Advice::SignIn, Advice::ReplaceByRole, Advice::AskOwner];
-
-/// A report that is older than this may lack a use. As in the function, an hour more than IAM keeps one.
-const FRESH: TimeDelta = TimeDelta::hours(5);
 
 /// Says who uses access keys. `clock` is the current time, `variables` the environment; `note` prints a line on standard error.
 ///
@@ -197,15 +194,8 @@ fn of_files(
     for path in &input.addresses {
         files::addresses(path, &mut networks)?;
     }
-    let conditions = Conditions {
-        account_id: account.id.as_deref(),
-        now,
-        days: input.days,
-        policy,
-        networks: &networks,
-        unread_networks,
-    };
-    let mut tracer = Tracer::new(conditions, keys);
+    let conditions = conditions(input, policy, &account, now, &networks);
+    let mut tracer = Tracer::new(Conditions { unread_networks, ..conditions }, keys);
     if let Some(reason) = later_uses(input, &account, clock, now) {
         tracer.miss(None, &Gap::of("later uses", &not_asked(&reason)));
     }
@@ -222,6 +212,18 @@ fn of_files(
     Ok(Traced { trace: tracer.finish(), account, evaluation, is_unread: false })
 }
 
+/// The conditions, with all networks read.
+fn conditions<'a>(
+    input: &TraceInput,
+    policy: &'a Policy,
+    account: &'a Account,
+    now: DateTime<Utc>,
+    networks: &'a Networks,
+) -> Conditions<'a> {
+    let (account_id, days) = (account.id.as_deref(), input.days);
+    Conditions { account_id, now, days, policy, networks, unread_networks: Vec::new() }
+}
+
 fn not_asked(reason: &str) -> Unavailable {
     Unavailable::NotAsked(reason.to_owned())
 }
@@ -229,7 +231,7 @@ fn not_asked(reason: &str) -> Unavailable {
 /// IAM makes another report after four hours at most. If the report is older, why a later use is in none of the files.
 fn later_uses(input: &TraceInput, account: &Account, clock: DateTime<Utc>, now: DateTime<Utc>) -> Option<String> {
     match account.report_generated_at() {
-        Some(generated) if now - generated > FRESH => {
+        Some(generated) if now - generated > OLDEST => {
             Some(format!("The credential report is of {}, and has no use after that.", moment(generated)))
         }
         None if input.now.is_none() && is_undated(account, clock) => {
@@ -262,11 +264,8 @@ fn not_covered(files: &[Covered], now: DateTime<Utc>, days: i64) -> Option<Strin
 
 /// The Regions whose events have to be looked at.
 fn expected_regions(input: &TraceInput, account: &Account) -> Result<BTreeSet<String>, CheckError> {
-    // The default Regions cannot be disabled, so a list without them is not whole.
     let partition = account.partition.as_deref().unwrap_or("aws");
-    let default = default_regions(partition).iter().map(|region| (*region).to_owned());
-    let given = input.regions.as_deref().map(saved::regions).transpose()?.unwrap_or_default();
-    Ok(default.chain(given).collect())
+    Ok(all_regions(partition, input.regions.as_deref().map(saved::regions).transpose()?.unwrap_or_default()))
 }
 
 fn of_live_account(
@@ -315,15 +314,8 @@ fn of_live_account(
             return Err(CheckError::NoKey(id.clone()));
         }
     }
-    let conditions = Conditions {
-        account_id: account.id.as_deref(),
-        now,
-        days: input.days,
-        policy,
-        networks: &networks,
-        unread_networks,
-    };
-    let mut tracer = Tracer::new(conditions, keys);
+    let conditions = conditions(input, policy, &account, now, &networks);
+    let mut tracer = Tracer::new(Conditions { unread_networks, ..conditions }, keys);
     for (region, event) in &events {
         tracer.add(region, event);
     }

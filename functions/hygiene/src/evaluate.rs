@@ -113,6 +113,19 @@ impl Evaluation {
         counts
     }
 
+    /// The access keys of users, by user and slot.
+    pub fn access_keys(&self) -> BTreeMap<(&str, u8), &Subject> {
+        let subjects = self.findings.iter().map(|finding| &*finding.subject);
+        let keys = subjects.filter_map(|subject| Some((subject.access_key()?, subject)));
+        keys.map(|(key, subject)| ((key.user.name.as_str(), key.slot), subject)).collect()
+    }
+
+    /// The access keys of failing findings, once for each finding.
+    pub fn failing_access_keys(&self) -> impl Iterator<Item = &AccessKeySubject> {
+        let failing = self.findings.iter().filter(|finding| finding.status() == Status::Failed);
+        failing.filter_map(|finding| finding.subject.access_key())
+    }
+
     /// Why users may be missing in the report.
     pub fn missing_users(&self) -> impl Iterator<Item = &Doubt> {
         // The age of a report is another matter: a saved one is evaluated as of its time, a live one that is too old is an error.

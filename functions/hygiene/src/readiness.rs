@@ -80,6 +80,12 @@ pub fn default_regions(partition: &str) -> &'static [&'static str] {
     regions_of(partition).0
 }
 
+/// The Regions of a partition that every account has, and those that are enabled. The former cannot be disabled, so a list without
+/// them is not whole.
+pub fn all_regions(partition: &str, enabled: impl IntoIterator<Item = String>) -> BTreeSet<String> {
+    default_regions(partition).iter().map(|region| (*region).to_owned()).chain(enabled).collect()
+}
+
 /// The Region in which IAM's events are recorded.
 pub fn global_region(partition: &str) -> &'static str {
     regions_of(partition).1
@@ -228,7 +234,7 @@ pub fn readiness(inputs: &Inputs<'_>, now: Time) -> Readiness {
     // What the root user did in the last 90 days would have been denied.
     let policy = Policy { root_used_within: PERIOD, ..Policy::cis() };
     let evaluation = evaluate(&account, &policy, &Scope::All, now);
-    let facts = Facts { account: &account, keys: keys(&evaluation), evaluation: &evaluation, inputs, now };
+    let facts = Facts { account: &account, keys: evaluation.access_keys(), evaluation: &evaluation, inputs, now };
     // API keys that exist keep working, and new ones get an expiration date: nothing blocks `BoundApiKeys`.
     let mut policies = vec![facts.root_user(), facts.new_credentials(), Statement::new(API_KEYS), facts.use_of_keys()];
     for statement in &mut policies {
@@ -358,15 +364,11 @@ impl Facts<'_> {
             });
         }
         statement.would_have_stopped = calls;
-        // The default Regions cannot be disabled, so a list without them is not whole.
-        let mut regions: BTreeSet<&str> = default_regions(self.partition()).iter().copied().collect();
-        match &self.inputs.regions {
-            Ok(enabled) => regions.extend(enabled.iter().map(String::as_str)),
-            Err(Unavailable::NotAsked(_)) => {}
-            Err(reason) => statement.miss("Regions", reason.reason()),
+        if let Err(reason @ (Unavailable::Unreadable(_) | Unavailable::BlindSpot { .. })) = &self.inputs.regions {
+            statement.miss("Regions", reason.reason());
         }
-        for region in regions {
-            self.look(region, &mut statement);
+        for region in all_regions(self.partition(), self.inputs.regions.iter().flatten().cloned()) {
+            self.look(&region, &mut statement);
         }
         let is_of_nobody = |event: &Event| event.caller.kind.is_none() && !event.is_of_root();
         self.incomplete(is_of_nobody, "An event does not say who called.", &mut statement);
@@ -668,12 +670,6 @@ impl Facts<'_> {
             });
         }
     }
-}
-
-fn keys(evaluation: &Evaluation) -> BTreeMap<(&str, u8), &Subject> {
-    let subjects = evaluation.findings.iter().map(|finding| &*finding.subject);
-    let keys = subjects.filter_map(|subject| Some((subject.access_key()?, subject)));
-    keys.map(|(key, subject)| ((key.user.name.as_str(), key.slot), subject)).collect()
 }
 
 /// Whether the call created a long-lived credential that the policy would have denied.

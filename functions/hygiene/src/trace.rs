@@ -27,7 +27,6 @@ use crate::source::{Source, Unavailable};
 use crate::subject::{AccessKeySubject, Subject};
 use crate::time::{Time, optional_seconds, seconds};
 use crate::twins::{is_twin, pairs};
-use crate::verdict::Status;
 
 pub use network::{Address, Interface, Networks, Prefix, owns_instance};
 pub use place::{ADDRESSES, INTERFACES};
@@ -201,31 +200,25 @@ pub enum Which {
 /// Returns the keys to trace, by user and slot. The root user's are not among them: AWS lists neither their ids nor, by id, their
 /// events.
 pub fn keys(account: &Account, evaluation: &Evaluation, which: &Which) -> Vec<Key> {
-    let failing = |subject: &AccessKeySubject| {
-        let of_key = evaluation.findings.iter().filter(|finding| finding.status() == Status::Failed);
-        of_key.filter_map(|finding| finding.subject.access_key()).any(|key| key == subject)
-    };
-    let subjects: BTreeMap<(&str, u8), &AccessKeySubject> = evaluation
-        .findings
-        .iter()
-        .filter_map(|finding| finding.subject.access_key())
-        .map(|key| ((key.user.name.as_str(), key.slot), key))
-        .collect();
+    let failing: BTreeSet<(&str, u8)> =
+        evaluation.failing_access_keys().map(|key| (key.user.name.as_str(), key.slot)).collect();
+    let subjects = evaluation.access_keys();
     let pairs = pairs(evaluation);
     let mut keys = Vec::new();
     for user in account.users() {
         let Ok(row) = user.row else { continue };
         for key in row.access_keys.iter().filter(|key| !key.is_empty()) {
-            let Some(subject) = subjects.get(&(user.name.as_ref(), key.slot)) else { continue };
+            let place = (user.name.as_ref(), key.slot);
+            let Some(subject) = subjects.get(&place).and_then(|subject| subject.access_key()) else { continue };
             let is_chosen = match which {
-                Which::Failing => failing(subject),
+                Which::Failing => failing.contains(&place),
                 Which::OfUser(name) => *name == subject.user.name,
                 Which::All => true,
             };
             if is_chosen {
                 let id = Err(Unavailable::NotAsked("Its id is in none of the files.".to_owned()));
                 let is_twin = is_twin(subject, &pairs);
-                keys.push(Key { subject: (*subject).clone(), is_twin, id, last_used: last_used(row, key) });
+                keys.push(Key { subject: subject.clone(), is_twin, id, last_used: last_used(row, key) });
             }
         }
     }
@@ -293,6 +286,11 @@ pub struct Gap {
 }
 
 impl Gap {
+    /// Something that was not asked for, or that cannot be read.
+    fn new(what: &str, reason: String) -> Self {
+        Self { what: what.to_owned(), region: None, service: None, reason, is_failure: false }
+    }
+
     /// The events of a Region.
     pub fn events(region: &str, reason: &Unavailable) -> Self {
         Self { region: Some(region.to_owned()), ..Self::of("events", reason) }
@@ -300,13 +298,8 @@ impl Gap {
 
     /// Anything else, for the reason.
     pub fn of(what: &str, reason: &Unavailable) -> Self {
-        Self {
-            what: what.to_owned(),
-            region: None,
-            service: None,
-            reason: reason.reason().to_owned(),
-            is_failure: !matches!(reason, Unavailable::NotAsked(_)),
-        }
+        let is_failure = !matches!(reason, Unavailable::NotAsked(_));
+        Self { is_failure, ..Self::new(what, reason.reason().to_owned()) }
     }
 }
 
@@ -526,7 +519,7 @@ impl<'a> Tracer<'a> {
                 let reason = "An event of the user does not say which access key signed it.".to_owned();
                 let service = Some(service(event));
                 let region = event.region.clone();
-                state.gaps.insert(Gap { what: "events".to_owned(), region, service, reason, is_failure: false });
+                state.gaps.insert(Gap { region, service, ..Gap::new("events", reason) });
             }
         }
     }
@@ -553,13 +546,7 @@ impl<'a> Tracer<'a> {
             let reason =
                 "The key has more than were read: the newest, and a page of each day at changing hours.".to_owned();
             self.keys[place].sampled = true;
-            self.keys[place].gaps.insert(Gap {
-                what: "further events".to_owned(),
-                region: None,
-                service: None,
-                reason,
-                is_failure: false,
-            });
+            self.keys[place].gaps.insert(Gap::new("further events", reason));
         }
     }
 

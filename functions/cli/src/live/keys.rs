@@ -9,7 +9,7 @@ use aws::{access_keys, key_events, last_accessed, last_used, networks, regions};
 use chrono::{DateTime, Utc};
 use hygiene::account::Account;
 use hygiene::event::Event;
-use hygiene::readiness::default_regions;
+use hygiene::readiness::all_regions;
 use hygiene::source::{Source, Unavailable};
 use hygiene::text::{counted, sentence};
 use hygiene::trace::{Accessed, Gap, Key, LastUsed, Networks};
@@ -103,19 +103,18 @@ impl Live {
         progress.finish_and_clear();
     }
 
-    /// The enabled Regions. Those that every account has cannot be disabled, so a list without them is not whole.
+    /// The Regions to look at.
     fn regions(&self, account: &Account, gaps: &mut Vec<(Option<String>, Gap)>) -> Vec<String> {
         let progress = spinner("Listing the Regions …");
         let regions =
             self.runtime.block_on(regions::enabled(&self.sdk, retry(Instant::now() + REGIONS_TIMEOUT, &progress)));
         progress.finish_and_clear();
         let partition = account.partition.as_deref().unwrap_or("aws");
-        let mut all: BTreeSet<String> = default_regions(partition).iter().map(|region| (*region).to_owned()).collect();
-        match regions {
-            Ok(regions) => all.extend(regions),
-            Err(error) => gaps.push((None, Gap::of("Regions", &unreadable(&error)))),
-        }
-        all.into_iter().collect()
+        let enabled = regions.unwrap_or_else(|error| {
+            gaps.push((None, Gap::of("Regions", &unreadable(&error))));
+            BTreeSet::new()
+        });
+        all_regions(partition, enabled).into_iter().collect()
     }
 
     /// Reads events, last uses, and what else the users called.

@@ -175,26 +175,26 @@ impl<'a> Page<'a> {
 
     /// What was not looked at for most keys, with their number.
     fn gaps(&self) -> Vec<String> {
-        let mut by_count: BTreeMap<Reverse<usize>, Vec<Gap>> = BTreeMap::new();
+        let mut by_count: BTreeMap<Reverse<usize>, Vec<&Gap>> = BTreeMap::new();
         for (gap, count) in &self.common {
-            by_count.entry(Reverse(*count)).or_default().push((*gap).clone());
+            by_count.entry(Reverse(*count)).or_default().push(gap);
         }
         let total = counted(self.total as u64, "key");
-        let lines = |(Reverse(count), gaps): (Reverse<usize>, Vec<Gap>)| {
+        let lines = |(Reverse(count), gaps): (Reverse<usize>, Vec<&Gap>)| {
             let of = match count {
                 _ if self.total == 1 => "the key".to_owned(),
                 count if count == self.total => format!("all {total}"),
                 count => format!("{} of {total}", grouped(count as u64)),
             };
-            table::gaps(&gaps).into_iter().map(move |gap| format!("{} ({of})", capitalized(&gap)))
+            table::gaps(gaps).into_iter().map(move |gap| format!("{} ({of})", capitalized(&gap)))
         };
         by_count.into_iter().flat_map(lines).collect()
     }
 
     /// What was not looked at for this key, unless it is so for most keys.
     fn own_gaps(&self, key: &TracedKey) -> Vec<String> {
-        let own: Vec<Gap> = key.not_looked_at.iter().filter(|gap| !self.common.contains_key(gap)).cloned().collect();
-        table::gaps(&own).iter().map(|gap| capitalized(gap)).collect()
+        let own = key.not_looked_at.iter().filter(|gap| !self.common.contains_key(gap));
+        table::gaps(own).iter().map(|gap| capitalized(gap)).collect()
     }
 
     /// Whether something was not looked at for this key and for most others.

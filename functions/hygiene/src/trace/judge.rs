@@ -32,40 +32,22 @@ impl State {
             Ok(Some(used)) if used.may_be_in_no_event() => {
                 let called =
                     used.service.as_deref().map_or_else(|| "a service that IAM does not name".to_owned(), shown);
-                gaps.insert(Gap {
-                    what: "data events".to_owned(),
-                    region: used.region.clone(),
-                    service: used.service.clone(),
-                    reason: format!(
-                        "The last use, on {}, was of {called}, whose calls CloudTrail's event history may not show.",
-                        moment(used.date)
-                    ),
-                    is_failure: false,
-                });
+                let reason = format!(
+                    "The last use, on {}, was of {called}, whose calls CloudTrail's event history may not show.",
+                    moment(used.date)
+                );
+                let (region, service) = (used.region.clone(), used.service.clone());
+                gaps.insert(Gap { region, service, ..Gap::new("data events", reason) });
             }
             Ok(Some(_) | None) => {}
         }
         if is_smtp_user(&key.subject.user.name) {
-            gaps.insert(Gap {
-                what: "SMTP".to_owned(),
-                region: None,
-                service: Some("ses".to_owned()),
-                reason: "SES's console made the user for SMTP, and mail sent with its password is in no event."
-                    .to_owned(),
-                is_failure: false,
-            });
+            let reason = "SES's console made the user for SMTP, and mail sent with its password is in no event.";
+            gaps.insert(Gap { service: Some("ses".to_owned()), ..Gap::new("SMTP", reason.to_owned()) });
         }
         if conditions.days < DAYS {
-            gaps.insert(Gap {
-                what: "earlier events".to_owned(),
-                region: None,
-                service: None,
-                reason: format!(
-                    "Only those of the last {} were asked for.",
-                    counted(conditions.days.unsigned_abs(), "day")
-                ),
-                is_failure: false,
-            });
+            let days = counted(conditions.days.unsigned_abs(), "day");
+            gaps.insert(Gap::new("earlier events", format!("Only those of the last {days} were asked for.")));
         }
         Self { key, places: BTreeMap::new(), leak: None, days: BTreeMap::new(), events: 0, sampled: false, gaps }
     }
@@ -84,13 +66,9 @@ impl State {
             proof: place.proof,
         };
         if event.time.is_none() || event.address.is_none() {
-            self.gaps.insert(Gap {
-                what: "events".to_owned(),
-                region: Some(evidence.region.clone()),
-                service: Some(evidence.service.clone()),
-                reason: "An event of the key lacks its time or its address.".to_owned(),
-                is_failure: false,
-            });
+            let reason = "An event of the key lacks its time or its address.".to_owned();
+            let (region, service) = (Some(evidence.region.clone()), Some(evidence.service.clone()));
+            self.gaps.insert(Gap { region, service, ..Gap::new("events", reason) });
         }
         self.events += 1;
         if let Some(time) = event.time {
@@ -127,18 +105,14 @@ impl State {
                 for one in accessed.iter().filter(|one| has_data_events(&one.service) && !is_known(one)) {
                     let region =
                         one.region.as_deref().map_or_else(String::new, |region| format!(" in {}", shown(region)));
-                    self.gaps.insert(Gap {
-                        what: "data events".to_owned(),
-                        region: one.region.clone(),
-                        service: Some(one.service.clone()),
-                        reason: format!(
-                            "The user, with one of its credentials, last called {} on {}{region}; CloudTrail's event history \
-                             may not show it.",
-                            shown(&one.service),
-                            moment(one.date)
-                        ),
-                        is_failure: false,
-                    });
+                    let reason = format!(
+                        "The user, with one of its credentials, last called {} on {}{region}; CloudTrail's event history may \
+                         not show it.",
+                        shown(&one.service),
+                        moment(one.date)
+                    );
+                    let (region, service) = (one.region.clone(), Some(one.service.clone()));
+                    self.gaps.insert(Gap { region, service, ..Gap::new("data events", reason) });
                 }
             }
             Err(reason) => {
